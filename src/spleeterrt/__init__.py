@@ -1,0 +1,53 @@
+"""spleeterrt: Spleeter's music source separation on the CPU, without TensorFlow.
+
+The public names are imported on first use, so that `import spleeterrt` and
+`spleeterrt --help` cost a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._version import __version__
+    from .config import ModelConfig
+    from .errors import AudioError, ModelError, SeparationCancelled, SpleeterError
+    from .network import Model, load_model
+    from .separator import Separator
+
+_HOME = {
+    "AudioError": "errors",
+    "Model": "network",
+    "ModelConfig": "config",
+    "ModelError": "errors",
+    "SeparationCancelled": "errors",
+    "Separator": "separator",
+    "SpleeterError": "errors",
+    "__version__": "_version",
+    "load_model": "network",
+}
+
+__all__ = [
+    "AudioError",
+    "Model",
+    "ModelConfig",
+    "ModelError",
+    "SeparationCancelled",
+    "Separator",
+    "SpleeterError",
+    "__version__",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,218 @@
+"""What a model is: the frozen `ModelConfig`, read from and written to Spleeter's JSON configuration.
+
+Source of the keys and their defaults: Spleeter 2.4.2, `resources/*.json` and
+`model/functions/unet.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .errors import SpleeterError
+
+DEPTH = 6  # encoder / decoder pairs of the U-Net
+SIZE_MULTIPLE = 1 << DEPTH  # frames and bins are halved DEPTH times
+DEFAULT_FILTERS = (16, 32, 64, 128, 256, 512)
+ACTIVATIONS = ("LeakyReLU", "ReLU", "ELU")
+MASK_EXTENSIONS = ("zeros", "average")
+MODEL_TYPES = ("unet.unet", "unet.softmax_unet")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The numbers that define one model; names follow Spleeter's configuration files.
+
+    Attributes:
+        instruments: stem names, in the order in which the checkpoint numbers its variables.
+        model_dir: the model's folder name under the model root (`MODEL_PATH`).
+        sample_rate: Hz.
+        frame_length, frame_step: STFT frame and hop, in samples.
+        T, F: frames and bins of one network input; multiples of 64.
+        separation_exponent: p of the ratio mask.
+        mask_extension: mask above bin F, `"zeros"` or `"average"`.
+        model_type: `"unet.unet"` or `"unet.softmax_unet"`.
+        conv_activation, deconv_activation: `"LeakyReLU"` (0.2), `"ReLU"` or `"ELU"`.
+        conv_n_filters: output channels of the six encoder layers.
+    """
+
+    instruments: tuple[str, ...]
+    model_dir: str = ""
+    sample_rate: int = 44100
+    frame_length: int = 4096
+    frame_step: int = 1024
+    T: int = 512
+    F: int = 1024
+    n_channels: int = 2
+    separation_exponent: float = 2.0
+    mask_extension: str = "zeros"
+    model_type: str = "unet.unet"
+    conv_activation: str = "LeakyReLU"
+    deconv_activation: str = "ReLU"
+    conv_n_filters: tuple[int, ...] = DEFAULT_FILTERS
+
+    def __post_init__(self) -> None:
+        def need(ok: bool, expected: str, got: object) -> None:
+            if not ok:
+                raise SpleeterError(f"model configuration: expected {expected}, got {got!r}")
+
+        need(
+            len(self.instruments) > 0
+            and all(isinstance(name, str) and name for name in self.instruments),
+            "instrument_list to be a list of stem names",
+            self.instruments,
+        )
+        need(len(set(self.instruments)) == len(self.instruments), "distinct stem names", self.instruments)
+        for key in ("sample_rate", "frame_length", "frame_step"):
+            value = getattr(self, key)
+            need(isinstance(value, int) and value > 0, f"{key} to be a positive integer", value)
+        need(self.frame_step <= self.frame_length, "frame_step <= frame_length", self.frame_step)
+        check_network_size(self.T, self.F)
+        need(self.F <= self.bins, f"F <= {self.bins} (bins of the STFT)", self.F)
+        need(self.n_channels == 2, "n_channels = 2 (the network takes stereo)", self.n_channels)
+        need(self.separation_exponent > 0, "separation_exponent > 0", self.separation_exponent)
+        need(self.mask_extension in MASK_EXTENSIONS, f"mask_extension in {MASK_EXTENSIONS}", self.mask_extension)
+        need(self.model_type in MODEL_TYPES, f"model type in {MODEL_TYPES}", self.model_type)
+        need(self.conv_activation in ACTIVATIONS, f"conv_activation in {ACTIVATIONS}", self.conv_activation)
+        need(self.deconv_activation in ACTIVATIONS, f"deconv_activation in {ACTIVATIONS}", self.deconv_activation)
+        need(
+            len(self.conv_n_filters) == DEPTH
+            and all(isinstance(n, int) and n > 0 for n in self.conv_n_filters),
+            f"conv_n_filters to be {DEPTH} positive integers",
+            self.conv_n_filters,
+        )
+
+    @property
+    def fft_length(self) -> int:
+        """Length of the FFT: the next power of two (`tf.signal.stft`'s default)."""
+        return 1 << (self.frame_length - 1).bit_length()
+
+    @property
+    def bins(self) -> int:
+        """Number of STFT bins, `fft_length / 2 + 1`."""
+        return self.fft_length // 2 + 1
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the stems' masks come from a softmax across stems (the 5-stem model)."""
+        return self.model_type == "unet.softmax_unet"
+
+    def replace(self, **changes: Any) -> ModelConfig:
+        """A copy with some fields changed, validated again."""
+        return replace(self, **changes)
+
+    @classmethod
+    def from_dict(cls, params: Mapping[str, Any]) -> ModelConfig:
+        """Read Spleeter's parameter dictionary (the content of a `config.json`).
+
+        Unknown keys (training parameters) are ignored.
+
+        Raises:
+            SpleeterError: a key is missing or has a value the network cannot take.
+        """
+        try:
+            model = params.get("model") or {}
+            network = model.get("params") or {}
+            conv_activation = network.get("conv_activation")
+            deconv_activation = network.get("deconv_activation")
+            # Spleeter's own rule: an unknown name means LeakyReLU / ReLU (unet.py).
+            return cls(
+                instruments=tuple(params["instrument_list"]),
+                model_dir=str(params.get("model_dir", "")),
+                sample_rate=int(params.get("sample_rate", 44100)),
+                frame_length=int(params.get("frame_length", 4096)),
+                frame_step=int(params.get("frame_step", 1024)),
+                T=int(params.get("T", 512)),
+                F=int(params.get("F", 1024)),
+                n_channels=int(params.get("n_channels", 2)),
+                separation_exponent=float(params.get("separation_exponent", 2)),
+                mask_extension=str(params.get("mask_extension", "zeros")),
+                model_type=str(model.get("type", "unet.unet")),
+                conv_activation=conv_activation if conv_activation in ("ReLU", "ELU") else "LeakyReLU",
+                deconv_activation=deconv_activation if deconv_activation in ("LeakyReLU", "ELU") else "ReLU",
+                conv_n_filters=tuple(int(n) for n in network.get("conv_n_filters", DEFAULT_FILTERS)),
+            )
+        except KeyError as error:
+            raise SpleeterError(f"model configuration: the key {error} is missing") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise SpleeterError(f"model configuration: {error}") from error
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> ModelConfig:
+        """Read a Spleeter `config.json`.
+
+        Raises:
+            SpleeterError: the file is missing, is not JSON, or holds an unusable value.
+        """
+        try:
+            params = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise SpleeterError(f"configuration file {path} not found") from error
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise SpleeterError(f"configuration file {path}: {error}") from error
+        if not isinstance(params, dict):
+            raise SpleeterError(f"configuration file {path}: expected a JSON object, got {type(params).__name__}")
+        try:
+            return cls.from_dict(params)
+        except SpleeterError as error:
+            raise SpleeterError(f"configuration file {path}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same configuration with Spleeter's keys: `from_dict(to_dict())` gives an equal one."""
+        return {
+            "model_dir": self.model_dir,
+            "instrument_list": list(self.instruments),
+            "sample_rate": self.sample_rate,
+            "frame_length": self.frame_length,
+            "frame_step": self.frame_step,
+            "T": self.T,
+            "F": self.F,
+            "n_channels": self.n_channels,
+            "separation_exponent": self.separation_exponent,
+            "mask_extension": self.mask_extension,
+            "model": {
+                "type": self.model_type,
+                "params": {
+                    "conv_activation": self.conv_activation,
+                    "deconv_activation": self.deconv_activation,
+                    "conv_n_filters": list(self.conv_n_filters),
+                },
+            },
+        }
+
+
+def check_network_size(frames: int, bins: int) -> None:
+    """Raise `SpleeterError` unless frames (T) and bins (F) are positive multiples of 64."""
+    for name, value in (("T (frames)", frames), ("F (bins)", bins)):
+        if not isinstance(value, int) or value <= 0 or value % SIZE_MULTIPLE:
+            raise SpleeterError(
+                f"{name} must be a positive multiple of {SIZE_MULTIPLE} "
+                f"(the network halves it {DEPTH} times), got {value!r}"
+            )
+
+
+_FOUR = ("vocals", "drums", "bass", "other")
+_FIVE = ("vocals", "piano", "drums", "bass", "other")
+_OFFICIAL = {
+    "2stems": ModelConfig(instruments=("vocals", "accompaniment"), model_dir="2stems"),
+    "4stems": ModelConfig(
+        instruments=_FOUR, model_dir="4stems", conv_activation="ELU", deconv_activation="ELU"
+    ),
+    "5stems": ModelConfig(
+        instruments=_FIVE,
+        model_dir="5stems",
+        model_type="unet.softmax_unet",
+        conv_activation="ELU",
+        deconv_activation="ELU",
+    ),
+}
+
+OFFICIAL_CONFIGS: dict[str, ModelConfig] = {
+    **_OFFICIAL,
+    # The 16 kHz models: the same weights on more bins.
+    **{f"{name}-16kHz": config.replace(F=1536) for name, config in _OFFICIAL.items()},
+}
+"""Spleeter's six embedded configurations, by the name that follows `spleeter:`."""

@@ -1,0 +1,254 @@
+"""From weights to the flat table of layers that the kernels execute.
+
+The U-Net of Spleeter (`model/functions/unet.py`, `apply_unet`) becomes 13 rows: e1..e6, d1..d6 and
+the output layer. Buffers are offsets into one workspace per thread, weights offsets into one
+arena per stem, so that one table serves all stems and all threads:
+
+- `skip k`: [H_k, W_k, 2 C_k], the concatenation before d(7-k): encoder k writes its raw output into the
+  first half of each pixel, the decoder its own into the second. Concatenation costs nothing.
+- two activation buffers in turn for the encoder; the decoder's accumulator and d6's output reuse them.
+- `cols`: the columns of one chunk of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._kernels import nn
+from .config import DEPTH, ModelConfig, check_network_size
+
+Float32 = npt.NDArray[np.float32]
+
+ACTIVATION_CODES = {None: 0, "LeakyReLU": 1, "ReLU": 2, "ELU": 3}
+BATCH_NORM_EPSILON = 1e-3  # Keras' default, which Spleeter keeps
+ALIGNMENT = 64  # bytes; a BLAS may round differently for other alignments
+
+LAYER_DTYPE = np.dtype([(name, np.int64) for name in nn.LAYER_FIELDS])
+LAYER_NAMES = (
+    *(f"e{k}" for k in range(1, DEPTH + 1)),
+    *(f"d{k}" for k in range(1, DEPTH + 1)),
+    "out",
+)
+
+# Columns per chunk, in floats: large enough for the BLAS to amortise packing its operands, small
+# enough for the columns to stay in the cache between im2col and GEMM.
+CHUNK_FLOATS = 1 << 18
+CHUNK_MIN_PIXELS = 128
+
+
+def aligned_empty(shape: tuple[int, ...]) -> Float32:
+    """An uninitialised float32 array whose rows (all but the last axis) start at 64-byte boundaries
+    where the last axis is a multiple of 16.
+    """
+    count = int(np.prod(shape))
+    raw = np.empty(count + ALIGNMENT // 4, np.float32)
+    shift = (-raw.ctypes.data % ALIGNMENT) // 4
+    return raw[shift : shift + count].reshape(shape)
+
+
+class _Arena:
+    """Hands out offsets in floats, each at a 64-byte boundary."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, count: int) -> int:
+        offset = self.size
+        self.size += -(-count // 16) * 16
+        return offset
+
+
+class WeightLayout(NamedTuple):
+    """Where each layer's numbers stand in a stem's arena: (weights, bias, scale, shift) offsets."""
+
+    offsets: tuple[tuple[int, int, int, int], ...]
+    size: int
+
+
+def _numbered(name: str, k: int) -> str:
+    return name if k == 0 else f"{name}_{k}"
+
+
+def channels(config: ModelConfig) -> list[tuple[int, int]]:
+    """(input, output) channels of the 13 layers."""
+    widths = (config.n_channels, *config.conv_n_filters)
+    encoder = [(widths[k], widths[k + 1]) for k in range(DEPTH)]
+    decoder = []
+    for k in range(DEPTH):  # d(k+1): up to the width of the skip that it meets; d6: 1 channel
+        into = widths[DEPTH] if k == 0 else 2 * widths[DEPTH - k]
+        out = widths[DEPTH - 1 - k] if k < DEPTH - 1 else 1
+        decoder.append((into, out))
+    return [*encoder, *decoder, (1, config.n_channels)]
+
+
+def _taps(index: int) -> int:
+    return 16 if index == 2 * DEPTH else 25
+
+
+def weight_layout(config: ModelConfig) -> WeightLayout:
+    """Sizes a stem's arena."""
+    arena = _Arena()
+    offsets = []
+    for index, (into, out) in enumerate(channels(config)):
+        weights = arena.take(_taps(index) * into * out)
+        offsets.append((weights, arena.take(out), arena.take(out), arena.take(out)))
+    return WeightLayout(tuple(offsets), arena.size)
+
+
+def pack_weights(config: ModelConfig, stem: Mapping[str, Float32], arena: Float32) -> None:
+    """Copy one stem's tensors (TensorFlow's names and layouts) into its arena, batch norm folded.
+
+    HWIO kernels are the GEMM operand [H * W * I, O] as they lie; transposed kernels (H, W, out, in)
+    are [H * W * out, in]. Batch norm becomes scale = gamma / sqrt(variance + 1e-3) and
+    shift = beta - mean * scale, in float64. The batch norm behind e6 is unused, as in Spleeter.
+    """
+    layout = weight_layout(config)
+    for index, (weights, bias, scale, shift) in enumerate(layout.offsets):
+        if index < DEPTH:
+            name = _numbered("conv2d", index)
+        elif index < 2 * DEPTH:
+            name = _numbered("conv2d_transpose", index - DEPTH)
+        else:
+            name = _numbered("conv2d", DEPTH)
+        kernel = np.asarray(stem[f"{name}/kernel"], np.float32).reshape(-1)
+        biases = np.asarray(stem[f"{name}/bias"], np.float32)
+        arena[weights : weights + kernel.size] = kernel
+        arena[bias : bias + biases.size] = biases
+        if index == 2 * DEPTH:
+            continue
+        norm = _numbered("batch_normalization", index)
+        gamma, beta, mean, variance = (
+            np.asarray(stem[f"{norm}/{part}"], np.float64)
+            for part in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
+        scales = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        arena[scale : scale + scales.size] = scales
+        arena[shift : shift + scales.size] = beta - mean * scales
+
+
+def _chunk(depth: int, pixels: int, unit: int = 1) -> int:
+    """How many units (pixels, or rows of `unit` pixels) one chunk of columns holds."""
+    best = max(CHUNK_FLOATS // depth, CHUNK_MIN_PIXELS)
+    return max(1, min(best, pixels) // unit)
+
+
+def lower(config: ModelConfig, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
+    """The table of layers for inputs of frames x bins, and the floats that a workspace needs.
+
+    Depends on the configuration and the size only: the same input gives the same bits however
+    many segments and threads there are.
+
+    Raises:
+        SpleeterError: frames or bins is not a positive multiple of 64.
+    """
+    check_network_size(frames, bins)
+    widths = channels(config)
+    weights = weight_layout(config)
+    arena = _Arena()
+    size = [(frames >> k, bins >> k) for k in range(DEPTH + 1)]  # size[k]: after e(k)
+
+    def pixels(level: int) -> int:
+        return size[level][0] * size[level][1]
+
+    skips = [NO_BUFFER] + [arena.take(pixels(k) * 2 * widths[k - 1][1]) for k in range(1, DEPTH)]
+    bottom = arena.take(pixels(DEPTH) * widths[DEPTH - 1][1])
+    # Encoder: normed output of e1, e3, e5 in the first buffer, of e2, e4 in the second. Decoder: the
+    # accumulator in the first, the input of the last layer (d6's output) in the second.
+    sums_size = max(pixels(DEPTH - 1 - k) * widths[DEPTH + k][1] for k in range(DEPTH))
+    turn = (
+        arena.take(max(sums_size, *(pixels(k) * widths[k - 1][1] for k in range(1, DEPTH, 2)))),
+        arena.take(max(pixels(0), *(pixels(k) * widths[k - 1][1] for k in range(2, DEPTH, 2)))),
+    )
+
+    rows: list[dict[str, int]] = []
+    for k in range(1, DEPTH + 1):
+        (h, w), (out_h, out_w) = size[k - 1], size[k]
+        into, out = widths[k - 1]
+        rows.append(
+            {
+                "op": nn.OP_CONV,
+                "activation": ACTIVATION_CODES[config.conv_activation],
+                "h": h,
+                "w": w,
+                "c": into,
+                "out_h": out_h,
+                "out_w": out_w,
+                "kernel": 5,
+                "stride": 2,
+                "pad_top": nn.same_padding(h, 5, 2, 1) // 2,
+                "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
+                "src": nn.NETWORK_INPUT if k == 1 else turn[k % 2],
+                "dst": skips[k] if k < DEPTH else bottom,
+                "dst_ld": 2 * out if k < DEPTH else out,
+                "normed": turn[(k + 1) % 2] if k < DEPTH else nn.NOWHERE,
+                "chunk": _chunk(25 * into, out_h * out_w),
+            }
+        )
+    for k in range(1, DEPTH + 1):
+        (h, w), (in_h, in_w) = size[DEPTH - k], size[DEPTH + 1 - k]
+        into, out = widths[DEPTH + k - 1]
+        last = k == DEPTH
+        rows.append(
+            {
+                "op": nn.OP_TRANSPCONV,
+                "activation": ACTIVATION_CODES[config.deconv_activation],
+                "h": h,
+                "w": w,
+                "c": out,
+                "out_h": in_h,
+                "out_w": in_w,
+                "kernel": 5,
+                "stride": 2,
+                "pad_top": nn.same_padding(h, 5, 2, 1) // 2,
+                "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
+                "src": bottom if k == 1 else skips[DEPTH + 1 - k],
+                # the second half of each pixel of the concatenation
+                "dst": turn[1] if last else skips[DEPTH - k] + out,
+                "dst_ld": out if last else 2 * out,
+                "normed": nn.NOWHERE,
+                "sums": turn[0],
+                "chunk": _chunk(25 * out, in_h * in_w, in_w),
+            }
+        )
+    rows.append(
+        {
+            "op": nn.OP_MASK,
+            "h": frames,
+            "w": bins,
+            "c": 1,
+            "out_h": frames,
+            "out_w": bins,
+            "kernel": 4,
+            "stride": 1,
+            "dilation": 2,
+            "pad_top": nn.same_padding(frames, 4, 1, 2) // 2,
+            "pad_left": nn.same_padding(bins, 4, 1, 2) // 2,
+            "src": turn[1],
+            "dst": nn.NETWORK_OUTPUT,
+            "dst_ld": config.n_channels,
+            "normed": nn.NOWHERE,
+            "chunk": _chunk(16, frames * bins),
+        }
+    )
+
+    cols = arena.take(
+        max(
+            row["chunk"] * row["kernel"] ** 2 * row["c"] * (row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1)
+            for row in rows
+        )
+    )
+    table = np.zeros(len(rows), LAYER_DTYPE)
+    table["dilation"] = 1
+    for index, row in enumerate(rows):
+        into, out = widths[index]
+        offsets = dict(zip(("weights", "bias", "scale", "shift"), weights.offsets[index], strict=True))
+        for key, value in {"in_c": into, "out_c": out, "cols": cols, **offsets, **row}.items():
+            table[index][key] = value
+    return table, arena.size
+
+
+NO_BUFFER = -1

@@ -1,0 +1,150 @@
+"""A loaded model: weights in the kernels' layout, and the forward pass over segments."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ._kernels import nn
+from .config import ModelConfig, check_network_size
+from .errors import SpleeterError
+from .layers import LAYER_NAMES, Float32, aligned_empty, lower, pack_weights, weight_layout
+from .parallel import check_threads, run_parallel
+
+
+class Model:
+    """The networks of all stems, ready to run; safe to use from several threads at once.
+
+    Attributes:
+        config: the `ModelConfig`.
+        instruments: stem names, in the model's order.
+        origin: the file or folder that the weights came from, or None.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: Mapping[str, Mapping[str, Float32]],
+        origin: Path | None = None,
+    ) -> None:
+        self.config = config
+        self.origin = origin
+        self._weights = aligned_empty((len(config.instruments), weight_layout(config).size))
+        self._weights.fill(0)
+        for row, stem in zip(self._weights, config.instruments, strict=True):
+            pack_weights(config, weights[stem], row)
+        self._plans: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
+        self._workspaces: dict[tuple[int, int], list[Float32]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        return self.config.instruments
+
+    def __repr__(self) -> str:
+        c = self.config
+        return f"<Model {', '.join(c.instruments)}; T={c.T}, F={c.F}, filters={c.conv_n_filters}>"
+
+    def predict(
+        self, magnitudes: npt.NDArray[np.float32], threads: int | None = None
+    ) -> dict[str, Float32]:
+        """The networks' estimates of the stems' magnitudes.
+
+        Args:
+            magnitudes: float32 (segments, T, F, 2), |STFT| of the stereo mix. T and F may differ from the
+                configuration's; both are multiples of 64.
+            threads: how many segments and stems run at the same time; None: one per core.
+
+        Returns:
+            One float32 (segments, T, F, 2) array per stem: the network's mask (sigmoid, or softmax across
+            stems) times the input, before the ratio mask. The same bits for any number of threads
+            and however the segments are divided over calls.
+
+        Raises:
+            SpleeterError: another dtype or shape.
+        """
+        magnitudes = np.asarray(magnitudes)
+        if (
+            magnitudes.dtype != np.float32
+            or magnitudes.ndim != 4
+            or magnitudes.shape[3] != self.config.n_channels
+        ):
+            raise SpleeterError(
+                f"predict: expected float32 (segments, frames, bins, {self.config.n_channels}), "
+                f"got {magnitudes.dtype} {magnitudes.shape}"
+            )
+        check_network_size(magnitudes.shape[1], magnitudes.shape[2])
+        outputs = self.forward(np.ascontiguousarray(magnitudes), check_threads(threads))
+        return dict(zip(self.instruments, outputs, strict=True))
+
+    def forward(self, magnitudes: Float32, threads: int, outputs: Float32 | None = None) -> Float32:
+        """`predict` on validated, contiguous input: (stems, segments, T, F, 2)."""
+        segments, frames, bins, _ = magnitudes.shape
+        if outputs is None:
+            outputs = aligned_empty((len(self.instruments), *magnitudes.shape))
+        table, size = self._plan(frames, bins)
+        threads = max(1, min(threads, segments * len(self.instruments)))
+        workspaces = self._borrow(threads, size)
+        try:
+            run_parallel(
+                nn.forward, table, self._weights, workspaces, magnitudes, outputs, self.config.softmax, None
+            )
+        finally:
+            self._give_back(workspaces)
+        return outputs
+
+    def profile(self, magnitudes: Float32) -> dict[str, dict[str, float]]:
+        """Seconds per layer and stage (columns, gemm, rest) of all stems on one thread."""
+        segments, frames, bins, _ = magnitudes.shape
+        table, size = self._plan(frames, bins)
+        seconds = np.zeros((len(table), len(nn.PROFILE_STAGES)))
+        outputs = aligned_empty((len(self.instruments), segments, frames, bins, 2))
+        workspaces = self._borrow(1, size)
+        nn.forward(table, self._weights, workspaces, magnitudes, outputs, self.config.softmax, seconds)
+        self._give_back(workspaces)
+        return {
+            name: dict(zip(nn.PROFILE_STAGES, map(float, row), strict=True))
+            for name, row in zip(LAYER_NAMES, seconds, strict=True)
+        }
+
+    def _plan(self, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
+        plan = self._plans.get((frames, bins))
+        if plan is None:
+            plan = self._plans[frames, bins] = lower(self.config, frames, bins)
+        return plan
+
+    # Workspaces (some 50 MB a thread) are kept between calls; concurrent calls get their own.
+    def _borrow(self, threads: int, size: int) -> Float32:
+        with self._lock:
+            free = self._workspaces.get((threads, size))
+            if free:
+                return free.pop()
+        return aligned_empty((threads, size))
+
+    def _give_back(self, workspaces: Float32) -> None:
+        with self._lock:
+            key = (workspaces.shape[0], workspaces.shape[1])
+            self._workspaces = {key: [workspaces]}  # one is enough: the last used size
+
+
+def load_model(source: str | os.PathLike[str], *, progress: bool = True) -> Model:
+    """Load a model.
+
+    Args:
+        source: `"spleeter:2stems"`, `4stems`, `5stems` (each also `-16kHz`), downloaded where it is
+            missing; a Spleeter `config.json`; a folder with a TensorFlow checkpoint; a `.safetensors`
+            file.
+        progress: show a progress bar while downloading, on a terminal.
+
+    Raises:
+        ModelError: missing or corrupt; the message names the file and the tensor.
+    """
+    from .models import load
+
+    config, weights, origin = load(source, progress=progress)
+    return Model(config, weights, origin)

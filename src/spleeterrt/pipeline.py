@@ -1,0 +1,243 @@
+"""From blocks of samples to blocks of stems, in constant memory.
+
+    blocks -> segments of T frames -> |STFT| -> networks -> masks -> iSTFT -> overlap-add -> blocks
+
+Segments are independent of one another up to the overlap-add, so a few of them at a time give
+exactly the whole-file result, whatever the sizes of the blocks. The multichannel Wiener filter is
+the exception: its covariances are sums over the whole signal, so it goes over the signal twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ._kernels import spectral
+from .errors import SpleeterError
+from .layers import Float32
+from .network import Model
+from .parallel import run_parallel
+from .stft import Complex64, OverlapAdd, Spectrum
+
+# norbert's eps for complex64 input
+WIENER_EPSILON = float(np.finfo(np.float32).eps)
+
+
+@dataclass
+class Segment:
+    """T frames on their way through the pipeline."""
+
+    samples: Float32  # (step, 2) of the input, as far as it reaches
+    frames: int  # frames that belong to the signal; the others are padding
+    spectrum: Complex64
+    magnitude: Float32
+
+
+def to_stereo(block: npt.ArrayLike) -> Float32:
+    """float32 (samples, 2): mono duplicated, of more than two channels the first two (as Spleeter).
+
+    Raises:
+        SpleeterError: not (samples, channels), or not numbers.
+    """
+    array = np.asarray(block)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
+        raise SpleeterError(
+            f"waveform: expected floating-point (samples, channels), got {array.dtype} {array.shape}"
+        )
+    if array.dtype.kind in "iu":
+        raise SpleeterError(
+            f"waveform: expected floating-point samples with full scale 1.0, got {array.dtype}; "
+            "divide integer samples by their full scale"
+        )
+    if array.shape[1] == 1:
+        return np.repeat(array.astype(np.float32, copy=False), 2, axis=1)
+    return np.ascontiguousarray(array[:, :2], np.float32)
+
+
+def check_finite(block: Float32, position: int, sample_rate: int) -> None:
+    """Raise `SpleeterError` at the first NaN or infinite sample; position: of the block's start."""
+    if np.isfinite(block).all():
+        return
+    first = position + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+    raise SpleeterError(
+        f"waveform: sample {first} ({first / sample_rate:.3f} s) is not a finite number; "
+        "a separation of it would be noise. Repair the input first"
+    )
+
+
+class Pipeline:
+    """One model's stages with fixed options; `run` may be called many times, from several threads.
+
+    Args:
+        model: the networks.
+        threads: threads of the kernels.
+        stems: indices of the stems to make.
+        mwf: multichannel Wiener filter instead of the ratio mask.
+    """
+
+    def __init__(self, model: Model, threads: int, stems: npt.NDArray[np.intp], mwf: bool = False) -> None:
+        self.model = model
+        self.threads = threads
+        self.stems = stems
+        self.mwf = mwf
+        self.spectrum = Spectrum(model.config)
+        # Enough segments at a time to give every thread a network.
+        self.batch = max(1, -(-threads // len(model.instruments)))
+
+    def run(
+        self,
+        blocks: Callable[[], Iterable[Float32]],
+        on_samples: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[Float32, Float32]]:
+        """Yield (stems (n, samples, 2), mix (samples, 2)) for consecutive pieces of the signal.
+
+        blocks: called once for each pass over the signal; gives its stereo float32 blocks.
+        on_samples: told how many samples of the signal are done, all passes counted.
+        """
+        finish: Callable[[Segment, Float32], Float32] = self._ratio_mask
+        done = 0
+        if self.mwf:
+            covariances = _Covariances(self)
+            for batch, estimates in self._estimates(blocks()):
+                for index, segment in enumerate(batch):
+                    covariances.add(segment, estimates[:, index])
+                    done += len(segment.samples)
+                if on_samples:
+                    on_samples(done)
+            finish = covariances.apply
+        overlap = OverlapAdd(self.spectrum, len(self.stems))
+        skip = self.model.config.frame_length  # the zeros that Spleeter prepends
+        pending: list[Float32] = []  # mix samples whose stems are not finished
+        for batch, estimates in self._estimates(blocks()):
+            for index, segment in enumerate(batch):
+                sound = overlap.push(finish(segment, estimates[:, index]))
+                pending.append(segment.samples)
+                waiting = sum(map(len, pending))
+                drop = min(skip, sound.shape[1])
+                skip -= drop
+                sound = sound[:, drop : drop + waiting]
+                mix = np.concatenate(pending)
+                n = sound.shape[1]
+                pending = [mix[n:]]
+                done += len(segment.samples)
+                if on_samples:
+                    on_samples(done)
+                if n:
+                    yield sound, mix[:n]
+
+    # --- stages ---------------------------------------------------------------
+
+    def _segments(self, blocks: Iterable[Float32]) -> Iterator[Segment]:
+        """Cut blocks into segments. Segment s sees the samples [s * step, s * step + span) of the signal with
+        `frame_length` zeros in front; the last ones are padded with zeros.
+        """
+        config, step, span = self.model.config, self.spectrum.step, self.spectrum.span
+        window = np.zeros((span, config.n_channels), np.float32)
+        have = config.frame_length  # samples in the window, the prepended zeros first
+        total = 0
+        frames_done = 0
+        fresh = config.frame_length  # first sample of the window that no segment has handed on
+        for block in blocks:
+            check_finite(block, total, config.sample_rate)
+            total += len(block)
+            start = 0
+            while start < len(block):
+                take = min(span - have, len(block) - start)
+                window[have : have + take] = block[start : start + take]
+                have += take
+                start += take
+                # A full window may be the last segment or not: wait until a sample asks for more
+                # frames than this segment has. It has them all when it is full.
+                if have == span:
+                    yield self._segment(window, have, fresh, config.T)
+                    frames_done += config.T
+                    window[: span - step] = window[step:]
+                    have = fresh = span - step
+        frames = self.spectrum.frames(total) if total else 0
+        while frames_done < frames:
+            window[have:] = 0
+            yield self._segment(window, have, fresh, min(config.T, frames - frames_done))
+            frames_done += config.T
+            have = max(0, have - step)
+            fresh = have
+            window[: span - step] = window[step:].copy()
+
+    def _segment(self, window: Float32, have: int, fresh: int, frames: int) -> Segment:
+        spectrum, magnitude = self.spectrum.analyse(window, frames, self.threads)
+        return Segment(window[fresh:have].copy(), frames, spectrum, magnitude)
+
+    def _estimates(self, blocks: Iterable[Float32]) -> Iterator[tuple[list[Segment], Float32]]:
+        """Batches of segments with the networks' estimates (stems, segments, T, F, 2)."""
+        batch: list[Segment] = []
+        for segment in self._segments(blocks):
+            batch.append(segment)
+            if len(batch) == self.batch:
+                yield batch, self._forward(batch)
+                batch = []
+        if batch:
+            yield batch, self._forward(batch)
+
+    def _forward(self, batch: list[Segment]) -> Float32:
+        if len(batch) == 1:
+            magnitudes = batch[0].magnitude[None]
+        else:
+            magnitudes = np.stack([segment.magnitude for segment in batch])
+        return self.model.forward(magnitudes, self.threads)
+
+    def _ratio_mask(self, segment: Segment, estimates: Float32) -> Float32:
+        config = self.model.config
+        masks = np.ascontiguousarray(estimates)
+        run_parallel(spectral.ratio_masks, masks, config.separation_exponent, self.threads)
+        extension = np.zeros((len(masks), config.T, config.n_channels), np.float32)
+        if config.mask_extension == "average":
+            spectral.mean_masks(masks, extension)
+        return self.spectrum.synthesise(
+            segment.spectrum, masks, extension, self.stems, segment.frames, self.threads
+        )
+
+
+class _Covariances:
+    """The multichannel Wiener filter: first pass `add`, second pass `apply`."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        config = pipeline.model.config
+        self._pipeline = pipeline
+        self._peak = 0.0
+        self._sums = np.zeros((len(config.instruments), config.F, spectral.covariance_terms))
+
+    def add(self, segment: Segment, estimates: Float32) -> None:
+        self._peak = max(self._peak, spectral.peak_magnitude(segment.spectrum))
+        run_parallel(
+            spectral.wiener_accumulate,
+            segment.spectrum,
+            np.ascontiguousarray(estimates),
+            segment.frames,
+            WIENER_EPSILON,
+            self._sums,
+            self._pipeline.threads,
+        )
+
+    def apply(self, segment: Segment, estimates: Float32) -> Float32:
+        pipeline, config = self._pipeline, self._pipeline.model.config
+        filtered = np.zeros((config.T, len(config.instruments), config.F, config.n_channels), np.complex64)
+        run_parallel(
+            spectral.wiener_apply,
+            segment.spectrum,
+            np.ascontiguousarray(estimates),
+            segment.frames,
+            WIENER_EPSILON,
+            max(1.0, self._peak / 10.0),
+            self._sums,
+            filtered,
+            pipeline.threads,
+        )
+        # Spleeter sets the magnitudes above F to zero, whatever the mask extension: silence there.
+        spectra = np.zeros((len(pipeline.stems), config.T, config.bins, config.n_channels), np.complex64)
+        for index, stem in enumerate(pipeline.stems):
+            spectra[index, :, : config.F] = filtered[:, stem]
+        return pipeline.spectrum.synthesise_plain(spectra, segment.frames, pipeline.threads)
