@@ -60,8 +60,7 @@ class ModelConfig:
                 raise SpleeterError(f"model configuration: expected {expected}, got {got!r}")
 
         need(
-            len(self.instruments) > 0
-            and all(isinstance(name, str) and name for name in self.instruments),
+            len(self.instruments) > 0 and all(isinstance(name, str) and name for name in self.instruments),
             "instrument_list to be a list of stem names",
             self.instruments,
         )
@@ -71,13 +70,21 @@ class ModelConfig:
             need(isinstance(value, int) and value > 0, f"{key} to be a positive integer", value)
         need(self.frame_step <= self.frame_length, "frame_step <= frame_length", self.frame_step)
         check_network_size(self.T, self.F)
-        need(self.F <= self.bins, f"F <= {self.bins} (bins of the STFT)", self.F)
+        need(self.bins >= self.F, f"F <= {self.bins} (bins of the STFT)", self.F)
         need(self.n_channels == 2, "n_channels = 2 (the network takes stereo)", self.n_channels)
         need(self.separation_exponent > 0, "separation_exponent > 0", self.separation_exponent)
-        need(self.mask_extension in MASK_EXTENSIONS, f"mask_extension in {MASK_EXTENSIONS}", self.mask_extension)
+        need(
+            self.mask_extension in MASK_EXTENSIONS,
+            f"mask_extension in {MASK_EXTENSIONS}",
+            self.mask_extension,
+        )
         need(self.model_type in MODEL_TYPES, f"model type in {MODEL_TYPES}", self.model_type)
         need(self.conv_activation in ACTIVATIONS, f"conv_activation in {ACTIVATIONS}", self.conv_activation)
-        need(self.deconv_activation in ACTIVATIONS, f"deconv_activation in {ACTIVATIONS}", self.deconv_activation)
+        need(
+            self.deconv_activation in ACTIVATIONS,
+            f"deconv_activation in {ACTIVATIONS}",
+            self.deconv_activation,
+        )
         need(
             len(self.conv_n_filters) == DEPTH
             and all(isinstance(n, int) and n > 0 for n in self.conv_n_filters),
@@ -154,7 +161,9 @@ class ModelConfig:
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise SpleeterError(f"configuration file {path}: {error}") from error
         if not isinstance(params, dict):
-            raise SpleeterError(f"configuration file {path}: expected a JSON object, got {type(params).__name__}")
+            raise SpleeterError(
+                f"configuration file {path}: expected a JSON object, got {type(params).__name__}"
+            )
         try:
             return cls.from_dict(params)
         except SpleeterError as error:

@@ -237,7 +237,10 @@ def lower(config: ModelConfig, frames: int, bins: int) -> tuple[npt.NDArray[np.v
 
     cols = arena.take(
         max(
-            row["chunk"] * row["kernel"] ** 2 * row["c"] * (row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1)
+            row["chunk"]
+            * row["kernel"] ** 2
+            * row["c"]
+            * (row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1)
             for row in rows
         )
     )

@@ -16,6 +16,16 @@ from .errors import SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, lower, pack_weights, weight_layout
 from .parallel import check_threads, run_parallel
 
+# What the weights belong to; the other fields of a configuration may change under them.
+_NETWORK_FIELDS = (
+    "instruments",
+    "n_channels",
+    "model_type",
+    "conv_activation",
+    "deconv_activation",
+    "conv_n_filters",
+)
+
 
 class Model:
     """The networks of all stems, ready to run; safe to use from several threads at once.
@@ -50,9 +60,7 @@ class Model:
         c = self.config
         return f"<Model {', '.join(c.instruments)}; T={c.T}, F={c.F}, filters={c.conv_n_filters}>"
 
-    def predict(
-        self, magnitudes: npt.NDArray[np.float32], threads: int | None = None
-    ) -> dict[str, Float32]:
+    def predict(self, magnitudes: npt.NDArray[np.float32], threads: int | None = None) -> dict[str, Float32]:
         """The networks' estimates of the stems' magnitudes.
 
         Args:
@@ -97,6 +105,21 @@ class Model:
         finally:
             self._give_back(workspaces)
         return outputs
+
+    def with_config(self, config: ModelConfig) -> Model:
+        """The same networks, weights shared, under another configuration (mask extension, exponent, T, F)."""
+        if any(getattr(config, name) != getattr(self.config, name) for name in _NETWORK_FIELDS):
+            raise SpleeterError(
+                f"with_config: the networks themselves ({', '.join(_NETWORK_FIELDS)}) cannot change"
+            )
+        twin = object.__new__(Model)
+        twin.__dict__.update(self.__dict__, config=config, _plans={}, _workspaces={}, _lock=threading.Lock())
+        return twin
+
+    def release_buffers(self) -> None:
+        """Free the workspaces that are kept between calls."""
+        with self._lock:
+            self._workspaces = {}
 
     def profile(self, magnitudes: Float32) -> dict[str, dict[str, float]]:
         """Seconds per layer and stage (columns, gemm, rest) of all stems on one thread."""

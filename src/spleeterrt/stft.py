@@ -72,13 +72,11 @@ class Spectrum:
     ) -> Float32:
         """Masked segment -> windowed frames, overlap-added per chunk, for `OverlapAdd`.
 
-        masks float32 (model stems, T, F, 2); extension (model stems, T, 2) for the bins above F; `stems`: which
-        of them to make.
+        masks float32 (model stems, T, F, 2); extension (model stems, T, 2) for the bins above F;
+        `stems`: which of them to make.
         """
         chunks = self.empty_chunks(len(stems))
-        run_parallel(
-            self.plan.synthesise, spectrum, masks, extension, stems, frames, chunks, threads
-        )
+        run_parallel(self.plan.synthesise, spectrum, masks, extension, stems, frames, chunks, threads)
         return chunks
 
     def synthesise_plain(self, spectra: Complex64, frames: int, threads: int) -> Float32:

@@ -1,0 +1,69 @@
+"""The command line: `spleeterrt separate`, `spleeterrt models`.
+
+Only click is imported here; the commands import what they need when they run.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+_COMMANDS = {"separate": ".separate:separate", "models": ".models:models"}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module, __name__), name)
+        return command
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from .._version import __version__
+
+        click.echo(f"spleeterrt {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_print_version,
+    expose_value=False,
+    is_eager=True,
+    help="Print the version.",
+)
+def cli() -> None:
+    """Music source separation with Spleeter's networks, on the CPU, without TensorFlow."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Entry point: exit code 0 done, 1 an error or a failed file, 2 wrong usage, 130 interrupted."""
+    try:
+        # Outside standalone mode click returns the exit code, or what the command returned.
+        code = cli.main(args=args, prog_name="spleeterrt", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(1)

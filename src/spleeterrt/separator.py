@@ -1,0 +1,479 @@
+"""The drop-in for `spleeter.separator.Separator`: waveforms and files in, stems out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from .audio import Codec
+from .audio.adapter import AudioAdapter
+from .errors import SeparationCancelled, SpleeterError
+from .layers import Float32
+from .network import Model, load_model
+from .parallel import check_threads
+from .pipeline import Pipeline, to_stereo
+
+logger = logging.getLogger("spleeterrt")
+
+PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
+DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
+MODES = ("ratio",)
+
+Progress: TypeAlias = Callable[[float, "float | None"], object]
+"""Called with the seconds of audio done and the seconds in all (None: unknown). With MWF the signal is
+gone over twice: both passes count."""
+
+
+class CancelEvent(Protocol):
+    def is_set(self) -> bool: ...
+
+
+Cancel: TypeAlias = CancelEvent | Callable[[], bool]
+"""A `threading.Event`, or a function that returns True to stop."""
+
+
+class Separator:
+    """Separates music into stems.
+
+    Args:
+        params_descriptor: what `load_model` takes (`"spleeter:2stems"`, a configuration file, a checkpoint
+            folder, a `.safetensors` file), or a loaded `Model`.
+        MWF: multichannel Wiener filter instead of the ratio mask.
+        multiprocess: accepted for Spleeter's callers; nothing is forked.
+        threads: of the networks; None: one per core.
+        low_memory: one segment at a time and no buffers kept between calls; same samples.
+        stems: names of the stems to return or write; None: all. The networks of all stems run in
+            any case, because the ratio mask needs them.
+        mode: `"ratio"`, Spleeter's ratio mask.
+        residual: the model's last stem becomes the mix minus all others, so that the stems sum to the mix.
+        full_band: masks reach above bin F (11 kHz in the standard models): the mean of the mask over
+            the F bins, Spleeter's mask extension `average`, whatever the configuration says.
+
+    Raises:
+        SpleeterError: unknown model, stem or mode; the model is missing or corrupt (`ModelError`).
+    """
+
+    def __init__(
+        self,
+        params_descriptor: str | os.PathLike[str] | Model = "spleeter:2stems",
+        MWF: bool = False,
+        multiprocess: bool = True,
+        *,
+        threads: int | None = None,
+        low_memory: bool = False,
+        stems: Sequence[str] | None = None,
+        mode: str = "ratio",
+        residual: bool = False,
+        full_band: bool = False,
+    ) -> None:
+        if mode not in MODES:
+            raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
+        self._threads = check_threads(threads)
+        model = params_descriptor if isinstance(params_descriptor, Model) else load_model(params_descriptor)
+        if full_band:
+            if MWF:
+                raise SpleeterError(
+                    "full_band: Spleeter's Wiener filter is silent above the networks' band; "
+                    "use one or the other"
+                )
+            model = model.with_config(model.config.replace(mask_extension="average"))
+        self._model = model
+        self._mwf = bool(MWF)
+        self._low_memory = bool(low_memory)
+        self._stems = _choose(stems, model.instruments)
+        self._residual = model.instruments[-1] if residual else None
+        self._pool: ThreadPoolExecutor | None = None
+        self._tasks: list[Future[Any]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def model(self) -> Model:
+        return self._model
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """Names of the stems that are returned, in the model's order."""
+        return self._stems
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the waveforms that go in and come out."""
+        return self._model.config.sample_rate
+
+    # --- arrays -----------------------------------------------------------------
+
+    def separate(
+        self,
+        waveform: npt.ArrayLike,
+        audio_descriptor: str | None = "",
+        *,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> dict[str, Float32]:
+        """Separate a waveform.
+
+        Args:
+            waveform: floating-point (samples, channels) at the model's rate, full scale 1.0. Mono is
+                duplicated; of more than two channels the first two count.
+            audio_descriptor: ignored (Spleeter's signature).
+
+        Returns:
+            float32 (samples, 2) per stem.
+
+        Raises:
+            SpleeterError: another shape or dtype; a sample is NaN or infinite.
+            SeparationCancelled: `cancel` said so.
+        """
+        mix = to_stereo(waveform)
+        results = {stem: np.empty(mix.shape, np.float32) for stem in self._stems}
+        position = 0
+        for sources, piece in self._run(lambda: [mix], len(mix), progress, cancel):
+            for stem, block in self._finished(sources, piece).items():
+                if stem in results:
+                    results[stem][position : position + len(block)] = block
+            position += len(piece)
+        return results
+
+    def separate_blocks(
+        self,
+        blocks: Iterable[npt.ArrayLike],
+        *,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[dict[str, Float32]]:
+        """Separate a signal that comes in blocks of any size, in constant memory.
+
+        Yields blocks of the stems in order, float32 (samples, 2), as soon as they are finished; joined
+        they equal `separate` of the joined input, bit for bit. With MWF the input is spooled to a
+        temporary file first, because the filter needs the whole signal.
+        """
+        if not self._mwf:
+            yield from self._yield_blocks(lambda: map(to_stereo, blocks), None, progress, cancel)
+            return
+        with tempfile.TemporaryFile(prefix="spleeterrt-") as spool:
+            total = 0
+            for block in map(to_stereo, blocks):
+                spool.write(block.tobytes())
+                total += len(block)
+
+            def read() -> Iterator[Float32]:
+                spool.seek(0)
+                while data := spool.read(1 << 20):
+                    yield np.frombuffer(data, np.float32).reshape(-1, 2)
+
+            yield from self._yield_blocks(read, total, progress, cancel)
+
+    def _yield_blocks(
+        self,
+        blocks: Callable[[], Iterable[Float32]],
+        total: int | None,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> Iterator[dict[str, Float32]]:
+        for sources, mix in self._run(blocks, total, progress, cancel):
+            finished = self._finished(sources, mix)
+            yield {stem: finished[stem] for stem in self._stems}
+
+    def _run(
+        self,
+        blocks: Callable[[], Iterable[Float32]],
+        total: int | None,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> Iterator[tuple[dict[str, Float32], Float32]]:
+        """Pieces of (stems, mix): the chosen stems, all of them where the residual needs them."""
+        names = self._model.instruments if self._residual in self._stems else self._stems
+        indices = np.array([self._model.instruments.index(name) for name in names], np.intp)
+        pipeline = Pipeline(self._model, self._threads, indices, self._mwf)
+        if self._low_memory:
+            pipeline.batch = 1
+        rate = self.sample_rate
+        seconds = None if total is None else total * (2 if self._mwf else 1) / rate
+        stop = _stopper(cancel)
+
+        def on_samples(done: int) -> None:
+            if progress:
+                progress(done / rate, seconds)
+            if stop():
+                raise SeparationCancelled("the separation was cancelled")
+
+        if stop():
+            raise SeparationCancelled("the separation was cancelled")
+        try:
+            for sources, mix in pipeline.run(blocks, on_samples):
+                yield dict(zip(names, sources, strict=True)), mix
+        finally:
+            if self._low_memory:
+                self._model.release_buffers()
+
+    def _finished(self, sources: dict[str, Float32], mix: Float32) -> dict[str, Float32]:
+        """The stems with the residual in place."""
+        last = self._residual
+        if last is None or last not in sources:
+            return sources
+        rest = mix.astype(np.float64)
+        for name, block in sources.items():
+            if name != last:
+                rest -= block
+        return {**sources, last: rest.astype(np.float32)}
+
+    # --- files ------------------------------------------------------------------
+
+    def separate_to_file(
+        self,
+        audio_descriptor: PathLike,
+        destination: str | os.PathLike[str],
+        audio_adapter: AudioAdapter | None = None,
+        offset: float = 0,
+        duration: float | None = None,
+        codec: Codec | str = "wav",
+        bitrate: str | int = "128k",
+        filename_format: str = DEFAULT_FORMAT,
+        synchronous: bool = True,
+        *,
+        bit_depth: str = "int16",
+        clip: str = "clamp",
+        sample_rate: int | Literal["source"] | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> dict[str, Path] | None:
+        """Separate an audio file into one file per stem, in constant memory.
+
+        The files appear together when all are complete; on an error or a cancellation none does.
+
+        Args:
+            audio_descriptor: the file (whatever `audio_adapter` takes, where one is given).
+            destination: folder of the results; made if it is missing.
+            audio_adapter: reads and writes instead of the built-in one; the whole song is then in memory.
+            offset, duration: seconds; duration None: to the end (Spleeter stops after 600 s).
+            codec: `"wav"`, `"flac"`, `"ogg"` or `"mp3"`.
+            bitrate: of mp3 and ogg.
+            filename_format: may use {filename}, {instrument}, {foldername} and {codec}.
+            synchronous: False: return at once; `join` waits and raises what went wrong.
+            bit_depth: `"int16"`, `"int24"` or `"float32"` (WAV; FLAC the integers).
+            clip: `"clamp"` at full scale, `"rescale"` all stems by one gain where one would clip,
+                `"none"` (float32 WAV).
+            sample_rate: Hz of the files; None: the model's; `"source"`: the input's.
+
+        Returns:
+            The path of each stem; None where synchronous is False.
+
+        Raises:
+            SpleeterError: also for two stems with one path, before anything is written.
+            AudioError: the input cannot be read or the output not be written.
+        """
+        paths = self._paths(audio_descriptor, destination, filename_format, codec)
+        if audio_adapter is None or type(audio_adapter) is type(AudioAdapter.default()):
+            options = {"codec": codec, "bitrate": bitrate, "bit_depth": bit_depth, "clip": clip}
+
+            def job() -> None:
+                self._file_to_files(
+                    audio_descriptor, paths, offset, duration, options, sample_rate, progress, cancel
+                )
+        else:
+            adapter = audio_adapter
+
+            def job() -> None:
+                waveform, _ = adapter.load(
+                    audio_descriptor, offset=offset, duration=duration, sample_rate=self.sample_rate
+                )
+                sources = self.separate(waveform, "", progress=progress, cancel=cancel)
+                self._save(sources, paths, adapter, codec, bitrate)
+
+        return self._do(job, synchronous, paths)
+
+    def save_to_file(
+        self,
+        sources: Mapping[str, Float32],
+        audio_descriptor: PathLike,
+        destination: str | os.PathLike[str],
+        filename_format: str = DEFAULT_FORMAT,
+        codec: Codec | str = "wav",
+        audio_adapter: AudioAdapter | None = None,
+        bitrate: str | int = "128k",
+        synchronous: bool = True,
+    ) -> dict[str, Path] | None:
+        """Write separated waveforms (as `separate` returns them), named after `audio_descriptor`."""
+        paths = self._paths(audio_descriptor, destination, filename_format, codec, tuple(sources))
+        adapter = audio_adapter or AudioAdapter.default()
+        kept = dict(sources)
+        return self._do(lambda: self._save(kept, paths, adapter, codec, bitrate), synchronous, paths)
+
+    def join(self, timeout: float | None = 200) -> None:
+        """Wait for what was started with synchronous=False; raises the first error of those jobs.
+
+        Raises:
+            SpleeterError: a job needs longer than `timeout` seconds.
+        """
+        with self._lock:
+            tasks, self._tasks = self._tasks, []
+        failure: BaseException | None = None
+        for index, task in enumerate(tasks):
+            try:
+                task.result(timeout)
+            except FutureTimeoutError:
+                if task.done():  # the job itself raised it
+                    raise
+                with self._lock:
+                    self._tasks = tasks[index:] + self._tasks
+                raise SpleeterError(f"join: a separation is still running after {timeout} s") from None
+            except BaseException as error:
+                failure = failure or error
+        if failure:
+            raise failure
+
+    def _do(
+        self, job: Callable[[], None], synchronous: bool, paths: dict[str, Path]
+    ) -> dict[str, Path] | None:
+        if synchronous:
+            job()
+            return paths
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spleeterrt")
+            self._tasks.append(self._pool.submit(job))
+        return None
+
+    def _paths(
+        self,
+        audio_descriptor: PathLike,
+        destination: str | os.PathLike[str],
+        filename_format: str,
+        codec: Codec | str,
+        stems: Sequence[str] | None = None,
+    ) -> dict[str, Path]:
+        return output_paths(
+            audio_descriptor, destination, filename_format, codec, self._stems if stems is None else stems
+        )
+
+    def _save(
+        self,
+        sources: Mapping[str, Float32],
+        paths: Mapping[str, Path],
+        adapter: AudioAdapter,
+        codec: Codec | str,
+        bitrate: str | int,
+    ) -> None:
+        for stem, data in sources.items():
+            _make_folder(paths[stem].parent)
+            adapter.save(str(paths[stem]), data, self.sample_rate, Codec(str(codec)), str(bitrate))
+
+    def _file_to_files(
+        self,
+        path: PathLike,
+        paths: dict[str, Path],
+        offset: float,
+        duration: float | None,
+        options: dict[str, Any],
+        sample_rate: int | Literal["source"] | None,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> None:
+        from .audio.reader import AudioReader
+        from .audio.writer import StemFileWriter
+
+        def open_reader(rate: int | None = None) -> AudioReader:
+            return AudioReader(path, offset=offset, duration=duration, sample_rate=rate)
+
+        with open_reader() as probe:  # says what the file is before anything is written
+            source_rate, source_frames = probe.source_rate, probe.frames
+        with open_reader(self.sample_rate) as probe:
+            total = probe.frames
+
+        def blocks() -> Iterator[Float32]:
+            with open_reader(self.sample_rate) as reader:
+                yield from map(to_stereo, reader)
+                warnings[:] = reader.warnings
+
+        warnings: list[str] = []
+        if sample_rate is None:
+            file_rate, file_frames = self.sample_rate, total
+        elif sample_rate == "source":
+            file_rate, file_frames = source_rate, source_frames
+        else:
+            file_rate, file_frames = sample_rate, None
+        writer = StemFileWriter(
+            paths,
+            self.sample_rate,
+            file_rate=file_rate,
+            total_frames=file_frames,
+            residual=self._residual,
+            **options,
+        )
+        with writer:
+            for sources, mix in self._run(blocks, total, progress, cancel):
+                writer.write(sources, mix)
+        for message in dict.fromkeys(warnings):
+            logger.warning("%s", message)
+
+
+def output_paths(
+    audio_descriptor: PathLike,
+    destination: str | os.PathLike[str],
+    filename_format: str,
+    codec: Codec | str,
+    stems: Sequence[str],
+) -> dict[str, Path]:
+    """Where the stems of a file go, by Spleeter's format rule.
+
+    Raises:
+        SpleeterError: the format names something else than {filename}, {instrument}, {foldername} and
+            {codec}, or gives two stems one path.
+    """
+    source = Path(os.fsdecode(audio_descriptor))
+    paths: dict[str, Path] = {}
+    for stem in stems:
+        try:
+            name = filename_format.format(
+                filename=source.stem, instrument=stem, foldername=source.parent.name, codec=str(codec)
+            )
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            raise SpleeterError(
+                f"filename format {filename_format!r}: expected {{filename}}, {{instrument}}, "
+                f"{{foldername}} or {{codec}} ({error!r})"
+            ) from error
+        path = Path(os.path.normpath(Path(destination) / name))
+        if path in paths.values():
+            raise SpleeterError(
+                f"Separated source path conflict: {path} would hold several stems; "
+                f"{{instrument}} is missing in the filename format {filename_format!r}"
+            )
+        paths[stem] = path
+    return paths
+
+
+def _choose(stems: Sequence[str] | None, instruments: tuple[str, ...]) -> tuple[str, ...]:
+    if stems is None:
+        return instruments
+    wanted = [stems] if isinstance(stems, str) else list(stems)
+    unknown = [stem for stem in wanted if stem not in instruments]
+    if unknown or not wanted:
+        raise SpleeterError(f"stems: expected some of {list(instruments)}, got {unknown or wanted}")
+    return tuple(name for name in instruments if name in wanted)
+
+
+def _stopper(cancel: Cancel | None) -> Callable[[], bool]:
+    if cancel is None:
+        return lambda: False
+    if hasattr(cancel, "is_set"):
+        return cancel.is_set
+    return cancel
+
+
+def _make_folder(folder: Path) -> None:
+    from .errors import AudioError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AudioError(f"cannot make the folder {folder}: {error.strerror or error}") from error

@@ -1,0 +1,43 @@
+"""Shared fixtures: a small model on disk, and no model folder of the user in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden import case
+
+from spleeterrt import Model, load_model
+
+
+@pytest.fixture(autouse=True)
+def _isolated_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the user's models, variables or proxies."""
+    for name in ("MODEL_PATH", "GITHUB_HOST", "GITHUB_REPOSITORY", "GITHUB_RELEASE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def two_stems() -> Model:
+    return load_model(case("tiny-2stems") / "config.json")
+
+
+@pytest.fixture(scope="session")
+def four_stems() -> Model:
+    return load_model(case("tiny-4stems") / "config.json")
+
+
+@pytest.fixture
+def music() -> np.ndarray:
+    """The input of a golden case: float32 (40000, 2)."""
+    waveform: np.ndarray = np.load(case("tiny-2stems") / "expected.npz")["waveform"]
+    return waveform
+
+
+@pytest.fixture
+def clip() -> Path:
+    """A short real clip."""
+    found = sorted((Path(__file__).parent / "data").glob("clip.*"))
+    return found[0]
