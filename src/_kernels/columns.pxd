@@ -14,10 +14,10 @@ cdef inline void im2col(
 ) noexcept nogil:
     # image [h, w, c] -> cols [last - first, kernel_h * kernel_w * c], zeros outside the image
     cdef Py_ssize_t row = s.kernel_w * s.c          # one kernel row of columns
-    cdef Py_ssize_t p, oy, ox, iy, ix, ky, kx, begin, end
+    cdef Py_ssize_t _, oy, ox, iy, ix, ky, kx, begin, end
     oy = first // s.out_w
     ox = first - oy * s.out_w
-    for p in range(first, last):
+    for _ in range(first, last):
         ix = ox * s.stride_w - s.pad_left
         for ky in range(s.kernel_h):
             iy = oy * s.stride_h - s.pad_top + ky * s.dilation_h
@@ -55,11 +55,11 @@ cdef inline void col2im(
     # cols [last - first, kernel_h * kernel_w * c] are added into the image x [h, w, c]:
     # the adjoint of im2col. Grid pixels in order, so that the sums do not depend on the chunks.
     cdef Py_ssize_t row = s.kernel_w * s.c
-    cdef Py_ssize_t p, oy, ox, iy, ix, ky, kx, begin, end, i
+    cdef Py_ssize_t _, oy, ox, iy, ix, ky, kx, begin, end, i
     cdef float* target
     oy = first // s.out_w
     ox = first - oy * s.out_w
-    for p in range(first, last):
+    for _ in range(first, last):
         ix = ox * s.stride_w - s.pad_left
         for ky in range(s.kernel_h):
             iy = oy * s.stride_h - s.pad_top + ky * s.dilation_h

@@ -18,7 +18,6 @@ from _kernels.forward cimport (
     Layer,
     run_stem,
 )
-from _kernels.layers cimport STAGES as _STAGES
 from _kernels.shapes cimport ConvShape
 
 BLAS = blas.BLAS_NAME.decode()
@@ -41,7 +40,9 @@ def conv_out_same(Py_ssize_t size, Py_ssize_t stride):
     return shapes.conv_out_same(size, stride)
 
 
-def conv_out_padded(Py_ssize_t size, Py_ssize_t kernel, Py_ssize_t stride, Py_ssize_t pads, Py_ssize_t dilation):
+def conv_out_padded(
+    Py_ssize_t size, Py_ssize_t kernel, Py_ssize_t stride, Py_ssize_t pads, Py_ssize_t dilation
+):
     return shapes.conv_out_padded(size, kernel, stride, pads, dilation)
 
 
@@ -148,7 +149,9 @@ def bias_activate_norm(
             &out[0, first], out.shape[1], x.shape[0], x.shape[1])
 
 
-def bias_mask(const float[:, ::1] logits, const float[::1] bias, const float[:, ::1] input, float[:, ::1] out):
+def bias_mask(
+    const float[:, ::1] logits, const float[::1] bias, const float[:, ::1] input, float[:, ::1] out,
+):
     """out = sigmoid(logits + bias) * input."""
     with nogil:
         layers.bias_mask(&logits[0, 0], &bias[0], &input[0, 0], &out[0, 0], logits.shape[0], logits.shape[1])

@@ -12,7 +12,9 @@ from libc.string cimport memset
 
 cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
-        CppStft(size_t frame_length, size_t hop, size_t fft_length, const float* window, float compensation) except +
+        CppStft(
+            size_t frame_length, size_t hop, size_t fft_length, const float* window, float compensation,
+        ) except +
         void analyse(
             const float* samples, size_t frames, float complex* spectrum, float* magnitude, size_t f)
         void synthesise(
@@ -221,7 +223,9 @@ cdef class Stft:
             t += group
 
 
-def overlap_add(const float[:, :, :, ::1] chunks, Py_ssize_t step, float[:, :, ::1] tail, float[:, :, ::1] out):
+def overlap_add(
+    const float[:, :, :, ::1] chunks, Py_ssize_t step, float[:, :, ::1] tail, float[:, :, ::1] out,
+):
     """Joins consecutive chunks: out [stems, n_chunks * step, 2] = tail + chunks, `step` samples apart;
     tail [stems, length - step, 2] is replaced by what reaches beyond `out`.
     """

@@ -37,7 +37,8 @@ def test_list(machine: Path) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert len(lines) == 6
-    assert lines[0].startswith("spleeter:2stems ") and lines[0].endswith(str(machine / "models" / "2stems"))
+    assert lines[0].startswith("spleeter:2stems ")
+    assert lines[0].endswith(str(machine / "models" / "2stems"))
     assert "MB" in lines[0]
     assert lines[1].split() == ["spleeter:4stems", "not", "downloaded"]
 
@@ -53,14 +54,16 @@ def test_get(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         result = run("get", "2stems", "4stems")
     assert result.exit_code == 1
     assert result.stdout.startswith("2stems: ")
-    assert result.stderr.startswith("Error: ") and "4stems" in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert "4stems" in result.stderr
 
 
 def test_get_unknown() -> None:
     result = run("get", "3stems")
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: ") and "did you mean spleeter:" in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert "did you mean spleeter:" in result.stderr
 
 
 def test_verify_goes_on_after_a_bad_one(machine: Path) -> None:
@@ -94,5 +97,6 @@ def test_errors_are_one_line_and_no_traceback(machine: Path) -> None:
     result = run("info", "tiny")
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr.startswith("Error: ") and "model.index" in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert "model.index" in result.stderr
     assert result.stderr.count("\n") == 1

@@ -12,4 +12,30 @@
 #define SPLEETERRT_BLAS_NAME "cblas"
 #endif
 
+#ifdef SPLEETERRT_OPENBLAS
+#ifdef __cplusplus
+extern "C"
+#endif
+int openblas_get_parallel(void);
+#endif
+
+/* Row-major c[m, n] = op(a)[m, k] op(b)[k, n], safe to call from several threads. */
+static inline void row_major_sgemm(int trans_a, int trans_b, int m, int n, int k, const float *a, int lda,
+                                   const float *b, int ldb, float *c, int ldc)
+{
+#ifdef SPLEETERRT_OPENBLAS
+    /* OpenBLAS without threads (0) keeps its buffers unlocked, as some distributions build it:
+     * calls at the same time give wrong numbers. One at a time, then. Asked at run time,
+     * because the library can be exchanged after the build. */
+    if (openblas_get_parallel() == 0) {
+#pragma omp critical(spleeterrt_blas)
+        cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans,
+                    m, n, k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
+        return;
+    }
+#endif
+    cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, m, n,
+                k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
+}
+
 #endif

@@ -1,0 +1,107 @@
+"""`spleeterrt models`: list, download, check, convert and describe models."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from ..errors import SpleeterError
+from .errors import handle_errors
+
+# `..models` brings numpy: imported by the commands, not for `--help`.
+
+_SOURCE_HELP = "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder or a .safetensors file."
+
+
+@click.group(name="models")
+def models() -> None:
+    """List, download, check, convert and describe models."""
+
+
+@models.command(name="list")
+@handle_errors
+def list_command() -> None:
+    """List the official models and where they are on this machine."""
+    from ..models import list_models
+
+    for model in list_models():
+        if model.path is None or model.bytes is None:
+            where = "not downloaded"
+        else:
+            where = f"{_megabytes(model.bytes):>9}  {model.path}"
+        click.echo(f"{'spleeter:' + model.name:<22}{where}")
+
+
+@models.command(name="get")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@handle_errors
+def get_command(names: tuple[str, ...]) -> None:
+    """Download official models (2stems, 4stems, 5stems), unless they are here already."""
+    from ..models import get
+
+    for name in names:
+        click.echo(f"{name}: {get(name)}")
+
+
+@models.command(name="verify", epilog=_SOURCE_HELP)
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+def verify_command(sources: tuple[str, ...]) -> None:
+    """Read models whole and check every checksum and shape."""
+    from ..models import verify
+
+    failed = False
+    for source in sources:
+        try:
+            report = verify(source)
+        except SpleeterError as error:  # the others are checked all the same
+            click.echo(f"Error: {error}", err=True)
+            failed = True
+        else:
+            click.echo(
+                f"{source}: OK ({report.tensors} tensors, {_megabytes(report.bytes or 0)}, {report.path})"
+            )
+    if failed:
+        sys.exit(1)
+
+
+@models.command(name="convert", epilog=_SOURCE_HELP)
+@click.argument("source")
+@click.argument("destination", metavar="DEST")
+@handle_errors
+def convert_command(source: str, destination: str) -> None:
+    """Write a model as one .safetensors file."""
+    from ..models import convert
+
+    click.echo(str(convert(source, destination)))
+
+
+@models.command(name="info", epilog=_SOURCE_HELP)
+@click.argument("source")
+@handle_errors
+def info_command(source: str) -> None:
+    """Describe a model: its stems, sizes and where it is."""
+    from ..models import info
+
+    model = info(source)
+    config = model.config
+    rows = {
+        "stems": ", ".join(config.instruments),
+        "network": f"{config.model_type}, {config.conv_activation} / {config.deconv_activation}",
+        "filters": ", ".join(map(str, config.conv_n_filters)),
+        "input": f"{config.T} frames x {config.F} bins",
+        "sample rate": f"{config.sample_rate} Hz",
+        "STFT": f"frame length {config.frame_length}, step {config.frame_step}",
+        "mask": f"exponent {config.separation_exponent:g}, extension {config.mask_extension}",
+        "parameters": f"{model.parameters:,}",
+        "format": model.kind,
+        "file": "not downloaded" if model.path is None else str(model.path),
+    }
+    if model.bytes is not None:
+        rows["size"] = f"{_megabytes(model.bytes)}, {model.tensors} tensors"
+    for key, value in rows.items():
+        click.echo(f"{key + ':':<13}{value}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,469 @@
+"""Where models lie on this machine, and the download of the official ones.
+
+A model is a folder `<root>/<name>` that holds a TensorFlow checkpoint. The roots, in order: `MODEL_PATH`
+(Spleeter's variable), `./pretrained_models` (Spleeter's default), the user cache. A download goes to
+`MODEL_PATH` if that is set, else to the user cache; it is verified and unpacked beside its place and then
+moved there in one step, so that a folder under its final name is always whole.
+
+Behaviour to match: Spleeter 2.4.2, `model/provider/` (`GITHUB_HOST`, `GITHUB_REPOSITORY`,
+`GITHUB_RELEASE`, the releases' `checksum.json`, the `.probe` file that Spleeter takes as "already here").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tarfile
+import time
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from ..errors import ModelError
+from .checkpoint import check_extents, find_index, index_files, read_index
+
+if TYPE_CHECKING:
+    from requests import Response
+
+DEFAULT_HOST = "https://github.com"
+DEFAULT_REPOSITORY = "deezer/spleeter"
+DEFAULT_RELEASE = "v1.4.0"
+SHA256 = {
+    "2stems": "f3a90b39dd2874269e8b05a48a86745df897b848c61f3958efc80a39152bd692",
+    "4stems": "3adb4a50ad4eb18c7c4d65fcf4cf2367a07d48408a5eb7d03cd20067429dfaa8",
+    "5stems": "25a1e87eb5f75cc72a4d2d5467a0a50ac75f05611f877c278793742513cc7218",
+}
+"""The archives of the default release."""
+
+PROBE = ".probe"
+ATTEMPTS = 4  # in a row without real progress
+BACKOFF_SECONDS = 0.5  # doubled after every failed attempt
+PROGRESS_BYTES = 1 << 20  # what counts as real progress
+TIMEOUT_SECONDS = (15.0, 60.0)  # to connect, between two reads
+MAX_ARCHIVE_BYTES = 1 << 30  # the largest official archive has 0.2 GB
+MAX_UNPACKED_BYTES = 2 << 30
+MAX_MEMBERS = 1000
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of a GitHub repository (or of a mirror) that holds model archives."""
+
+    host: str = DEFAULT_HOST
+    repository: str = DEFAULT_REPOSITORY
+    release: str = DEFAULT_RELEASE
+
+    @classmethod
+    def from_environment(cls) -> Release:
+        """The release Spleeter's variables name; a host without a scheme is taken as https."""
+        host = os.environ.get("GITHUB_HOST") or DEFAULT_HOST
+        if "://" not in host:
+            host = f"https://{host}"
+        return cls(
+            host.rstrip("/"),
+            (os.environ.get("GITHUB_REPOSITORY") or DEFAULT_REPOSITORY).strip("/"),
+            os.environ.get("GITHUB_RELEASE") or DEFAULT_RELEASE,
+        )
+
+    @property
+    def is_default(self) -> bool:
+        return self == Release()
+
+    def url(self, file: str) -> str:
+        return f"{self.host}/{self.repository}/releases/download/{self.release}/{file}"
+
+
+def user_cache() -> Path:
+    """The user's own model root."""
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("spleeterrt", appauthor=False)) / "models"
+
+
+def model_roots() -> list[Path]:
+    """The folders that may hold models, in the order in which they are searched."""
+    roots = [Path("pretrained_models").absolute(), user_cache()]
+    if model_path := os.environ.get("MODEL_PATH"):
+        roots.insert(0, Path(model_path).absolute())
+    return list(dict.fromkeys(roots))
+
+
+def download_root() -> Path:
+    """The folder that downloads go to."""
+    model_path = os.environ.get("MODEL_PATH")
+    return Path(model_path).absolute() if model_path else user_cache()
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a folder counts as a model: it holds a checkpoint's index."""
+    return bool(index_files(folder))
+
+
+def can_download(name: str) -> bool:
+    """Whether a model of this name may be asked from the release: another release may hold any."""
+    if name in SHA256:
+        return True
+    return not Release.from_environment().is_default and re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) is not None
+
+
+def download(name: str, folder: Path, progress: bool = True) -> Path:
+    """Download the model `name` and put it into `folder`, unless another process just did.
+
+    Args:
+        folder: the model's own folder, for example `<root>/2stems`.
+        progress: show a progress bar, if standard error is a terminal.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        ModelError: no connection, wrong or damaged archive, folder not writable.
+    """
+    release = Release.from_environment()
+    url = release.url(f"{name}.tar.gz")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.with_name(f".{folder.name}.lock")):
+            if has_checkpoint(folder):
+                return folder
+            archive = folder.with_name(f"{folder.name}.tar.gz.part")
+            try:
+                _download_verified(url, archive, _expected_sha256(release, name), progress)
+            except _Failed as error:
+                raise ModelError(
+                    f"cannot download {error.url}: {error}\n"
+                    f"To install the model by hand, fetch {url} on another machine, unpack it, and "
+                    f"put model.index, model.data-00000-of-00001 and checkpoint into {folder}"
+                ) from error
+            except ModelError:
+                archive.unlink(missing_ok=True)
+                raise
+            try:
+                _install(archive, folder, url)
+            finally:
+                archive.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write the model to {folder}: {error.strerror or error}; "
+            "set MODEL_PATH to a folder that can be written"
+        ) from error
+    return folder
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock between processes (and threads); it ends with the process.
+
+    The file stays: to remove it would let two processes lock two files of one name.
+    """
+    with path.open("ab") as file:
+        while not _try_lock(file):
+            time.sleep(0.1)
+        yield
+
+
+if sys.platform == "win32":
+    import errno
+    import msvcrt
+
+    def _try_lock(file: IO[bytes]) -> bool:
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            return error.errno not in (errno.EACCES, errno.EDEADLK)
+        return True
+
+else:
+    import fcntl
+
+    def _try_lock(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks: the move into place is atomic all the same
+            return True
+        return True
+
+
+# Download
+
+
+class _Failed(Exception):
+    """The server cannot be reached or does not give the file."""
+
+    def __init__(self, url: str, reason: object) -> None:
+        super().__init__(str(reason))
+        self.url = url
+
+
+class _Interrupted(_Failed):
+    """As `_Failed`, but another attempt may help."""
+
+
+def _get(url: str, headers: dict[str, str]) -> Response:
+    """A response whose body is not read yet; statuses that may pass are `_Interrupted`."""
+    import requests
+
+    try:
+        response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        if isinstance(error, ValueError):  # not a URL at all
+            raise _Failed(url, error) from error
+        raise _Interrupted(url, error) from error
+    if response.status_code in (408, 425, 429) or response.status_code >= 500:
+        response.close()
+        raise _Interrupted(url, f"{response.status_code} {response.reason}")
+    return response
+
+
+def _expected_sha256(release: Release, name: str) -> str:
+    """The archive's SHA-256: pinned for the default release, else from the release's `checksum.json`."""
+    import requests
+
+    if release.is_default:
+        if name not in SHA256:
+            raise ModelError(f"no official model {name!r}; there are {', '.join(SHA256)}")
+        return SHA256[name]
+    url = release.url("checksum.json")
+    for attempt in range(ATTEMPTS):
+        try:
+            with _get(url, {}) as response:
+                if (
+                    response.status_code in (404, 410)
+                    and release.release == DEFAULT_RELEASE
+                    and name in SHA256
+                ):
+                    return SHA256[name]  # a mirror of the default release without its checksums
+                if response.status_code != 200:
+                    raise _Failed(url, f"{response.status_code} {response.reason}")
+                checksums = response.json()
+            break
+        except _Interrupted:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(BACKOFF_SECONDS * 2**attempt)
+        except (requests.RequestException, ValueError) as error:
+            raise _Failed(url, error) from error
+    value = checksums.get(name) if isinstance(checksums, dict) else None
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-fA-F]{64}", value):
+        raise ModelError(f"{url}: no SHA-256 for model {name!r}")
+    return value.lower()
+
+
+def _download_verified(url: str, archive: Path, sha256: str, progress: bool) -> None:
+    """Download to `archive`, going on from what it holds already, and verify it; deleted if wrong."""
+    from_before = archive.exists()
+    _download_whole(url, archive, progress)
+    if from_before and _sha256(archive) != sha256:
+        # What was there may have been of another archive: once more, from the start.
+        archive.unlink()
+        _download_whole(url, archive, progress)
+    got = _sha256(archive)
+    if got != sha256:
+        raise ModelError(
+            f"{url}: wrong archive ({_size(archive)} bytes): expected SHA-256 {sha256}, got {got}; deleted"
+        )
+
+
+def _download_whole(url: str, archive: Path, progress: bool) -> None:
+    """Download until the server says that it is all; breaks are retried from where they were."""
+    failures, best = 0, _size(archive)
+    while True:
+        try:
+            return _receive(url, archive, progress)
+        except _Interrupted:
+            size = _size(archive)
+            if size >= best + PROGRESS_BYTES:
+                failures, best = 0, size
+            failures += 1
+            if failures >= ATTEMPTS:
+                raise
+            time.sleep(BACKOFF_SECONDS * 2 ** (failures - 1))
+
+
+def _receive(url: str, archive: Path, progress: bool) -> None:
+    """One request for the rest of `archive`, appended to it.
+
+    A server that ignores the range starts again from the first byte, and so does the file.
+    """
+    have = _size(archive)
+    # The archive itself, not an encoding of it: sizes and ranges count its own bytes.
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with _get(url, headers) as response:
+        status = response.status_code
+        length = response.headers.get("Content-Length", "")
+        total = int(length) if length.isdecimal() else None
+        if have and status == 416:
+            if response.headers.get("Content-Range", "").strip() == f"bytes */{have}":
+                return  # nothing is left
+            archive.unlink()
+            raise _Interrupted(url, "the server does not have the range asked for")
+        if have and status == 206:
+            match = re.fullmatch(
+                r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip()
+            )
+            if not match or int(match[1]) != have:
+                archive.unlink()
+                raise _Interrupted(url, "the server sent another range than asked for")
+            total = int(match[2]) if match[2] != "*" else None if total is None else have + total
+        elif status == 200:
+            have = 0
+        else:
+            raise _Failed(url, f"{status} {response.reason}")
+        size = _write_body(response, url, archive, have, total, progress)
+        if total is not None and size != total:
+            raise _Interrupted(url, f"broken off: the server announced {total} bytes and sent {size}")
+
+
+def _write_body(
+    response: Response, url: str, archive: Path, have: int, total: int | None, progress: bool
+) -> int:
+    """Write a response's body behind the first `have` bytes. Returns the size of the file."""
+    from urllib3.exceptions import HTTPError
+
+    size = have
+    # Disk errors leave as OSError; those of the connection, which may be OSError too, as _Interrupted.
+    with archive.open("ab" if have else "wb") as file, _bar(archive, have, total, progress) as bar:
+        chunks = response.raw.stream(_CHUNK, decode_content=False)
+        while True:
+            try:
+                chunk = next(chunks, b"")
+            except (HTTPError, OSError) as error:
+                raise _Interrupted(url, f"broken off at byte {size}: {error}") from error
+            if not chunk:
+                return size
+            size += len(chunk)
+            if size > MAX_ARCHIVE_BYTES:
+                raise ModelError(f"{url}: more than {MAX_ARCHIVE_BYTES} bytes: not a model archive")
+            file.write(chunk)
+            bar.update(len(chunk))
+
+
+class _NoBar:
+    """Stands in for a progress bar."""
+
+    def update(self, n: int) -> None:
+        pass
+
+
+@contextmanager
+def _bar(archive: Path, have: int, total: int | None, progress: bool) -> Iterator[Any]:
+    if not progress or sys.stderr is None or not sys.stderr.isatty():
+        yield _NoBar()
+        return
+    from tqdm import tqdm
+
+    name = archive.name.removesuffix(".part")
+    with tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+        yield bar
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+# Unpacking
+
+
+def _install(archive: Path, folder: Path, url: str) -> None:
+    """Unpack a verified archive beside `folder` and move it there once it is known to hold a checkpoint."""
+    for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    temporary.mkdir()
+    try:
+        try:
+            unpack(archive, temporary)
+            content = _top(temporary)
+            check_extents(read_index(find_index(content)))
+        except ModelError as error:
+            raise ModelError(f"{url}: not a usable model archive: {error}") from error
+        (content / PROBE).write_text("OK", encoding="ascii")
+        _move(content, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(content: Path, folder: Path) -> None:
+    """Rename `content` to `folder`; a folder there that is no model is kept under another name."""
+    if folder.is_dir() and not has_checkpoint(folder):
+        try:
+            folder.rmdir()
+        except OSError:
+            os.replace(folder, folder.with_name(f"{folder.name}.incomplete-{uuid.uuid4().hex[:8]}"))
+    try:
+        os.replace(content, folder)
+    except OSError:
+        if not has_checkpoint(folder):  # else another process was faster: its copy is as good
+            raise
+
+
+def _top(folder: Path) -> Path:
+    """The unpacked archive's folder: itself, or the single folder it holds and nothing else."""
+    children = list(folder.iterdir())
+    return children[0] if len(children) == 1 and children[0].is_dir() else folder
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack the regular files of a `.tar.gz`, at most one folder deep, into an empty folder.
+
+    Raises:
+        ModelError: not an archive, damaged, too large, or with members that a model archive does not
+            have: links, devices, paths that lead elsewhere, files twice.
+    """
+    unpacked = 0
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for count, member in enumerate(tar):
+                unpacked += member.size
+                if unpacked > MAX_UNPACKED_BYTES or count >= MAX_MEMBERS:
+                    raise ModelError(f"{archive.name}: unpacks to too much for a model")
+                parts = _safe_parts(member, archive)
+                # Folders are made for the files in them; ._* are macOS' companions of other files.
+                if member.isdir() or parts[-1].startswith("._"):
+                    continue
+                path = folder.joinpath(*parts)
+                path.parent.mkdir(exist_ok=True)
+                source = tar.extractfile(member)
+                if source is None or path.exists():
+                    raise ModelError(f"{archive.name}: unexpected member {member.name!r}")
+                with source, path.open("xb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK)
+    except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
+        raise ModelError(f"{archive.name}: not a readable .tar.gz: {error}") from error
+    except FileExistsError as error:
+        raise ModelError(f"{archive.name}: a file and a folder of one name") from error
+    except OSError as error:
+        if error.errno is None:  # gzip.BadGzipFile and its like: of the content, not of the disk
+            raise ModelError(f"{archive.name}: not a readable .tar.gz: {error}") from error
+        raise
+
+
+def _safe_parts(member: tarfile.TarInfo, archive: Path) -> list[str]:
+    """A member's path below the folder, as at most two names; everything unusual is refused."""
+    name = member.name
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    escapes = name.startswith("/") or ".." in parts or any(c in name for c in "\\:\0")
+    if not (member.isreg() or member.isdir()) or escapes or len(parts) > 2 or (member.isreg() and not parts):
+        raise ModelError(f"{archive.name}: unexpected member {name!r} (path, link or device)")
+    return parts or ["."]
