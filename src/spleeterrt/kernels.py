@@ -57,6 +57,8 @@ def _integer(name: str, value: Any, least: int) -> int:
         raise TypeError(f"{name}: expected an integer, got {value!r}")
     if value < least:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
+    if value > _INT_MAX:  # products of two still fit into 64 bits
+        raise ValueError(f"{name}: expected at most 2**31 - 1, got {value}")
     return int(value)
 
 
@@ -89,11 +91,9 @@ def _pads2d(
     if isinstance(padding, (tuple, list)):
         if len(padding) != 2:
             raise ValueError(f"padding: expected ((top, bottom), (left, right)), got {padding!r}")
-        each: tuple[Any, Any] = padding[0], padding[1]
-    else:
-        each = padding, padding
+        return _pair("padding", padding[0], 0), _pair("padding", padding[1], 0)
     rows, columns = (
-        _pads(each[axis], size[axis], kernel[axis], stride[axis], dilation[axis]) for axis in (0, 1)
+        _pads(padding, size[axis], kernel[axis], stride[axis], dilation[axis]) for axis in (0, 1)
     )
     return rows, columns
 
@@ -267,7 +267,7 @@ def conv2d(
     kh, kw, into, out = weights.shape
     if into != x.shape[2]:
         raise ValueError(f"weights: expected {x.shape[2]} input channels, got {into}")
-    bias = _bias(bias, out)
+    bias = np.zeros(out, np.float32) if bias is None else _per_channel("bias", bias, out)
     grid, kernel, stride, dilation, pad = _grid((x.shape[0], x.shape[1]), (kh, kw), stride, padding, dilation)
     depth = kh * kw * into
     _check_fits("conv2d", depth, out)
@@ -300,7 +300,7 @@ def conv2d_transpose(
     kh, kw, out, into = weights.shape
     if into != x.shape[2]:
         raise ValueError(f"weights: expected {x.shape[2]} input channels, got {into}")
-    bias = _bias(bias, out)
+    bias = np.zeros(out, np.float32) if bias is None else _per_channel("bias", bias, out)
     stride = _pair("stride", stride)
     extra = _pair("output_padding", output_padding, 0)
     kernel = (kh, kw)
@@ -324,18 +324,16 @@ def conv2d_transpose(
     return y
 
 
-def _bias(bias: Float32 | None, out: int) -> Float32:
-    if bias is None:
-        return np.zeros(out, np.float32)
-    bias = _array("bias", bias, 1, "(out channels,)")
-    if bias.shape != (out,):
-        raise ValueError(f"bias: expected ({out},), got {bias.shape}")
-    return bias
+def _per_channel(name: str, value: Float32, channels: int) -> Float32:
+    array = _array(name, value, 1, "(channels,)")
+    if array.shape != (channels,):
+        raise ValueError(f"{name}: expected ({channels},), got {array.shape}")
+    return array
 
 
 def activate(x: Float32, activation: Activation) -> Float32:
     """`"LeakyReLU"` (slope 0.2), `"ReLU"`, `"ELU"` (alpha 1), `"sigmoid"` or None, of any shape."""
-    array = np.ascontiguousarray(x)
+    array = np.asarray(x, order="C")
     if array.dtype != np.float32:
         raise TypeError(f"x: expected float32, got {array.dtype}")
     y = np.empty_like(array)
@@ -367,7 +365,7 @@ def scale_shift(x: Float32, scale: Float32, shift: Float32, activation: Activati
     """Folded batch norm, then an activation: activation(x * scale + shift); x float32 (H, W, C)."""
     x = _array("x", x, 3, "(height, width, channels)")
     channels = x.shape[2]
-    scale, shift = _bias(scale, channels), _bias(shift, channels)
+    scale, shift = _per_channel("scale", scale, channels), _per_channel("shift", shift, channels)
     raw = x.reshape(-1, channels).copy()
     out = np.empty_like(raw)
     nn.bias_norm_activate(

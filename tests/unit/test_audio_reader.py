@@ -1,0 +1,332 @@
+"""`AudioReader` against soundfile's own whole-file reading, and on files that are damaged."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+from audio_files import CLIP, drop_mp3_info, noise, tones, truncate, write
+
+from spleeterrt.audio.reader import AudioReader
+from spleeterrt.audio.resample import StreamResampler, resampled_frames
+from spleeterrt.errors import AudioError
+
+FORMATS = {
+    "wav16": ("wav", "PCM_16"),
+    "wav24": ("wav", "PCM_24"),
+    "wavfloat": ("wav", "FLOAT"),
+    "flac": ("flac", "PCM_16"),
+    "ogg": ("ogg", "VORBIS"),
+    "mp3": ("mp3", "MPEG_LAYER_III"),
+    "aiff": ("aiff", "PCM_16"),
+}
+
+
+def read(path, **options):
+    with AudioReader(path, **options) as reader:
+        blocks = list(reader)
+        assert all(b.dtype == np.float32 and b.flags.c_contiguous and len(b) for b in blocks)
+        return np.concatenate(blocks), reader
+
+
+@pytest.fixture(params=FORMATS, ids=str)
+def song(request, tmp_path):
+    extension, subtype = FORMATS[request.param]
+    return write(tmp_path / f"song.{extension}", tones(100_000), subtype=subtype)
+
+
+def test_equals_soundfile(song):
+    expected, rate = soundfile.read(song, dtype="float32", always_2d=True)
+    wave, reader = read(song)
+    assert (reader.rate, reader.source_rate, reader.channels, reader.frames) == (rate, rate, 2, 100_000)
+    assert reader.warnings == []
+    np.testing.assert_array_equal(wave, expected)
+
+
+def test_lossy_files_start_where_the_music_does(tmp_path):
+    wave = tones(50_000)
+    for extension in ("mp3", "ogg"):
+        decoded, _ = read(write(tmp_path / f"a.{extension}", wave))
+        rms = [np.sqrt(np.mean((decoded[10 + d : d - 10] - wave[10:-10]) ** 2)) for d in (-1, 0, 1)]
+        assert rms[1] < 0.002
+        assert rms[1] * 4 < min(rms[0], rms[2])
+
+
+@pytest.mark.parametrize("block_frames", [1, 1000, 4096, 1 << 20])
+@pytest.mark.parametrize("rate", [None, 48000])
+def test_block_size_does_not_matter(song, block_frames, rate):
+    options = {"offset": 0.5, "duration": 0.25 if block_frames == 1 else 1.0, "sample_rate": rate}
+    expected, _ = read(song, **options)
+    wave, reader = read(song, block_frames=block_frames, **options)
+    np.testing.assert_array_equal(wave, expected)
+    assert reader.frames == len(wave)
+
+
+@pytest.mark.parametrize("offset", [1 / 44100, 0.7123456, 2.2])
+def test_offset_is_exact(song, offset):
+    whole, _ = read(song)
+    start = round(offset * 44100)
+    wave, reader = read(song, offset=offset)
+    np.testing.assert_array_equal(wave, whole[start:])
+    assert reader.frames == len(whole) - start
+    part, reader = read(song, offset=offset, duration=0.05)
+    assert reader.frames == 2205
+    np.testing.assert_array_equal(part, whole[start : start + 2205])
+
+
+def test_low_bitrate_mp3_is_decoded_without_seeking(tmp_path):
+    # 32 kbit/s at 22.05 kHz: frames lean on many earlier ones; a seek would damage them.
+    path = write(
+        tmp_path / "low.mp3", noise(200_000, 1), 22050, compression_level=0.85, bitrate_mode="CONSTANT"
+    )
+    whole, _ = read(path)
+    with soundfile.SoundFile(
+        path
+    ) as file:  # soundfile alone, block by block: the reason for the special case
+        blocks = np.concatenate(list(file.blocks(500, dtype="float32", always_2d=True)))
+    common = min(len(blocks), len(whole))
+    assert np.abs(blocks[:common] - whole[:common]).max() > 0.01
+    wave, _ = read(path, offset=3.3, block_frames=500)
+    np.testing.assert_array_equal(wave, whole[round(3.3 * 22050) :])
+
+
+@pytest.mark.parametrize("quiet_first", [False, True])
+def test_vbr_mp3_without_header_is_read_to_its_end(tmp_path, quiet_first):
+    parts = [noise(150_000), np.zeros((150_000, 2), np.float32)]
+    source = write(
+        tmp_path / "vbr.mp3",
+        np.concatenate(parts[::-1] if quiet_first else parts),
+        compression_level=0.2,
+        bitrate_mode="VARIABLE",
+    )
+    path = drop_mp3_info(source, tmp_path / "headless.mp3")
+    estimate = soundfile.info(str(path)).frames
+    assert abs(estimate - 300_000) > 20_000  # the reason for the special case
+    wave, reader = read(path)
+    assert reader.frames is None
+    assert reader.warnings == []
+    assert 300_000 <= len(wave) < 300_000 + 4 * 1152
+    with pytest.raises(AudioError, match="beyond the end"):
+        read(path, offset=60)
+    (tmp_path / "tagged.mp3").write_bytes(path.read_bytes() + b"TAG".ljust(128, b"\0"))
+    tagged, reader = read(tmp_path / "tagged.mp3")
+    np.testing.assert_array_equal(tagged, wave)
+    assert reader.warnings == []
+
+
+def test_mp3_after_a_large_tag(tmp_path):
+    path = write(tmp_path / "a.mp3", tones(50_000))
+    expected, _ = read(path)
+    tag = b"ID3\x04\x00\x00" + bytes([0, 0x08, 0, 0]) + bytes(0x08 << 14)
+    (tmp_path / "tagged.mp3").write_bytes(tag + path.read_bytes())
+    wave, reader = read(tmp_path / "tagged.mp3")
+    assert reader.frames == 50_000
+    np.testing.assert_array_equal(wave, expected)
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "mp3"])
+def test_truncated_files_give_what_they_hold(tmp_path, extension):
+    whole_path = write(tmp_path / f"a.{extension}", tones(200_000))
+    whole, _ = read(whole_path)
+    wave, reader = read(truncate(whole_path, 0.5))
+    assert 80_000 < len(wave) < 120_000
+    np.testing.assert_array_equal(wave, whole[: len(wave)])
+    assert len(reader.warnings) == 1
+    assert f"the file says 200000 frames, only {len(wave)} could be decoded" in reader.warnings[0]
+    assert "truncated" in reader.warnings[0]  # the file's name
+    _, reader = read(tmp_path / f"truncated.{extension}", duration=0.5)
+    assert reader.warnings == []
+
+
+@pytest.mark.parametrize("between_pages", [False, True])
+def test_truncated_ogg_is_noticed(tmp_path, between_pages):
+    path = truncate(write(tmp_path / "a.ogg", noise(200_000)), 0.6)
+    if between_pages:
+        data = path.read_bytes()
+        path.write_bytes(data[: data.rindex(b"OggS")])
+    wave, reader = read(path)
+    assert 50_000 < len(wave) < 150_000
+    assert len(reader.warnings) == 1
+    assert "truncated" in reader.warnings[0]
+
+
+def test_truncated_mp3_without_header(tmp_path):
+    path = drop_mp3_info(write(tmp_path / "a.mp3", tones(200_000)), tmp_path / "b.mp3")
+    wave, _ = read(truncate(path, 0.5))
+    assert 80_000 < len(wave) < 120_000
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF])
+def test_wav_from_a_pipe_has_no_size(tmp_path, size):
+    path = write(tmp_path / "a.wav", tones(1000))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = size.to_bytes(4, "little")
+    path.write_bytes(data)
+    wave, reader = read(path)
+    assert len(wave) == 1000
+    assert reader.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.mp3", b"this is no music\n" * 1000),
+        ("text.wav", b"hello"),
+        ("empty.mp3", b""),
+        ("noise.flac", np.random.default_rng(0).bytes(50_000)),
+        ("headerless.raw", bytes(4000)),
+    ],
+)
+def test_what_is_not_audio(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=name) as caught:
+        read(path)
+    assert "does not exist" not in str(caught.value)
+
+
+def test_no_frames(tmp_path):
+    with pytest.raises(AudioError, match="0 frames"):
+        read(write(tmp_path / "a.wav", np.zeros((0, 2), np.float32)))
+
+
+def test_missing_and_folder(tmp_path):
+    with pytest.raises(AudioError, match=r"none\.wav.*No such file"):
+        AudioReader(tmp_path / "none.wav")
+    with pytest.raises(AudioError, match=tmp_path.name):
+        AudioReader(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_unreadable(tmp_path):
+    path = write(tmp_path / "a.wav", tones(100))
+    path.chmod(0)
+    with pytest.raises(AudioError, match="cannot be read"):
+        AudioReader(path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"offset": 2.0},
+        {"offset": -1},
+        {"duration": 0},
+        {"duration": -2},
+        {"sample_rate": 0},
+        {"offset": float("nan")},
+        {"block_frames": 0},
+    ],
+)
+def test_bad_arguments(tmp_path, options):
+    path = write(tmp_path / "a.wav", tones(44100))
+    with pytest.raises(AudioError, match=r"a\.wav"):
+        AudioReader(path, **options)
+
+
+def test_one_pass_only(tmp_path):
+    reader = AudioReader(write(tmp_path / "a.wav", tones(100)))
+    assert len(list(reader)) == 1
+    with pytest.raises(AudioError, match="once"):
+        list(reader)
+
+
+@pytest.mark.parametrize("name", ["Ünïcødé 音楽 🎵.wav", "a b'c\"d;$(x)%s{y}.wav", "-dash.wav", "noext"])
+def test_names(tmp_path, name):
+    if sys.platform == "win32" and '"' in name:
+        pytest.skip("not a Windows name")
+    data = write(tmp_path / "a.wav", tones(500)).read_bytes()
+    (tmp_path / name).write_bytes(data)
+    for path in (tmp_path / name, str(tmp_path / name), os.fsencode(tmp_path / name)):
+        assert len(read(path)[0]) == 500
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_name_that_is_not_utf8(tmp_path):
+    data = write(tmp_path / "a.mp3", tones(5000)).read_bytes()
+    path = os.fsencode(tmp_path) + b"/\xff\xfe.mp3"
+    with open(path, "wb") as file:
+        file.write(data)
+    assert len(read(path)[0]) == 5000
+
+
+@pytest.mark.parametrize(
+    ("frames", "channels", "rate"),
+    [(1, 2, 44100), (1, 1, 192000), (5000, 1, 8000), (5000, 8, 44100), (9999, 2, 192000)],
+)
+def test_shapes_and_rates(tmp_path, frames, channels, rate):
+    data = noise(frames, channels)
+    path = write(tmp_path / "a.wav", data, rate, subtype="FLOAT")
+    wave, _ = read(path)
+    np.testing.assert_array_equal(wave, data)
+    wave, reader = read(path, sample_rate=44100)
+    assert wave.shape == (reader.frames, channels)
+    assert reader.frames == max(1, int(np.floor(frames * 44100 / rate + 0.5)))
+    assert (reader.rate, reader.source_rate) == (44100, rate)
+
+
+def test_resampling_keeps_a_sine(tmp_path):
+    time = np.arange(48000) / 48000
+    path = write(
+        tmp_path / "a.wav", np.sin(2 * np.pi * 440 * time)[:, None].astype(np.float32), 48000, "FLOAT"
+    )
+    wave, _ = read(path, sample_rate=44100)
+    expected = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100)
+    assert np.abs(wave[1000:-1000, 0] - expected[1000:-1000]).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    "rates", [(44100, 48000), (48000, 44100), (44100, 22050), (192000, 44100), (8000, 44100)]
+)
+def test_resampled_length_is_soxrs_own(rates):
+    import soxr
+
+    for frames in (2, 3, 99, 1000, 44101):
+        assert resampled_frames(frames, *rates) == max(1, len(soxr.resample(noise(frames), *rates)))
+        stream = StreamResampler(*rates, 2)
+        parts = [stream.process(part) for part in np.array_split(noise(frames), 7)]
+        assert sum(map(len, [*parts, stream.flush()])) == resampled_frames(frames, *rates)
+    assert resampled_frames(0, *rates) == 0
+    assert resampled_frames(44100 * 10**9, 44100, 48000) == 48000 * 10**9
+
+
+def test_integer_samples_are_exact(tmp_path):
+    values = np.array([-32768, -32767, -1, 0, 1, 12345, 32767], np.int16)
+    for extension in ("wav", "flac", "aiff"):
+        path = tmp_path / f"a.{extension}"
+        soundfile.write(path, values, 44100, subtype="PCM_16")
+        np.testing.assert_array_equal(read(path)[0][:, 0], values.astype(np.float32) / 32768)
+
+
+def test_non_finite_samples_pass(tmp_path):
+    data = tones(100)
+    data[7, 1], data[9, 0] = np.nan, np.inf
+    np.testing.assert_array_equal(read(write(tmp_path / "a.wav", data, subtype="FLOAT"))[0], data)
+
+
+def test_memory_is_constant(tmp_path):
+    path = tmp_path / "long.wav"
+    block = (noise(44100) * 32767).astype(np.int16)
+    with soundfile.SoundFile(path, "w", 44100, 2) as file:
+        for _ in range(600):
+            file.write(block)
+    with AudioReader(path, sample_rate=48000) as reader:
+        tracemalloc.start()
+        try:
+            frames = sum(len(part) for part in reader)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert frames == reader.frames == 600 * 48000
+    assert peak < 8e6  # the samples are 230 MB
+
+
+def test_the_shipped_clip():
+    wave, reader = read(CLIP)
+    assert (reader.rate, wave.shape, reader.warnings) == (44100, (441000, 2), [])
+    assert 0.5 < np.abs(wave).max() <= 1.0
+    assert CLIP.stat().st_size < 300_000

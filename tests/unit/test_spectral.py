@@ -1,0 +1,546 @@
+"""STFT, masks, Wiener filter and the running window, against float64 and against themselves cut otherwise."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import reference as ref
+import tolerances as tol
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spleeterrt._kernels import spectral
+from tolerances import close
+
+from spleeterrt import ModelConfig, SpleeterError
+from spleeterrt.network import Model
+from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, check_finite, to_stereo
+from spleeterrt.stft import OverlapAdd, Spectrum, hann_window
+
+FILTERS = (2, 2, 3, 3, 4, 4)
+HOP, LENGTH = 128, 512
+
+
+def configuration(**options):
+    defaults = {
+        "instruments": ("vocals", "drums", "other"),
+        "frame_length": LENGTH,
+        "frame_step": HOP,
+        "T": 64,
+        "F": 64,
+        "conv_n_filters": FILTERS,
+    }
+    return ModelConfig(**{**defaults, **options})
+
+
+def noise(samples, seed=0):
+    """Stereo with correlated channels, full scale about 1."""
+    rng = np.random.default_rng(seed)
+    shared, own = rng.normal(0, 0.2, (samples, 1)), rng.normal(0, 0.1, (samples, 2))
+    return (shared + own).astype(np.float32)
+
+
+def segments(spectrum, samples, threads=1):
+    """(complex spectrum, magnitude, frames) of each segment of a signal, cut here and not by the pipeline."""
+    c = spectrum.config
+    frames = spectrum.frames(len(samples))
+    count = -(-frames // c.T)
+    padded = np.zeros((count * spectrum.step + spectrum.span, 2), np.float32)
+    padded[c.frame_length : c.frame_length + len(samples)] = samples
+    for s in range(count):
+        window = padded[s * spectrum.step : s * spectrum.step + spectrum.span]
+        n = min(c.T, frames - s * c.T)
+        yield (*spectrum.analyse(window, n, threads), n)
+
+
+# --- STFT -----------------------------------------------------------------------------
+
+SHAPES = [
+    {},
+    {"F": 192},
+    {"frame_length": 500, "frame_step": 125},  # FFT of 512
+    {"frame_length": 400, "frame_step": 150},  # neither divides the other
+    {"frame_length": 512, "frame_step": 512},
+    {"frame_length": 512, "frame_step": 1},  # a frame is longer than a segment
+    {"frame_length": 2048, "frame_step": 16, "F": 1024},
+    {"T": 128},
+]
+
+
+def test_window_is_periodic_hann():
+    close(hann_window(512), ref.hann(512), tol.UNIT)
+    assert hann_window(512)[0] == 0
+    assert hann_window(512)[256] == 1
+    assert hann_window(512)[1] == hann_window(512)[511]
+
+
+@pytest.mark.parametrize("options", SHAPES, ids=str)
+def test_analysis(options):
+    config = configuration(**options)
+    spectrum = Spectrum(config)
+    samples = noise(2 * spectrum.step + 777)
+    expected = ref.stft(samples, config.frame_length, config.frame_step)
+    assert spectrum.frames(len(samples)) == len(expected)
+    parts = list(segments(spectrum, samples))
+    assert len(parts) == -(-len(expected) // config.T)
+    found = np.concatenate([x[:n] for x, _, n in parts])
+    magnitude = np.concatenate([m[:n] for _, m, n in parts])
+    assert found.dtype == np.complex64
+    close(found, expected, tol.STFT)
+    close(magnitude, np.abs(expected[:, : config.F]), tol.STFT)
+    # frames behind the signal's end are padding: zero, not the spectrum of the zeros' neighbours
+    x, m, n = parts[-1]
+    assert n < config.T
+    assert not x[n:].any()
+    assert not m[n:].any()
+
+
+@pytest.mark.parametrize("options", SHAPES, ids=str)
+def test_synthesis(options):
+    """Masked spectrum to samples; every stem with its own mask, extension, and order."""
+    config = configuration(**options)
+    spectrum = Spectrum(config)
+    samples = noise(2 * spectrum.step + 777)
+    expected_spectrum = ref.stft(samples, config.frame_length, config.frame_step)
+    frames, bins, _ = expected_spectrum.shape
+    rng = np.random.default_rng(2)
+    count = -(-frames // config.T)
+    masks = rng.random((3, count * config.T, config.F, 2), np.float32)
+    extension = rng.random((3, count * config.T, 2), np.float32)
+    stems = np.array([2, 0], np.intp)
+    overlap = OverlapAdd(spectrum, len(stems))
+    sound = []
+    for s, (x, _, n) in enumerate(segments(spectrum, samples)):
+        part = slice(s * config.T, (s + 1) * config.T)
+        piece = [np.ascontiguousarray(v[:, part]) for v in (masks, extension)]
+        sound.append(overlap.push(spectrum.synthesise(x, *piece, stems, n, 1)))
+        assert sound[-1].shape == (2, spectrum.step, 2)
+    sound = np.concatenate(sound, axis=1)[:, config.frame_length :][:, : len(samples)]
+    for row, stem in enumerate(stems):
+        whole = np.empty((frames, bins, 2))
+        whole[:, : config.F] = masks[stem, :frames]
+        whole[:, config.F :] = extension[stem, :frames, None]
+        expected = ref.istft(expected_spectrum * whole, len(samples), config.frame_length, config.frame_step)
+        close(sound[row], expected, tol.RECONSTRUCTION)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"frame_length": 500, "frame_step": 125}, {"F": 192, "T": 128}], ids=str
+)
+@pytest.mark.parametrize("plain", [False, True])
+def test_masks_of_ones_reconstruct_the_signal(options, plain):
+    """Every sample, the first and the last too: Hann squared at 75 % overlap sums to 3/2."""
+    config = configuration(**options)
+    spectrum = Spectrum(config)
+    samples = noise(spectrum.step + 4321)
+    ones = np.ones((1, config.T, config.F, 2), np.float32)
+    overlap = OverlapAdd(spectrum, 1)
+    sound = []
+    for x, _, n in segments(spectrum, samples):
+        if plain:
+            chunks = spectrum.synthesise_plain(x[None], n, 1)
+        else:
+            extension = np.ones((1, config.T, 2), np.float32)
+            chunks = spectrum.synthesise(x, ones, extension, np.zeros(1, np.intp), n, 1)
+        sound.append(overlap.push(chunks)[0])
+    result = np.concatenate(sound)[config.frame_length :]
+    close(result[: len(samples)], samples, tol.RECONSTRUCTION)
+
+
+def test_frames_do_not_know_their_place():
+    """The same samples give the same bits in any lane of any group, in any segment, on any thread."""
+    config = configuration()
+    spectrum = Spectrum(config)
+    samples = noise(spectrum.span + 70 * HOP)
+    reference, magnitude = spectrum.analyse(samples[: spectrum.span], config.T, 1)
+    for shift in (1, 2, 3, 4, 5, 17, 63):
+        for threads in (1, 2, 3):
+            moved = samples[shift * HOP : shift * HOP + spectrum.span]
+            x, m = spectrum.analyse(np.ascontiguousarray(moved), config.T, threads)
+            np.testing.assert_array_equal(x[: config.T - shift], reference[shift:])
+            np.testing.assert_array_equal(m[: config.T - shift], magnitude[shift:])
+    # alone in its group
+    for n in (1, 2, 3, 62):
+        x, m = spectrum.analyse(samples[: spectrum.span], n, 1)
+        np.testing.assert_array_equal(x[:n], reference[:n])
+        np.testing.assert_array_equal(m[:n], magnitude[:n])
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_synthesis_on_threads(threads):
+    config = configuration(T=192)
+    spectrum = Spectrum(config)
+    rng = np.random.default_rng(3)
+    x = rng.normal(0, 1, (2, config.T, config.bins, 4)).astype(np.float32).view(np.complex64)
+    masks = rng.random((2, config.T, config.F, 2), np.float32)
+    extension = rng.random((2, config.T, 2), np.float32)
+    for frames in (1, 63, 64, 65, 190, 192):
+        for stems in ([0], [1], [0, 1]):
+            index = np.array(stems, np.intp)
+            one = spectrum.synthesise(x[0], masks, extension, index, frames, 1)
+            many = spectrum.synthesise(x[0], masks, extension, index, frames, threads)
+            np.testing.assert_array_equal(one, many)
+        np.testing.assert_array_equal(
+            spectrum.synthesise_plain(x, frames, 1), spectrum.synthesise_plain(x, frames, threads)
+        )
+
+
+# --- masks ------------------------------------------------------------------------------
+
+
+def estimates(stems, frames, f, seed=0):
+    """Over twenty orders of magnitude, zeros among them."""
+    rng = np.random.default_rng(seed)
+    x = 10 ** rng.uniform(-12, 3, (stems, frames, f, 2))
+    return (x * (rng.random(x.shape) > 0.2)).astype(np.float32)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 1.0, 1.5])
+@pytest.mark.parametrize("shape", [(1, 3, 64), (2, 5, 64), (5, 7, 192), (3, 1, 7)])
+def test_ratio_masks(exponent, shape):
+    x = estimates(*shape)
+    x[:, 0, 0] = 0  # silence: equal shares
+    expected = ref.ratio_masks(x, exponent)
+    for threads in (1, 2, 3):
+        masks = x.copy()
+        spectral.ratio_masks(masks, exponent, threads)
+        close(masks, expected, tol.RATIO_MASK, expected)
+    np.testing.assert_allclose(masks[:, 0, 0], 1 / shape[0], rtol=1e-6)
+    close(masks.sum(axis=0), np.ones((*shape[1:], 2)), tol.RATIO_MASK)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 1.5])
+def test_ratio_masks_on_threads_and_parts(exponent):
+    x = estimates(3, 9, 128)
+    expected = x.copy()
+    spectral.ratio_masks(expected, exponent, 1)
+    for threads in (2, 3, 8):
+        masks = x.copy()
+        spectral.ratio_masks(masks, exponent, threads)
+        np.testing.assert_array_equal(masks, expected)
+    part = np.ascontiguousarray(x[:, 3:4])
+    spectral.ratio_masks(part, exponent, 1)
+    np.testing.assert_array_equal(part, expected[:, 3:4])
+    nothing = np.zeros((3, 0, 64, 2), np.float32)
+    spectral.ratio_masks(nothing, exponent, 2)
+
+
+def test_mean_masks():
+    masks = np.random.default_rng(4).random((3, 5, 192, 2), np.float32)
+    mean = np.full((3, 5, 2), np.nan, np.float32)
+    spectral.mean_masks(masks, mean)
+    close(mean, masks.astype(np.float64).mean(axis=2), tol.MEAN_MASK)
+
+
+# --- Wiener filter -------------------------------------------------------------------------
+
+
+def run_wiener(x, v, parts, threads):
+    """Two passes over [frames, bins, 2] and [stems, frames, F, 2], cut at `parts`, padded behind."""
+    stems, _, f, _ = v.shape
+    bounds = [0, *parts, len(x)]
+    peak, sums, out, padding = 0.0, np.zeros((stems, f, spectral.covariance_terms)), [], 3
+    cuts = []
+    for a, b in pairwise(bounds):
+        # Frames behind the end are never read: a NaN there would spread.
+        spectrum = np.full((b - a + padding, *x.shape[1:]), np.nan, np.complex64)
+        magnitudes = np.full((stems, b - a + padding, f, 2), np.nan, np.float32)
+        spectrum[: b - a], magnitudes[:, : b - a] = x[a:b], v[:, a:b]
+        cuts.append((spectrum, magnitudes, b - a))
+    for spectrum, magnitudes, n in cuts:
+        peak = max(peak, spectral.peak_magnitude(np.ascontiguousarray(spectrum[:n])))
+        spectral.wiener_accumulate(spectrum, magnitudes, n, WIENER_EPSILON, sums, threads)
+    for spectrum, magnitudes, n in cuts:
+        filtered = np.full((n, stems, f, 2), np.nan, np.complex64)
+        spectral.wiener_apply(
+            spectrum, magnitudes, n, WIENER_EPSILON, max(1.0, peak / 10), sums, filtered, threads
+        )
+        out.append(filtered)
+    return np.moveaxis(np.concatenate(out), 1, 0)
+
+
+@pytest.mark.parametrize("level", [1e-3, 1.0, 300.0])
+@pytest.mark.parametrize("stems", [2, 4])
+def test_wiener_in_two_passes(level, stems):
+    """Quiet and loud (the loud one is scaled), some silence, correlated channels, bins above F."""
+    rng = np.random.default_rng(5)
+    frames, bins, f = 23, 101, 70
+    x = rng.normal(0, level, (frames, bins, 4)).view(np.complex128)
+    x[..., 1] = 0.9 * x[..., 0] + 0.1 * x[..., 1]
+    x[5:8], x[:, 10] = 0, 0
+    x = x.astype(np.complex64)
+    v = (np.abs(x[None, :, :f]) * rng.random((stems, frames, f, 2))).astype(np.float32)
+    v[0, :, 20] = 0
+    v[:, :, 30] = 0
+    whole = np.zeros((frames, bins, 2, stems))
+    whole[:, :f] = np.moveaxis(v, 0, -1)
+    expected = np.moveaxis(ref.wiener(whole, x), -1, 0)
+    assert not expected[:, :, f:].any()
+    result = run_wiener(x, v, [], 1)
+    close(result, expected[:, :, :f], tol.WIENER)
+    # where the signal is far above the regularisation, the stems are not all but silent
+    assert level < 1 or np.abs(result).max() > level
+    # the same bits however it is cut
+    for parts, threads in (([4], 1), ([1, 7, 20], 2), ([22], 3)):
+        np.testing.assert_array_equal(run_wiener(x, v, parts, threads), result)
+
+
+def test_wiener_of_silence():
+    x, v = np.zeros((5, 65, 2), np.complex64), np.zeros((2, 5, 64, 2), np.float32)
+    assert not run_wiener(x, v, [2], 1).any()
+    v[:] = 1  # estimates where there is no sound
+    assert not run_wiener(x, v, [2], 2).any()
+
+
+def test_peak_magnitude():
+    x = np.zeros((3, 5, 2), np.complex64)
+    assert spectral.peak_magnitude(x) == 0
+    x[1, 4, 1] = -3 - 4j
+    x[2, 0, 0] = 4.5
+    assert spectral.peak_magnitude(x) == 5
+
+
+# --- overlap-add ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"frame_step": 1}, {"frame_step": 512}, {"T": 192}], ids=str)
+def test_overlap_add(options):
+    """Small integers: the sums are exact."""
+    config = configuration(**options)
+    spectrum = Spectrum(config)
+    rng = np.random.default_rng(6)
+    step = spectral.CHUNK_FRAMES * config.frame_step
+    length = step - config.frame_step + config.frame_length
+    pieces = rng.integers(-9, 10, (5, 2, spectrum.chunks, length, 2)).astype(np.float32)
+    expected = np.zeros((2, 5 * spectrum.step + length, 2))
+    for s in range(5):
+        for c in range(spectrum.chunks):
+            start = s * spectrum.step + c * step
+            expected[:, start : start + length] += pieces[s, :, c]
+    overlap = OverlapAdd(spectrum, 2)
+    result = np.concatenate([overlap.push(piece) for piece in pieces], axis=1)
+    np.testing.assert_array_equal(result, expected[:, : 5 * spectrum.step])
+
+
+# --- the pipeline -------------------------------------------------------------------------
+
+
+def make(seed=0, **options):
+    config = configuration(**options)
+    weights = ref.random_weights(config.instruments, config.conv_n_filters, seed)
+    return Model(config, weights), weights
+
+
+def pieces_of(samples, cuts):
+    bounds = [0, *sorted(cuts), len(samples)]
+    return [samples[a:b] for a, b in pairwise(bounds)]
+
+
+def overlap_scale(config):
+    """The samples of the output are sums of so many times more frames than at 75 % overlap."""
+    return max(1, config.frame_length / 4 / config.frame_step)
+
+
+def run(model, blocks, threads=1, stems=None, mwf=False, batch=None):
+    """(stems [n, samples, 2], mix [samples, 2]) of everything that the pipeline yields."""
+    index = np.arange(len(model.instruments)) if stems is None else np.array(stems)
+    pipeline = Pipeline(model, threads, index.astype(np.intp), mwf)
+    if batch is not None:
+        pipeline.batch = batch
+    sounds, mixes = [np.zeros((len(index), 0, 2), np.float32)], [np.zeros((0, 2), np.float32)]
+    for sound, mix in pipeline.run(lambda: blocks):
+        assert sound.shape == (len(index), *mix.shape)
+        assert len(mix)
+        sounds.append(sound)
+        mixes.append(mix)
+    return np.concatenate(sounds, axis=1), np.concatenate(mixes)
+
+
+SEPARATIONS = [
+    {},
+    {"mask_extension": "average"},
+    {"separation_exponent": 1.0, "F": 192},
+    {"model_type": "unet.softmax_unet", "conv_activation": "ELU", "deconv_activation": "ELU"},
+    {"frame_length": 400, "frame_step": 100, "T": 128},
+    {"instruments": ("one",), "mask_extension": "average"},
+    {"frame_step": 4},  # frame_length > T * frame_step
+    {"frame_step": 1, "mask_extension": "average"},
+]
+
+
+@pytest.mark.parametrize("options", SEPARATIONS, ids=str)
+def test_separation_is_the_reference(options):
+    model, weights = make(**options)
+    samples = noise(2 * Spectrum(model.config).step + 1234)
+    sound, mix = run(model, [samples])
+    np.testing.assert_array_equal(mix, samples)
+    expected = ref.separate(model.config, weights, samples)
+    close(sound, expected, tol.SEPARATION, overlap_scale(model.config))
+
+
+@pytest.mark.parametrize("options", [{}, {"F": 192, "mask_extension": "average"}, {"frame_step": 4}], ids=str)
+def test_wiener_separation_is_the_reference(options):
+    model, weights = make(**options)
+    samples = noise(2 * Spectrum(model.config).step + 1234)
+    samples[3000:5000] = 0
+    sound, _ = run(model, [samples], mwf=True)
+    expected = ref.separate(model.config, weights, samples, mwf=True)
+    close(sound, expected, tol.SEPARATION_WIENER, overlap_scale(model.config))
+    plain = ref.separate(model.config, weights, samples)
+    assert np.abs(expected - plain).max() > 100 * tol.SEPARATION_WIENER
+
+
+STEP = 64 * HOP
+SPAN = STEP - HOP + LENGTH
+
+
+@pytest.mark.parametrize("mwf", [False, True])
+@settings(max_examples=12, deadline=None, database=None)
+@given(data=st.data())
+def test_blocks_threads_and_batches_give_the_same_bits(mwf, data):
+    model, _ = make(mask_extension="average")
+    samples = noise(data.draw(st.integers(1, 4 * STEP), "samples"))
+    expected, _ = run(model, [samples], mwf=mwf)
+    cut = st.one_of(
+        st.integers(0, len(samples)), st.sampled_from([1, HOP, LENGTH, STEP, SPAN - LENGTH, SPAN])
+    )
+    cuts = [min(c, len(samples)) for c in data.draw(st.lists(cut, max_size=12), "cuts")]
+    threads, batch = data.draw(st.integers(1, 3), "threads"), data.draw(st.integers(1, 4), "batch")
+    sound, mix = run(model, pieces_of(samples, cuts), threads, mwf=mwf, batch=batch)
+    np.testing.assert_array_equal(mix, samples)
+    np.testing.assert_array_equal(sound, expected)
+
+
+def test_blocks_of_one_sample():
+    model, _ = make()
+    samples = noise(STEP + 100)
+    sound, _ = run(model, list(samples[:, None]), threads=2)
+    np.testing.assert_array_equal(sound, run(model, [samples])[0])
+
+
+LENGTHS = [
+    0, 1, 2, HOP - 1, HOP, HOP + 1, LENGTH - 1, LENGTH, LENGTH + 1,
+    STEP - LENGTH - 1, STEP - LENGTH, STEP - LENGTH + 1, SPAN - LENGTH, SPAN - LENGTH + 1,
+    STEP - 1, STEP, STEP + 1, SPAN - 1, SPAN, SPAN + 1,
+    2 * STEP - LENGTH, 2 * STEP - LENGTH + 1, 2 * STEP - 1, 2 * STEP, 2 * STEP + 1,
+    2 * STEP + SPAN - LENGTH - 1, 2 * STEP + SPAN - LENGTH, 2 * STEP + SPAN - LENGTH + 1,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("samples", LENGTHS)
+def test_every_sample_comes_out_once(samples):
+    """One stem with the average extension has a mask of ones: the output is the input."""
+    model, _ = make(instruments=("one",), mask_extension="average")
+    wave = noise(samples)
+    for batch in (1, 3):
+        sound, mix = run(model, pieces_of(wave, [samples // 2]), batch=batch)
+        np.testing.assert_array_equal(mix, wave)
+        close(sound[0], wave, tol.RECONSTRUCTION, 1)
+
+
+@pytest.mark.parametrize("step", [1, 4, 7])
+@pytest.mark.parametrize("samples", [0, 1, 63, 64, 511, 512, 513, 1500])
+def test_frames_longer_than_a_segment(step, samples):
+    model, weights = make(frame_step=step)
+    wave = noise(samples)
+    sound, mix = run(model, pieces_of(wave, [samples // 3]), threads=2)
+    np.testing.assert_array_equal(mix, wave)
+    if samples:
+        expected = ref.separate(model.config, weights, wave)
+        close(sound, expected, tol.SEPARATION, overlap_scale(model.config))
+
+
+@pytest.mark.parametrize("mwf", [False, True])
+def test_chosen_stems(mwf):
+    model, _ = make()
+    samples = noise(STEP)
+    everything, _ = run(model, [samples], mwf=mwf)
+    for stems in ([0], [2], [2, 0], [1, 2]):
+        sound, _ = run(model, [samples], stems=stems, mwf=mwf, threads=2)
+        np.testing.assert_array_equal(sound, everything[stems])
+
+
+@pytest.mark.parametrize("mwf", [False, True])
+def test_silence_in_silence_out(mwf):
+    model, _ = make()
+    sound, _ = run(model, [np.zeros((STEP + 5, 2), np.float32)], mwf=mwf)
+    assert sound.shape == (3, STEP + 5, 2)
+    assert not sound.any()
+
+
+@pytest.mark.parametrize(("mwf", "passes"), [(False, 1), (True, 2)])
+def test_progress_counts_every_pass(mwf, passes):
+    model, _ = make()
+    samples = noise(3 * STEP + 17)
+    opened, done = [], []
+
+    def blocks():
+        opened.append(1)
+        return pieces_of(samples, [100, 9000])
+
+    pipeline = Pipeline(model, 1, np.arange(3), mwf)
+    assert sum(len(mix) for _, mix in pipeline.run(blocks, done.append)) == len(samples)
+    assert len(opened) == passes
+    assert done == sorted(done)
+    assert done[-1] == passes * len(samples)
+
+
+def test_one_pipeline_many_times():
+    model, _ = make()
+    pipeline = Pipeline(model, 2, np.arange(3))
+    samples = noise(STEP)
+    first, second = (np.concatenate([s for s, _ in pipeline.run(lambda: [samples])], axis=1) for _ in "12")
+    np.testing.assert_array_equal(first, second)
+
+
+def test_runs_that_take_turns():
+    """Two signals through one pipeline at a time: the runs share nothing that changes."""
+    model, _ = make()
+    waves = [noise(3 * STEP, seed) for seed in (1, 2)]
+    pipeline = Pipeline(model, 1, np.arange(3))
+    runs = [pipeline.run(lambda wave=wave: [wave]) for wave in waves]
+    parts = [
+        np.concatenate([a[0] for a in column], axis=1)
+        for column in zip(*zip(*runs, strict=True), strict=True)
+    ]
+    for part, wave in zip(parts, waves, strict=True):
+        np.testing.assert_array_equal(part, run(model, [wave])[0])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("position", [0, 99, 100, 8000, STEP + 11])
+def test_the_first_bad_sample_is_named(bad, position):
+    model, _ = make()
+    samples = noise(STEP + 12)
+    samples[position, position % 2] = bad
+    samples[-1] = np.nan
+    with pytest.raises(SpleeterError, match=rf"sample {position} \({position / 44100:.3f} s\)"):
+        run(model, pieces_of(samples, [100, 5000]))
+
+
+def test_check_finite_takes_good_samples():
+    check_finite(noise(10), 0, 44100)
+    check_finite(noise(0), 0, 44100)
+
+
+def test_to_stereo():
+    mono = noise(5)[:, 0]
+    for form in (mono, mono[:, None], mono.tolist(), mono.astype(np.float64)):
+        stereo = to_stereo(form)
+        assert stereo.dtype == np.float32
+        np.testing.assert_array_equal(stereo, np.stack([mono, mono], axis=1))
+    eight = np.arange(24, dtype=np.float32).reshape(3, 8)
+    np.testing.assert_array_equal(to_stereo(eight), eight[:, :2])
+    assert to_stereo(eight).flags.c_contiguous
+    assert to_stereo(np.zeros((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((2, 2, 2)), np.zeros((5, 0)), np.zeros((5, 2), complex), np.zeros((5, 2), bool), 1.0, ["a"],
+     np.zeros((5, 2), np.int16)],
+)  # fmt: skip
+def test_to_stereo_refuses(wrong):
+    with pytest.raises(SpleeterError, match="waveform: expected floating-point"):
+        to_stereo(wrong)
