@@ -67,6 +67,7 @@ def close(actual, expected, tolerance, scale=None, floor=0.0):
         f"allowed there {np.broadcast_to(allowed, error.shape).flat[np.argmax(error)]:.3g}"
     )
 
+
 # Waveforms against the real Spleeter on TensorFlow: both round in float32, in FFTs of another order
 # (measured: 2.5e-6 at full scale 1).
 GOLDEN_WAVEFORM = 1e-5

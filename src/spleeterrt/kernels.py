@@ -104,7 +104,7 @@ def _array(name: str, value: Any, ndim: int, shape: str) -> Float32:
         raise TypeError(f"{name}: expected float32 {shape}, got {array.dtype} {array.shape}")
     if array.ndim != ndim or 0 in array.shape:
         raise ValueError(f"{name}: expected a non-empty {shape}, got {array.shape}")
-    return np.ascontiguousarray(array)
+    return np.require(array, requirements=["C", "ALIGNED"])
 
 
 def _check_fits(what: str, *counts: int) -> None:
@@ -333,7 +333,7 @@ def _per_channel(name: str, value: Float32, channels: int) -> Float32:
 
 def activate(x: Float32, activation: Activation) -> Float32:
     """`"LeakyReLU"` (slope 0.2), `"ReLU"`, `"ELU"` (alpha 1), `"sigmoid"` or None, of any shape."""
-    array = np.asarray(x, order="C")
+    array = np.require(x, requirements=["C", "ALIGNED"])
     if array.dtype != np.float32:
         raise TypeError(f"x: expected float32, got {array.dtype}")
     y = np.empty_like(array)

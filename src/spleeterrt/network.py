@@ -87,7 +87,9 @@ class Model:
                 f"got {magnitudes.dtype} {magnitudes.shape}"
             )
         check_network_size(magnitudes.shape[1], magnitudes.shape[2])
-        outputs = self.forward(np.ascontiguousarray(magnitudes), check_threads(threads))
+        # A view into a file's bytes may be contiguous and yet not aligned.
+        contiguous = np.require(magnitudes, requirements=["C", "ALIGNED"])
+        outputs = self.forward(contiguous, check_threads(threads))
         return dict(zip(self.instruments, outputs, strict=True))
 
     def forward(self, magnitudes: Float32, threads: int, outputs: Float32 | None = None) -> Float32:

@@ -297,7 +297,8 @@ def test_profile():
     assert tuple(profile) == layers.LAYER_NAMES
     for stages in profile.values():
         assert tuple(stages) == ("columns", "gemm", "rest")
-        assert all(0 < seconds < 10 for seconds in stages.values())
+        assert stages["gemm"] > 0
+        assert all(0 <= seconds < 10 for seconds in stages.values())
 
 
 # --- errors ---------------------------------------------------------------------------
@@ -349,7 +350,7 @@ def test_a_stem_without_weights():
 # --- fork -----------------------------------------------------------------------------
 
 FORK = """
-import os, sys
+import os, signal, sys
 import numpy as np
 import reference as ref
 from spleeterrt import ModelConfig
@@ -369,6 +370,7 @@ def in_child(work):
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
+        signal.alarm(30)  # a child that waits for ever outlives the test otherwise
         status = 1
         try:
             work()
@@ -392,7 +394,7 @@ def test_after_fork():
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=45,
     )
     assert done.stdout == "done\n", done.stderr
     assert done.returncode == 0

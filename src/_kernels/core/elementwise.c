@@ -143,8 +143,9 @@ KERNEL_CLONES void bias_mask(const float *logits, const float *bias, const float
         return;
     }
     if (channels == 2) { /* the network's case: one loop over all values */
+        const float even = bias[0], odd = bias[1]; /* outside, or the loop does not vectorise */
         for (size_t i = 0; i < 2 * rows; i++)
-            out[i] = sigmoid(logits[i] + ((i & 1) ? bias[1] : bias[0])) * input[i];
+            out[i] = sigmoid(logits[i] + ((i & 1) ? odd : even)) * input[i];
         return;
     }
     for (size_t r = 0; r < rows; r++)
