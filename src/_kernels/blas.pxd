@@ -4,6 +4,7 @@ cdef extern from "core/blas.h" nogil:
     void row_major_sgemm(
         int trans_a, int trans_b, int m, int n, int k,
         const float* a, int lda, const float* b, int ldb, float* c, int ldc)
+    void blas_start()
     const char* BLAS_NAME "SPLEETERRT_BLAS_NAME"
 
 

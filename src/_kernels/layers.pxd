@@ -1,6 +1,6 @@
 """Convolution layers on im2col / col2im and GEMM, in chunks that stay in the cache.
 
-`Stopwatch` sums the seconds of the stages where the caller wants a profile.
+Where the caller wants a profile, `lap` adds the seconds of each stage to it.
 """
 
 from libc.string cimport memset
@@ -30,6 +30,7 @@ cdef enum Stage:
     STAGE_COLUMNS   # im2col, col2im
     STAGE_GEMM
     STAGE_REST      # bias, norm, activation, mask
+    STAGE_FAST      # a fast kernel, whole
     STAGES
 
 
@@ -56,7 +57,7 @@ cdef inline void conv2d(
     cdef Py_ssize_t depth = s.kernel_h * s.kernel_w * s.c
     cdef Py_ssize_t pixels = s.out_h * s.out_w
     cdef Py_ssize_t first = 0, last
-    cdef double t = lap(profile, STAGE_REST, 0.0) if profile == NULL else seconds()
+    cdef double t = 0.0 if profile == NULL else seconds()
     while first < pixels:
         last = first + chunk if first + chunk < pixels else pixels
         im2col(x, s, first, last, cols)
@@ -83,7 +84,7 @@ cdef inline void conv2d_transpose(
     # cols: chunk_rows * s.out_w * kernel_h * kernel_w * c floats.
     cdef Py_ssize_t depth = s.kernel_h * s.kernel_w * s.c
     cdef Py_ssize_t first = 0, last, cleared = 0, finished = 0, reach, ready
-    cdef double t = lap(profile, STAGE_REST, 0.0) if profile == NULL else seconds()
+    cdef double t = 0.0 if profile == NULL else seconds()
     while first < s.out_h:
         last = first + chunk_rows if first + chunk_rows < s.out_h else s.out_h
         gemm(x + first * s.out_w * in_c, in_c, False, weights, in_c, True,
@@ -93,6 +94,8 @@ cdef inline void conv2d_transpose(
         # next grid row begins below them.
         reach = (last - 1) * s.stride_h - s.pad_top + (s.kernel_h - 1) * s.dilation_h + 1
         ready = last * s.stride_h - s.pad_top
+        if reach < ready:  # a stride beyond the kernel: rows that nothing reaches
+            reach = ready
         if last == s.out_h or reach > s.h:
             reach = s.h
         if last == s.out_h or ready > s.h:

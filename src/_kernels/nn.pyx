@@ -9,6 +9,10 @@ from cython.parallel cimport prange, threadid
 
 from _kernels cimport blas, columns, layers, shapes
 from _kernels.forward cimport (
+    METHOD_DIRECT as _METHOD_DIRECT,
+    METHOD_REFERENCE as _METHOD_REFERENCE,
+    METHOD_WINOGRAD2 as _METHOD_WINOGRAD2,
+    METHOD_WINOGRAD4 as _METHOD_WINOGRAD4,
     NETWORK_INPUT as _NETWORK_INPUT,
     NETWORK_OUTPUT as _NETWORK_OUTPUT,
     NOWHERE as _NOWHERE,
@@ -16,18 +20,24 @@ from _kernels.forward cimport (
     OP_MASK as _OP_MASK,
     OP_TRANSPCONV as _OP_TRANSPCONV,
     Layer,
+    fast_kernels,
+    fast_kernels_for,
     run_stem,
 )
 from _kernels.shapes cimport ConvShape
+
+blas.blas_start()
 
 BLAS = blas.BLAS_NAME.decode()
 """Which BLAS was linked: "mkl-static", "mkl-shared" or "cblas"."""
 
 OP_CONV, OP_TRANSPCONV, OP_MASK = _OP_CONV, _OP_TRANSPCONV, _OP_MASK
+METHOD_REFERENCE, METHOD_DIRECT = _METHOD_REFERENCE, _METHOD_DIRECT
+METHOD_WINOGRAD2, METHOD_WINOGRAD4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4
 NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTPUT
-PROFILE_STAGES = ("columns", "gemm", "rest")
+PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = (
-    "op", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
+    "op", "method", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
     "pad_top", "pad_left", "in_c", "out_c", "src", "dst", "dst_ld", "normed", "sums", "cols", "chunk",
     "weights", "bias", "scale", "shift",
 )
@@ -163,15 +173,71 @@ def softmax_mask(float[:, ::1] x, const float[::1] input):
         layers.softmax_mask(&x[0, 0], x.shape[1], x.shape[0], &input[0], x.shape[1])
 
 
+# --- fast layers --------------------------------------------------------------------
+
+def _available():
+    cdef const fast_kernels* kernels
+    names = []
+    for name in ("avx512", "avx2", "generic"):
+        kernels = fast_kernels_for(name.encode())
+        if kernels != NULL:
+            names.append(name)
+    return tuple(names)
+
+
+FAST_ISAS = _available()
+"""Instruction sets of the fast kernels that run on this CPU, best first; may be empty."""
+
+
+cdef const fast_kernels* kernels_of(isa) except? NULL:
+    if isa is None:
+        return NULL
+    cdef const fast_kernels* kernels = fast_kernels_for(isa.encode())
+    if kernels == NULL:
+        raise ValueError(f"no fast kernels for {isa!r} here; there are {FAST_ISAS}")
+    return kernels
+
+
+def fast_weight_floats(isa, bint decoder, int tile, int in_c, int out_c):
+    """Floats of a Winograd layer's prepared weights."""
+    return kernels_of(isa).weight_floats(decoder, tile, in_c, out_c)
+
+
+def fast_scratch_floats(isa, bint decoder, int tile, int in_c, int out_c):
+    """Floats of scratch that a Winograd layer needs."""
+    return kernels_of(isa).scratch_floats(decoder, tile, in_c, out_c)
+
+
+def fast_first_scratch_floats(isa, int w):
+    return kernels_of(isa).first_scratch_floats(w)
+
+
+def fast_last_up_scratch_floats(isa, int w, int in_c):
+    return kernels_of(isa).last_up_scratch_floats(w, in_c)
+
+
+def fast_prepare(isa, bint decoder, int tile, int in_c, int out_c, const float[::1] kernel, float[::1] weights):
+    """A layer's kernel in TensorFlow's layout -> prepared weights."""
+    cdef const fast_kernels* kernels = kernels_of(isa)
+    with nogil:
+        kernels.prepare(decoder, tile, in_c, out_c, &kernel[0], &weights[0])
+
+
+def fast_matrices(isa, int tile, double[:, ::1] data, double[:, ::1] output, double[:, ::1] filter):
+    """The one-dimensional transforms F(tile, 3) as the kernels compute them: data [n, n], output [tile, n],
+    filter [n, 3], n = tile + 2."""
+    kernels_of(isa).matrices(tile, &data[0, 0], &output[0, 0], &filter[0, 0])
+
+
 # --- the network --------------------------------------------------------------------
 
 def forward(
-    const Layer[::1] table, const float[:, ::1] weights, float[:, ::1] workspaces,
+    isa, const Layer[::1] table, const float[:, ::1] weights, float[:, ::1] workspaces,
     const float[:, :, :, ::1] inputs, float[:, :, :, :, ::1] outputs, bint softmax, double[:, ::1] profile,
 ):
     """All stems' networks on all segments, without the GIL.
 
-    table: the layers; weights [stems, n]; workspaces [threads, n]: one per thread;
+    isa: of the table's fast layers (None: it has none); table: the layers; weights [stems, n]; workspaces [threads, n]: one per thread;
     inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes.
     Tasks (segment x stem) are independent and run the same operations on any thread, so the result
     does not depend on the number of threads or of segments.
@@ -180,29 +246,21 @@ def forward(
     cdef Py_ssize_t stems = weights.shape[0], segments = inputs.shape[0], task
     cdef Py_ssize_t tasks = stems * segments, values = inputs.shape[1] * inputs.shape[2] * inputs.shape[3]
     cdef int threads = <int>workspaces.shape[0]
+    cdef const fast_kernels* kernels = kernels_of(isa)
     cdef double* seconds = &profile[0, 0] if profile is not None else NULL
     if tasks == 0:
         return
-    if threads == 1:
-        # Outside OpenMP: a host that forks, or never asked for threads, sees none.
-        with nogil:
-            for task in range(tasks):
-                run_stem(
-                    &table[0], table.shape[0], &weights[task % stems, 0], &workspaces[0, 0],
-                    &inputs[task // stems, 0, 0, 0], &outputs[task % stems, task // stems, 0, 0, 0],
-                    softmax, seconds)
-            if softmax:
-                for task in range(segments):
-                    layers.softmax_mask(
-                        &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, 0, 0, 0], values)
-        return
     with nogil:
-        for task in prange(tasks, schedule="dynamic", chunksize=1, num_threads=threads):
+        for task in prange(
+            tasks, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
+        ):
             run_stem(
-                &table[0], table.shape[0], &weights[task % stems, 0], &workspaces[threadid(), 0],
+                kernels, &table[0], table.shape[0], &weights[task % stems, 0], &workspaces[threadid(), 0],
                 &inputs[task // stems, 0, 0, 0], &outputs[task % stems, task // stems, 0, 0, 0],
-                softmax, NULL)
+                softmax, seconds if threads == 1 else NULL)
         if softmax:
-            for task in prange(segments, schedule="dynamic", chunksize=1, num_threads=threads):
+            for task in prange(
+                segments, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
+            ):
                 layers.softmax_mask(
                     &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, 0, 0, 0], values)

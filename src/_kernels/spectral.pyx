@@ -50,13 +50,9 @@ covariance_terms = COVARIANCE_TERMS
 def ratio_masks(float[:, :, :, ::1] x, float exponent, int threads):
     """Estimates [stems, frames, F, 2] become ratio masks in place."""
     cdef Py_ssize_t frames = x.shape[1], n = x.shape[2] * x.shape[3], t
-    if frames == 0:
-        return
-    if threads == 1:
-        with nogil:
-            cpp_ratio_masks(&x[0, 0, 0, 0], frames * n, x.shape[0], frames * n, exponent)
-        return
-    for t in prange(frames, nogil=True, num_threads=threads, schedule="static"):
+    for t in prange(
+        frames, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="static",
+    ):
         cpp_ratio_masks(&x[0, t, 0, 0], frames * n, x.shape[0], n, exponent)
 
 
@@ -101,11 +97,10 @@ def wiener_accumulate(
     """Adds the covariances of the first `frames` frames to sums [stems, F, covariance_terms]."""
     cdef WienerInput w = wiener_input(spectrum, magnitudes, eps)
     cdef Py_ssize_t block = 64, f = magnitudes.shape[2], b
-    if threads == 1:
-        with nogil:
-            cpp_wiener_accumulate(w, frames, 0, f, &sums[0, 0, 0])
-        return
-    for b in prange((f + block - 1) // block, nogil=True, num_threads=threads, schedule="dynamic"):
+    for b in prange(
+        (f + block - 1) // block, nogil=True, num_threads=threads, use_threads_if=threads > 1,
+        schedule="dynamic",
+    ):
         cpp_wiener_accumulate(
             w, frames, b * block, f if (b + 1) * block > f else (b + 1) * block, &sums[0, 0, 0])
 
@@ -117,12 +112,9 @@ def wiener_apply(
     """Filters the first `frames` frames: out [frames, stems, F, 2]."""
     cdef WienerInput w = wiener_input(spectrum, magnitudes, eps)
     cdef Py_ssize_t t
-    if threads == 1:
-        with nogil:
-            for t in range(frames):
-                cpp_wiener_apply(w, t, scale, &sums[0, 0, 0], &out[t, 0, 0, 0])
-        return
-    for t in prange(frames, nogil=True, num_threads=threads, schedule="dynamic"):
+    for t in prange(
+        frames, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
+    ):
         cpp_wiener_apply(w, t, scale, &sums[0, 0, 0], &out[t, 0, 0, 0])
 
 
@@ -151,17 +143,12 @@ cdef class Stft:
         """
         cdef Py_ssize_t group = FRAMES_PER_GROUP, groups = (frames + group - 1) // group, g
         cdef Py_ssize_t f = magnitude.shape[1], total = spectrum.shape[0]
-        if threads == 1:
-            with nogil:
-                for g in range(groups):
-                    self.plan.analyse(
-                        &samples[g * group * self.hop, 0], min(group, frames - g * group),
-                        &spectrum[g * group, 0, 0], &magnitude[g * group, 0, 0], f)
-        else:
-            for g in prange(groups, nogil=True, num_threads=threads, schedule="dynamic"):
-                self.plan.analyse(
-                    &samples[g * group * self.hop, 0], min(group, frames - g * group),
-                    &spectrum[g * group, 0, 0], &magnitude[g * group, 0, 0], f)
+        for g in prange(
+            groups, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
+        ):
+            self.plan.analyse(
+                &samples[g * group * self.hop, 0], min(group, frames - g * group),
+                &spectrum[g * group, 0, 0], &magnitude[g * group, 0, 0], f)
         if frames < total:
             memset(&spectrum[frames, 0, 0], 0, (total - frames) * self.bins * 2 * sizeof(float complex))
             memset(&magnitude[frames, 0, 0], 0, (total - frames) * f * 2 * sizeof(float))
@@ -177,16 +164,10 @@ cdef class Stft:
         Only the first `frames` frames sound.
         """
         cdef Py_ssize_t n_stems = stems.shape[0], n_chunks = chunks.shape[1], task
-        if threads == 1:
-            with nogil:
-                for task in range(n_stems * n_chunks):
-                    self.synthesise_chunk(
-                        &spectrum[0, 0, 0],
-                        &masks[stems[task // n_chunks], 0, 0, 0], &extension[stems[task // n_chunks], 0, 0],
-                        masks.shape[2], frames, task % n_chunks,
-                        &chunks[task // n_chunks, task % n_chunks, 0, 0], chunks.shape[2])
-            return
-        for task in prange(n_stems * n_chunks, nogil=True, num_threads=threads, schedule="dynamic"):
+        for task in prange(
+            n_stems * n_chunks, nogil=True, num_threads=threads, use_threads_if=threads > 1,
+            schedule="dynamic",
+        ):
             self.synthesise_chunk(
                 &spectrum[0, 0, 0],
                 &masks[stems[task // n_chunks], 0, 0, 0], &extension[stems[task // n_chunks], 0, 0],
@@ -200,7 +181,8 @@ cdef class Stft:
         """Like `synthesise`, of one spectrum per stem [stems, T, bins, 2] and no mask."""
         cdef Py_ssize_t n_chunks = chunks.shape[1], task
         for task in prange(
-            spectra.shape[0] * n_chunks, nogil=True, num_threads=threads, schedule="dynamic",
+            spectra.shape[0] * n_chunks, nogil=True, num_threads=threads, use_threads_if=threads > 1,
+            schedule="dynamic",
         ):
             self.synthesise_chunk(
                 &spectra[task // n_chunks, 0, 0, 0], NULL, NULL, 0, frames, task % n_chunks,

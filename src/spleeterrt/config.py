@@ -64,6 +64,11 @@ class ModelConfig:
             "instrument_list to be a list of stem names",
             self.instruments,
         )
+        need(
+            not any(name in (".", "..") or set("/\\\0") & set(name) for name in self.instruments),
+            "stem names that can be file names",
+            self.instruments,
+        )
         need(len(set(self.instruments)) == len(self.instruments), "distinct stem names", self.instruments)
         for key in ("sample_rate", "frame_length", "frame_step"):
             value = getattr(self, key)
@@ -127,20 +132,20 @@ class ModelConfig:
             deconv_activation = network.get("deconv_activation")
             # Spleeter's own rule: an unknown name means LeakyReLU / ReLU (unet.py).
             return cls(
-                instruments=tuple(params["instrument_list"]),
+                instruments=_names(params["instrument_list"]),
                 model_dir=str(params.get("model_dir", "")),
-                sample_rate=int(params.get("sample_rate", 44100)),
-                frame_length=int(params.get("frame_length", 4096)),
-                frame_step=int(params.get("frame_step", 1024)),
-                T=int(params.get("T", 512)),
-                F=int(params.get("F", 1024)),
-                n_channels=int(params.get("n_channels", 2)),
+                sample_rate=_whole(params.get("sample_rate", 44100)),
+                frame_length=_whole(params.get("frame_length", 4096)),
+                frame_step=_whole(params.get("frame_step", 1024)),
+                T=_whole(params.get("T", 512)),
+                F=_whole(params.get("F", 1024)),
+                n_channels=_whole(params.get("n_channels", 2)),
                 separation_exponent=float(params.get("separation_exponent", 2)),
                 mask_extension=str(params.get("mask_extension", "zeros")),
                 model_type=str(model.get("type", "unet.unet")),
                 conv_activation=conv_activation if conv_activation in ("ReLU", "ELU") else "LeakyReLU",
                 deconv_activation=deconv_activation if deconv_activation in ("LeakyReLU", "ELU") else "ReLU",
-                conv_n_filters=tuple(int(n) for n in network.get("conv_n_filters", DEFAULT_FILTERS)),
+                conv_n_filters=tuple(_whole(n) for n in network.get("conv_n_filters", DEFAULT_FILTERS)),
             )
         except KeyError as error:
             raise SpleeterError(f"model configuration: the key {error} is missing") from error
@@ -191,6 +196,18 @@ class ModelConfig:
                 },
             },
         }
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != value:
+        raise ValueError(f"expected an integer, got {value!r}")
+    return int(value)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"instrument_list: expected a list of stem names, got {value!r}")
+    return tuple(value)
 
 
 def check_network_size(frames: int, bins: int) -> None:

@@ -14,16 +14,15 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from ._kernels import nn
 from .layers import (
     ACTIVATION_CODES,
-    BATCH_NORM_EPSILON,
     CHUNK_FLOATS,
     CHUNK_MIN_PIXELS,
     Float32,
     aligned_empty,
+    fold_batch_norm,
 )
 
 __all__ = [
@@ -346,19 +345,6 @@ def _activation(activation: Any) -> int:
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation: expected one of {list(_ACTIVATIONS)}, got {activation!r}")
     return _ACTIVATIONS[activation]
-
-
-def fold_batch_norm(
-    gamma: npt.ArrayLike,
-    beta: npt.ArrayLike,
-    mean: npt.ArrayLike,
-    variance: npt.ArrayLike,
-    epsilon: float = BATCH_NORM_EPSILON,
-) -> tuple[Float32, Float32]:
-    """Inference batch norm as (scale, shift), float32: y = x * scale + shift (epsilon: Keras' 1e-3)."""
-    scale = np.asarray(gamma, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
-    shift = np.asarray(beta, np.float64) - np.asarray(mean, np.float64) * scale
-    return scale.astype(np.float32), shift.astype(np.float32)
 
 
 def scale_shift(x: Float32, scale: Float32, shift: Float32, activation: Activation = None) -> Float32:

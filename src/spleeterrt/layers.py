@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from ._kernels import nn
 from .config import DEPTH, ModelConfig, check_network_size
+from .models.weights import layer_name
+from .planner import METHODS, TILES, Plan
 
 Float32 = npt.NDArray[np.float32]
 
@@ -50,6 +52,14 @@ def aligned_empty(shape: tuple[int, ...]) -> Float32:
     return raw[shift : shift + count].reshape(shape)
 
 
+def aligned_zeros(shape: tuple[int, ...]) -> Float32:
+    """The same, of zeros: memory that is never written is never taken."""
+    count = int(np.prod(shape))
+    raw = np.zeros(count + ALIGNMENT // 4, np.float32)
+    shift = (-raw.ctypes.data % ALIGNMENT) // 4
+    return raw[shift : shift + count].reshape(shape)
+
+
 class _Arena:
     """Hands out offsets in floats, each at a 64-byte boundary."""
 
@@ -69,10 +79,6 @@ class WeightLayout(NamedTuple):
     size: int
 
 
-def _numbered(name: str, k: int) -> str:
-    return name if k == 0 else f"{name}_{k}"
-
-
 def channels(config: ModelConfig) -> list[tuple[int, int]]:
     """(input, output) channels of the 13 layers."""
     widths = (config.n_channels, *config.conv_n_filters)
@@ -89,45 +95,71 @@ def _taps(index: int) -> int:
     return 16 if index == 2 * DEPTH else 25
 
 
-def weight_layout(config: ModelConfig) -> WeightLayout:
+def _is_decoder(index: int) -> bool:
+    return DEPTH <= index < 2 * DEPTH
+
+
+def weight_layout(config: ModelConfig, plan: Plan) -> WeightLayout:
     """Sizes a stem's arena."""
     arena = _Arena()
     offsets = []
-    for index, (into, out) in enumerate(channels(config)):
-        weights = arena.take(_taps(index) * into * out)
+    for index, ((into, out), method) in enumerate(zip(channels(config), plan.methods, strict=True)):
+        if method in TILES:
+            count = nn.fast_weight_floats(plan.isa, _is_decoder(index), TILES[method], into, out)
+        else:
+            count = _taps(index) * into * out
+        weights = arena.take(count)
         offsets.append((weights, arena.take(out), arena.take(out), arena.take(out)))
     return WeightLayout(tuple(offsets), arena.size)
 
 
-def pack_weights(config: ModelConfig, stem: Mapping[str, Float32], arena: Float32) -> None:
+def fold_batch_norm(
+    gamma: npt.ArrayLike,
+    beta: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    variance: npt.ArrayLike,
+    epsilon: float = BATCH_NORM_EPSILON,
+) -> tuple[Float32, Float32]:
+    """Inference batch norm as (scale, shift), float32: y = x * scale + shift (epsilon: Keras' 1e-3)."""
+    scale = np.asarray(gamma, np.float64) / np.sqrt(np.asarray(variance, np.float64) + epsilon)
+    shift = np.asarray(beta, np.float64) - np.asarray(mean, np.float64) * scale
+    return scale.astype(np.float32), shift.astype(np.float32)
+
+
+def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], arena: Float32) -> None:
     """Copy one stem's tensors (TensorFlow's names and layouts) into its arena, batch norm folded.
 
     HWIO kernels are the GEMM operand [H * W * I, O] as they lie; transposed kernels (H, W, out, in)
-    are [H * W * out, in]. Batch norm becomes scale = gamma / sqrt(variance + 1e-3) and
-    shift = beta - mean * scale, in float64. The batch norm behind e6 is unused, as in Spleeter.
+    are [H * W * out, in]; Winograd layers get their transformed weights. Batch norm becomes
+    scale = gamma / sqrt(variance + 1e-3) and shift = beta - mean * scale, in float64. The batch norm
+    behind e6 is unused, as in Spleeter.
     """
-    layout = weight_layout(config)
+    layout = weight_layout(config, plan)
     for index, (weights, bias, scale, shift) in enumerate(layout.offsets):
         if index < DEPTH:
-            name = _numbered("conv2d", index)
+            name = layer_name("conv2d", index)
         elif index < 2 * DEPTH:
-            name = _numbered("conv2d_transpose", index - DEPTH)
+            name = layer_name("conv2d_transpose", index - DEPTH)
         else:
-            name = _numbered("conv2d", DEPTH)
-        kernel = np.asarray(stem[f"{name}/kernel"], np.float32).reshape(-1)
+            name = layer_name("conv2d", DEPTH)
+        kernel = np.ascontiguousarray(stem[f"{name}/kernel"], np.float32).reshape(-1)
         biases = np.asarray(stem[f"{name}/bias"], np.float32)
-        arena[weights : weights + kernel.size] = kernel
+        method = plan.methods[index]
+        if method in TILES:
+            into, out = channels(config)[index]
+            nn.fast_prepare(plan.isa, _is_decoder(index), TILES[method], into, out, kernel, arena[weights:])
+        else:
+            arena[weights : weights + kernel.size] = kernel
         arena[bias : bias + biases.size] = biases
         if index == 2 * DEPTH:
             continue
-        norm = _numbered("batch_normalization", index)
+        norm = layer_name("batch_normalization", index)
         gamma, beta, mean, variance = (
-            np.asarray(stem[f"{norm}/{part}"], np.float64)
-            for part in ("gamma", "beta", "moving_mean", "moving_variance")
+            stem[f"{norm}/{part}"] for part in ("gamma", "beta", "moving_mean", "moving_variance")
         )
-        scales = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+        scales, shifts = fold_batch_norm(gamma, beta, mean, variance)
         arena[scale : scale + scales.size] = scales
-        arena[shift : shift + scales.size] = beta - mean * scales
+        arena[shift : shift + scales.size] = shifts
 
 
 def _chunk(depth: int, pixels: int, unit: int = 1) -> int:
@@ -136,25 +168,25 @@ def _chunk(depth: int, pixels: int, unit: int = 1) -> int:
     return max(1, min(best, pixels) // unit)
 
 
-def lower(config: ModelConfig, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
+def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
     """The table of layers for inputs of frames x bins, and the floats that a workspace needs.
 
-    Depends on the configuration and the size only: the same input gives the same bits however
-    many segments and threads there are.
+    Depends on the configuration, the plan and the size only: the same input gives the same bits
+    however many segments and threads there are.
 
     Raises:
         SpleeterError: frames or bins is not a positive multiple of 64.
     """
     check_network_size(frames, bins)
     widths = channels(config)
-    weights = weight_layout(config)
+    weights = weight_layout(config, plan)
     arena = _Arena()
     size = [(frames >> k, bins >> k) for k in range(DEPTH + 1)]  # size[k]: after e(k)
 
     def pixels(level: int) -> int:
         return size[level][0] * size[level][1]
 
-    skips = [NO_BUFFER] + [arena.take(pixels(k) * 2 * widths[k - 1][1]) for k in range(1, DEPTH)]
+    skips = [nn.NOWHERE] + [arena.take(pixels(k) * 2 * widths[k - 1][1]) for k in range(1, DEPTH)]
     bottom = arena.take(pixels(DEPTH) * widths[DEPTH - 1][1])
     # Encoder: normed output of e1, e3, e5 in the first buffer, of e2, e4 in the second. Decoder: the
     # accumulator in the first, the input of the last layer (d6's output) in the second.
@@ -235,23 +267,31 @@ def lower(config: ModelConfig, frames: int, bins: int) -> tuple[npt.NDArray[np.v
         }
     )
 
-    cols = arena.take(
-        max(
-            row["chunk"]
-            * row["kernel"] ** 2
-            * row["c"]
-            * (row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1)
-            for row in rows
-        )
-    )
+    for row, (into, out) in zip(rows, widths, strict=True):
+        row.update(in_c=into, out_c=out)
+    cols = arena.take(max(_scratch_floats(row, plan, index) for index, row in enumerate(rows)))
     table = np.zeros(len(rows), LAYER_DTYPE)
     table["dilation"] = 1
+    table["method"] = [METHODS[method] for method in plan.methods]
     for index, row in enumerate(rows):
-        into, out = widths[index]
         offsets = dict(zip(("weights", "bias", "scale", "shift"), weights.offsets[index], strict=True))
-        for key, value in {"in_c": into, "out_c": out, "cols": cols, **offsets, **row}.items():
+        for key, value in {"cols": cols, **offsets, **row}.items():
             table[index][key] = value
     return table, arena.size
 
 
-NO_BUFFER = -1
+def _scratch_floats(row: Mapping[str, int], plan: Plan, index: int) -> int:
+    """Floats of columns, or of a fast kernel's scratch, that a layer needs."""
+    method = plan.methods[index]
+    into, out = row["in_c"], row["out_c"]
+    if method in TILES:
+        return int(nn.fast_scratch_floats(plan.isa, _is_decoder(index), TILES[method], into, out))
+    if method == "direct":
+        if row["op"] == nn.OP_MASK:
+            return 0
+        if row["op"] == nn.OP_TRANSPCONV:
+            return int(nn.fast_last_up_scratch_floats(plan.isa, row["out_w"], into))
+        return int(nn.fast_first_scratch_floats(plan.isa, row["w"]))
+    return (
+        row["chunk"] * row["kernel"] ** 2 * row["c"] * (row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1)
+    )

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ._kernels import nn
 from .config import ModelConfig, check_network_size
 from .errors import SpleeterError
-from .layers import LAYER_NAMES, Float32, aligned_empty, lower, pack_weights, weight_layout
+from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .parallel import check_threads, run_parallel
+from .planner import Plan, default_isa, make_plan
 
 # What the weights belong to; the other fields of a configuration may change under them.
 _NETWORK_FIELDS = (
@@ -34,6 +35,11 @@ class Model:
         config: the `ModelConfig`.
         instruments: stem names, in the model's order.
         origin: the file or folder that the weights came from, or None.
+
+    Args:
+        weights: TensorFlow's tensors of each stem (`spleeterrt.models`).
+        plan: which method runs each layer; None: the best for this CPU.
+        consume: remove each stem's tensors from `weights` once they are packed, to save memory.
     """
 
     def __init__(
@@ -41,15 +47,20 @@ class Model:
         config: ModelConfig,
         weights: Mapping[str, Mapping[str, Float32]],
         origin: Path | None = None,
+        *,
+        plan: Plan | None = None,
+        consume: bool = False,
     ) -> None:
         self.config = config
         self.origin = origin
-        self._weights = aligned_empty((len(config.instruments), weight_layout(config).size))
-        self._weights.fill(0)
+        self._plan = plan = make_plan(config, default_isa()) if plan is None else plan
+        self._weights = aligned_zeros((len(config.instruments), weight_layout(config, plan).size))
         for row, stem in zip(self._weights, config.instruments, strict=True):
-            pack_weights(config, weights[stem], row)
-        self._plans: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
-        self._workspaces: dict[tuple[int, int], list[Float32]] = {}
+            pack_weights(config, plan, weights[stem], row)
+            if consume:
+                weights.pop(stem)  # type: ignore[attr-defined]
+        self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
+        self._kept: Float32 | None = None
         self._lock = threading.Lock()
 
     @property
@@ -76,6 +87,10 @@ class Model:
         Raises:
             SpleeterError: another dtype or shape.
         """
+        outputs = self.forward(self._check(magnitudes), check_threads(threads))
+        return dict(zip(self.instruments, outputs, strict=True))
+
+    def _check(self, magnitudes: npt.NDArray[np.float32]) -> Float32:
         magnitudes = np.asarray(magnitudes)
         if (
             magnitudes.dtype != np.float32
@@ -88,21 +103,27 @@ class Model:
             )
         check_network_size(magnitudes.shape[1], magnitudes.shape[2])
         # A view into a file's bytes may be contiguous and yet not aligned.
-        contiguous = np.require(magnitudes, requirements=["C", "ALIGNED"])
-        outputs = self.forward(contiguous, check_threads(threads))
-        return dict(zip(self.instruments, outputs, strict=True))
+        return np.require(magnitudes, requirements=["C", "ALIGNED"])
 
     def forward(self, magnitudes: Float32, threads: int, outputs: Float32 | None = None) -> Float32:
         """`predict` on validated, contiguous input: (stems, segments, T, F, 2)."""
         segments, frames, bins, _ = magnitudes.shape
         if outputs is None:
             outputs = aligned_empty((len(self.instruments), *magnitudes.shape))
-        table, size = self._plan(frames, bins)
+        table, size = self._table(frames, bins)
         threads = max(1, min(threads, segments * len(self.instruments)))
         workspaces = self._borrow(threads, size)
         try:
             run_parallel(
-                nn.forward, table, self._weights, workspaces, magnitudes, outputs, self.config.softmax, None
+                nn.forward,
+                self._plan.isa,
+                table,
+                self._weights,
+                workspaces[:threads],
+                magnitudes,
+                outputs,
+                self.config.softmax,
+                None,
             )
         finally:
             self._give_back(workspaces)
@@ -115,46 +136,59 @@ class Model:
                 f"with_config: the networks themselves ({', '.join(_NETWORK_FIELDS)}) cannot change"
             )
         twin = object.__new__(Model)
-        twin.__dict__.update(self.__dict__, config=config, _plans={}, _workspaces={}, _lock=threading.Lock())
+        twin.__dict__.update(self.__dict__, config=config, _tables={}, _kept=None, _lock=threading.Lock())
         return twin
 
     def release_buffers(self) -> None:
         """Free the workspaces that are kept between calls."""
         with self._lock:
-            self._workspaces = {}
+            self._kept = None
 
     def profile(self, magnitudes: Float32) -> dict[str, dict[str, float]]:
-        """Seconds per layer and stage (columns, gemm, rest) of all stems on one thread."""
-        segments, frames, bins, _ = magnitudes.shape
-        table, size = self._plan(frames, bins)
+        """Seconds per layer and stage (columns, gemm, rest; fast: a fast kernel whole) of all stems on one
+        thread, for an input as of `predict`.
+        """
+        magnitudes = self._check(magnitudes)
+        table, size = self._table(*magnitudes.shape[1:3])
         seconds = np.zeros((len(table), len(nn.PROFILE_STAGES)))
-        outputs = aligned_empty((len(self.instruments), segments, frames, bins, 2))
+        outputs = aligned_empty((len(self.instruments), *magnitudes.shape))
         workspaces = self._borrow(1, size)
-        nn.forward(table, self._weights, workspaces, magnitudes, outputs, self.config.softmax, seconds)
-        self._give_back(workspaces)
+        try:
+            nn.forward(
+                self._plan.isa,
+                table,
+                self._weights,
+                workspaces[:1],
+                magnitudes,
+                outputs,
+                self.config.softmax,
+                seconds,
+            )
+        finally:
+            self._give_back(workspaces)
         return {
             name: dict(zip(nn.PROFILE_STAGES, map(float, row), strict=True))
             for name, row in zip(LAYER_NAMES, seconds, strict=True)
         }
 
-    def _plan(self, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
-        plan = self._plans.get((frames, bins))
-        if plan is None:
-            plan = self._plans[frames, bins] = lower(self.config, frames, bins)
-        return plan
+    def _table(self, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
+        table = self._tables.get((frames, bins))
+        if table is None:
+            table = self._tables[frames, bins] = lower(self.config, self._plan, frames, bins)
+        return table
 
     # Workspaces (some 50 MB a thread) are kept between calls; concurrent calls get their own.
     def _borrow(self, threads: int, size: int) -> Float32:
         with self._lock:
-            free = self._workspaces.get((threads, size))
-            if free:
-                return free.pop()
-        return aligned_empty((threads, size))
+            kept, self._kept = self._kept, None
+        if kept is None or kept.shape[0] < threads or kept.shape[1] != size:
+            kept = None  # freed before the new one is made
+            kept = aligned_empty((threads, size))
+        return kept
 
     def _give_back(self, workspaces: Float32) -> None:
         with self._lock:
-            key = (workspaces.shape[0], workspaces.shape[1])
-            self._workspaces = {key: [workspaces]}  # one is enough: the last used size
+            self._kept = workspaces
 
 
 def load_model(source: str | os.PathLike[str], *, progress: bool = True) -> Model:
@@ -172,4 +206,4 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True) -> Mode
     from .models import load
 
     config, weights, origin = load(source, progress=progress)
-    return Model(config, weights, origin)
+    return Model(config, weights, origin, consume=True)

@@ -7,7 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .errors import SpleeterError
+
+MOST_THREADS = 256  # OpenMP ends the process where the system gives it no more
 
 _forked = False
 
@@ -22,15 +26,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_threads(threads: int | None) -> int:
-    """The number of threads to use; None: the cores that this process may use."""
+    """The number of threads to use, at most `MOST_THREADS`; None: the cores that this process may use.
+
+    Each thread has a workspace of some 50 MB. Results do not depend on the number.
+    """
     if threads is None:
         try:
-            return len(os.sched_getaffinity(0))
+            cores = len(os.sched_getaffinity(0))
         except AttributeError:  # not on this system
-            return os.cpu_count() or 1
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            cores = os.cpu_count() or 1
+        return min(cores, MOST_THREADS)
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise SpleeterError(f"threads: expected a positive integer or None, got {threads!r}")
-    return threads
+    return min(int(threads), MOST_THREADS)
 
 
 def run_parallel(function: Callable[..., Any], *args: Any) -> Any:
@@ -38,6 +46,8 @@ def run_parallel(function: Callable[..., Any], *args: Any) -> Any:
 
     GCC's OpenMP keeps a pool of workers per calling thread, which a fork does not copy: the child
     would wait for them for ever. A fresh thread has no pool yet, so a forked child calls from one.
+    (As with every threaded library, a fork while another thread is inside a kernel is safe only as
+    far as the system's allocator is; MKL's own allocator is switched off for that.)
     """
     if not _forked:
         return function(*args)

@@ -22,6 +22,8 @@ from .network import Model
 from .parallel import run_parallel
 from .stft import Complex64, OverlapAdd, Spectrum
 
+LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
+
 # norbert's eps for complex64 input
 WIENER_EPSILON = float(np.finfo(np.float32).eps)
 
@@ -60,13 +62,17 @@ def to_stereo(block: npt.ArrayLike) -> Float32:
 
 
 def check_finite(block: Float32, position: int, sample_rate: int) -> None:
-    """Raise `SpleeterError` at the first NaN or infinite sample; position: of the block's start."""
-    if np.isfinite(block).all():
+    """Raise `SpleeterError` at the first sample that is NaN, infinite or absurdly large.
+
+    position: index of the block's first sample in the signal.
+    """
+    good = np.abs(block) < LARGEST_SAMPLE  # False for NaN
+    if good.all():
         return
-    first = position + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
+    first = position + int(np.flatnonzero(~good.all(axis=1))[0])
     raise SpleeterError(
-        f"waveform: sample {first} ({first / sample_rate:.3f} s) is not a finite number; "
-        "a separation of it would be noise. Repair the input first"
+        f"waveform: sample {first} ({first / sample_rate:.3f} s) is not a finite number or far beyond "
+        "full scale (1.0); a separation of it would be noise. Repair the input first"
     )
 
 
@@ -78,16 +84,24 @@ class Pipeline:
         threads: threads of the kernels.
         stems: indices of the stems to make.
         mwf: multichannel Wiener filter instead of the ratio mask.
+        batch: segments at a time; None: enough to give every thread a network.
     """
 
-    def __init__(self, model: Model, threads: int, stems: npt.NDArray[np.intp], mwf: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        threads: int,
+        stems: npt.NDArray[np.intp],
+        mwf: bool = False,
+        *,
+        batch: int | None = None,
+    ) -> None:
         self.model = model
         self.threads = threads
         self.stems = stems
         self.mwf = mwf
         self.spectrum = Spectrum(model.config)
-        # Enough segments at a time to give every thread a network.
-        self.batch = max(1, -(-threads // len(model.instruments)))
+        self.batch = batch or -(-threads // len(model.instruments))
 
     def run(
         self,
@@ -129,6 +143,8 @@ class Pipeline:
                     on_samples(done)
                 if n:
                     yield sound, mix[:n]
+                del segment, sound  # some 40 MB a segment: not kept while the next one is made
+            del batch, estimates
 
     # --- stages ---------------------------------------------------------------
 
@@ -165,7 +181,7 @@ class Pipeline:
             frames_done += config.T
             have = max(0, have - step)
             fresh = have
-            window[: span - step] = window[step:].copy()
+            window[: span - step] = window[step:]
 
     def _segment(self, window: Float32, have: int, fresh: int, frames: int) -> Segment:
         spectrum, magnitude = self.spectrum.analyse(window, frames, self.threads)
@@ -176,8 +192,11 @@ class Pipeline:
         batch: list[Segment] = []
         for segment in self._segments(blocks):
             batch.append(segment)
+            del segment
             if len(batch) == self.batch:
-                yield batch, self._forward(batch)
+                estimates = self._forward(batch)
+                yield batch, estimates
+                del estimates
                 batch = []
         if batch:
             yield batch, self._forward(batch)

@@ -7,8 +7,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, Union
 
@@ -17,7 +16,7 @@ import numpy.typing as npt
 
 from .audio import Codec
 from .audio.adapter import AudioAdapter
-from .errors import SeparationCancelled, SpleeterError
+from .errors import AudioError, SeparationCancelled, SpleeterError
 from .layers import Float32
 from .network import Model, load_model
 from .parallel import check_threads
@@ -93,6 +92,7 @@ class Separator:
         self._stems = _choose(stems, model.instruments)
         self._residual = model.instruments[-1] if residual else None
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_process = 0
         self._tasks: list[Future[Any]] = []
         self._lock = threading.Lock()
 
@@ -160,10 +160,18 @@ class Separator:
         if not self._mwf:
             yield from self._yield_blocks(lambda: map(to_stereo, blocks), None, progress, cancel)
             return
+        stop = _stopper(cancel)
         with tempfile.TemporaryFile(prefix="spleeterrt-") as spool:
             total = 0
             for block in map(to_stereo, blocks):
-                spool.write(block.tobytes())
+                if stop():
+                    raise SeparationCancelled("the separation was cancelled")
+                try:
+                    spool.write(block.tobytes())
+                except OSError as error:
+                    raise SpleeterError(
+                        f"cannot spool the input in {tempfile.gettempdir()}: {error.strerror or error}"
+                    ) from error
                 total += len(block)
 
             def read() -> Iterator[Float32]:
@@ -194,9 +202,9 @@ class Separator:
         """Pieces of (stems, mix): the chosen stems, all of them where the residual needs them."""
         names = self._model.instruments if self._residual in self._stems else self._stems
         indices = np.array([self._model.instruments.index(name) for name in names], np.intp)
-        pipeline = Pipeline(self._model, self._threads, indices, self._mwf)
-        if self._low_memory:
-            pipeline.batch = 1
+        pipeline = Pipeline(
+            self._model, self._threads, indices, self._mwf, batch=1 if self._low_memory else None
+        )
         rate = self.sample_rate
         seconds = None if total is None else total * (2 if self._mwf else 1) / rate
         stop = _stopper(cancel)
@@ -273,7 +281,7 @@ class Separator:
             AudioError: the input cannot be read or the output not be written.
         """
         paths = self._paths(audio_descriptor, destination, filename_format, codec)
-        if audio_adapter is None or type(audio_adapter) is type(AudioAdapter.default()):
+        if audio_adapter is None or _is_builtin(audio_adapter):
             options = {"codec": codec, "bitrate": bitrate, "bit_depth": bit_depth, "clip": clip}
 
             def job() -> None:
@@ -282,6 +290,10 @@ class Separator:
                 )
         else:
             adapter = audio_adapter
+            if (bit_depth, clip, sample_rate) != ("int16", "clamp", None):
+                raise SpleeterError(
+                    "bit_depth, clip and sample_rate are the built-in adapter's; yours decides itself"
+                )
 
             def job() -> None:
                 waveform, _ = adapter.load(
@@ -316,21 +328,16 @@ class Separator:
             SpleeterError: a job needs longer than `timeout` seconds.
         """
         with self._lock:
-            tasks, self._tasks = self._tasks, []
-        failure: BaseException | None = None
-        for index, task in enumerate(tasks):
-            try:
-                task.result(timeout)
-            except FutureTimeoutError:
-                if task.done():  # the job itself raised it
-                    raise
-                with self._lock:
-                    self._tasks = tasks[index:] + self._tasks
-                raise SpleeterError(f"join: a separation is still running after {timeout} s") from None
-            except BaseException as error:
-                failure = failure or error
-        if failure:
-            raise failure
+            tasks = self._tasks if self._pool_process == os.getpid() else []
+        done, running = wait(tasks, timeout)
+        with self._lock:
+            self._tasks = [task for task in self._tasks if task not in done]
+        for task in tasks:
+            failure = task.exception() if task in done else None
+            if failure:
+                raise failure
+        if running:
+            raise SpleeterError(f"join: a separation is still running after {timeout} s")
 
     def _do(
         self, job: Callable[[], None], synchronous: bool, paths: dict[str, Path]
@@ -339,8 +346,11 @@ class Separator:
             job()
             return paths
         with self._lock:
-            if self._pool is None:
+            if self._pool is None or self._pool_process != os.getpid():
+                # A forked child has the parent's pool without its worker.
                 self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spleeterrt")
+                self._pool_process = os.getpid()
+                self._tasks = []
             self._tasks.append(self._pool.submit(job))
         return None
 
@@ -364,9 +374,19 @@ class Separator:
         codec: Codec | str,
         bitrate: str | int,
     ) -> None:
+        if _is_builtin(adapter):
+            from .audio.writer import StemFileWriter
+
+            with StemFileWriter(paths, self.sample_rate, codec=codec, bitrate=bitrate) as writer:
+                writer.write(sources)
+            return
+        try:
+            known = Codec(str(codec))
+        except ValueError:
+            raise SpleeterError(f"codec: expected one of {[c.value for c in Codec]}, got {codec!r}") from None
         for stem, data in sources.items():
             _make_folder(paths[stem].parent)
-            adapter.save(str(paths[stem]), data, self.sample_rate, Codec(str(codec)), str(bitrate))
+            adapter.save(str(paths[stem]), data, self.sample_rate, known, str(bitrate))
 
     def _file_to_files(
         self,
@@ -380,6 +400,7 @@ class Separator:
         cancel: Cancel | None,
     ) -> None:
         from .audio.reader import AudioReader
+        from .audio.resample import resampled_frames
         from .audio.writer import StemFileWriter
 
         def open_reader(rate: int | None = None) -> AudioReader:
@@ -387,8 +408,12 @@ class Separator:
 
         with open_reader() as probe:  # says what the file is before anything is written
             source_rate, source_frames = probe.source_rate, probe.frames
-        with open_reader(self.sample_rate) as probe:
-            total = probe.frames
+        total = None
+        if source_frames is not None:
+            total = resampled_frames(source_frames, source_rate, self.sample_rate)
+        for target in paths.values():
+            if target.exists() and os.path.samefile(target, os.fsdecode(path)):
+                raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
 
         def blocks() -> Iterator[Float32]:
             with open_reader(self.sample_rate) as reader:
@@ -431,18 +456,24 @@ def output_paths(
             {codec}, or gives two stems one path.
     """
     source = Path(os.fsdecode(audio_descriptor))
+    root = os.path.abspath(destination)
     paths: dict[str, Path] = {}
     for stem in stems:
         try:
             name = filename_format.format(
-                filename=source.stem, instrument=stem, foldername=source.parent.name, codec=str(codec)
+                filename=source.stem,
+                instrument=stem,
+                foldername=source.absolute().parent.name,
+                codec=str(codec),
             )
         except (KeyError, IndexError, ValueError, AttributeError) as error:
             raise SpleeterError(
                 f"filename format {filename_format!r}: expected {{filename}}, {{instrument}}, "
                 f"{{foldername}} or {{codec}} ({error!r})"
             ) from error
-        path = Path(os.path.normpath(Path(destination) / name))
+        path = Path(os.path.normpath(os.path.join(destination, name.lstrip("/\\"))))
+        if os.path.commonpath([root, os.path.abspath(path)]) != root:
+            raise SpleeterError(f"filename format {filename_format!r}: {path} is outside of {destination}")
         if path in paths.values():
             raise SpleeterError(
                 f"Separated source path conflict: {path} would hold several stems; "
@@ -470,9 +501,12 @@ def _stopper(cancel: Cancel | None) -> Callable[[], bool]:
     return cancel
 
 
-def _make_folder(folder: Path) -> None:
-    from .errors import AudioError
+def _is_builtin(adapter: AudioAdapter) -> bool:
+    # A subclass may read and write elsewhere: only the class itself goes block by block.
+    return type(adapter) is type(AudioAdapter.default())
 
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -27,7 +27,9 @@ def random_sizes(rng: np.random.Generator, total: int) -> list[int]:
     return sizes
 
 
-@pytest.mark.parametrize(("name", "mwf"), [("tiny-2stems", False), ("tiny-5stems", False), ("tiny-4stems-mwf", True)])
+@pytest.mark.parametrize(
+    ("name", "mwf"), [("tiny-2stems", False), ("tiny-5stems", False), ("tiny-4stems-mwf", True)]
+)
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_blocks_equal_whole_bit_for_bit(name: str, mwf: bool, threads: int) -> None:
     waveform = np.load(case(name) / "expected.npz")["waveform"]
@@ -55,9 +57,7 @@ def test_mono_and_many_channels(two_stems: Model, music: np.ndarray) -> None:
     for waveform in (mono, mono[:, 0], mono.astype(np.float64)):
         np.testing.assert_array_equal(separator.separate(waveform)["vocals"], expected["vocals"])
     eight = np.concatenate([music, np.ones((len(music), 6), np.float32)], axis=1)
-    np.testing.assert_array_equal(
-        separator.separate(eight)["vocals"], separator.separate(music)["vocals"]
-    )
+    np.testing.assert_array_equal(separator.separate(eight)["vocals"], separator.separate(music)["vocals"])
 
 
 def test_the_callers_array_stays(two_stems: Model, music: np.ndarray) -> None:
@@ -171,7 +171,9 @@ def test_exponent_one(two_stems: Model, music: np.ndarray) -> None:
 def test_progress_reaches_the_end(two_stems: Model, music: np.ndarray) -> None:
     for mwf, passes in ((False, 1), (True, 2)):
         calls: list[tuple[float, float | None]] = []
-        Separator(two_stems, MWF=mwf).separate(music, progress=lambda done, total, c=calls: c.append((done, total)))
+        Separator(two_stems, MWF=mwf).separate(
+            music, progress=lambda done, total, c=calls: c.append((done, total))
+        )
         seconds = passes * len(music) / 44100
         assert [done for done, _ in calls] == sorted(done for done, _ in calls)
         assert calls[-1] == (pytest.approx(seconds), pytest.approx(seconds))

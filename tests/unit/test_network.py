@@ -273,9 +273,9 @@ def test_release_buffers():
     model, _ = make()
     x = magnitudes(1, 64, 64)
     expected = model.predict(x)
-    assert model._workspaces
+    assert model._kept is not None
     model.release_buffers()
-    assert not model._workspaces
+    assert model._kept is None
     same(model.predict(x), expected)
 
 
@@ -296,8 +296,8 @@ def test_profile():
     profile = model.profile(magnitudes(2, 64, 64))
     assert tuple(profile) == layers.LAYER_NAMES
     for stages in profile.values():
-        assert tuple(stages) == ("columns", "gemm", "rest")
-        assert stages["gemm"] > 0
+        assert tuple(stages) == ("columns", "gemm", "rest", "fast")
+        assert max(stages["gemm"], stages["fast"]) > 0
         assert all(0 <= seconds < 10 for seconds in stages.values())
 
 

@@ -4,6 +4,7 @@
 
 #ifdef SPLEETERRT_MKL
 #include <mkl_cblas.h>
+#include <mkl_service.h>
 #else
 #include <cblas.h>
 #endif
@@ -18,6 +19,16 @@ extern "C"
 #endif
 int openblas_get_parallel(void);
 #endif
+
+/* Once, before the first product. Our own copy of MKL keeps no pool of memory: a pool's lock that another
+ * thread holds during a fork would stop the child for ever. (A shared MKL belongs to the host, too: left
+ * alone.) No slower here: the matrices of one layer are few and large. */
+static inline void blas_start(void)
+{
+#ifdef SPLEETERRT_MKL_PRIVATE
+    mkl_disable_fast_mm();
+#endif
+}
 
 /* Row-major c[m, n] = op(a)[m, k] op(b)[k, n], safe to call from several threads. */
 static inline void row_major_sgemm(int trans_a, int trans_b, int m, int n, int k, const float *a, int lda,

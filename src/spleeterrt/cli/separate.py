@@ -139,7 +139,8 @@ def separate(
     if inputs is not None:
         raise click.UsageError("-i is not supported (nor by Spleeter 2): name the files as arguments")
     _configure_logging(verbose, quiet)
-    songs = _find_songs(files)
+    report = _Report()
+    songs = _find_songs(files, report)
     from ..audio.adapter import AudioAdapter
     from ..separator import Separator, output_paths
 
@@ -153,7 +154,6 @@ def separate(
         residual=residual,
         full_band=full_band,
     )
-    report = _Report()
     taken: dict[Path, str] = {}
     with _terminate_as_interrupt():
         for number, song in enumerate(songs, 1):
@@ -184,18 +184,22 @@ def separate(
                 report.done.append(song)
                 for path in paths.values():
                     logger.info("wrote %s", path)
-            except SpleeterError as error:
-                report.failed.append((song, str(error)))
-                message = str(error)
-                click.echo(f"Error: {message if song in message else f'{song}: {message}'}", err=True)
+            except Exception as error:  # of the file, or of the user's adapter: the others go on
+                report.fail(song, error)
     report.finish(output, quiet)
 
 
 @dataclass
 class _Report:
     done: list[str] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+
+    def fail(self, song: str, error: Exception) -> None:
+        self.failed.append(song)
+        message = str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
+        click.echo(f"Error: {message if song in message else f'{song}: {message}'}", err=True)
+        logger.info("where it failed", exc_info=error)
 
     def finish(self, output: str, quiet: bool) -> None:
         if not quiet and self.done:
@@ -208,30 +212,32 @@ class _Report:
                 click.echo(
                     f"{len(self.failed)} of {len(self.failed) + len(self.done)} files failed:", err=True
                 )
-                for song, _ in self.failed:
+                for song in self.failed:
                     click.echo(f"  {song}", err=True)
             raise click.exceptions.Exit(1)
 
 
-def _find_songs(files: tuple[str, ...]) -> list[str]:
+def _find_songs(files: tuple[str, ...], report: _Report) -> list[str]:
     """The files to separate, each once; folders give their audio files, sorted, without sub-folders."""
     songs: list[str] = []
     for name in files:
         path = Path(name)
         if path.is_dir():
-            found = sorted(
-                str(entry)
-                for entry in path.iterdir()
-                if entry.is_file()
-                and entry.suffix.lower() in AUDIO_SUFFIXES
-                and not entry.name.startswith(".")
-            )
-            if not found:
-                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
+            try:
+                found = sorted(str(entry) for entry in path.iterdir() if _is_audio(entry))
+                if not found:
+                    raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
+            except (OSError, SpleeterError) as error:
+                report.fail(name, error)
+                continue
             songs.extend(found)
         else:
             songs.append(name)
     return list(dict.fromkeys(songs))
+
+
+def _is_audio(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
 
 
 def _configure_logging(verbose: bool, quiet: bool) -> None:

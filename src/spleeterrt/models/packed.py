@@ -8,6 +8,7 @@ checksums. Source of the container: https://huggingface.co/docs/safetensors.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import uuid
@@ -59,7 +60,8 @@ def save_packed(path: Path, config: ModelConfig, weights: Mapping[str, StemWeigh
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot write: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> tuple[ModelConfig, dict[str, int]]:

@@ -1,0 +1,134 @@
+"""Where the forward pass spends its time: columns, GEMM and the rest, layer by layer.
+
+One stem with random weights, one thread. The GEMMs alone are what the method needs at least; the issue's
+target is a forward pass of at most 1.5 times their time.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import common
+import numpy as np
+from spleeterrt._kernels import nn
+
+from spleeterrt import ModelConfig
+from spleeterrt.kernels import gemm
+from spleeterrt.layers import DEPTH, LAYER_NAMES, channels, lower, weight_layout
+from spleeterrt.network import Model
+
+STAGES = nn.PROFILE_STAGES
+TARGET = 1.5
+
+
+def random_stem(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
+    """Tensors with a checkpoint's names; activations keep their size, so that no denormals slow it down."""
+    rng = np.random.default_rng(seed)
+    stem: dict[str, np.ndarray] = {}
+    for index, (into, out) in enumerate(channels(config)):
+        transposed = DEPTH <= index < 2 * DEPTH
+        number = index - DEPTH if transposed else min(index, DEPTH)
+        name = ("conv2d_transpose" if transposed else "conv2d") + (f"_{number}" if number else "")
+        taps = 4 if index == 2 * DEPTH else 5
+        shape = (taps, taps, out, into) if transposed else (taps, taps, into, out)
+        stem[f"{name}/kernel"] = rng.normal(0, (taps * taps * into / 8) ** -0.5, shape).astype(np.float32)
+        stem[f"{name}/bias"] = rng.normal(0, 0.1, out).astype(np.float32)
+        if index < 2 * DEPTH:
+            norm = "batch_normalization" + (f"_{index}" if index else "")
+            for part, low, high in (
+                ("gamma", 0.5, 1.5),
+                ("beta", -0.5, 0.5),
+                ("moving_mean", -0.5, 0.5),
+                ("moving_variance", 0.5, 1.5),
+            ):
+                stem[f"{norm}/{part}"] = rng.uniform(low, high, out).astype(np.float32)
+    return stem
+
+
+def gemm_flops(config: ModelConfig, frames: int, bins: int) -> np.ndarray:
+    """Floating-point operations of each layer's GEMM: two for every weight and grid pixel."""
+    table, _ = lower(config, frames, bins)
+    pixels = table["out_h"] * table["out_w"]
+    return 2.0 * pixels * table["kernel"] ** 2 * table["in_c"] * table["out_c"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=512, help="T")
+    parser.add_argument("--bins", type=int, default=1024, help="F")
+    parser.add_argument("--activation", choices=("default", "ELU"), default="default",
+                        help="default: LeakyReLU / ReLU, as 2stems; ELU: as 4stems and 5stems")  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=15)
+    args = parser.parse_args()
+    options = {} if args.activation == "default" else {"conv_activation": "ELU", "deconv_activation": "ELU"}
+    config = ModelConfig(instruments=("stem",), **options)
+    model = Model(config, {"stem": random_stem(config, 1)})
+    rng = np.random.default_rng(2)
+    magnitudes = np.abs(rng.normal(0, 1, (1, args.frames, args.bins, 2))).astype(np.float32)
+
+    # The peak and the forward pass in turn, so that a slow spell of the machine hits both.
+    n = 1024
+    a, b = (rng.normal(0, 1, (n, n)).astype(np.float32) for _ in range(2))
+    rounds, peak, whole = [], [], []
+    for counted in range(-2, args.rounds):
+        timing = common.time_rounds(
+            {"gemm": lambda: gemm(a, b), "forward": lambda: model.forward(magnitudes, 1)}, 1, 0
+        )
+        profile = model.profile(magnitudes)
+        if counted >= 0:
+            peak.append(2 * n**3 / timing["gemm"].min / 1e9)
+            whole.append(timing["forward"].min)
+            rounds.append([[profile[layer][stage] for stage in STAGES] for layer in LAYER_NAMES])
+    seconds = np.array(rounds)  # [rounds, layers, stages]
+    flops = gemm_flops(config, args.frames, args.bins)
+
+    ms = 1e3 * seconds
+    gemm_ms = ms[:, :, STAGES.index("gemm")]
+
+    def cells(values: np.ndarray) -> list[str]:
+        return [f"{np.min(values):.2f}", f"{np.median(values):.2f}"]
+
+    rows = []
+    for i, layer in enumerate(LAYER_NAMES):
+        row = [layer]
+        for stage in range(len(STAGES)):
+            row += cells(ms[:, i, stage])
+        rows.append([*row, *cells(ms[:, i].sum(axis=1)), f"{flops[i] / np.median(gemm_ms[:, i]) / 1e6:.0f}"])
+    total = ["**all**"]
+    for stage in range(len(STAGES)):
+        total += cells(ms[:, :, stage].sum(axis=1))
+    all_ms, all_gemm = ms.sum(axis=(1, 2)), gemm_ms.sum(axis=1)
+    rows.append([*total, *cells(all_ms), f"{flops.sum() / np.median(all_gemm) / 1e6:.0f}"])
+    header = ["layer"]
+    for name in (*STAGES, "total"):
+        header += [f"{name} min", "median"]
+
+    ratio = np.median(all_ms / all_gemm)
+    verdict = "met" if ratio <= TARGET else "missed"
+    report = [
+        common.conditions(
+            ("spleeterrt", "numpy"),
+            BLAS=nn.BLAS,
+            Input=f"one stem, one segment, T={args.frames}, F={args.bins}, {config.conv_activation} and "
+            f"{config.deconv_activation}, one thread",
+            Rounds=f"{args.rounds}, 2 more to warm up; minimum and median of each cell on its own",
+            Weights=f"{weight_layout(config).size * 4 / 1e6:.1f} MB",
+        ),
+        "Milliseconds; GFLOP/s of the GEMM (median):",
+        common.table([*header, "GFLOP/s"], rows),
+        "\n".join(
+            [
+                f"- total / gemm = {ratio:.2f} (target <= {TARGET}: {verdict}); median of the rounds",
+                f"- forward pass without the stopwatch: min {1e3 * min(whole):.1f} ms, "
+                f"median {1e3 * np.median(whole):.1f} ms",
+                f"- {flops.sum() / 1e9:.2f} GFLOP of GEMM; sgemm of {n} x {n} x {n} on this machine: "
+                f"max {max(peak):.0f} GFLOP/s, median {np.median(peak):.0f}",
+            ]
+        ),
+    ]
+    name = "breakdown" if args.activation == "default" else f"breakdown-{args.activation.lower()}"
+    common.report(name, "The forward pass by stage", *report)
+
+
+if __name__ == "__main__":
+    main()
