@@ -10,9 +10,11 @@ cdef extern from "core/fast/fast.h" nogil:
     cdef struct fast_layer:
         int h, w, in_c, out_c
         const float* src
+        Py_ssize_t src_ld
         float* dst
         Py_ssize_t dst_ld
         float* normed
+        Py_ssize_t normed_ld
         const float* weights
         const float* bias
         const float* scale
@@ -60,9 +62,11 @@ cdef struct Layer:
     long long h, w, c, out_h, out_w
     long long kernel, stride, dilation, pad_top, pad_left
     long long in_c, out_c       # channels of the layer's input and output
-    long long src
-    long long dst, dst_ld       # dst_ld: floats between pixels, wider than out_c in a concatenation
-    long long normed            # OP_CONV: where the next layer's input goes, or NOWHERE
+    # *_ld: floats between pixels, wider than the channels in a concatenation. The reference path takes
+    # dense src and normed only.
+    long long src, src_ld
+    long long dst, dst_ld
+    long long normed, normed_ld  # OP_CONV: where the next layer's input goes, or NOWHERE
     long long sums              # OP_TRANSPCONV: [h, w, c] accumulator
     long long cols, chunk       # columns of `chunk` pixels (OP_TRANSPCONV: rows); scratch of fast kernels
     long long weights, bias, scale, shift
@@ -84,7 +88,7 @@ cdef inline void run_fast(
     l.in_c, l.out_c = <int>layer.in_c, <int>layer.out_c
     l.src = input if layer.src == NETWORK_INPUT else workspace + layer.src
     l.dst = output if layer.dst == NETWORK_OUTPUT else workspace + layer.dst
-    l.dst_ld = layer.dst_ld
+    l.src_ld, l.dst_ld, l.normed_ld = layer.src_ld, layer.dst_ld, layer.normed_ld
     l.normed = workspace + layer.normed if layer.normed != NOWHERE else NULL
     l.weights = weights + layer.weights
     l.bias, l.scale, l.shift = weights + layer.bias, weights + layer.scale, weights + layer.shift

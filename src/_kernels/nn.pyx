@@ -38,7 +38,8 @@ NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTP
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = (
     "op", "method", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
-    "pad_top", "pad_left", "in_c", "out_c", "src", "dst", "dst_ld", "normed", "sums", "cols", "chunk",
+    "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "dst", "dst_ld",
+    "normed", "normed_ld", "sums", "cols", "chunk",
     "weights", "bias", "scale", "shift",
 )
 """The columns of the layer table, in the order of the C struct; all int64."""

@@ -6,7 +6,9 @@ arena per stem, so that one table serves all stems and all threads:
 
 - `skip k`: [H_k, W_k, 2 C_k], the concatenation before d(7-k): encoder k writes its raw output into the
   first half of each pixel, the decoder its own into the second. Concatenation costs nothing.
-- two activation buffers in turn for the encoder; the decoder's accumulator and d6's output reuse them.
+- Until the decoder comes, the second half holds the encoder's normed and activated output, the input of
+  the next layer. Where one of the two runs on the reference path, which wants it dense, it goes to
+  one of two buffers in turn; the reference decoder's accumulator and d6's output reuse them.
 - `cols`: the columns of one chunk of pixels.
 """
 
@@ -188,18 +190,34 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
 
     skips = [nn.NOWHERE] + [arena.take(pixels(k) * 2 * widths[k - 1][1]) for k in range(1, DEPTH)]
     bottom = arena.take(pixels(DEPTH) * widths[DEPTH - 1][1])
-    # Encoder: normed output of e1, e3, e5 in the first buffer, of e2, e4 in the second. Decoder: the
-    # accumulator in the first, the input of the last layer (d6's output) in the second.
-    sums_size = max(pixels(DEPTH - 1 - k) * widths[DEPTH + k][1] for k in range(DEPTH))
-    turn = (
-        arena.take(max(sums_size, *(pixels(k) * widths[k - 1][1] for k in range(1, DEPTH, 2)))),
-        arena.take(max(pixels(0), *(pixels(k) * widths[k - 1][1] for k in range(2, DEPTH, 2)))),
+
+    def dense_input(k: int) -> bool:  # from e(k) to e(k + 1): the reference path knows no other
+        return "reference" in plan.methods[k - 1 : k + 1]
+
+    def dense_size(parity: int) -> int:
+        return max(
+            (pixels(k) * widths[k - 1][1] for k in range(1, DEPTH) if k % 2 == parity and dense_input(k)),
+            default=0,
+        )
+
+    sums_size = max(
+        (
+            pixels(DEPTH - 1 - k) * widths[DEPTH + k][1]
+            for k in range(DEPTH)
+            if plan.methods[DEPTH + k] == "reference"
+        ),
+        default=0,
     )
+    turn = (arena.take(max(sums_size, dense_size(1))), arena.take(max(pixels(0), dense_size(0))))
 
     rows: list[dict[str, int]] = []
     for k in range(1, DEPTH + 1):
         (h, w), (out_h, out_w) = size[k - 1], size[k]
         into, out = widths[k - 1]
+        normed, normed_ld = nn.NOWHERE, 0
+        if k < DEPTH:
+            dense = dense_input(k)
+            normed, normed_ld = (turn[(k + 1) % 2], out) if dense else (skips[k] + out, 2 * out)
         rows.append(
             {
                 "op": nn.OP_CONV,
@@ -213,10 +231,12 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
                 "stride": 2,
                 "pad_top": nn.same_padding(h, 5, 2, 1) // 2,
                 "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
-                "src": nn.NETWORK_INPUT if k == 1 else turn[k % 2],
+                "src": nn.NETWORK_INPUT if k == 1 else rows[-1]["normed"],
+                "src_ld": into if k == 1 else rows[-1]["normed_ld"],
                 "dst": skips[k] if k < DEPTH else bottom,
                 "dst_ld": 2 * out if k < DEPTH else out,
-                "normed": turn[(k + 1) % 2] if k < DEPTH else nn.NOWHERE,
+                "normed": normed,
+                "normed_ld": normed_ld,
                 "chunk": _chunk(25 * into, out_h * out_w),
             }
         )
@@ -238,6 +258,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
                 "pad_top": nn.same_padding(h, 5, 2, 1) // 2,
                 "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
                 "src": bottom if k == 1 else skips[DEPTH + 1 - k],
+                "src_ld": into,
                 # the second half of each pixel of the concatenation
                 "dst": turn[1] if last else skips[DEPTH - k] + out,
                 "dst_ld": out if last else 2 * out,
@@ -260,6 +281,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
             "pad_top": nn.same_padding(frames, 4, 1, 2) // 2,
             "pad_left": nn.same_padding(bins, 4, 1, 2) // 2,
             "src": turn[1],
+            "src_ld": 1,
             "dst": nn.NETWORK_OUTPUT,
             "dst_ld": config.n_channels,
             "normed": nn.NOWHERE,

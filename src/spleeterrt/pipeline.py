@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
 from .errors import SpleeterError
-from .layers import Float32
+from .layers import Float32, aligned_empty
 from .network import Model
 from .parallel import run_parallel
 from .stft import Complex64, OverlapAdd, Spectrum
@@ -28,6 +29,9 @@ LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
 WIENER_EPSILON = float(np.finfo(np.float32).eps)
 
 
+_Synthesis = Callable[[int, Float32], None]  # of the k-th chosen stem, into chunks
+
+
 @dataclass
 class Segment:
     """T frames on their way through the pipeline."""
@@ -35,7 +39,22 @@ class Segment:
     samples: Float32  # (step, 2) of the input, as far as it reaches
     frames: int  # frames that belong to the signal; the others are padding
     spectrum: Complex64
-    magnitude: Float32
+
+
+class _Buffers:
+    """The large arrays of one run, allocated once: a batch of segments and its estimates."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        c, batch = pipeline.model.config, pipeline.batch
+        self.spectra = np.empty((batch, c.T, c.bins, c.n_channels), np.complex64)
+        self.magnitudes = aligned_empty((batch, c.T, c.F, c.n_channels))
+        self._estimates = aligned_empty((len(c.instruments) * self.magnitudes.size,))
+
+    def estimates(self, segments: int) -> Float32:
+        """(stems, segments, T, F, 2), contiguous."""
+        shape = (-1, segments, *self.magnitudes.shape[1:])
+        count = self._estimates.size // len(self.magnitudes) * segments
+        return self._estimates[:count].reshape(shape)
 
 
 def to_stereo(block: npt.ArrayLike) -> Float32:
@@ -113,11 +132,12 @@ class Pipeline:
         blocks: called once for each pass over the signal; gives its stereo float32 blocks.
         on_samples: told how many samples of the signal are done, all passes counted.
         """
-        finish: Callable[[Segment, Float32], Float32] = self._ratio_mask
+        finish: Callable[[Segment, Float32], _Synthesis] = self._ratio_mask
+        buffers = _Buffers(self)
         done = 0
         if self.mwf:
             covariances = _Covariances(self)
-            for batch, estimates in self._estimates(blocks()):
+            for batch, estimates in self._estimates(blocks(), buffers):
                 for index, segment in enumerate(batch):
                     covariances.add(segment, estimates[:, index])
                     done += len(segment.samples)
@@ -127,9 +147,9 @@ class Pipeline:
         overlap = OverlapAdd(self.spectrum, len(self.stems))
         skip = self.model.config.frame_length  # the zeros that Spleeter prepends
         pending: list[Float32] = []  # mix samples whose stems are not finished
-        for batch, estimates in self._estimates(blocks()):
+        for batch, estimates in self._estimates(blocks(), buffers):
             for index, segment in enumerate(batch):
-                sound = overlap.push(finish(segment, estimates[:, index]))
+                sound = overlap.join(finish(segment, estimates[:, index]))
                 pending.append(segment.samples)
                 waiting = sum(map(len, pending))
                 drop = min(skip, sound.shape[1])
@@ -143,17 +163,17 @@ class Pipeline:
                     on_samples(done)
                 if n:
                     yield sound, mix[:n]
-                del segment, sound  # some 40 MB a segment: not kept while the next one is made
-            del batch, estimates
+                del sound  # not kept while the next one is made
 
     # --- stages ---------------------------------------------------------------
 
-    def _segments(self, blocks: Iterable[Float32]) -> Iterator[Segment]:
+    def _segments(self, blocks: Iterable[Float32], buffers: _Buffers) -> Iterator[Segment]:
         """Cut blocks into segments. Segment s sees the samples [s * step, s * step + span) of the signal with
         `frame_length` zeros in front; the last ones are padded with zeros.
         """
         config, step, span = self.model.config, self.spectrum.step, self.spectrum.span
         window = np.zeros((span, config.n_channels), np.float32)
+        slots = cycle(zip(buffers.spectra, buffers.magnitudes, strict=True))
         have = config.frame_length  # samples in the window, the prepended zeros first
         total = 0
         frames_done = 0
@@ -170,54 +190,52 @@ class Pipeline:
                 # A full window may be the last segment or not: wait until a sample asks for more
                 # frames than this segment has. It has them all when it is full.
                 if have == span:
-                    yield self._segment(window, have, fresh, config.T)
+                    yield self._segment(window, have, fresh, config.T, *next(slots))
                     frames_done += config.T
                     window[: span - step] = window[step:]
                     have = fresh = span - step
         frames = self.spectrum.frames(total) if total else 0
         while frames_done < frames:
             window[have:] = 0
-            yield self._segment(window, have, fresh, min(config.T, frames - frames_done))
+            frames_left = min(config.T, frames - frames_done)
+            yield self._segment(window, have, fresh, frames_left, *next(slots))
             frames_done += config.T
             have = max(0, have - step)
             fresh = have
             window[: span - step] = window[step:]
 
-    def _segment(self, window: Float32, have: int, fresh: int, frames: int) -> Segment:
-        spectrum, magnitude = self.spectrum.analyse(window, frames, self.threads)
-        return Segment(window[fresh:have].copy(), frames, spectrum, magnitude)
+    def _segment(
+        self, window: Float32, have: int, fresh: int, frames: int, spectrum: Complex64, magnitude: Float32
+    ) -> Segment:
+        self.spectrum.analyse(window, frames, spectrum, magnitude, self.threads)
+        return Segment(window[fresh:have].copy(), frames, spectrum)
 
-    def _estimates(self, blocks: Iterable[Float32]) -> Iterator[tuple[list[Segment], Float32]]:
-        """Batches of segments with the networks' estimates (stems, segments, T, F, 2)."""
-        batch: list[Segment] = []
-        for segment in self._segments(blocks):
-            batch.append(segment)
-            del segment
-            if len(batch) == self.batch:
-                estimates = self._forward(batch)
-                yield batch, estimates
-                del estimates
-                batch = []
-        if batch:
-            yield batch, self._forward(batch)
+    def _estimates(
+        self, blocks: Iterable[Float32], buffers: _Buffers
+    ) -> Iterator[tuple[list[Segment], Float32]]:
+        """Batches of segments with the networks' estimates (stems, segments, T, F, 2).
 
-    def _forward(self, batch: list[Segment]) -> Float32:
-        if len(batch) == 1:
-            magnitudes = batch[0].magnitude[None]
-        else:
-            magnitudes = np.stack([segment.magnitude for segment in batch])
-        return self.model.forward(magnitudes, self.threads)
+        Both live in the buffers: the next batch replaces them.
+        """
+        segments = self._segments(blocks, buffers)
+        while batch := list(islice(segments, self.batch)):
+            magnitudes = buffers.magnitudes[: len(batch)]
+            yield batch, self.model.forward(magnitudes, self.threads, buffers.estimates(len(batch)))
 
-    def _ratio_mask(self, segment: Segment, estimates: Float32) -> Float32:
+    def _ratio_mask(self, segment: Segment, estimates: Float32) -> _Synthesis:
         config = self.model.config
         masks = np.ascontiguousarray(estimates)
         run_parallel(spectral.ratio_masks, masks, config.separation_exponent, self.threads)
         extension = np.zeros((len(masks), config.T, config.n_channels), np.float32)
         if config.mask_extension == "average":
             spectral.mean_masks(masks, extension)
-        return self.spectrum.synthesise(
-            segment.spectrum, masks, extension, self.stems, segment.frames, self.threads
-        )
+
+        def synthesise(k: int, chunks: Float32) -> None:
+            self.spectrum.synthesise(
+                segment.spectrum, masks, extension, self.stems[k], segment.frames, chunks, self.threads
+            )
+
+        return synthesise
 
 
 class _Covariances:
@@ -241,7 +259,7 @@ class _Covariances:
             self._pipeline.threads,
         )
 
-    def apply(self, segment: Segment, estimates: Float32) -> Float32:
+    def apply(self, segment: Segment, estimates: Float32) -> _Synthesis:
         pipeline, config = self._pipeline, self._pipeline.model.config
         filtered = np.zeros((config.T, len(config.instruments), config.F, config.n_channels), np.complex64)
         run_parallel(
@@ -256,7 +274,11 @@ class _Covariances:
             pipeline.threads,
         )
         # Spleeter sets the magnitudes above F to zero, whatever the mask extension: silence there.
-        spectra = np.zeros((len(pipeline.stems), config.T, config.bins, config.n_channels), np.complex64)
-        for index, stem in enumerate(pipeline.stems):
-            spectra[index, :, : config.F] = filtered[:, stem]
-        return pipeline.spectrum.synthesise_plain(spectra, segment.frames, pipeline.threads)
+        spectrum = segment.spectrum
+        spectrum[:, config.F :] = 0
+
+        def synthesise(k: int, chunks: Float32) -> None:
+            spectrum[:, : config.F] = filtered[:, pipeline.stems[k]]
+            pipeline.spectrum.synthesise_plain(spectrum, segment.frames, chunks, pipeline.threads)
+
+        return synthesise

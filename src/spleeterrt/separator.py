@@ -190,7 +190,9 @@ class Separator:
     ) -> Iterator[dict[str, Float32]]:
         for sources, mix in self._run(blocks, total, progress, cancel):
             finished = self._finished(sources, mix)
+            del sources
             yield {stem: finished[stem] for stem in self._stems}
+            del finished
 
     def _run(
         self,
@@ -220,6 +222,7 @@ class Separator:
         try:
             for sources, mix in pipeline.run(blocks, on_samples):
                 yield dict(zip(names, sources, strict=True)), mix
+                del sources, mix  # not kept while the next piece is made
         finally:
             if self._low_memory:
                 self._model.release_buffers()
@@ -438,6 +441,7 @@ class Separator:
         with writer:
             for sources, mix in self._run(blocks, total, progress, cancel):
                 writer.write(sources, mix)
+                del sources, mix
         for message in dict.fromkeys(warnings):
             logger.warning("%s", message)
 

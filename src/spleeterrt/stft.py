@@ -8,6 +8,8 @@ signal of any length is processed in constant memory with the same bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,44 +48,36 @@ class Spectrum:
         """Number of frames of a signal (the prepended zeros counted)."""
         return -(-(samples + self.config.frame_length) // self.config.frame_step)
 
-    def analyse(self, samples: Float32, frames: int, threads: int) -> tuple[Complex64, Float32]:
+    def analyse(
+        self, samples: Float32, frames: int, spectrum: Complex64, magnitude: Float32, threads: int
+    ) -> None:
         """One segment: samples (span, 2) -> spectrum complex64 (T, bins, 2), magnitude float32 (T, F, 2).
 
-        Frames from `frames` on are zero (Spleeter pads the segment after the STFT).
+        Frames from `frames` on become zero (Spleeter pads the segment after the STFT).
         """
-        c = self.config
-        spectrum = np.empty((c.T, c.bins, c.n_channels), np.complex64)
-        magnitude = np.empty((c.T, c.F, c.n_channels), np.float32)
         run_parallel(self.plan.analyse, samples, frames, spectrum, magnitude, threads)
-        return spectrum, magnitude
-
-    def empty_chunks(self, stems: int) -> Float32:
-        length = (spectral.CHUNK_FRAMES - 1) * self.config.frame_step + self.config.frame_length
-        return np.empty((stems, self.chunks, length, self.config.n_channels), np.float32)
 
     def synthesise(
         self,
         spectrum: Complex64,
         masks: Float32,
         extension: Float32,
-        stems: npt.NDArray[np.intp],
+        stem: int,
         frames: int,
+        chunks: Float32,
         threads: int,
-    ) -> Float32:
-        """Masked segment -> windowed frames, overlap-added per chunk, for `OverlapAdd`.
+    ) -> None:
+        """One masked stem of a segment -> windowed frames, overlap-added per chunk, for `OverlapAdd`.
 
         masks float32 (model stems, T, F, 2); extension (model stems, T, 2) for the bins above F;
-        `stems`: which of them to make.
+        `stem`: which of them; chunks (1, chunks, length, 2) is overwritten.
         """
-        chunks = self.empty_chunks(len(stems))
+        stems = np.array([stem], np.intp)
         run_parallel(self.plan.synthesise, spectrum, masks, extension, stems, frames, chunks, threads)
-        return chunks
 
-    def synthesise_plain(self, spectra: Complex64, frames: int, threads: int) -> Float32:
-        """The same of one finished spectrum per stem: complex64 (stems, T, bins, 2)."""
-        chunks = self.empty_chunks(len(spectra))
-        run_parallel(self.plan.synthesise_plain, spectra, frames, chunks, threads)
-        return chunks
+    def synthesise_plain(self, spectrum: Complex64, frames: int, chunks: Float32, threads: int) -> None:
+        """The same of a finished spectrum: complex64 (T, bins, 2)."""
+        run_parallel(self.plan.synthesise_plain, spectrum[None], frames, chunks, threads)
 
 
 class OverlapAdd:
@@ -92,11 +86,19 @@ class OverlapAdd:
     def __init__(self, spectrum: Spectrum, stems: int) -> None:
         c = spectrum.config
         self._step = spectral.CHUNK_FRAMES * c.frame_step
+        length = self._step - c.frame_step + c.frame_length
         self._tail = np.zeros((stems, c.frame_length - c.frame_step, c.n_channels), np.float32)
+        self._chunks = np.empty((1, spectrum.chunks, length, c.n_channels), np.float32)
 
-    def push(self, chunks: Float32) -> Float32:
-        """(stems, chunks, length, 2) -> the finished samples (stems, T * frame_step, 2)."""
-        stems, n_chunks, _, channels = chunks.shape
+    def join(self, synthesise: Callable[[int, Float32], None]) -> Float32:
+        """The finished samples of one segment: (stems, T * frame_step, 2).
+
+        synthesise(k, chunks): writes the chunks of the k-th stem. One stem at a time, to save memory.
+        """
+        stems = len(self._tail)
+        _, n_chunks, _, channels = self._chunks.shape
         out = np.empty((stems, n_chunks * self._step, channels), np.float32)
-        spectral.overlap_add(chunks, self._step, self._tail, out)
+        for k in range(stems):
+            synthesise(k, self._chunks)
+            spectral.overlap_add(self._chunks, self._step, self._tail[k : k + 1], out[k : k + 1])
         return out

@@ -41,6 +41,21 @@ def noise(samples, seed=0):
     return (shared + own).astype(np.float32)
 
 
+def analyse(spectrum, samples, frames, threads):
+    """(complex spectrum, magnitude) of one segment, in buffers that hold something else before."""
+    c = spectrum.config
+    x = np.full((c.T, c.bins, 2), 7 + 7j, np.complex64)
+    magnitude = np.full((c.T, c.F, 2), 7, np.float32)
+    spectrum.analyse(samples, frames, x, magnitude, threads)
+    return x, magnitude
+
+
+def empty_chunks(spectrum):
+    c = spectrum.config
+    length = (spectral.CHUNK_FRAMES - 1) * c.frame_step + c.frame_length
+    return np.full((1, spectrum.chunks, length, 2), 7, np.float32)
+
+
 def segments(spectrum, samples, threads=1):
     """(complex spectrum, magnitude, frames) of each segment of a signal, cut here and not by the pipeline."""
     c = spectrum.config
@@ -51,7 +66,7 @@ def segments(spectrum, samples, threads=1):
     for s in range(count):
         window = padded[s * spectrum.step : s * spectrum.step + spectrum.span]
         n = min(c.T, frames - s * c.T)
-        yield (*spectrum.analyse(window, n, threads), n)
+        yield (*analyse(spectrum, window, n, threads), n)
 
 
 # --- STFT -----------------------------------------------------------------------------
@@ -114,7 +129,11 @@ def test_synthesis(options):
     for s, (x, _, n) in enumerate(segments(spectrum, samples)):
         part = slice(s * config.T, (s + 1) * config.T)
         piece = [np.ascontiguousarray(v[:, part]) for v in (masks, extension)]
-        sound.append(overlap.push(spectrum.synthesise(x, *piece, stems, n, 1)))
+
+        def synthesise(k, chunks, x=x, piece=piece, n=n):
+            spectrum.synthesise(x, *piece, stems[k], n, chunks, 1)
+
+        sound.append(overlap.join(synthesise))
         assert sound[-1].shape == (2, spectrum.step, 2)
     sound = np.concatenate(sound, axis=1)[:, config.frame_length :][:, : len(samples)]
     for row, stem in enumerate(stems):
@@ -138,12 +157,14 @@ def test_masks_of_ones_reconstruct_the_signal(options, plain):
     overlap = OverlapAdd(spectrum, 1)
     sound = []
     for x, _, n in segments(spectrum, samples):
-        if plain:
-            chunks = spectrum.synthesise_plain(x[None], n, 1)
-        else:
-            extension = np.ones((1, config.T, 2), np.float32)
-            chunks = spectrum.synthesise(x, ones, extension, np.zeros(1, np.intp), n, 1)
-        sound.append(overlap.push(chunks)[0])
+
+        def synthesise(_, chunks, x=x, n=n):
+            if plain:
+                spectrum.synthesise_plain(x, n, chunks, 1)
+            else:
+                spectrum.synthesise(x, ones, np.ones((1, config.T, 2), np.float32), 0, n, chunks, 1)
+
+        sound.append(overlap.join(synthesise)[0])
     result = np.concatenate(sound)[config.frame_length :]
     close(result[: len(samples)], samples, tol.RECONSTRUCTION)
 
@@ -153,16 +174,16 @@ def test_frames_do_not_know_their_place():
     config = configuration()
     spectrum = Spectrum(config)
     samples = noise(spectrum.span + 70 * HOP)
-    reference, magnitude = spectrum.analyse(samples[: spectrum.span], config.T, 1)
+    reference, magnitude = analyse(spectrum, samples[: spectrum.span], config.T, 1)
     for shift in (1, 2, 3, 4, 5, 17, 63):
         for threads in (1, 2, 3):
             moved = samples[shift * HOP : shift * HOP + spectrum.span]
-            x, m = spectrum.analyse(np.ascontiguousarray(moved), config.T, threads)
+            x, m = analyse(spectrum, np.ascontiguousarray(moved), config.T, threads)
             np.testing.assert_array_equal(x[: config.T - shift], reference[shift:])
             np.testing.assert_array_equal(m[: config.T - shift], magnitude[shift:])
     # alone in its group
     for n in (1, 2, 3, 62):
-        x, m = spectrum.analyse(samples[: spectrum.span], n, 1)
+        x, m = analyse(spectrum, samples[: spectrum.span], n, 1)
         np.testing.assert_array_equal(x[:n], reference[:n])
         np.testing.assert_array_equal(m[:n], magnitude[:n])
 
@@ -176,14 +197,14 @@ def test_synthesis_on_threads(threads):
     masks = rng.random((2, config.T, config.F, 2), np.float32)
     extension = rng.random((2, config.T, 2), np.float32)
     for frames in (1, 63, 64, 65, 190, 192):
-        for stems in ([0], [1], [0, 1]):
-            index = np.array(stems, np.intp)
-            one = spectrum.synthesise(x[0], masks, extension, index, frames, 1)
-            many = spectrum.synthesise(x[0], masks, extension, index, frames, threads)
+        for stem in (0, 1):
+            one, many = empty_chunks(spectrum), empty_chunks(spectrum)
+            spectrum.synthesise(x[0], masks, extension, stem, frames, one, 1)
+            spectrum.synthesise(x[0], masks, extension, stem, frames, many, threads)
             np.testing.assert_array_equal(one, many)
-        np.testing.assert_array_equal(
-            spectrum.synthesise_plain(x, frames, 1), spectrum.synthesise_plain(x, frames, threads)
-        )
+        spectrum.synthesise_plain(x[0], frames, one, 1)
+        spectrum.synthesise_plain(x[0], frames, many, threads)
+        np.testing.assert_array_equal(one, many)
 
 
 # --- masks ------------------------------------------------------------------------------
@@ -319,7 +340,14 @@ def test_overlap_add(options):
             start = s * spectrum.step + c * step
             expected[:, start : start + length] += pieces[s, :, c]
     overlap = OverlapAdd(spectrum, 2)
-    result = np.concatenate([overlap.push(piece) for piece in pieces], axis=1)
+
+    def of(piece):
+        def synthesise(k, chunks):
+            chunks[0] = piece[k]
+
+        return synthesise
+
+    result = np.concatenate([overlap.join(of(piece)) for piece in pieces], axis=1)
     np.testing.assert_array_equal(result, expected[:, : 5 * spectrum.step])
 
 

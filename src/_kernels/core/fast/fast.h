@@ -9,13 +9,15 @@ extern "C" {
 #endif
 
 /* A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
- * [2 h, 2 w, out_c]. src is dense, dst has `dst_ld` floats between pixels. */
+ * [2 h, 2 w, out_c]. `*_ld`: floats between pixels; rows follow one another. */
 struct fast_layer {
     int h, w, in_c, out_c;
     const float *src;
+    ptrdiff_t src_ld;
     float *dst;
     ptrdiff_t dst_ld;
-    float *normed;          /* encoder: dense, NULL for none */
+    float *normed;          /* encoder: the next layer's input, NULL for none */
+    ptrdiff_t normed_ld;
     const float *weights;   /* as `prepare` made them */
     const float *bias, *scale, *shift;
     int activation;         /* codes of elementwise.h */

@@ -78,7 +78,7 @@ template <int kind> static void run_first(const fast_layer &l)
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors_per_block; v++) {
                         store(l.dst + pixel * l.dst_ld + c + v * lanes, sum[i][v]);
-                        store(l.normed + pixel * l.out_c + c + v * lanes,
+                        store(l.normed + pixel * l.normed_ld + c + v * lanes,
                               activate<kind>(sum[i][v] * scale[v] + shift[v]));
                     }
                 }
@@ -113,12 +113,12 @@ template <int kind> static void run_last_up(const fast_layer &l)
         clear(2 * y + 2);
         clear(2 * y + 3);
         for (int x = 0; x < l.w; x += lanes) {
-            const float *pixel = l.src + ((ptrdiff_t)y * l.w + x) * l.in_c;
+            const float *pixel = l.src + ((ptrdiff_t)y * l.w + x) * l.src_ld;
             for (int c = 0; c < l.in_c; c += lanes) {
                 Vec square[lanes];
 #pragma GCC unroll 16
                 for (int i = 0; i < lanes; i++)
-                    square[i] = load(pixel + (ptrdiff_t)i * l.in_c + c);
+                    square[i] = load(pixel + i * l.src_ld + c);
                 transpose(square);
 #pragma GCC unroll 16
                 for (int i = 0; i < lanes; i++)

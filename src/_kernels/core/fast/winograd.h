@@ -305,8 +305,8 @@ template <int m, bool decoder, int kind> static void run_winograd(const fast_lay
             patch.x = decoder ? tx - 1 : 2 * tx - 1;
             patch.h = l.h;
             patch.w = l.w;
-            patch.pixel = l.in_c;
-            patch.row = (ptrdiff_t)l.w * l.in_c;
+            patch.pixel = l.src_ld;
+            patch.row = l.w * l.src_ld;
             patch.inside = patch.y >= 0 && patch.x >= 0 && patch.y + size <= l.h && patch.x + size <= l.w;
             for (int c = 0; c < l.in_c; c += lanes) {
                 DataSink<P> sink;
@@ -374,7 +374,7 @@ template <int m, bool decoder, int kind> static void run_winograd(const fast_lay
                             const Vec raw = finish.raw(y[i][j]);
                             store(l.dst + pixel * l.dst_ld + c, raw);
                             if (l.normed)
-                                store(l.normed + pixel * l.out_c + c, finish.norm_activate(raw));
+                                store(l.normed + pixel * l.normed_ld + c, finish.norm_activate(raw));
                         }
                 }
             }
