@@ -147,10 +147,11 @@ cdef inline void run_layer(
 
 
 cdef inline void run_stem(
-    const fast_kernels* kernels, const Layer* layers, Py_ssize_t n_layers, const float* weights, float* workspace,
-    const float* input, float* output, bint logits, double* profile,
+    const fast_kernels* kernels, const Layer* layers, Py_ssize_t n_layers,
+    const float* weights, float* workspace, const float* input, float* output, bint logits, double* profile,
 ) noexcept nogil:
-    # kernels: of the table's fast layers; input, output: [T, F, 2]; profile: NULL or [n_layers, STAGES] seconds
+    # kernels: of the table's fast layers; input, output: [T, F, 2];
+    # profile: NULL or [n_layers, STAGES] seconds
     cdef Py_ssize_t i
     for i in range(n_layers):
         run_layer(kernels, &layers[i], weights, workspace, input, output, logits,

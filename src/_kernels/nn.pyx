@@ -217,7 +217,9 @@ def fast_last_up_scratch_floats(isa, int w, int in_c):
     return kernels_of(isa).last_up_scratch_floats(w, in_c)
 
 
-def fast_prepare(isa, bint decoder, int tile, int in_c, int out_c, const float[::1] kernel, float[::1] weights):
+def fast_prepare(
+    isa, bint decoder, int tile, int in_c, int out_c, const float[::1] kernel, float[::1] weights,
+):
     """A layer's kernel in TensorFlow's layout -> prepared weights."""
     cdef const fast_kernels* kernels = kernels_of(isa)
     with nogil:
@@ -238,7 +240,8 @@ def forward(
 ):
     """All stems' networks on all segments, without the GIL.
 
-    isa: of the table's fast layers (None: it has none); table: the layers; weights [stems, n]; workspaces [threads, n]: one per thread;
+    isa: of the table's fast layers (None: it has none); table: the layers;
+    weights [stems, n]; workspaces [threads, n]: one per thread;
     inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes.
     Tasks (segment x stem) are independent and run the same operations on any thread, so the result
     does not depend on the number of threads or of segments.

@@ -12,14 +12,14 @@ from libc.string cimport memset
 
 cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
-        CppStft(
-            size_t frame_length, size_t hop, size_t fft_length, const float* window, float compensation,
-        ) except +
         void analyse(
             const float* samples, size_t frames, float complex* spectrum, float* magnitude, size_t f)
         void synthesise(
             const float complex* spectrum, const float* mask, const float* extension, size_t f,
             size_t frames, float* sum)
+    CppStft* make_stft(
+        const char* isa, size_t frame_length, size_t hop, size_t fft_length, const float* window,
+        float compensation) except +
     void cpp_ratio_masks "spleeterrt::ratio_masks" (
         float* x, size_t plane, size_t stems, size_t n, float exponent)
     void cpp_mean_mask "spleeterrt::mean_mask" (const float* mask, size_t f, float* mean)
@@ -126,9 +126,9 @@ cdef class Stft:
 
     def __cinit__(
         self, Py_ssize_t frame_length, Py_ssize_t hop, Py_ssize_t fft_length,
-        const float[::1] window, float compensation,
+        const float[::1] window, float compensation, isa,
     ):
-        self.plan = new CppStft(frame_length, hop, fft_length, &window[0], compensation)
+        self.plan = make_stft(isa.encode(), frame_length, hop, fft_length, &window[0], compensation)
         self.frame_length, self.hop, self.bins = frame_length, hop, fft_length // 2 + 1
 
     def __dealloc__(self):

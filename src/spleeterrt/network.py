@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +39,7 @@ class Model:
         origin: the file or folder that the weights came from, or None.
 
     Args:
-        weights: TensorFlow's tensors of each stem (`spleeterrt.models`).
+        weights: TensorFlow's tensors of each stem, {stem: {name: float32 array}} (`spleeterrt.models`).
         plan: which method runs each layer; None: the best for this CPU.
         consume: remove each stem's tensors from `weights` once they are packed, to save memory.
     """
@@ -45,7 +47,7 @@ class Model:
     def __init__(
         self,
         config: ModelConfig,
-        weights: Mapping[str, Mapping[str, Float32]],
+        weights: MutableMapping[str, Any],
         origin: Path | None = None,
         *,
         plan: Plan | None = None,
@@ -55,10 +57,16 @@ class Model:
         self.origin = origin
         self._plan = plan = make_plan(config, default_isa()) if plan is None else plan
         self._weights = aligned_zeros((len(config.instruments), weight_layout(config, plan).size))
-        for row, stem in zip(self._weights, config.instruments, strict=True):
-            pack_weights(config, plan, weights[stem], row)
+
+        def pack(index: int) -> None:
+            stem = config.instruments[index]
+            pack_weights(config, plan, weights[stem], self._weights[index])
             if consume:
-                weights.pop(stem)  # type: ignore[attr-defined]
+                weights.pop(stem)
+
+        stems = len(config.instruments)
+        with ThreadPoolExecutor(min(stems, check_threads(None))) as pool:
+            list(pool.map(pack, range(stems)))
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
         self._lock = threading.Lock()

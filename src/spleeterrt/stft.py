@@ -17,6 +17,7 @@ from ._kernels import spectral
 from .config import ModelConfig
 from .layers import Float32
 from .parallel import run_parallel
+from .planner import default_isa
 
 Complex64 = npt.NDArray[np.complex64]
 
@@ -39,6 +40,7 @@ class Spectrum:
             config.fft_length,
             hann_window(config.frame_length),
             WINDOW_COMPENSATION,
+            default_isa() or "generic",
         )
         self.step = config.T * config.frame_step  # new samples per segment
         self.span = self.step - config.frame_step + config.frame_length  # samples that a segment sees
