@@ -1,7 +1,8 @@
-"""Where the forward pass spends its time: columns, GEMM and the rest, layer by layer.
+"""Where the forward pass spends its time, layer by layer: the reference path and the default plan.
 
-One stem with random weights, one thread. The GEMMs alone are what the method needs at least; the issue's
-target is a forward pass of at most 1.5 times their time.
+One stem with random weights, one thread. The reference path (im2col and GEMM) shows its stages: the GEMMs
+alone are what the method needs at least; the target is a forward pass of at most 1.5 times their time.
+The default plan runs beside it, layer by layer in the same rounds.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from spleeterrt import ModelConfig
 from spleeterrt.kernels import gemm
 from spleeterrt.layers import DEPTH, LAYER_NAMES, channels, lower, weight_layout
 from spleeterrt.network import Model
+from spleeterrt.planner import default_isa, make_plan
 
-STAGES = nn.PROFILE_STAGES
+STAGES = ("columns", "gemm", "rest")
 TARGET = 1.5
 
 
@@ -47,7 +49,7 @@ def random_stem(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
 
 def gemm_flops(config: ModelConfig, frames: int, bins: int) -> np.ndarray:
     """Floating-point operations of each layer's GEMM: two for every weight and grid pixel."""
-    table, _ = lower(config, frames, bins)
+    table, _ = lower(config, make_plan(config, None), frames, bins)
     pixels = table["out_h"] * table["out_w"]
     return 2.0 * pixels * table["kernel"] ** 2 * table["in_c"] * table["out_c"]
 
@@ -62,22 +64,32 @@ def main() -> None:
     args = parser.parse_args()
     options = {} if args.activation == "default" else {"conv_activation": "ELU", "deconv_activation": "ELU"}
     config = ModelConfig(instruments=("stem",), **options)
-    model = Model(config, {"stem": random_stem(config, 1)})
+    reference_plan, fast_plan = make_plan(config, None), make_plan(config, default_isa())
+    model = Model(config, {"stem": random_stem(config, 1)}, plan=reference_plan)
+    fast_model = Model(config, {"stem": random_stem(config, 1)}, plan=fast_plan)
     rng = np.random.default_rng(2)
     magnitudes = np.abs(rng.normal(0, 1, (1, args.frames, args.bins, 2))).astype(np.float32)
 
     # The peak and the forward pass in turn, so that a slow spell of the machine hits both.
     n = 1024
     a, b = (rng.normal(0, 1, (n, n)).astype(np.float32) for _ in range(2))
-    rounds, peak, whole = [], [], []
+    rounds, fast_rounds, peak, whole, fast_whole = [], [], [], [], []
     for counted in range(-2, args.rounds):
         timing = common.time_rounds(
-            {"gemm": lambda: gemm(a, b), "forward": lambda: model.forward(magnitudes, 1)}, 1, 0
+            {
+                "gemm": lambda: gemm(a, b),
+                "forward": lambda: model.forward(magnitudes, 1),
+                "fast": lambda: fast_model.forward(magnitudes, 1),
+            },
+            1,
+            0,
         )
-        profile = model.profile(magnitudes)
+        profile, fast_profile = model.profile(magnitudes), fast_model.profile(magnitudes)
         if counted >= 0:
             peak.append(2 * n**3 / timing["gemm"].min / 1e9)
             whole.append(timing["forward"].min)
+            fast_whole.append(timing["fast"].min)
+            fast_rounds.append([sum(fast_profile[layer].values()) for layer in LAYER_NAMES])
             rounds.append([[profile[layer][stage] for stage in STAGES] for layer in LAYER_NAMES])
     seconds = np.array(rounds)  # [rounds, layers, stages]
     flops = gemm_flops(config, args.frames, args.bins)
@@ -88,6 +100,18 @@ def main() -> None:
     def cells(values: np.ndarray) -> list[str]:
         return [f"{np.min(values):.2f}", f"{np.median(values):.2f}"]
 
+    fast_ms, layer_ms = 1e3 * np.array(fast_rounds), ms.sum(axis=2)
+    fast_rows = [
+        [
+            layer,
+            fast_plan.methods[i],
+            *cells(fast_ms[:, i]),
+            f"{flops[i] / np.median(fast_ms[:, i]) / 1e6:.0f}",
+            f"{np.median(layer_ms[:, i]):.2f}",
+            f"{np.median(layer_ms[:, i]) / np.median(fast_ms[:, i]):.2f}",
+        ]
+        for i, layer in enumerate(LAYER_NAMES)
+    ]
     rows = []
     for i, layer in enumerate(LAYER_NAMES):
         row = [layer]
@@ -112,8 +136,20 @@ def main() -> None:
             Input=f"one stem, one segment, T={args.frames}, F={args.bins}, {config.conv_activation} and "
             f"{config.deconv_activation}, one thread",
             Rounds=f"{args.rounds}, 2 more to warm up; minimum and median of each cell on its own",
-            Weights=f"{weight_layout(config).size * 4 / 1e6:.1f} MB",
+            Weights=f"{weight_layout(config, reference_plan).size * 4 / 1e6:.1f} MB on the reference path, "
+            f"{weight_layout(config, fast_plan).size * 4 / 1e6:.1f} MB in the default plan",
         ),
+        "## The default plan",
+        "Milliseconds; GFLOP/s: operations of the plain convolution in that time (median).",
+        common.table(
+            ["layer", "method", "min", "median", "GFLOP/s", "reference median", "ratio of medians"], fast_rows
+        ),
+        f"- whole forward pass: min {1e3 * min(fast_whole):.1f} ms, "
+        f"median {1e3 * np.median(fast_whole):.1f} ms; "
+        f"the reference path's in the same rounds: min {1e3 * min(whole):.1f} ms, "
+        f"median {1e3 * np.median(whole):.1f} ms; "
+        f"median of the ratios {np.median(np.array(whole) / np.array(fast_whole)):.2f}",
+        "## The reference path",
         "Milliseconds; GFLOP/s of the GEMM (median):",
         common.table([*header, "GFLOP/s"], rows),
         "\n".join(

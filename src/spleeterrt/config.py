@@ -70,14 +70,19 @@ class ModelConfig:
             self.instruments,
         )
         need(len(set(self.instruments)) == len(self.instruments), "distinct stem names", self.instruments)
-        for key in ("sample_rate", "frame_length", "frame_step"):
+        for key, most in (("sample_rate", 768_000), ("frame_length", 1 << 16), ("frame_step", 1 << 16)):
             value = getattr(self, key)
-            need(isinstance(value, int) and value > 0, f"{key} to be a positive integer", value)
+            need(
+                isinstance(value, int) and 0 < value <= most,
+                f"{key} to be an integer from 1 to {most}",
+                value,
+            )
+        need(self.T <= 1 << 14, f"T <= {1 << 14}", self.T)
         need(self.frame_step <= self.frame_length, "frame_step <= frame_length", self.frame_step)
         check_network_size(self.T, self.F)
         need(self.bins >= self.F, f"F <= {self.bins} (bins of the STFT)", self.F)
         need(self.n_channels == 2, "n_channels = 2 (the network takes stereo)", self.n_channels)
-        need(self.separation_exponent > 0, "separation_exponent > 0", self.separation_exponent)
+        need(0 < self.separation_exponent <= 10, "0 < separation_exponent <= 10", self.separation_exponent)
         need(
             self.mask_extension in MASK_EXTENSIONS,
             f"mask_extension in {MASK_EXTENSIONS}",
@@ -149,7 +154,7 @@ class ModelConfig:
             )
         except KeyError as error:
             raise SpleeterError(f"model configuration: the key {error} is missing") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise SpleeterError(f"model configuration: {error}") from error
 
     @classmethod
@@ -163,7 +168,7 @@ class ModelConfig:
             params = json.loads(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise SpleeterError(f"configuration file {path} not found") from error
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SpleeterError(f"configuration file {path}: {error}") from error
         if not isinstance(params, dict):
             raise SpleeterError(

@@ -17,7 +17,7 @@ from .config import ModelConfig, check_network_size
 from .errors import SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .parallel import check_threads, run_parallel
-from .planner import Plan, default_isa, make_plan
+from .planner import LOW_MEMORY_BUDGET, WEIGHT_BUDGET, Plan, default_isa, make_plan
 
 # What the weights belong to; the other fields of a configuration may change under them.
 _NETWORK_FIELDS = (
@@ -199,7 +199,7 @@ class Model:
             self._kept = workspaces
 
 
-def load_model(source: str | os.PathLike[str], *, progress: bool = True) -> Model:
+def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_memory: bool = False) -> Model:
     """Load a model.
 
     Args:
@@ -207,6 +207,8 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True) -> Mode
             missing; a Spleeter `config.json`; a folder with a TensorFlow checkpoint; a `.safetensors`
             file.
         progress: show a progress bar while downloading, on a terminal.
+        low_memory: the deep layers on the reference path, with half of the memory for weights or less;
+            slower, the same to within rounding.
 
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.
@@ -214,4 +216,5 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True) -> Mode
     from .models import load
 
     config, weights, origin = load(source, progress=progress)
-    return Model(config, weights, origin, consume=True)
+    budget = LOW_MEMORY_BUDGET if low_memory else WEIGHT_BUDGET
+    return Model(config, weights, origin, plan=make_plan(config, default_isa(), budget), consume=True)

@@ -25,6 +25,8 @@ from .stft import Complex64, OverlapAdd, Spectrum
 
 LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
 
+MOST_CHANNELS = 64  # more are samples along the wrong axis
+
 # norbert's eps for complex64 input
 WIENER_EPSILON = float(np.finfo(np.float32).eps)
 
@@ -63,12 +65,16 @@ def to_stereo(block: npt.ArrayLike) -> Float32:
     Raises:
         SpleeterError: not (samples, channels), or not numbers.
     """
-    array = np.asarray(block)
+    try:
+        array = np.asarray(block)
+    except ValueError as error:
+        raise SpleeterError(f"waveform: expected (samples, channels): {error}") from error
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or array.shape[1] < 1 or array.dtype.kind not in "fiu":
+    if array.ndim != 2 or not 1 <= array.shape[1] <= MOST_CHANNELS or array.dtype.kind not in "fiu":
         raise SpleeterError(
-            f"waveform: expected floating-point (samples, channels), got {array.dtype} {array.shape}"
+            f"waveform: expected floating-point (samples, channels), at most {MOST_CHANNELS} channels, "
+            f"got {array.dtype} {array.shape}"
         )
     if array.dtype.kind in "iu":
         raise SpleeterError(

@@ -29,6 +29,7 @@ BLOCK = 16  # the fast kernels take channels by sixteens
 
 # Transformed weights of all stems together stay below this, in bytes.
 WEIGHT_BUDGET = 350_000_000
+LOW_MEMORY_BUDGET = 0  # as small as the plan can make them
 
 # A layer with more weights than this takes small tiles: reading 4.84 times as much of them from memory
 # costs more than the multiplications it saves.

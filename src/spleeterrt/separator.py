@@ -50,7 +50,8 @@ class Separator:
         MWF: multichannel Wiener filter instead of the ratio mask.
         multiprocess: accepted for Spleeter's callers; nothing is forked.
         threads: of the networks; None: one per core.
-        low_memory: one segment at a time and no buffers kept between calls; same samples.
+        low_memory: smaller weights (see `load_model`; a loaded `Model` stays as it is), one segment at a
+            time and no buffers kept between calls; slower, the same to within rounding.
         stems: names of the stems to return or write; None: all. The networks of all stems run in
             any case, because the ratio mask needs them.
         mode: `"ratio"`, Spleeter's ratio mask.
@@ -78,7 +79,10 @@ class Separator:
         if mode not in MODES:
             raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
         self._threads = check_threads(threads)
-        model = params_descriptor if isinstance(params_descriptor, Model) else load_model(params_descriptor)
+        if isinstance(params_descriptor, Model):
+            model = params_descriptor
+        else:
+            model = load_model(params_descriptor, low_memory=low_memory)
         if full_band:
             if MWF:
                 raise SpleeterError(
@@ -157,6 +161,11 @@ class Separator:
         they equal `separate` of the joined input, bit for bit. With MWF the input is spooled to a
         temporary file first, because the filter needs the whole signal.
         """
+        if isinstance(blocks, np.ndarray) and blocks.ndim < 3:
+            raise SpleeterError(
+                f"separate_blocks: expected blocks, got one array {blocks.shape}; "
+                "pass [waveform], or call separate(waveform)"
+            )
         if not self._mwf:
             yield from self._yield_blocks(lambda: map(to_stereo, blocks), None, progress, cancel)
             return
@@ -245,7 +254,7 @@ class Separator:
         audio_descriptor: PathLike,
         destination: str | os.PathLike[str],
         audio_adapter: AudioAdapter | None = None,
-        offset: float = 0,
+        offset: float | None = 0,
         duration: float | None = None,
         codec: Codec | str = "wav",
         bitrate: str | int = "128k",
@@ -299,9 +308,13 @@ class Separator:
                 )
 
             def job() -> None:
-                waveform, _ = adapter.load(
+                waveform, rate = adapter.load(
                     audio_descriptor, offset=offset, duration=duration, sample_rate=self.sample_rate
                 )
+                if rate is not None and round(float(rate)) != self.sample_rate:
+                    raise SpleeterError(
+                        f"{type(adapter).__name__}.load: asked for {self.sample_rate} Hz, got {rate} Hz"
+                    )
                 sources = self.separate(waveform, "", progress=progress, cancel=cancel)
                 self._save(sources, paths, adapter, codec, bitrate)
 
@@ -395,7 +408,7 @@ class Separator:
         self,
         path: PathLike,
         paths: dict[str, Path],
-        offset: float,
+        offset: float | None,
         duration: float | None,
         options: dict[str, Any],
         sample_rate: int | Literal["source"] | None,
@@ -407,7 +420,7 @@ class Separator:
         from .audio.writer import StemFileWriter
 
         def open_reader(rate: int | None = None) -> AudioReader:
-            return AudioReader(path, offset=offset, duration=duration, sample_rate=rate)
+            return AudioReader(path, offset=offset or 0.0, duration=duration, sample_rate=rate)
 
         with open_reader() as probe:  # says what the file is before anything is written
             source_rate, source_frames = probe.source_rate, probe.frames
@@ -490,6 +503,8 @@ def output_paths(
 def _choose(stems: Sequence[str] | None, instruments: tuple[str, ...]) -> tuple[str, ...]:
     if stems is None:
         return instruments
+    if not isinstance(stems, (str, Sequence)):
+        raise SpleeterError(f"stems: expected a sequence of names, got {stems!r}")
     wanted = [stems] if isinstance(stems, str) else list(stems)
     unknown = [stem for stem in wanted if stem not in instruments]
     if unknown or not wanted:

@@ -145,6 +145,114 @@ def test_save_to_file_all_or_nothing(two_stems: Model, music: np.ndarray, tmp_pa
         separator.save_to_file(sources, "x.mp3", tmp_path, codec="m5p")
 
 
+# --- the terminal -------------------------------------------------------------------------
+
+
+@posix
+def test_progress_bar_on_a_terminal(music: np.ndarray, tmp_path: Path) -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.tile(music, (60, 1)), 44100)
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    command = f"{sys.executable} -m spleeterrt separate -p {CONFIG} -o {tmp_path}/out {song}"
+    with subprocess.Popen(command.split(), stdout=follower, stderr=follower) as process:
+        os.close(follower)
+        shown = b""
+        try:
+            while data := os.read(leader, 4096):
+                shown += data
+        except OSError:  # the other end is closed
+            pass
+        assert process.wait(60) == 0, shown.decode()
+    os.close(leader)
+    assert b"%|" in shown
+    assert b"/54 s of audio" in shown
+    assert (tmp_path / "out" / "song" / "vocals.wav").exists()
+
+
+@posix
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_closed_streams(song: Path, tmp_path: Path, closed: str) -> None:
+    command = f"{sys.executable} -m spleeterrt separate -p {CONFIG} -o {tmp_path}/out {song} {closed}"
+    subprocess.run(command, shell=True, timeout=60, check=False)
+    assert (tmp_path / "out" / "song" / "vocals.wav").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_standard_output(song: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m spleeterrt separate -p {CONFIG} -o {tmp_path}/out {song} > /dev/full"
+    done = subprocess.run(command, shell=True, timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "out" / "song" / "vocals.wav").exists()
+
+
+def test_a_batch_does_not_replace_its_inputs(song: Path) -> None:
+    other = song.with_name("vocals.wav")
+    other.write_bytes(song.read_bytes())
+    before = other.read_bytes()
+    done = cli("separate", "-p", CONFIG, "-o", ".", "-f", "{instrument}.{codec}", "song.wav", "vocals.wav",
+               cwd=song.parent)  # fmt: skip
+    assert done.returncode == 1
+    assert "would replace the input" in done.stderr
+    assert other.read_bytes() == before
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 300, "a\x00b".replace("\x00", "\x07")])
+def test_bad_names_do_not_stop_the_batch(bad: str, song: Path, tmp_path: Path) -> None:
+    done = cli("separate", "-p", CONFIG, "-o", tmp_path / "out", bad, song)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "\x07" not in done.stderr
+    assert (tmp_path / "out" / "song" / "vocals.wav").exists()
+
+
+@posix
+def test_a_deleted_folder(song: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = (
+        f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && "
+        f"{sys.executable} -m spleeterrt separate -p {CONFIG} {song}"
+    )
+    done = subprocess.run(command, shell=True, timeout=60, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "current folder" in done.stderr
+
+
+@posix
+def test_an_interrupted_batch_stops(tmp_path: Path) -> None:
+    """One signal: the song that runs is given up whole, the next one does not start."""
+    import signal
+    import time
+
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (44100 * 40, 2))
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", noise, 44100)
+    out = tmp_path / "out"
+    songs = f"{tmp_path}/a.wav {tmp_path}/b.wav"
+    command = f"{sys.executable} -m spleeterrt separate -p {CONFIG} -o {out} -c mp3 {songs}"
+    with subprocess.Popen(
+        command.split(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not any(path.is_file() and path.stat().st_size for path in out.rglob("*")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Interrupted" in errors
+    assert [path for path in out.rglob("*") if path.is_file()] == []
+
+
 # --- threads, processes -------------------------------------------------------------------
 
 
@@ -263,6 +371,61 @@ def test_join_times_out_and_can_be_called_again(two_stems: Model, tmp_path: Path
     gate.set()
     separator.join(60)
     assert (tmp_path / "x" / "vocals.wav").exists()
+
+
+# --- arguments ----------------------------------------------------------------------------
+
+
+def test_one_array_is_not_blocks(two_stems: Model, music: np.ndarray) -> None:
+    with pytest.raises(SpleeterError, match=r"\[waveform\]"):
+        list(Separator(two_stems).separate_blocks(music))
+
+
+def test_samples_along_the_wrong_axis(two_stems: Model, music: np.ndarray) -> None:
+    with pytest.raises(SpleeterError, match="channels"):
+        Separator(two_stems).separate(music.T)
+
+
+def test_an_adapter_with_another_rate(two_stems: Model, tmp_path: Path) -> None:
+    from spleeterrt.audio.adapter import AudioAdapter
+
+    class Other(AudioAdapter):
+        def load(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            return np.zeros((1000, 2), np.float32), 48000
+
+        def save(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+            raise AssertionError("nothing to save")
+
+    with pytest.raises(SpleeterError, match="48000"):
+        Separator(two_stems).separate_to_file("x", tmp_path, audio_adapter=Other())
+
+
+def test_a_config_of_some_of_the_stems(tmp_path: Path) -> None:
+    import json
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(case("tiny-4stems"), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["instrument_list"] = ["vocals", "accompaniment"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SpleeterError, match="more stems"):
+        Separator(folder)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"T": float("inf")},
+        {"separation_exponent": 1e9},
+        {"sample_rate": 10**9},
+        {"frame_length": 10**9},
+        {"T": 64 * 10**6},
+    ],
+)
+def test_absurd_configurations(params: dict[str, object]) -> None:
+    with pytest.raises(SpleeterError):
+        ModelConfig.from_dict({"instrument_list": ["a", "b"], **params})
 
 
 # --- numbers --------------------------------------------------------------------------------

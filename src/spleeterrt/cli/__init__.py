@@ -70,3 +70,6 @@ def main(args: list[str] | None = None) -> NoReturn:
         # Nobody reads any more: no complaint when the interpreter flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # standard output is full or closed
+        click.echo(f"Error: {error}", err=True)
+        os._exit(1)

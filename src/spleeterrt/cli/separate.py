@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SpleeterError
+from ..errors import SeparationCancelled, SpleeterError
 from .errors import handle_errors
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(no_args_is_help=True)
-@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", type=click.Path())
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
 @click.option("-i", "--inputs", hidden=True, default=None)
 @click.option(
     "-p",
@@ -104,7 +106,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
 )
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
-@click.option("--low-memory", is_flag=True, help="Keep fewer buffers; same samples.")
+@click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary.")
 @click.option("--verbose", is_flag=True, help="Say what is done.")
 @handle_errors
@@ -139,6 +141,7 @@ def separate(
     if inputs is not None:
         raise click.UsageError("-i is not supported (nor by Spleeter 2): name the files as arguments")
     _configure_logging(verbose, quiet)
+    _check_folder()
     report = _Report()
     songs = _find_songs(files, report)
     from ..audio.adapter import AudioAdapter
@@ -154,19 +157,19 @@ def separate(
         residual=residual,
         full_band=full_band,
     )
-    taken: dict[Path, str] = {}
-    with _terminate_as_interrupt():
-        for number, song in enumerate(songs, 1):
+    outputs: dict[str, list[Path]] = {}
+    for song in songs:
+        try:
+            outputs[song] = list(output_paths(song, output, filename_format, codec, separator.stems).values())
+        except SpleeterError as error:
+            report.fail(song, error)
+    for song, reason in _conflicts(outputs, songs).items():
+        report.fail(song, SpleeterError(reason))
+        del outputs[song]
+    with _Interruption() as interruption:
+        for number, song in enumerate(outputs, 1):
             try:
-                paths = output_paths(song, output, filename_format, codec, separator.stems)
-                for path in paths.values():
-                    other = taken.setdefault(path.absolute(), song)
-                    if other != song:
-                        raise SpleeterError(
-                            f"{song}: {path} already holds a stem of {other}; "
-                            "use {foldername} or another --filename_format"
-                        )
-                with _progress_bar(song, number, len(songs), quiet) as progress:
+                with _progress_bar(song, number, len(outputs), quiet) as progress:
                     separator.separate_to_file(
                         song,
                         output,
@@ -180,13 +183,80 @@ def separate(
                         clip=clip,
                         sample_rate=sample_rate,
                         progress=progress,
+                        cancel=interruption,
                     )
                 report.done.append(song)
-                for path in paths.values():
+                for path in outputs[song]:
                     logger.info("wrote %s", path)
+            except SeparationCancelled:
+                raise KeyboardInterrupt from None
             except Exception as error:  # of the file, or of the user's adapter: the others go on
                 report.fail(song, error)
+            if interruption.is_set():  # too late for this song, in time for the next
+                raise KeyboardInterrupt
     report.finish(output, quiet)
+
+
+def _check_folder() -> None:
+    try:
+        os.getcwd()
+    except OSError as error:  # MKL would end the process
+        raise SpleeterError(f"the current folder cannot be read: {error.strerror}") from error
+
+
+def _conflicts(outputs: dict[str, list[Path]], songs: list[str]) -> dict[str, str]:
+    """Songs whose stems would replace an input, or a stem of an earlier song, with the reason."""
+    inputs = {os.path.realpath(song): song for song in songs}
+    taken: dict[str, str] = {}
+    conflicts: dict[str, str] = {}
+    for song, paths in outputs.items():
+        names = [os.path.realpath(path) for path in paths]
+        for name, path in zip(names, paths, strict=True):
+            if name in inputs:
+                conflicts[song] = (
+                    f"{song}: {path} would replace the input {inputs[name]}; choose another output"
+                )
+            elif name in taken:
+                conflicts[song] = (
+                    f"{song}: {path} already holds a stem of {taken[name]}; "
+                    "use {foldername} or another --filename_format"
+                )
+        if song not in conflicts:
+            taken.update(dict.fromkeys(names, song))
+    return conflicts
+
+
+class _Interruption:
+    """The first Ctrl-C or SIGTERM asks the separation to stop between two segments, where nothing is half
+    done (inside a callback of an audio library an exception would be lost); the second one raises.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: dict[int, Any] = {}
+
+    def is_set(self) -> bool:
+        return self._asked
+
+    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def __enter__(self) -> _Interruption:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _printable(text: str) -> str:
+    """No control characters of a file name reach the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @dataclass
@@ -198,7 +268,9 @@ class _Report:
     def fail(self, song: str, error: Exception) -> None:
         self.failed.append(song)
         message = str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
-        click.echo(f"Error: {message if song in message else f'{song}: {message}'}", err=True)
+        if song not in message:
+            message = f"{song}: {message}"
+        click.echo(f"Error: {_printable(message)}", err=True)
         logger.info("where it failed", exc_info=error)
 
     def finish(self, output: str, quiet: bool) -> None:
@@ -213,7 +285,7 @@ class _Report:
                     f"{len(self.failed)} of {len(self.failed) + len(self.done)} files failed:", err=True
                 )
                 for song in self.failed:
-                    click.echo(f"  {song}", err=True)
+                    click.echo(f"  {_printable(song)}", err=True)
             raise click.exceptions.Exit(1)
 
 
@@ -221,18 +293,18 @@ def _find_songs(files: tuple[str, ...], report: _Report) -> list[str]:
     """The files to separate, each once; folders give their audio files, sorted, without sub-folders."""
     songs: list[str] = []
     for name in files:
-        path = Path(name)
-        if path.is_dir():
-            try:
-                found = sorted(str(entry) for entry in path.iterdir() if _is_audio(entry))
-                if not found:
-                    raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
-            except (OSError, SpleeterError) as error:
-                report.fail(name, error)
+        try:
+            if not name:
+                raise SpleeterError("an empty file name (an unset variable?)")
+            if not os.path.isdir(name):
+                songs.append(name)
                 continue
+            found = sorted(str(entry) for entry in Path(name).iterdir() if _is_audio(entry))
+            if not found:
+                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
             songs.extend(found)
-        else:
-            songs.append(name)
+        except (OSError, ValueError, SpleeterError) as error:
+            report.fail(name, error)
     return list(dict.fromkeys(songs))
 
 
@@ -241,7 +313,9 @@ def _is_audio(path: Path) -> bool:
 
 
 def _configure_logging(verbose: bool, quiet: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = (
+        logging.NullHandler() if sys.stderr is None else logging.StreamHandler(sys.stderr)
+    )
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
@@ -249,49 +323,30 @@ def _configure_logging(verbose: bool, quiet: bool) -> None:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM unwinds like Ctrl-C, so that temporary files are removed."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def _progress_bar(
     song: str, number: int, count: int, quiet: bool
 ) -> Iterator[Callable[[float, float | None], None] | None]:
     """A bar in seconds of audio with the time left, on a terminal; nothing in a pipe."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    name = Path(song).name
+    name = _printable(Path(song).name)
     label = f"[{number}/{count}] {name}" if count > 1 else name
+    known = "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
+    unknown = "{desc} {n:.0f} s of audio [{elapsed}]"
     with tqdm(
         total=None,
         desc=label if len(label) <= 40 else label[:39] + "…",
-        unit="s",
-        bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
+        bar_format=unknown,
         leave=False,
         file=sys.stderr,
     ) as bar:
 
         def update(done: float, total: float | None) -> None:
-            if total is None:
-                bar.bar_format = "{desc} {n:.0f} s of audio [{elapsed}]"
-            elif bar.total != total:
-                bar.total = total
+            if total is not None and bar.total != total:
+                bar.total, bar.bar_format = total, known
             bar.update(done - bar.n)
 
         yield update

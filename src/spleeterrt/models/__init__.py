@@ -219,6 +219,12 @@ def _resolve(source: str | os.PathLike[str]) -> _Place:
     if text.startswith(PREFIX):
         return _resolve_official(text.removeprefix(PREFIX))
     path = Path(text)
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        pass  # named below, by what it was meant to be
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
     if path.is_dir():
         config_path = path / "config.json"
         if store.has_checkpoint(path):

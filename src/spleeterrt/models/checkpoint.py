@@ -378,6 +378,14 @@ def read_checkpoint(folder: Path, config: ModelConfig) -> dict[str, StemWeights]
     index_path = find_index(folder)
     index = read_index(index_path)
     shapes = expected_shapes(config)
+    stems = len(config.instruments)
+    beyond = checkpoint_name("conv2d/kernel", stems)
+    if beyond in index:
+        raise ModelError(
+            f"{index_path}: holds more stems than the configuration's {stems} "
+            f"({', '.join(config.instruments)}): {beyond} is there. A ratio mask over some of the stems "
+            "would be wrong"
+        )
     wanted: list[tuple[Entry, str, str, str]] = []
     for number, stem in enumerate(config.instruments):
         for name, shape in shapes.items():
