@@ -420,7 +420,7 @@ class Separator:
         from .audio.writer import StemFileWriter
 
         def open_reader(rate: int | None = None) -> AudioReader:
-            return AudioReader(path, offset=offset or 0.0, duration=duration, sample_rate=rate)
+            return AudioReader(path, offset=offset, duration=duration, sample_rate=rate)
 
         with open_reader() as probe:  # says what the file is before anything is written
             source_rate, source_frames = probe.source_rate, probe.frames

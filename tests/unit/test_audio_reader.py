@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from audio_files import CLIP, drop_mp3_info, noise, tones, truncate, write
 
+from spleeterrt.audio import reader as reader_module
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler, resampled_frames
 from spleeterrt.errors import AudioError
@@ -330,3 +331,150 @@ def test_the_shipped_clip():
     assert (reader.rate, wave.shape, reader.warnings) == (44100, (441000, 2), [])
     assert 0.5 < np.abs(wave).max() <= 1.0
     assert CLIP.stat().st_size < 300_000
+
+
+# --- parts that are resampled ------------------------------------------------------------------
+
+PARTS = [(0, 0.3), (0, None), (0.1, 0.25), (0.5123457, 0.4), (1.0, None), (1.4999, 0.5), (1.99, None)]
+
+
+@pytest.mark.parametrize("source_rate", [8000, 22050, 44101, 48000, 96000])
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_a_resampled_part_equals_the_part_of_the_whole(tmp_path, source_rate, part):
+    offset, duration = part
+    path = write(tmp_path / "a.wav", noise(2 * source_rate), source_rate, subtype="FLOAT")
+    whole, _ = read(path, sample_rate=44100)
+    wave, reader = read(path, offset=offset, duration=duration, sample_rate=44100, block_frames=777)
+    left = 2 * source_rate - round(offset * source_rate)
+    count = left if duration is None else min(left, round(duration * source_rate))
+    assert len(wave) == reader.frames == int(np.floor(count * 44100 / source_rate + 0.5))
+    expected = whole[round(offset * 44100) :][: len(wave)]
+    # Both lengths are rounded, so the part may be longer by what one source frame makes.
+    assert len(wave) - len(expected) <= 1 + 44100 // source_rate
+    np.testing.assert_allclose(wave[: len(expected)], expected, rtol=0, atol=1e-5)
+    assert reader.warnings == []
+
+
+@pytest.mark.parametrize("extension", ["mp3", "ogg", "flac", "headless.mp3"])
+def test_a_resampled_part_of_a_compressed_file(tmp_path, extension):
+    path = write(tmp_path / f"a.{extension[-4:].lstrip('.')}", noise(96000), 48000)
+    if extension == "headless.mp3":
+        path = drop_mp3_info(path, tmp_path / extension)
+    whole, _ = read(path, sample_rate=44100)
+    for offset, duration in ((0, 0.1), (0.7654321, 0.5), (1.3, None)):
+        wave, _ = read(path, offset=offset, duration=duration, sample_rate=44100)
+        start = round(offset * 44100)
+        expected = whole[start : start + len(wave)]
+        assert len(wave) - len(expected) <= 1
+        assert duration is None or len(wave) == round(duration * 44100)
+        np.testing.assert_allclose(wave[: len(expected)], expected, rtol=0, atol=1e-5)
+    with pytest.raises(AudioError, match="beyond the end"):
+        read(path, offset=60, sample_rate=44100)
+
+
+def test_a_resampled_part_near_the_end_of_a_truncated_file(tmp_path):
+    path = truncate(write(tmp_path / "a.wav", noise(96000), 48000), 0.5)
+    held = soundfile.info(str(path)).frames / 48000
+    _, reader = read(path, offset=0.5, duration=held - 0.501, sample_rate=44100)
+    assert reader.warnings == []  # all that was asked for is there
+    _, reader = read(path, offset=0.5, sample_rate=44100)
+    assert len(reader.warnings) == 1
+
+
+# --- what cannot be read -----------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_special_files_do_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "pipe.wav", "/dev/zero", "/dev/null"):
+        with pytest.raises(AudioError, match="not a regular file") as caught:
+            AudioReader(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(AudioError, match="folder"):
+        AudioReader(tmp_path)
+
+
+def test_nul_in_the_name(tmp_path):
+    with pytest.raises(AudioError, match="not a file name"):
+        AudioReader(f"{tmp_path}/a\0b.wav")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"offset": "1"},
+        {"offset": float("inf")},
+        {"duration": "1"},
+        {"duration": float("nan")},
+        {"duration": -float("inf")},
+        {"sample_rate": "44100"},
+        {"sample_rate": float("nan")},
+        {"sample_rate": float("inf")},
+        {"sample_rate": 999},
+        {"sample_rate": 768001},
+        {"sample_rate": 10**400},
+        {"block_frames": "many"},
+    ],
+)
+def test_more_bad_arguments(tmp_path, options):
+    path = write(tmp_path / "a.wav", tones(44100))
+    with pytest.raises(AudioError, match=rf"a\.wav: {next(iter(options)).replace('sample_', 'sample.')}"):
+        AudioReader(path, **options)
+
+
+def test_arguments_that_mean_everything(tmp_path):
+    path = write(tmp_path / "a.wav", tones(5000))
+    whole, _ = read(path)
+    wave, _ = read(path, offset=None, duration=float("inf"), sample_rate=np.float32(44100))
+    np.testing.assert_array_equal(wave, whole)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("endian", ["FILE", "LITTLE"])
+def test_truncated_aiff(tmp_path, subtype, endian):
+    if endian == "LITTLE" and subtype in ("FLOAT", "DOUBLE"):
+        pytest.skip("no such files")
+    path = write(tmp_path / "a.aiff", tones(50_000), subtype=subtype, endian=endian)
+    assert read(path)[1].warnings == []
+    wave, reader = read(truncate(path, 0.5))
+    assert 20_000 < len(wave) < 26_000
+    assert len(reader.warnings) == 1
+    assert f"the file says 50000 frames, only {len(wave)} could be decoded" in reader.warnings[0]
+
+
+# --- exceptions in callbacks -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["readinto", "seek", "tell"])
+@pytest.mark.parametrize("when", [1, 2, 5, "last"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
+def test_what_happens_in_a_callback_of_the_reader(tmp_path, monkeypatch, capfd, method, when, error):
+    path = drop_mp3_info(write(tmp_path / "a.mp3", noise(100_000)), tmp_path / "headless.mp3")
+    plain = getattr(reader_module._EndlessFile, method)
+    calls, at = 0, None
+
+    def raising(self, *arguments):
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise error
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(reader_module._EndlessFile, method, raising)
+    read(path)
+    at, calls = calls if when == "last" else min(when, calls), 0
+    with pytest.raises(AudioError if error is OSError else error):
+        read(path)
+    assert calls >= at
+    assert "cffi" not in capfd.readouterr().err
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path):
+    path = drop_mp3_info(write(tmp_path / "a.mp3", noise(400_000)), tmp_path / "headless.mp3")
+    with AudioReader(path, block_frames=1000) as reader:
+        blocks = iter(reader)
+        next(blocks)
+        os.truncate(path, path.stat().st_size // 2)
+        with pytest.raises(AudioError, match="shorter"):
+            list(blocks)

@@ -532,6 +532,135 @@ def test_a_failed_rename(tmp_path, monkeypatch):
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("method", ["write", "seek", "tell"])
+@pytest.mark.parametrize("when", [1, 2, "middle", "last"])
+@pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
+def test_what_happens_in_a_callback(tmp_path, monkeypatch, capfd, codec, when, method, error):
+    # Outside of the methods of `_Sink`, which are called by a callback.
+    plain = getattr(writer._Sink, method)
+    calls, at = 0, None
+
+    def raising(self, *arguments):
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise error
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(writer._Sink, method, raising)
+    save(tmp_path / "out", {"a": noise(30_000)}, codec=codec)
+    shutil.rmtree(tmp_path / "out")
+    if not calls:
+        pytest.skip(f"{codec} files are written without {method}")
+    at, calls = {"middle": (calls + 1) // 2, "last": calls}.get(when, min(calls, int(when == 2) + 1)), 0
+    with pytest.raises(AudioError if error is OSError else error):
+        save(tmp_path / "out", {"a": noise(30_000)}, codec=codec)
+    assert left_in(tmp_path) == []
+    assert "cffi" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
+def test_a_short_write_in_the_middle(tmp_path, monkeypatch, codec):
+    plain = writer._Sink.write
+    calls = 0
+
+    def short(self, data):
+        nonlocal calls
+        calls += 1
+        return 0 if calls == 4 else plain(self, data)
+
+    monkeypatch.setattr(writer._Sink, "write", short)
+    with pytest.raises(AudioError, match=f"a.{codec}: cannot be written: incomplete write"):
+        save(tmp_path / "out", {"a": noise(300_000)}, codec=codec)
+    assert calls >= 4
+    assert left_in(tmp_path) == []
+
+
+class Interrupting:
+    """Raises KeyboardInterrupt at line number `at` of some functions (a real Ctrl-C may be anywhere)."""
+
+    def __init__(self, functions, at):
+        self._names, self._at, self.lines = functions, at, 0
+
+    def __call__(self, frame, event, argument):
+        if frame.f_code.co_filename != writer.__file__ or frame.f_code.co_name not in self._names:
+            return None
+        return self._line
+
+    def _line(self, frame, event, argument):
+        if event == "line":
+            self.lines += 1
+            if self.lines == self._at:
+                raise KeyboardInterrupt
+        return self._line
+
+
+def run_interrupted(functions, at, action):
+    trace, before = Interrupting(functions, at), sys.gettrace()
+    sys.settrace(trace)
+    try:
+        action()
+    finally:
+        sys.settrace(before)
+    return trace.lines
+
+
+@pytest.mark.parametrize("clip", ["clamp", "rescale"])
+def test_a_second_interrupt_while_cleaning_up(tmp_path, clip):
+    functions = ("_remove", "_drop_spools", "remove", "_close", "unlink")
+
+    def song(at):
+        def action():
+            with StemFileWriter({n: tmp_path / "new" / f"{n}.wav" for n in "abc"}, 44100, clip=clip) as out:
+                out.write({n: noise(3000) for n in "abc"})
+                raise ValueError
+
+        with pytest.raises((ValueError, KeyboardInterrupt)) as caught:
+            run_interrupted(functions, at, action)
+        assert left_in(tmp_path) == [], f"interrupted at line {at}"
+        return caught.type
+
+    assert song(0) is ValueError
+    outcomes = [song(at) for at in range(1, 60)]
+    assert outcomes.count(KeyboardInterrupt) > 20  # it is not lost either
+
+
+def test_an_interrupt_while_opening(tmp_path):
+    functions = ("open", "_make_folder", "__init__")
+    seen = set()
+    for at in range(1, 150):
+        try:
+            run_interrupted(
+                functions,
+                at,
+                lambda: StemFileWriter({n: tmp_path / "new" / f"{n}.flac" for n in "ab"}, 44100).abort(),
+            )
+            seen.add("complete")
+        except KeyboardInterrupt:
+            seen.add("interrupted")
+        assert left_in(tmp_path) == [], f"interrupted at line {at}"
+    assert seen == {"complete", "interrupted"}
+
+
+def test_an_unlink_that_is_interrupted_is_repeated(tmp_path, monkeypatch):
+    out = StemFileWriter({n: tmp_path / f"{n}.wav" for n in "abc"}, 44100)
+    plain, calls = writer.Path.unlink, 0
+
+    def interrupted(self):
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+        plain(self)
+
+    monkeypatch.setattr(writer.Path, "unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        out.abort()
+    assert left_in(tmp_path) == []
+    out.abort()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
@@ -636,3 +765,37 @@ def test_memory_is_constant(tmp_path, clip):
     finally:
         tracemalloc.stop()
     assert peak < 12e6  # the samples are 92 MB
+
+
+@pytest.mark.parametrize(
+    "value", ["44100", float("nan"), float("inf"), 0, -44100, 999, 768001, 10**400, b"1"]
+)
+def test_sample_rates_that_make_no_sense(tmp_path, value):
+    for options in ({"sample_rate": value}, {"sample_rate": 44100, "file_rate": value}):
+        with pytest.raises(AudioError, match="sample rate"):
+            StemFileWriter({"a": tmp_path / "new" / "a.wav"}, **options)
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", ["a\0b.wav", "a\0b/c.wav"])
+def test_nul_in_the_name(tmp_path, path):
+    with pytest.raises(AudioError, match="not a file name"):
+        StemFileWriter({"a": tmp_path / "new" / path}, 44100)
+    assert left_in(tmp_path) == []
+
+
+def test_a_lost_read_while_converting_to_rf64(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer, "WAV_LIMIT", 30_000)
+    plain, calls = writer.VirtualFile.readinto, 0
+
+    def raising(self, buffer):
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise KeyboardInterrupt
+        return plain(self, buffer)
+
+    monkeypatch.setattr(writer.VirtualFile, "readinto", raising)
+    with pytest.raises(KeyboardInterrupt):
+        save(tmp_path / "out", {"a": noise(20_000)}, block=3000)
+    assert left_in(tmp_path) == []

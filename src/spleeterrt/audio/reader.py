@@ -8,13 +8,16 @@ What libsndfile alone does not give, and this module adds:
 - MP3 without an Info/Xing header: libsndfile estimates the length from the size of the first
   frame and stops there, even if more follows. Such a file is opened through a virtual file of
   huge apparent size, so that the true end of the data ends the stream.
-- Truncated WAV and Ogg files, which libsndfile shortens silently, give a warning.
+- Truncated WAV, AIFF and Ogg files, which libsndfile shortens silently, give a warning.
+- A part that is resampled equals the same part of the whole file resampled: what surrounds it is
+  read too, as far as the filter reaches.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioError
-from .resample import StreamResampler, resampled_frames
-from .sequential import sequential_file
+from .resample import StreamResampler, checked_number, checked_rate, resampled_frames
+from .sequential import VirtualFile, sequential_file
 
 if TYPE_CHECKING:
     import soundfile
@@ -37,6 +40,7 @@ _LOSSY = ("MP3", "VORBIS", "OPUS", "MPEG")
 # a fixed step also makes what can be recovered independent of `block_frames`.
 _STEP = 1152
 _APPARENT_SIZE = 1 << 40  # of a virtual MP3 file; its "length" is then far beyond any real one
+_MARGIN = 512  # frames of the lower rate: more than the filter of the resampler reaches
 _UNKNOWN = 1 << 36  # frames: no real file has so many (18 days at 44.1 kHz is 2^36)
 
 
@@ -44,10 +48,11 @@ class AudioReader:
     """Iterates over the samples of one audio file.
 
     Args:
-        path: of the file (str, bytes or path object).
-        offset: seconds to skip; `round(offset * source_rate)` frames, exactly.
-        duration: seconds to deliver, at most; None for all.
-        sample_rate: Hz to resample to; None keeps the file's.
+        path: of the file (str, bytes or path object); a regular file.
+        offset: seconds to skip, None for 0: `round(offset * rate)` frames of what the whole file
+            would give, exactly.
+        duration: seconds to deliver, at most; None or infinity for all.
+        sample_rate: Hz to resample to, 1000 to 768000; None keeps the file's.
         block_frames: frames per block, of the file's rate; the samples do not depend on it.
 
     Attributes:
@@ -70,32 +75,36 @@ class AudioReader:
         self,
         path: str | bytes | os.PathLike[str],
         *,
-        offset: float = 0.0,
+        offset: float | None = 0.0,
         duration: float | None = None,
         sample_rate: float | None = None,
         block_frames: int = 65536,
     ) -> None:
         self.path = Path(os.fsdecode(path))
         self.warnings: list[str] = []
+        offset = 0.0 if offset is None else checked_number(offset, f"{self.path}: offset")
         if not (math.isfinite(offset) and offset >= 0):
             raise AudioError(f"{self.path}: offset must be >= 0 seconds, got {offset!r}")
-        if duration is not None and not duration > 0:
-            raise AudioError(f"{self.path}: duration must be > 0 seconds, got {duration!r}")
-        if sample_rate is not None and not (math.isfinite(sample_rate) and round(sample_rate) > 0):
-            raise AudioError(f"{self.path}: sample rate must be > 0 Hz, got {sample_rate!r}")
-        if block_frames < 1:
+        if duration is not None:
+            duration = checked_number(duration, f"{self.path}: duration")
+            if not duration > 0:
+                raise AudioError(f"{self.path}: duration must be > 0 seconds, got {duration!r}")
+        rate = None if sample_rate is None else checked_rate(sample_rate, f"{self.path}: sample rate")
+        if not 1 <= checked_number(block_frames, f"{self.path}: block_frames") < math.inf:
             raise AudioError(f"{self.path}: block_frames must be >= 1, got {block_frames!r}")
         self._block_frames = int(block_frames)
         self._virtual: _EndlessFile | None = None
         self._damage: str | None = None
         self._file = self._open()
         self.source_rate: int = self._file.samplerate
-        self.rate = self.source_rate if sample_rate is None else round(sample_rate)
+        self.rate = self.source_rate if rate is None else rate
         self.channels: int = self._file.channels
         self._lossy = any(name in self._file.format + self._file.subtype for name in _LOSSY)
         self._length: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
         self._declared = self._length
+        self._offset = offset
         self._start = round(offset * self.source_rate)
+        self._position = 0  # source frames decoded or skipped
         self._limit: int | None = None
         if duration is not None and math.isfinite(duration):
             self._limit = max(1, round(duration * self.source_rate))
@@ -114,7 +123,7 @@ class AudioReader:
         count = self._length - self._start
         if self._limit is not None:
             count = min(count, self._limit)
-        return resampled_frames(count, self.source_rate, self.rate)
+        return self._frames_of(count)
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -138,24 +147,69 @@ class AudioReader:
             raise AudioError(f"{self.path}: an AudioReader gives its blocks once; open another one")
         self._iterated = True
         if self.rate == self.source_rate:
-            yield from self._blocks()
-            return
+            yield from self._blocks(self._start, self._limit)
+        else:
+            yield from self._resampled_blocks()
+
+    def _resampled_blocks(self) -> Iterator[NDArray[np.float32]]:
+        """The part of the whole file, resampled, from frame `round(offset * rate)`."""
+        margin = _MARGIN * math.ceil(max(1.0, self.source_rate / self.rate))
+        # From a frame whose time is a whole number of frames in both rates.
+        period = self.source_rate // math.gcd(self.source_rate, self.rate)
+        first = max(0, self._start - margin) // period * period
+        drop = round(self._offset * self.rate) - first // period * (self.rate * period // self.source_rate)
+        limit = math.inf if self._limit is None else self._frames_of(self._limit)
+        end = None if self._limit is None else self._start + self._limit + margin - first
         resampler = StreamResampler(self.source_rate, self.rate, self.channels)
-        for block in self._blocks():
-            out = resampler.process(block)
+        done = fed = 0
+
+        def part(out: NDArray[np.float32]) -> NDArray[np.float32]:
+            nonlocal drop, done
+            kept = out[drop:]
+            drop = max(0, drop - len(out))
+            if done + len(kept) > limit:
+                kept = kept[: int(limit) - done]
+            done += len(kept)
+            return np.ascontiguousarray(kept)
+
+        wanted = drop
+        for block in self._blocks(first, end):
+            fed += len(block)
+            out = part(resampler.process(block))
             if len(out):
-                yield np.ascontiguousarray(out)
-        out = resampler.flush()
+                yield out
+            if done == limit:
+                return
+        count = self._position - self._start
+        limit = self._frames_of(count if self._limit is None else min(count, self._limit))
+        # Rounding may ask for a little more than there is: what the filter gives after the end.
+        missing = wanted + int(limit) - resampled_frames(fed, self.source_rate, self.rate)
+        if missing > 0:
+            silence = np.zeros((missing * self.source_rate // self.rate + 2, self.channels), np.float32)
+            out = part(resampler.process(silence))
+            if len(out):
+                yield out
+        out = part(resampler.flush())
         if len(out):
-            yield np.ascontiguousarray(out)
+            yield out
+
+    def _frames_of(self, count: int) -> int:
+        return resampled_frames(count, self.source_rate, self.rate)
 
     def _open(self) -> soundfile.SoundFile:
         try:
+            kind = os.stat(self.path).st_mode  # first: opening a named pipe would wait for a writer
+            if stat.S_ISDIR(kind):
+                raise AudioError(f"{self.path}: cannot be read: it is a folder")
+            if not stat.S_ISREG(kind):
+                raise AudioError(f"{self.path}: cannot be read: it is not a regular file")
             with open(self.path, "rb") as file:  # for the operating system's own error message
                 if not file.read(1):
                     raise AudioError(f"{self.path}: the file is empty")
         except OSError as error:
             raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+        except ValueError as error:  # a NUL character
+            raise AudioError(f"{str(self.path)!r}: cannot be read: not a file name ({error})") from error
         # Bytes, because soundfile cannot encode a name that is not valid UTF-8.
         file = self._decoder(str(self.path) if os.name == "nt" else os.fsencode(self.path))
         if file.format == "MP3" and not _mp3_tells_length(self.path):
@@ -163,6 +217,7 @@ class AudioReader:
             self._virtual = _EndlessFile(self.path)
             try:
                 file = self._decoder(self._virtual)
+                self._check_virtual()
             except BaseException:
                 self._virtual.close()
                 raise
@@ -175,13 +230,18 @@ class AudioReader:
             return sequential_file()(source)
         # TypeError: a name ending in .raw makes soundfile ask for the parameters of raw data.
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            self._check_virtual()
             detail = getattr(error, "error_string", "").strip().rstrip(".")
             # libsndfile's message for a text file named .mp3 would mislead.
             reason = f" ({detail})" if detail and "does not exist" not in detail else ""
             raise AudioError(f"{self.path}: not a readable audio file{reason}; {_SUPPORTED}") from error
 
     def _check_length(self, offset: float) -> None:
-        declared = _riff_frames(self.path) if self._file.format in ("WAV", "WAVEX", "RF64") else None
+        declared = None
+        if self._file.format in ("WAV", "WAVEX", "RF64"):
+            declared = _riff_frames(self.path)
+        elif self._file.format == "AIFF":
+            declared = _aiff_frames(self.path)
         if declared is not None and self._length is not None and declared > self._length:
             self._declared = declared
         if self._length == 0:
@@ -192,12 +252,12 @@ class AudioReader:
     def _beyond(self, offset: float, length: int) -> str:
         return f"{self.path}: offset {offset:g} s is beyond the end ({length / self.source_rate:.3f} s)"
 
-    def _blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Source frames [start, start + limit), whatever the file really holds."""
-        todo, position = self._limit, 0
-        if not self._lossy and self._start:
-            position = self._seek()
-        skip = self._start - position
+    def _blocks(self, start: int, todo: int | None) -> Iterator[NDArray[np.float32]]:
+        """`todo` source frames from `start`, whatever the file really holds."""
+        position = 0
+        if not self._lossy and start:
+            position = self._seek(start)
+        skip = start - position
         block: NDArray[np.float32] = np.empty((self._block_frames, self.channels), dtype=np.float32)
         filled = delivered = 0
         step = np.empty((_STEP, self.channels), dtype=np.float32)
@@ -206,6 +266,7 @@ class AudioReader:
             if n == 0:
                 break
             position += n
+            self._position = position
             data = step[:n]
             if skip:
                 data, skip = data[skip:], max(0, skip - n)
@@ -225,18 +286,18 @@ class AudioReader:
             delivered += filled
         if position == 0:
             raise AudioError(f"{self.path}: no audio could be decoded")
-        if not delivered:
+        if position <= self._start:
             raise AudioError(self._beyond(self._start / self.source_rate, position))
-        if todo is None or delivered < todo:
+        if self._limit is None or position < self._start + self._limit:
             self._report_end(position)
 
-    def _seek(self) -> int:
+    def _seek(self, frame: int) -> int:
         import soundfile
 
         try:
-            return int(self._file.seek(self._start))
+            return int(self._file.seek(frame))
         except (soundfile.SoundFileError, RuntimeError) as error:
-            raise AudioError(f"{self.path}: cannot seek to frame {self._start}: {error}") from error
+            raise AudioError(f"{self.path}: cannot seek to frame {frame}: {error}") from error
 
     def _read(self, step: NDArray[np.float32]) -> int:
         """Fill `step`; the number of frames read, 0 at the end of what can be decoded."""
@@ -245,12 +306,23 @@ class AudioReader:
         try:
             n = int(self._file.buffer_read_into(step, dtype="float32"))
         except soundfile.LibsndfileError as error:
+            self._check_virtual()
+            if "malloc" in error.error_string:
+                raise MemoryError(f"{self.path}: {error.error_string}") from error
             # A damaged or truncated file: what came before is delivered, with a warning.
             self._damage = error.error_string.strip().rstrip(".") or "damaged data"
             n = 0
-        if self._virtual is not None:
-            self._virtual.check()
+        self._check_virtual()
         return n
+
+    def _check_virtual(self) -> None:
+        """Raise what happened in a callback: a lost read must not look like the end of the file."""
+        if self._virtual is None:
+            return
+        try:
+            self._virtual.check()
+        except OSError as error:
+            raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
 
     def _report_end(self, position: int) -> None:
         if self._declared is not None and position < self._declared:
@@ -265,21 +337,20 @@ class AudioReader:
             self.warnings.append(f"{self.path}: the Ogg stream has no end mark: the file may be truncated")
 
 
-class _EndlessFile:
+class _EndlessFile(VirtualFile):
     """A file that claims to be huge: libsndfile then reads an MP3 to its true end.
 
     An ID3v1 tag (the last 128 bytes) is left out.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 (closed by close)
+        super().__init__(open(path, "rb"))  # noqa: SIM115 (closed by close)
         self._size = self._file.seek(0, os.SEEK_END)
         if self._size > 128:
             self._file.seek(-128, os.SEEK_END)
             if self._file.read(3) == b"TAG":
                 self._size -= 128
         self._position = 0
-        self._error: BaseException | None = None
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._position = offset + (0, self._position, _APPARENT_SIZE)[whence]
@@ -289,30 +360,25 @@ class _EndlessFile:
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        # Called from C, which cannot pass an exception on (Ctrl-C included): `check` raises it.
         try:
+            if self.first_error() is not None:
+                return 0
             if self._position >= _APPARENT_SIZE - 128:  # the decoder looks for an ID3v1 tag there
                 data = bytes(min(len(buffer), _APPARENT_SIZE - self._position))
             elif self._position >= self._size:
                 data = b""
             else:
                 self._file.seek(self._position)
-                data = self._file.read(min(len(buffer), self._size - self._position))
+                wanted = min(len(buffer), self._size - self._position)
+                data = self._file.read(wanted)
+                if len(data) != wanted:
+                    raise OSError("it became shorter meanwhile")
             buffer[: len(data)] = data
             self._position += len(data)
             return len(data)
         except BaseException as error:
-            self._error = error
+            self.fail(error)
             return 0
-
-    def check(self) -> None:
-        """Raise what happened inside a callback."""
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
-
-    def close(self) -> None:
-        self._file.close()
 
 
 def _mp3_tells_length(path: Path) -> bool:
@@ -376,6 +442,34 @@ def _riff_frames(path: Path) -> int | None:
 
 
 _PLAIN_WAV = (b"\x01\x00", b"\x03\x00", b"\xfe\xff")  # PCM, float, extensible
+
+
+def _aiff_frames(path: Path) -> int | None:
+    """Frames that the header of an AIFF file claims; None if it does not say (a stream)."""
+    frames: int = 0
+    align: int = 0
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if len(head) < 12 or head[:4] != b"FORM" or head[8:] not in (b"AIFF", b"AIFC"):
+            return None
+        while len(chunk := file.read(8)) == 8:
+            name, size = chunk[:4], int.from_bytes(chunk[4:], "big")
+            body = file.read(min(size, 22)) if name in (b"COMM", b"SSND") else b""
+            if name == b"COMM" and len(body) >= 18:
+                channels, frames, bits = struct.unpack_from(">HIH", body)
+                # A format with compression has other frames than blocks.
+                align = channels * ((bits + 7) // 8) if body[18:] in _PLAIN_AIFF else 0
+            if name == b"SSND" and len(body) >= 4:
+                if not align or not 8 < size < 0x7F000000:
+                    return None  # the placeholders of programs that write to a pipe
+                offset: int = struct.unpack_from(">I", body)[0]
+                return min(frames, (size - 8 - min(offset, size - 8)) // align)
+            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
+    return None
+
+
+# PCM and float of either byte order; plain AIFF does not say.
+_PLAIN_AIFF = {b"", *b"NONE twos sowt in24 in32 42n1 23n1 23ni fl32 FL32 fl64 FL64".split()}
 
 
 def _ogg_ends(path: Path) -> bool:

@@ -36,7 +36,7 @@ class SoundFileAudioAdapter(AudioAdapter):
         """
         kind = np.dtype(dtype.decode("ascii") if isinstance(dtype, bytes) else dtype)
         with AudioReader(
-            audio_descriptor, offset=offset or 0.0, duration=duration, sample_rate=sample_rate
+            audio_descriptor, offset=offset, duration=duration, sample_rate=sample_rate
         ) as reader:
             blocks = list(reader)
             for message in reader.warnings:

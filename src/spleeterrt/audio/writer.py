@@ -15,17 +15,17 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from ..errors import AudioError, SpleeterError
 from . import Codec
-from .resample import StreamResampler, fit, resampled_frames
-from .sequential import sequential_file
+from .resample import StreamResampler, checked_rate, fit, resampled_frames
+from .sequential import VirtualFile, sequential_file
 
 if TYPE_CHECKING:
     import soundfile
@@ -96,7 +96,7 @@ class StemFileWriter:
 
     Args:
         paths: file of each stem to write. Folders are made as needed.
-        sample_rate: Hz of the blocks given to `write`.
+        sample_rate: Hz of the blocks given to `write`, 1000 to 768000.
         channels: of the blocks.
         codec: `"wav"`, `"flac"`, `"mp3"` or `"ogg"`.
         bitrate: of mp3 (constant; one of the format's bitrates) and ogg (nominal: the closest
@@ -139,9 +139,16 @@ class StemFileWriter:
         self.paths = {name: Path(os.fsdecode(path)) for name, path in paths.items()}
         if not self.paths:
             raise AudioError("no stem to write")
+        for path in self.paths.values():
+            if "\0" in str(path):
+                raise AudioError(
+                    f"{str(path)!r}: cannot be written: not a file name (embedded null character)"
+                )
         self.gain = 1.0
-        self.sample_rate = round(sample_rate)
-        self.file_rate = self.sample_rate if file_rate is None else round(file_rate)
+        self.sample_rate = checked_rate(sample_rate)
+        self.file_rate = (
+            self.sample_rate if file_rate is None else checked_rate(file_rate, "sample rate of the files")
+        )
         self.channels = channels
         self._clip = clip
         self._format = _Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
@@ -154,20 +161,17 @@ class StemFileWriter:
         self._read = 0
         self._frames = 0
         self._peak = 0.0
-        self._finished = False
+        self._finished = False  # nothing can be written any more
+        self._clean = False  # nothing is left to remove
         self._made: list[Path] = []
         self._encoders: dict[str, _Encoder] = {}
         self._spools: dict[str, _Spool] = {}
         try:
             for path in self.paths.values():
-                try:
-                    if path.is_dir():
-                        raise AudioError(f"{path}: cannot be written: it is a folder")
-                    self._make_folder(path.parent)
-                except OSError as error:
-                    raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
+                self._prepare(path)
             for name, path in self.paths.items():
                 self._encoders[name] = _Encoder(path, self._format, total_frames)
+                self._encoders[name].open()  # only now, so that `abort` knows of the file
         except BaseException:
             self.abort()
             raise
@@ -241,15 +245,26 @@ class StemFileWriter:
                 encoder.publish()
             self._finished = True
             self._drop_spools()
+            self._clean = True
         except BaseException:
             self.abort()
             raise
 
     def abort(self) -> None:
         """Remove everything that is not published; may be called at any time."""
-        if self._finished:
-            return
         self._finished = True
+        if self._clean:
+            return
+        try:
+            self._remove()
+        except BaseException:  # Ctrl-C, maybe the second one: all of it once more
+            self._remove()
+            raise
+        finally:
+            self._clean = not self._left()
+
+    def _remove(self) -> None:
+        """Remove what can be removed; an interrupted call can be repeated."""
         for encoder in self._encoders.values():
             encoder.abort()
         self._drop_spools()
@@ -257,17 +272,31 @@ class StemFileWriter:
             with contextlib.suppress(OSError):  # not empty: somebody else uses it
                 folder.rmdir()
 
+    def _left(self) -> bool:
+        """Whether temporary files are still there."""
+        encoders, spools = self._encoders.values(), self._spools.values()
+        temporaries = [path for encoder in encoders for path in encoder.temporaries]
+        return any(path.exists() for path in (*temporaries, *(spool.path for spool in spools)))
+
+    def _prepare(self, path: Path) -> None:
+        try:
+            if path.is_dir():
+                raise AudioError(f"{path}: cannot be written: it is a folder")
+            self._make_folder(path.parent)
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
+
     def _make_folder(self, folder: Path) -> None:
         missing = []
         while not folder.exists():
             missing.append(folder)
             folder = folder.parent
         for path in reversed(missing):
+            self._made.append(path)  # first: an interrupt may come in between
             try:
                 path.mkdir()
-                self._made.append(path)
             except FileExistsError:  # made by somebody else meanwhile, so not ours to remove
-                pass
+                self._made.remove(path)
 
     def _check(self, sources: Mapping[str, NDArray[Any]], mix: NDArray[Any] | None) -> dict[str, Block]:
         """The blocks that matter, float32; the mix under the name of the residual."""
@@ -322,6 +351,7 @@ class StemFileWriter:
             if name not in self._spools:
                 folder = next(iter(self.paths.values())).parent
                 self._spools[name] = _Spool(folder, self.channels)
+                self._spools[name].open()
             self._spools[name].append(block)
 
     def _encode_spools(self) -> None:
@@ -407,8 +437,6 @@ class _Format:
             raise AudioError(f"{codec} files cannot hold {bit_depth}; use {possible}")
         if clip == "none" and not (codec == "wav" and bit_depth == "float32"):
             raise AudioError("clip 'none' needs wav files with bit depth float32: others have a full scale")
-        if rate <= 0:
-            raise AudioError(f"sample rate must be > 0 Hz, got {rate}")
         limit = {"mp3": 2, "flac": 8}.get(codec, 255)
         if not 1 <= channels <= limit:
             raise AudioError(f"{codec} files have 1 to {limit} channels, not {channels}")
@@ -424,61 +452,39 @@ class _Format:
             self.level = 1.0 - _vorbis_quality(parse_bitrate(bitrate), rate, channels)
 
 
-class _Sink:
-    """The binary file that libsndfile writes to by callbacks; remembers what went wrong.
-
-    An exception cannot pass through C, so `check` raises it after the call (Ctrl-C included).
-    """
+class _Sink(VirtualFile):
+    """The file that an encoder writes; `size`: its bytes, as far as the writes succeeded."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "xb", buffering=0)  # noqa: SIM115 (closed by close)
+        super().__init__(open(path, "xb", buffering=0))  # noqa: SIM115 (closed by close)
         self.size = 0
-        self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
         view, done = memoryview(data), 0
         try:
-            if self.error is not None:
+            if self.first_error() is not None:
                 return 0
             while done < len(view):
                 done += self._file.write(view[done:])
             self.size = max(self.size, self._file.tell())
         except BaseException as error:
-            self.error = error
+            self.fail(error)
         return done
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def check(self) -> None:
-        """Raise the first error of a callback."""
-        if self.error is not None:
-            raise self.error
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class _Encoder:
-    """One stem's file: samples in, a verified file out."""
+    """One stem's file: samples in, a verified file out. `abort` removes what `open` has made."""
 
     def __init__(self, target: Path, format: _Format, total_frames: int | None) -> None:
         self._target, self._format = target, format
         self._frames = 0
         self._pending: NDArray[Any] = np.empty((0, format.channels), dtype=np.float32)
         self._temporary = _temporary(target.parent)
+        self.temporaries = [self._temporary]
         self._rf64 = format.codec == "wav" and (total_frames or 0) * format.frame_bytes >= WAV_LIMIT
         self._sink: _Sink | None = None
         self._file: soundfile.SoundFile | None = None
         self._size = 0
-        try:
-            self._open()
-        except BaseException:
-            self.abort()
-            raise
 
     def write(self, block: NDArray[Any]) -> None:
         """Append `(n, channels)`: int16, int32 holding 24 bits, or float32."""
@@ -510,13 +516,16 @@ class _Encoder:
             raise self._failed(error) from error
 
     def abort(self) -> None:
-        """Close and remove the temporary file."""
-        with contextlib.suppress(BaseException):  # the first error counts, also if that is Ctrl-C
-            self._close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink()
+        """Close and remove the temporary file; may be repeated."""
+        try:
+            with contextlib.suppress(Exception):  # the first error counts
+                self._close()
+        finally:
+            for path in self.temporaries:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
-    def _open(self) -> None:
+    def open(self) -> None:
         format = self._format
         try:
             self._sink = _Sink(self._temporary)
@@ -537,7 +546,7 @@ class _Encoder:
             )
             self._sink.check()
         except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
-            raise self._failed(self._sink.error or error) from error
+            raise self._failed(self._sink.first_error() or error) from error
 
     def _write(self, block: NDArray[Any]) -> None:
         assert self._file is not None
@@ -551,7 +560,7 @@ class _Encoder:
             self._sink.check()
         # AssertionError: soundfile's word for a short write.
         except (soundfile.SoundFileError, OSError, AssertionError, ValueError) as error:
-            raise self._failed(self._sink.error or error) from error
+            raise self._failed(self._sink.first_error() or error) from error
         self._frames += len(block)
 
     def _close(self) -> None:
@@ -560,6 +569,7 @@ class _Encoder:
         sink, self._sink = self._sink, None
         if sink is None:
             return
+        self._size = -1
         import soundfile
 
         try:
@@ -569,7 +579,7 @@ class _Encoder:
             sink.close()
             self._size = sink.size
         except (soundfile.SoundFileError, OSError) as error:
-            raise self._failed(sink.error or error) from error
+            raise self._failed(sink.first_error() or error) from error
         finally:
             sink.close()
 
@@ -580,41 +590,48 @@ class _Encoder:
         format = self._format
         try:
             size = self._temporary.stat().st_size
-            # A file object, because the name may be one that soundfile cannot encode.
-            with open(self._temporary, "rb") as file:
-                info = soundfile.info(file)
+            with _opened(self._temporary) as info:
+                rate, channels, frames = info.samplerate, info.channels, info.frames
         except (soundfile.SoundFileError, OSError) as error:
             raise self._failed(error) from error
         if size != self._size:
             raise self._failed(f"it has {size} bytes, {self._size} were written")
-        if (info.samplerate, info.channels) != (format.rate, format.channels):
-            raise self._failed(f"it came out with {info.samplerate} Hz and {info.channels} channels")
+        if (rate, channels) != (format.rate, format.channels):
+            raise self._failed(f"it came out with {rate} Hz and {channels} channels")
         if format.codec == "mp3":
-            # The length in its header is written last whatever happened; the bitrate is constant.
-            if size * 8 < format.bits_per_second * (self._frames / format.rate) * 0.99:
+            # The length in its header is written last whatever happened; the bitrate is constant,
+            # and the encoder's delay always makes at least one more frame.
+            if size * 8 < format.bits_per_second * self._frames / format.rate:
                 raise self._failed(f"it has only {size} bytes")
-        elif info.frames != self._frames:
-            raise self._failed(f"it has {info.frames} frames, {self._frames} were written")
+        elif frames != self._frames:
+            raise self._failed(f"it has {frames} frames, {self._frames} were written")
 
     def _convert_to_rf64(self) -> None:
         """Copy what is written so far into an RF64 file, and go on with that one."""
         import soundfile
 
         self._close()
-        old = self._temporary
+        old, frames = self._temporary, self._frames
         kind = {"int16": "int16", "int24": "int32", "float32": "float32"}[self._format.bit_depth]
         try:
             self._temporary, self._rf64, self._frames = _temporary(self._target.parent), True, 0
-            self._open()
-            with open(old, "rb") as source, soundfile.SoundFile(source) as file:
+            self.temporaries.append(self._temporary)
+            self.open()
+            with _opened(old) as file:
                 while len(block := file.read(_COPY_FRAMES, dtype=kind, always_2d=True)):
                     self._write(block >> 8 if kind == "int32" else block)
+            if self._frames != frames:
+                raise self._failed(f"only {self._frames} of {frames} frames could be read again")
+        except (soundfile.SoundFileError, OSError) as error:
+            raise self._failed(error) from error
         finally:
             with contextlib.suppress(OSError):
                 old.unlink()
 
     def _failed(self, reason: BaseException | str) -> AudioError:
-        if isinstance(reason, BaseException) and not isinstance(reason, Exception):
+        if isinstance(reason, MemoryError) or (
+            isinstance(reason, BaseException) and not isinstance(reason, Exception)
+        ):
             raise reason  # Ctrl-C inside a callback
         if isinstance(reason, OSError):
             reason = reason.strerror or str(reason)
@@ -628,34 +645,57 @@ class _Spool:
 
     def __init__(self, folder: Path, channels: int) -> None:
         self._channels = channels
-        self._path = _temporary(folder)
+        self.path = _temporary(folder)
+        self._file: BinaryIO | None = None
+
+    def open(self) -> None:
         try:
-            self._file = open(self._path, "x+b")  # noqa: SIM115 (closed by remove)
+            self._file = open(self.path, "x+b")  # noqa: SIM115 (closed by remove)
         except OSError as error:
-            raise AudioError(f"{folder}: cannot be written: {error.strerror or error}") from error
+            raise AudioError(f"{self.path.parent}: cannot be written: {error.strerror or error}") from error
 
     def append(self, block: Block) -> None:
+        assert self._file is not None
         try:
             self._file.write(np.ascontiguousarray(block).data)
         except OSError as error:
-            raise AudioError(f"{self._path.parent}: cannot be written: {error.strerror or error}") from error
+            raise AudioError(f"{self.path.parent}: cannot be written: {error.strerror or error}") from error
 
     def read(self, start: int, frames: int) -> Block:
+        assert self._file is not None
         frame_bytes = 4 * self._channels
         try:
             self._file.seek(start * frame_bytes)
             data = self._file.read(frames * frame_bytes)
         except OSError as error:
-            raise AudioError(f"{self._path}: cannot be read: {error.strerror or error}") from error
+            raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
         if len(data) != frames * frame_bytes:
-            raise AudioError(f"{self._path.parent}: a temporary file is incomplete")
+            raise AudioError(f"{self.path.parent}: a temporary file is incomplete")
         return np.frombuffer(data, dtype=np.float32).reshape(frames, self._channels)
 
     def remove(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        try:
+            if self._file is not None:
+                with contextlib.suppress(OSError):
+                    self._file.close()
+        finally:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A sound file opened for reading; raises what happened in its callbacks.
+
+    By a file object, because the name may be one that soundfile cannot encode.
+    """
+    with open(path, "rb") as opened:
+        source = VirtualFile(opened)
+        try:
+            with sequential_file()(source, "r") as file:
+                yield file
+        finally:
+            source.check()
 
 
 def _temporary(folder: Path) -> Path:
