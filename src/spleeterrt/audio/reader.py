@@ -252,8 +252,8 @@ class AudioReader:
     def _beyond(self, offset: float, length: int) -> str:
         return f"{self.path}: offset {offset:g} s is beyond the end ({length / self.source_rate:.3f} s)"
 
-    def _blocks(self, start: int, todo: int | None) -> Iterator[NDArray[np.float32]]:
-        """`todo` source frames from `start`, whatever the file really holds."""
+    def _blocks(self, start: int, wanted: int | None) -> Iterator[NDArray[np.float32]]:
+        """`wanted` source frames from `start`, whatever the file really holds."""
         position = 0
         if not self._lossy and start:
             position = self._seek(start)
@@ -261,7 +261,7 @@ class AudioReader:
         block: NDArray[np.float32] = np.empty((self._block_frames, self.channels), dtype=np.float32)
         filled = delivered = 0
         step = np.empty((_STEP, self.channels), dtype=np.float32)
-        while todo is None or delivered + filled < todo:
+        while wanted is None or delivered + filled < wanted:
             n = self._read(step)
             if n == 0:
                 break
@@ -270,8 +270,8 @@ class AudioReader:
             data = step[:n]
             if skip:
                 data, skip = data[skip:], max(0, skip - n)
-            if todo is not None:
-                data = data[: todo - delivered - filled]
+            if wanted is not None:
+                data = data[: wanted - delivered - filled]
             while len(data):
                 part = min(len(data), len(block) - filled)
                 block[filled : filled + part] = data[:part]
