@@ -186,7 +186,7 @@ def test_memory_is_the_weights_and_little_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "state",
-    ["new", "/home/somebody/models/new", r"C:\\models\\new", "./new", r"/m\303\251lodie/new"],
+    ["new", "/elsewhere/models/new", r"C:\\models\\new", "./new", r"/m\303\251lodie/new"],
 )
 def test_the_state_file_chooses(tmp_path: Path, tensors: dict[str, np.ndarray], state: str) -> None:
     write_checkpoint(tmp_path, random_tensors(2, FILTERS, seed=5), prefix="old", state="")
