@@ -27,11 +27,11 @@ size_t weight_floats(int decoder, int tile, int plain, int in_c, int out_c)
 }
 
 struct BlockFloats {
-    template <int m, bool decoder> size_t operator()() const { return FilterBlock<m, decoder>::floats; }
+    template <int m, bool decoder> size_t operator()() const { return filter_floats<m, decoder>; }
 };
 size_t prepare_scratch_floats(int decoder, int tile, int plain, int in_c, int out_c)
 {
-    return plain ? 0 : (size_t)25 * in_c * out_c + by_tile(decoder, tile, BlockFloats{});
+    return plain ? 0 : (size_t)25 * in_c * out_c + by_tile(decoder, tile, BlockFloats{}) + block;
 }
 
 struct StoreWeights {
@@ -46,11 +46,12 @@ struct StoreWeights {
 void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
              float *scratch)
 {
+    const auto pack = decoder ? pack_plain<true> : pack_plain<false>;
     if (plain)
-        return pack_plain(decoder, in_c, out_c, kernel, weights);
-    // Blocks first: they stay aligned for vectors.
-    const size_t blocks = by_tile(decoder, tile, BlockFloats{});
-    pack_plain(decoder, in_c, out_c, kernel, scratch + blocks);
+        return pack(in_c, out_c, kernel, weights);
+    // The block first: it stays aligned for vectors.
+    const size_t blocks = (by_tile(decoder, tile, BlockFloats{}) + block - 1) / block * block;
+    pack(in_c, out_c, kernel, scratch + blocks);
     by_tile(decoder, tile, StoreWeights{in_c, out_c, scratch + blocks, weights, scratch});
 }
 
@@ -139,6 +140,7 @@ size_t last_scratch_floats(int w, int in_c) { return LastLayers::scratch_floats(
 template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, const fast_mask &mask)
 {
     WinogradLayer<m, true> d5(d5_layer);
+    d5.behind = &d6;
     LastLayers last(d6, mask, d5_layer.dst, d6.in_c - d5_layer.out_c, d5_layer.dst_ring);
     for (int row = 0; row < d5.tile_rows(); row++) {
         d5.run_row(row);

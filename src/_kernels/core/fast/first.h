@@ -12,6 +12,9 @@ class FirstLayer {
     using W = Winograd<4>;
     static constexpr int n = W::n, values = 2 * n - 1; // per channel and tile: points of both phases
     static constexpr int samples = 16;                 // of a tile: 8 pixels of 2 channels, one cache line
+    // Tiles at a time: the registers' worth of sums; never more than a row has (8 or more).
+    static constexpr int most_tiles = vector_bytes == 64 ? 16 : 12 / vectors_per_block;
+    static constexpr int least_tiles = least(most_tiles, 8);
     static constexpr int slots = 8;                    // transformed rows that are kept (5 are needed)
     const fast_layer &l;
     const int tiles, stride; // tiles of a row; the same as whole vectors
@@ -80,15 +83,17 @@ private:
             const float *sources[5];
             for (int ky = 0; ky < 5; ky++)
                 sources[ky] = transformed(2 * y - 1 + ky);
-            for (int c = 0; c < l.out_c; c += block) {
-                int t = 0;
-                if (vectors_per_block == 1)
-                    for (; t + 16 <= tiles; t += 16)
-                        group<kind, 16 / vectors_per_block>(sources, y, t, c);
-                for (; t < tiles; t += 8 / vectors_per_block)
-                    group<kind, 8 / vectors_per_block>(sources, y, t, c);
-            }
+            for (int c = 0; c < l.out_c; c += block)
+                if (tiles >= most_tiles)
+                    groups<kind, most_tiles>(sources, y, c);
+                else
+                    groups<kind, least_tiles>(sources, y, c);
         }
+    }
+    template <int kind, int count> ALWAYS_INLINE void groups(const float *const (&sources)[5], int y, int c)
+    {
+        for (int t = 0; t < tiles; t += count)
+            group<kind, count>(sources, y, least(t, tiles - count), c); // the last may overlap the one before
     }
 
     // Deinterleaves a row of the image, a transposition [tile][sample] -> [sample][tile], and transforms all tiles.

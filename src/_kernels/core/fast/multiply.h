@@ -21,110 +21,141 @@ template <int width> constexpr int max_rows()
     return vectors == 2 ? 6 : 3;
 }
 
-// One call of the micro-kernel. Strides are floats between blocks of 16; `prefetch`: `prefetch_lines` cache lines
-// to fetch per block of depth, meanwhile.
+// One call of the micro-kernel. Strides are floats between blocks of 16, `b_gap` those between blocks of depth;
+// `prefetch`: `prefetch_lines` cache lines to fetch per block of depth, meanwhile.
 struct Product {
     int depth_blocks;
     const float *a;
     ptrdiff_t a_stride;
     const float *b;
+    ptrdiff_t b_gap;
     float *c;
     ptrdiff_t c_stride;
-    const char *prefetch;
-    int prefetch_lines;
+    const char *prefetch = nullptr;
+    int prefetch_lines = 0;
 };
 
-template <int rows, int width, bool accumulate>
-static __attribute__((noinline)) void multiply_rows(const Product &product)
+template <int rows, int width>
+static __attribute__((noinline)) void multiply_rows(const Product &product, int groups, bool accumulate)
 {
     constexpr int vectors = width / lanes;
-    const float *a = product.a, *b = product.b;
+    const float *first = product.a;
     float *c = product.c;
     const char *prefetch = product.prefetch;
-    auto at = [&](int i, int v) {
-        return (Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block);
-    };
-    Vec sum[rows][vectors];
+    for (; groups > 0; groups--, first += rows * block, c += rows * block) {
+        const float *a = first, *b = product.b;
+        auto at = [&](int i, int v) {
+            return (Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block);
+        };
+        Vec sum[rows][vectors];
+        if (accumulate) {
 #pragma GCC unroll 32
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sum[i][v] = accumulate ? *at(i, v) : Vec{};
-    for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
-        for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
-            __builtin_prefetch(prefetch, 0, 2);
-#pragma GCC unroll 4
-        for (int kk = 0; kk < block; kk++) {
-            Vec weights[vectors];
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++)
-                weights[v] = *(const Vec *)(b + v * lanes);
-            b += width;
-#pragma GCC unroll 32
-            for (int i = 0; i < rows; i++) {
-                const float x = a[i * block + kk];
+            for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors; v++)
-                    sum[i][v] += x * weights[v];
+                    sum[i][v] = *at(i, v);
+        } else {
+#pragma GCC unroll 32
+            for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++)
+                    sum[i][v] = Vec{};
+        }
+        for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
+            for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
+                __builtin_prefetch(prefetch, 0, 2);
+#pragma GCC unroll 4
+            for (int kk = 0; kk < block; kk++) {
+                Vec weights[vectors];
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++)
+                    weights[v] = *(const Vec *)(b + v * lanes);
+                b += width;
+#pragma GCC unroll 32
+                for (int i = 0; i < rows; i++) {
+                    const float x = a[i * block + kk];
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; v++)
+                        sum[i][v] += x * weights[v];
+                }
             }
+            b += product.b_gap;
+        }
+#pragma GCC unroll 32
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                *at(i, v) = sum[i][v];
+    }
+}
+
+using MultiplyRows = void (*)(const Product &, int groups, bool accumulate);
+
+template <int width, int rows = max_rows<width>()> static MultiplyRows multiply_rows_of(int wanted)
+{
+    if constexpr (rows > 1)
+        return wanted == rows ? multiply_rows<rows, width> : multiply_rows_of<width, rows - 1>(wanted);
+    else
+        return multiply_rows<1, width>;
+}
+
+// The tiles of a pass against one panel of weights at a time, in groups of equal size but the last.
+template <int width> class PanelProduct {
+    int rows, full, rest;
+    MultiplyRows groups, last;
+
+public:
+    explicit PanelProduct(int tiles)
+    {
+        const int wanted = (tiles + max_rows<width>() - 1) / max_rows<width>();
+        rows = (tiles + wanted - 1) / wanted;
+        full = tiles / rows;
+        rest = tiles % rows;
+        groups = multiply_rows_of<width>(rows);
+        last = multiply_rows_of<width>(rest);
+    }
+    ALWAYS_INLINE void run(const Product &product, bool accumulate) const
+    {
+        groups(product, full, accumulate);
+        if (rest > 0) {
+            Product part = product;
+            part.a += full * rows * block;
+            part.c += full * rows * block;
+            part.prefetch += (ptrdiff_t)full * part.prefetch_lines * part.depth_blocks * 64;
+            last(part, 1, accumulate);
         }
     }
-#pragma GCC unroll 32
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            *at(i, v) = sum[i][v];
-}
-
-template <int width, bool accumulate, int rows = max_rows<width>()>
-static ALWAYS_INLINE void multiply_some_rows(int count, const Product &product)
-{
-    if constexpr (rows == 1)
-        multiply_rows<1, width, accumulate>(product);
-    else if (count == rows)
-        multiply_rows<rows, width, accumulate>(product);
-    else
-        multiply_some_rows<width, accumulate, rows - 1>(count, product);
-}
-
-// One panel of weights against all tiles, in groups of nearly equal size. Meanwhile the next `panel_floats`
-// behind the panel come near.
-template <int width, bool accumulate> static void multiply_panel(int tiles, Product product, int panel_floats)
-{
-    constexpr int most_rows = max_rows<width>();
-    const int groups = (tiles + most_rows - 1) / most_rows;
-    if (groups > 1) {
-        const int lines = panel_floats / block;
-        product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
-        product.prefetch_lines = (lines + groups * product.depth_blocks - 1) / (groups * product.depth_blocks);
+    // Meanwhile the panel behind comes near.
+    ALWAYS_INLINE void run_ahead(Product product) const
+    {
+        const int lines = product.depth_blocks * block * width / block, shares = (full + (rest > 0)) * product.depth_blocks;
+        if (full > 1) {
+            product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
+            product.prefetch_lines = (lines + shares - 1) / shares;
+        }
+        run(product, false);
     }
-    for (int left = groups, t = 0; left > 0; left--) {
-        const int rows = (tiles - t + left - 1) / left;
-        Product part = product;
-        part.a += t * block;
-        part.c += t * block;
-        multiply_some_rows<width, accumulate>(rows, part);
-        product.prefetch += (ptrdiff_t)product.prefetch_lines * product.depth_blocks * 64;
-        t += rows;
-    }
-}
+};
 
 // All channels (a multiple of 16): full panels, then a narrow one.
-template <bool accumulate = false>
-static inline void multiply(int tiles, int depth_blocks, int channel_blocks, const float *a, ptrdiff_t a_stride,
-                            const float *b, float *c, ptrdiff_t c_stride)
-{
-    const int panel_floats = depth_blocks * block * panel;
-    int done = 0;
-    for (; done + panel / block <= channel_blocks; done += panel / block) {
-        multiply_panel<panel, accumulate>(
-            tiles, {depth_blocks, a, a_stride, b, c + done * c_stride, c_stride, nullptr, 0}, panel_floats);
-        b += panel_floats;
+class Products {
+    PanelProduct<panel> wide;
+    PanelProduct<block> narrow;
+
+public:
+    explicit Products(int tiles) : wide(tiles), narrow(tiles) {}
+    void run(int channel_blocks, Product product) const
+    {
+        int done = 0;
+        for (; done + panel / block <= channel_blocks; done += panel / block) {
+            wide.run_ahead(product);
+            product.b += product.depth_blocks * block * panel;
+            product.c += panel / block * product.c_stride;
+        }
+        if (done < channel_blocks)
+            narrow.run(product, false);
     }
-    if (done < channel_blocks)
-        multiply_panel<block, accumulate>(
-            tiles, {depth_blocks, a, a_stride, b, c + done * c_stride, c_stride, nullptr, 0}, 0);
-}
+};
 
 // Where weight (k, channel) of a [depth x channels] operand lies in the packed panels.
 static inline size_t packed_index(int depth, int channels, int k, int channel)

@@ -12,7 +12,6 @@ template <int m, bool decoder> struct Operands {
     static constexpr int points = n * n;
     static constexpr int lines = Patch<m, decoder>::lines;
     static constexpr int filter_lines = 2 * n - 1;
-    static constexpr int filter_values = filter_lines * filter_lines;
 
     int in_blocks, out_blocks;
     int tiles_per_pass;

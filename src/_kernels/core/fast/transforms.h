@@ -107,43 +107,52 @@ static ALWAYS_INLINE void transform_output(const float *products, const size_t *
         W::template output<b == 0>(columns[i], y[i]);
 }
 
-// 5 x 5 taps of one vector of filters (`stride` floats from tap to tap) -> lines x lines values of all phases and
-// points, value (r, c) to out[(r * lines + c) * spacing]. `lines`, taps: as for the weights of both kinds below.
-template <int m, bool decoder>
-static ALWAYS_INLINE void transform_filter(const float *taps, ptrdiff_t stride, float *out, const int *offsets)
-{
-    using W = Winograd<m>;
-    constexpr int n = W::n, lines = 2 * n - 1;
-    // Convolution: taps 0, 2, 4 and (0), 1, 3. Transposed, whose filter runs backwards: 4, 2, 0 and 3, 1, (0).
-    auto line = [](const Vec *g, Vec *to) {
-        if constexpr (decoder) {
-            W::template filter<true, true>(g[4], g[2], g[0], to);
-            W::template filter<true, false>(g[3], g[1], Vec{}, to + n);
-        } else {
-            W::template filter<true, true>(g[0], g[2], g[4], to);
-            W::template filter<false, true>(Vec{}, g[1], g[3], to + n);
+// The 5 x 5 taps of filters become lines x lines values as well, by the phases and points of both dimensions. One line
+// (a phase and point along time) at a time, so that what the products need next stays in L1.
+template <int m, bool decoder> struct FilterLine {
+    static constexpr int n = m + 2, lines = 2 * n - 1;
+    int taps;         // how many rows of taps it sums: 1, 2 or 3
+    int row[3];       // which
+    float factor[3];
+
+    explicit FilterLine(int line) : taps(0)
+    {
+        // The filter of three taps, by phase; the transposed convolution's runs backwards. -1: a zero.
+        static constexpr int rows[2][2][3] = {{{0, 2, 4}, {-1, 1, 3}}, {{4, 2, 0}, {3, 1, -1}}};
+        const bool two_taps = line >= n;
+        const int point = two_taps ? line - n + (decoder ? 0 : 1) : line;
+        for (int k = 0; k < 3; k++) {
+            const int tap = rows[decoder][two_taps][k];
+            const float f = (float)filter_factor<m>(point, k);
+            if (tap >= 0 && f != 0.0f) {
+                row[taps] = tap;
+                factor[taps++] = f;
+            }
         }
-    };
-    Vec columns[lines][5];
-#pragma GCC unroll 5
-    for (int kx = 0; kx < 5; kx++) {
-        Vec g[5], values[lines];
-#pragma GCC unroll 5
-        for (int ky = 0; ky < 5; ky++)
-            g[ky] = load(taps + (ky * 5 + kx) * stride);
-        line(g, values);
-#pragma GCC unroll 16
-        for (int r = 0; r < lines; r++)
-            columns[r][kx] = values[r];
     }
-    for (int r = 0; r < lines; r++) {
-        Vec values[lines];
-        line(columns[r], values);
-#pragma GCC unroll 16
-        for (int c = 0; c < lines; c++)
-            *(Vec *)(out + offsets[r * lines + c]) = values[c];
+
+    // One vector of filters, `stride` floats from tap to tap -> its values.
+    template <int count>
+    ALWAYS_INLINE void transform(const float *filters, ptrdiff_t stride, Vec (&values)[lines]) const
+    {
+        using W = Winograd<m>;
+        Vec g[5];
+#pragma GCC unroll 5
+        for (int kx = 0; kx < 5; kx++) {
+            g[kx] = factor[0] * load(filters + (row[0] * 5 + kx) * stride);
+#pragma GCC unroll 3
+            for (int k = 1; k < count; k++)
+                g[kx] += factor[k] * load(filters + (row[k] * 5 + kx) * stride);
+        }
+        if constexpr (decoder) {
+            W::template filter<true, true>(g[4], g[2], g[0], values);
+            W::template filter<true, false>(g[3], g[1], Vec{}, values + n);
+        } else {
+            W::template filter<true, true>(g[0], g[2], g[4], values);
+            W::template filter<false, true>(Vec{}, g[1], g[3], values + n);
+        }
     }
-}
+};
 
 } // namespace FAST_ISA
 

@@ -93,10 +93,13 @@ template <int m, bool decoder> class WinogradLayer {
     Rows source;
 
 public:
+    // Rows that the layer behind will read with those of the tile row at hand: fetched meanwhile.
+    const fast_layer *behind = nullptr;
+
     static size_t zeros_floats(int w, ptrdiff_t src_ld) { return (size_t)w * src_ld; }
     static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c)
     {
-        return zeros_floats(w, src_ld) + FilterBlock<m, decoder>::floats + O(in_c, out_c).end;
+        return zeros_floats(w, src_ld) + filter_floats<m, decoder> + O(in_c, out_c).end;
     }
 
     // source_ring, l.dst_ring: rows of the image that are kept, 0 for all.
@@ -104,7 +107,7 @@ public:
         : l(layer), at(layer.in_c, layer.out_c), grid_h(decoder ? layer.h : layer.h / 2),
           grid_w(decoder ? layer.w : layer.w / 2), tiles_w((grid_w + m - 1) / m),
           transformed(layer.scratch + zeros_floats(layer.w, layer.src_ld)),
-          operands(transformed + FilterBlock<m, decoder>::floats)
+          operands(transformed + filter_floats<m, decoder>)
     {
         memset(l.scratch, 0, zeros_floats(l.w, l.src_ld) * sizeof(float));
         source = {l.src, l.scratch, l.w * l.src_ld, l.h, l.src_ring};
@@ -147,20 +150,20 @@ private:
             t += tiles;
         }
         if (l.plain) {
-            const float *plain = l.weights;
-            for (int c = 0; c < l.out_c; c += panel) {
-                const FilterBlock<m, decoder> filters(least(panel, l.out_c - c));
-                multiply_plain<m, decoder>(count, at, c / block, filters, plain, operands, transformed);
-                plain += (ptrdiff_t)l.in_c * 25 * filters.width;
-            }
+            multiply_plain<m, decoder>(count, at, l.weights, operands, transformed);
         } else {
             SourcePrefetch next;
             if (!l.src_ring)
                 prefetch_sources(first + count, least(at.tiles_per_pass, last - first - count), next);
+            if (behind)
+                prefetch_behind(first, count, next);
             const int lines = (next.lines() + O::points - 1) / O::points;
+            const Products products(count);
             for (int i = 0; i < O::points; i++) {
                 next.fetch(lines);
-                multiply_stored<m, decoder>(count, at, l.weights, operands, i);
+                products.run(at.channel_blocks(i),
+                             {at.depth_blocks(i), operands + at.data[i], at.tile_stride,
+                              l.weights + at.weights[i], 0, operands + at.products[i], at.tile_stride});
             }
         }
         switch (l.activation) {
@@ -183,58 +186,90 @@ private:
         }
     }
 
+    // The share of a pass within its tile row.
+    void prefetch_behind(int first, int count, SourcePrefetch &next) const
+    {
+        const int row = first / tiles_w, t = first % tiles_w, rows = 2 * m;
+        const ptrdiff_t floats = (ptrdiff_t)behind->w * behind->src_ld, all = rows * floats;
+        const ptrdiff_t from = all * t / tiles_w / block * block, to = all * (t + count) / tiles_w / block * block;
+        if (row * rows + rows <= behind->h)
+            next.add(behind->src + row * all + from, to - from);
+    }
+
     template <int kind> __attribute__((noinline)) void outputs(int first, int count)
     {
-        // Deep layers' raw outputs are read again soon, while they are in the cache.
-        const bool past_caches = l.out_c <= 128;
         for (int t = 0; t < count; t++) {
             const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
             const int rows = least(m, grid_h - ty), columns = least(m, grid_w - tx);
-            for (int c = 0; c < l.out_c; c += lanes) {
-                const Finish<kind> finish(l, c);
-                const float *products = operands + (c / block) * at.tile_stride + t * block + c % block;
-                if constexpr (decoder) {
-                    phase<0, 0>(products, finish, ty, tx, c, rows, columns);
-                    phase<0, 1>(products, finish, ty, tx, c, rows, columns);
-                    phase<1, 0>(products, finish, ty, tx, c, rows, columns);
-                    phase<1, 1>(products, finish, ty, tx, c, rows, columns);
-                } else {
-                    Vec y[m][m];
-                    transform_output<m, 0, 0>(products, at.product_at[0], y);
-                    for (int i = 0; i < rows; i++) {
-                        const ptrdiff_t pixel = (ptrdiff_t)(ty + i) * grid_w + tx;
-                        float *raw = l.dst + pixel * l.dst_ld + c;
-                        float *normed = l.normed ? l.normed + pixel * l.normed_ld + c : nullptr;
-                        for (int j = 0; j < columns; j++, raw += l.dst_ld) {
-                            const Vec value = finish.raw(y[i][j]);
-                            if (past_caches)
-                                stream(raw, value);
-                            else
-                                *(Vec *)raw = value;
-                            if (normed) {
-                                *(Vec *)normed = finish.norm_activate(value);
-                                normed += l.normed_ld;
-                            }
-                        }
-                    }
-                }
+            for (int c = 0; c < l.out_c; c += lanes)
+                if (rows == m && columns == m)
+                    output_tile<kind, true>(t, ty, tx, c, m, m);
+                else
+                    output_tile<kind, false>(t, ty, tx, c, rows, columns);
+        }
+    }
+    // whole: all of the tile lies in the image (the loops unroll).
+    template <int kind, bool whole>
+    ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
+    {
+        const Finish<kind> finish(l, c);
+        const float *products = operands + (c / block) * at.tile_stride + t * block + c % block;
+        if constexpr (decoder) {
+            phase<0, 0, whole>(products, finish, ty, tx, c, rows, columns);
+            phase<0, 1, whole>(products, finish, ty, tx, c, rows, columns);
+            phase<1, 0, whole>(products, finish, ty, tx, c, rows, columns);
+            phase<1, 1, whole>(products, finish, ty, tx, c, rows, columns);
+        } else {
+            Vec y[m][m];
+            transform_output<m, 0, 0>(products, at.product_at[0], y);
+            const ptrdiff_t pixel = (ptrdiff_t)ty * grid_w + tx;
+            float *raw = l.dst + pixel * l.dst_ld + c;
+            // Deep layers' raw outputs are read again soon, while they are in the cache.
+            const bool past_caches = l.out_c <= 128;
+            each<whole>(rows, columns, [&](int i, int j) {
+                y[i][j] = finish.raw(y[i][j]);
+                float *to = raw + (i * (ptrdiff_t)grid_w + j) * l.dst_ld;
+                if (past_caches)
+                    stream(to, y[i][j]);
+                else
+                    *(Vec *)to = y[i][j];
+            });
+            if (l.normed) {
+                float *normed = l.normed + pixel * l.normed_ld + c;
+                each<whole>(rows, columns, [&](int i, int j) {
+                    *(Vec *)(normed + (i * (ptrdiff_t)grid_w + j) * l.normed_ld) = finish.norm_activate(y[i][j]);
+                });
             }
         }
     }
 
     // a, b: 1 for the even outputs along time, along frequency.
-    template <int a, int b, typename F>
+    template <int a, int b, bool whole, typename F>
     ALWAYS_INLINE void phase(const float *products, const F &finish, int ty, int tx, int c, int rows, int columns)
     {
         Vec y[m][m];
         transform_output<m, a, b>(products, at.product_at[2 * a + b], y);
-        for (int i = 0; i < rows; i++) {
-            const int row = 2 * (ty + i) + 1 - a;
-            float *out = l.dst + ((ptrdiff_t)(l.dst_ring ? row % l.dst_ring : row) * 2 * l.w + 2 * tx + 1 - b) *
-                                     l.dst_ld + c;
-            for (int j = 0; j < columns; j++, out += 2 * l.dst_ld)
-                *(Vec *)out = finish.activate_norm(y[i][j]);
-        }
+        const int row = 2 * ty + 1 - a;
+        const ptrdiff_t row_stride = (ptrdiff_t)2 * l.w * l.dst_ld;
+        // A ring holds whole rows of tiles.
+        float *out = l.dst + (l.dst_ring ? row % l.dst_ring : row) * row_stride + (2 * tx + 1 - b) * l.dst_ld + c;
+        each<whole>(rows, columns, [&](int i, int j) {
+            *(Vec *)(out + 2 * i * row_stride + 2 * j * l.dst_ld) = finish.activate_norm(y[i][j]);
+        });
+    }
+
+    template <bool whole, typename F> static ALWAYS_INLINE void each(int rows, int columns, const F &f)
+    {
+        if constexpr (whole) {
+#pragma GCC unroll 4
+            for (int i = 0; i < m; i++)
+#pragma GCC unroll 4
+                for (int j = 0; j < m; j++)
+                    f(i, j);
+        } else
+            for (int i = 0; i < rows; i++)
+                for (int j = 0; j < columns; j++)
+                    f(i, j);
     }
 };
 
