@@ -49,9 +49,9 @@ cdef extern from "core/executor.h" nogil:
         long long h, w, c, out_h, out_w
         long long kernel, stride, dilation, pad_top, pad_left
         long long in_c, out_c
-        long long src, src_ld, src_ring
-        long long dst, dst_ld, dst_ring
-        long long normed, normed_ld
+        long long src, src_ld, src_row, src_ring
+        long long dst, dst_ld, dst_row, dst_ring
+        long long normed, normed_ld, normed_row
         long long sums
         long long cols, chunk
         long long weights, bias, scale, shift

@@ -40,8 +40,8 @@ NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTP
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = (
     "op", "method", "plain", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
-    "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "src_ring", "dst", "dst_ld", "dst_ring",
-    "normed", "normed_ld", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
+    "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld",
+    "dst_row", "dst_ring", "normed", "normed_ld", "normed_row", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
 )
 """The columns of the layer table, in the order of the C struct; all int64."""
 

@@ -42,6 +42,10 @@ LAYER_NAMES = (
     "out",
 )
 
+# Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without a
+# gap the rows of a tile meet in the same few sets of the caches.
+ROW_GAP = 73 * 16
+
 # Columns per chunk, in floats: large enough for the BLAS to amortise packing its operands, small
 # enough for the columns to stay in the cache between im2col and GEMM.
 CHUNK_FLOATS = 1 << 18
@@ -253,7 +257,9 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
 
     # Floats of a pixel of skip k: of the concatenation, or of e1's output alone.
     skip_ld = [0, *(widths[k - 1][1] * (1 if k == 1 and last_strips else 2) for k in range(1, DEPTH))]
-    skips = [nn.NOWHERE, *(arena.take(pixels(k) * skip_ld[k]) for k in range(1, DEPTH))]
+    gap = 0 if "reference" in methods else ROW_GAP
+    skip_row = [0, *(size[k][1] * skip_ld[k] + gap for k in range(1, DEPTH))]
+    skips = [nn.NOWHERE, *(arena.take(size[k][0] * skip_row[k]) for k in range(1, DEPTH))]
     bottom = arena.take(pixels(DEPTH) * widths[DEPTH - 1][1])
 
     def dense_input(k: int) -> bool:  # from e(k) to e(k + 1): the reference path knows no other
@@ -284,10 +290,11 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
     for k in range(1, DEPTH + 1):
         (h, w), (out_h, out_w) = size[k - 1], size[k]
         into, out = widths[k - 1]
-        normed, normed_ld = nn.NOWHERE, 0
-        if k < DEPTH and not (k == 1 and first_strips):
-            dense = dense_input(k)
-            normed, normed_ld = (turn[(k + 1) % 2], out) if dense else (skips[k] + out, 2 * out)
+        normed, normed_ld, normed_row = nn.NOWHERE, 0, 0
+        if k < DEPTH and dense_input(k):
+            normed, normed_ld, normed_row = turn[(k + 1) % 2], out, out_w * out
+        elif k < DEPTH and not (k == 1 and first_strips):
+            normed, normed_ld, normed_row = skips[k] + out, skip_ld[k], skip_row[k]
         rows.append(
             {
                 "op": nn.OP_CONV,
@@ -303,10 +310,13 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
                 "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
                 "src": nn.NETWORK_INPUT if k == 1 else rows[-1]["normed"],
                 "src_ld": into if k == 1 else rows[-1]["normed_ld"],
+                "src_row": w * into if k == 1 else rows[-1]["normed_row"],
                 "dst": skips[k] if k < DEPTH else bottom,
                 "dst_ld": skip_ld[k] if k < DEPTH else out,
+                "dst_row": skip_row[k] if k < DEPTH else out_w * out,
                 "normed": normed,
                 "normed_ld": normed_ld,
+                "normed_row": normed_row,
                 "chunk": _chunk(25 * into, out_h * out_w),
             }
         )
@@ -329,9 +339,11 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
                 "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
                 "src": bottom if k == 1 else skips[DEPTH + 1 - k],
                 "src_ld": into if k == 1 else skip_ld[DEPTH + 1 - k],
+                "src_row": in_w * into if k == 1 else skip_row[DEPTH + 1 - k],
                 # the second half of each pixel of the concatenation
                 "dst": turn[1] if last else skips[DEPTH - k] + out,
                 "dst_ld": out if last else 2 * out,
+                "dst_row": w * out if last else skip_row[DEPTH - k],
                 "normed": nn.NOWHERE,
                 "sums": turn[0],
                 "chunk": _chunk(25 * out, in_h * in_w, in_w),
@@ -408,9 +420,10 @@ def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: st
         first, second = rows[FIRST], rows[FIRST + 1]
         width, c = second["w"], first["out_c"]
         second["src_ld"] = first["normed_ld"] = c
+        second["src_row"] = first["normed_row"] = width * c + ROW_GAP
         _, floats, ring = nn.fast_first_sizes(isa, TILES[methods[FIRST + 1]], first["w"], c)
         first["dst_ring"] = second["src_ring"] = ring
-        ring_floats = ring * width * c
+        ring_floats = ring * first["normed_row"]
         place(
             (FIRST, floats, "cols"),
             (FIRST, ring_floats, "normed"),
@@ -423,9 +436,10 @@ def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: st
         d5, d6 = rows[D5], rows[LAST]
         _, floats, ring = nn.fast_last_sizes(isa, TILES[methods[D5]], d6["out_w"], d6["in_c"])
         d5["dst_ring"], d5["dst_ld"] = ring, d5["out_c"]
+        d5["dst_row"] = d5["w"] * d5["out_c"] + ROW_GAP
         place(
             (D5, winograd_floats(D5), "cols"),
-            (D5, ring * d5["w"] * d5["out_c"], "dst"),
+            (D5, ring * d5["dst_row"], "dst"),
             (LAST, floats, "cols"),
         )
         d6["dst"] = nn.NOWHERE

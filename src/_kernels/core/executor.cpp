@@ -22,10 +22,13 @@ fast_layer fast_layer_of(const network_task &task, const network_layer &row)
     l.out_c = (int)row.out_c;
     l.src = source(task, row.src);
     l.src_ld = row.src_ld;
+    l.src_row = row.src_row;
     l.dst = row.dst == NOWHERE ? nullptr : task.workspace + row.dst;
     l.dst_ld = row.dst_ld;
+    l.dst_row = row.dst_row;
     l.normed = row.normed == NOWHERE ? nullptr : task.workspace + row.normed;
     l.normed_ld = row.normed_ld;
+    l.normed_row = row.normed_row;
     l.src_ring = (int)row.src_ring;
     l.dst_ring = (int)row.dst_ring;
     l.plain = (int)row.plain;

@@ -36,11 +36,12 @@ struct network_layer {
     long long h, w, c, out_h, out_w;
     long long kernel, stride, dilation, pad_top, pad_left;
     long long in_c, out_c; /* channels of the layer's input and output */
-    /* *_ld: floats between pixels, wider than the channels in a concatenation. The reference path takes dense src
-     * and normed only. *_ring: rows of a ring that a strip of the image goes through; 0: the whole image. */
-    long long src, src_ld, src_ring;
-    long long dst, dst_ld, dst_ring;
-    long long normed, normed_ld; /* OP_CONV: where the next layer's input goes, or NOWHERE */
+    /* *_ld: floats between pixels, wider than the channels in a concatenation; *_row: between rows. The reference path
+     * takes dense src and normed and rows without gaps only. *_ring: rows of a ring that a strip of the image goes
+     * through; 0: the whole image. */
+    long long src, src_ld, src_row, src_ring;
+    long long dst, dst_ld, dst_row, dst_ring;
+    long long normed, normed_ld, normed_row; /* OP_CONV: where the next layer's input goes, or NOWHERE */
     long long sums;              /* reference OP_TRANSPCONV: [h, w, c] accumulator */
     long long cols, chunk;       /* columns of `chunk` pixels (OP_TRANSPCONV: rows); scratch of fast kernels */
     long long weights, bias, scale, shift;

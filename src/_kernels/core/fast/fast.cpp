@@ -141,7 +141,7 @@ template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, 
 {
     WinogradLayer<m, true> d5(d5_layer);
     d5.behind = &d6;
-    LastLayers last(d6, mask, d5_layer.dst, d6.in_c - d5_layer.out_c, d5_layer.dst_ring);
+    LastLayers last(d6, mask, d5_layer);
     for (int row = 0; row < d5.tile_rows(); row++) {
         d5.run_row(row);
         last.run(least(2 * m * (row + 1), d6.h));

@@ -9,16 +9,16 @@ extern "C" {
 #endif
 
 /* A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
- * [2 h, 2 w, out_c]. `*_ld`: floats between pixels; rows follow one another. Channels of every image but
- * the network's own are multiples of 16, pixels start at cache lines. */
+ * [2 h, 2 w, out_c]. `*_ld`, `*_row`: floats between pixels and between rows. Channels of every image but the
+ * network's own are multiples of 16, pixels start at cache lines. */
 struct fast_layer {
     int h, w, in_c, out_c;
     const float *src;
-    ptrdiff_t src_ld;
+    ptrdiff_t src_ld, src_row;
     float *dst;
-    ptrdiff_t dst_ld;
+    ptrdiff_t dst_ld, dst_row;
     float *normed;          /* encoder: the next layer's input, NULL for none */
-    ptrdiff_t normed_ld;
+    ptrdiff_t normed_ld, normed_row;
     int src_ring, dst_ring; /* rows of src, of dst (e1: of normed) where only the last ones are kept; 0: all are */
     int plain;              /* weights are transformed block by block during the layer */
     const float *weights;   /* as `prepare` made them */
@@ -55,7 +55,7 @@ struct fast_kernels {
     void (*first)(int tile, const struct fast_layer *first, const struct fast_layer *second);
 
     /* d6 [h, w, 16 k] -> [2 h, 2 w, 1] and the mask, in the rows that d5 (a Winograd layer) has finished. d5->dst is
-     * a ring of `last_ring_rows` rows, dense; d6->src is the skip (d6->src_ld floats a pixel). */
+     * a ring of `last_ring_rows` rows; d6->src is the skip. */
     int (*last_ring_rows)(int tile);
     size_t (*last_weight_floats)(int in_c);
     void (*last_prepare)(int in_c, const float *kernel, float *weights);

@@ -99,7 +99,7 @@ private:
     // Deinterleaves a row of the image, a transposition [tile][sample] -> [sample][tile], and transforms all tiles.
     __attribute__((noinline)) void transform_row(int y)
     {
-        const float *row = l.src + (ptrdiff_t)y * l.w * 2;
+        const float *row = l.src + y * l.src_row;
         const ptrdiff_t plane = stride + 2 * margin;
         for (int t = 0; t < tiles; t += lanes)
             for (int s = 0; s < samples; s += lanes) {
@@ -168,24 +168,30 @@ private:
                 for (int v = 0; v < vectors_per_block; v++)
                     products[q][i][v] = sum[i][v];
         }
-        const int out_w = l.w / 2;
-        for (int v = 0; v < vectors_per_block; v++) {
-            const Finish<kind> finish(l, c + v * lanes);
-            float *raw = l.dst + ((ptrdiff_t)y * out_w + 4 * t) * l.dst_ld + c + v * lanes;
-            float *normed = l.normed + ((ptrdiff_t)(y % l.dst_ring) * out_w + 4 * t) * l.normed_ld + c + v * lanes;
-            for (int i = 0; i < count; i++) {
-                Vec x[n], out[4];
+        float *raw = l.dst + y * l.dst_row + 4 * t * l.dst_ld + c;
+        float *normed = l.normed + y % l.dst_ring * l.normed_row + 4 * t * l.normed_ld + c;
+        for (int i = 0; i < count; i++) {
+            Vec out[vectors_per_block][4];
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors_per_block; v++) {
+                const Finish<kind> finish(l, c + v * lanes);
+                Vec x[n];
 #pragma GCC unroll 8
                 for (int q = 0; q < n; q++)
                     x[q] = products[q][i][v];
-                W::output<true>(x, out);
+                W::output<true>(x, out[v]);
 #pragma GCC unroll 4
-                for (int k = 0; k < 4; k++, raw += l.dst_ld, normed += l.normed_ld) {
-                    const Vec value = finish.raw(out[k]);
-                    stream(raw, value);
-                    *(Vec *)normed = finish.norm_activate(value);
+                for (int k = 0; k < 4; k++) {
+                    out[v][k] = finish.raw(out[v][k]);
+                    *(Vec *)(normed + k * l.normed_ld + v * lanes) = finish.norm_activate(out[v][k]);
                 }
             }
+            // The vectors of a cache line together.
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++, raw += l.dst_ld, normed += l.normed_ld)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    stream(raw + v * lanes, out[v][k]);
         }
     }
 };

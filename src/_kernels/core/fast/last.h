@@ -21,8 +21,8 @@ class LastLayers {
 
     const fast_layer &l; // d6; l.src: skip [h, w, skip_c], l.dst unused
     const fast_mask &mask;
-    const float *const strip; // d5's output, a ring of strip_rows rows [w, in_c - skip_c]
-    const int skip_c, strip_rows, groups;
+    const fast_layer &d5; // whose output is a ring
+    const int skip_c, groups;
     const int out_stride;
     float *planes;      // [16][4][margin, groups * lanes, margin]: pixel r of every tile, one block of channels
     float *transformed; // [kept][groups][in_c][n][lanes]
@@ -47,9 +47,8 @@ public:
                zero_floats(w, in_c);
     }
 
-    LastLayers(const fast_layer &layer, const fast_mask &mask_layer, const float *strip_of_rows, int channels_of_skip,
-               int rows_of_strip)
-        : l(layer), mask(mask_layer), strip(strip_of_rows), skip_c(channels_of_skip), strip_rows(rows_of_strip),
+    LastLayers(const fast_layer &layer, const fast_mask &mask_layer, const fast_layer &layer_before)
+        : l(layer), mask(mask_layer), d5(layer_before), skip_c(layer.in_c - layer_before.out_c),
           groups(groups_of(layer.w)), out_stride(out_stride_of(layer.w)), planes(layer.scratch),
           transformed(planes + planes_floats(layer.w)), rows(transformed + kept * row_floats(layer.w, layer.in_c)),
           zeros(rows + (ptrdiff_t)slots * out_stride)
@@ -93,7 +92,6 @@ public:
             masks(2 * l.h);
         }
     }
-    const float *skip_row(int y) const { return l.src + (ptrdiff_t)y * l.w * l.src_ld; }
 
 private:
     const float *transformed_row(int y) const
@@ -104,13 +102,11 @@ private:
     __attribute__((noinline)) void transform_row(int y)
     {
         float *out = transformed + y % kept * row_floats(l.w, l.in_c);
-        const int strip_c = l.in_c - skip_c;
         for (int c = 0; c < l.in_c; c += block) {
             const bool from_skip = c < skip_c;
-            const ptrdiff_t pixel = from_skip ? l.src_ld : strip_c;
-            const float *row = from_skip ? skip_row(y) + c
-                                         : strip + (ptrdiff_t)(y % strip_rows) * l.w * strip_c + c - skip_c;
-            transform_block(row, pixel, out + (ptrdiff_t)c * n * lanes);
+            const float *row = from_skip ? l.src + y * l.src_row + c
+                                         : d5.dst + y % d5.dst_ring * d5.dst_row + c - skip_c;
+            transform_block(row, from_skip ? l.src_ld : d5.dst_ld, out + (ptrdiff_t)c * n * lanes);
         }
     }
     // 16 channels of a row.

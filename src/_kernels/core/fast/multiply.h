@@ -21,16 +21,18 @@ template <int width> constexpr int max_rows()
     return vectors == 2 ? 6 : 3;
 }
 
-// One call of the micro-kernel. Strides are floats between blocks of 16, `b_gap` those between blocks of depth;
-// `prefetch`: `prefetch_lines` cache lines to fetch per block of depth, meanwhile.
+// One call of the micro-kernel: the sum of `parts` products of depth 16 x depth_blocks. Strides are floats between
+// blocks of 16, `a_part` and `b_gap` floats from part to part and between the parts' weights. `prefetch`:
+// `prefetch_lines` cache lines to fetch per block of depth, meanwhile.
 struct Product {
     int depth_blocks;
     const float *a;
     ptrdiff_t a_stride;
     const float *b;
-    ptrdiff_t b_gap;
     float *c;
     ptrdiff_t c_stride;
+    int parts = 1;
+    ptrdiff_t a_part = 0, b_gap = 0;
     const char *prefetch = nullptr;
     int prefetch_lines = 0;
 };
@@ -43,7 +45,7 @@ static __attribute__((noinline)) void multiply_rows(const Product &product, int 
     float *c = product.c;
     const char *prefetch = product.prefetch;
     for (; groups > 0; groups--, first += rows * block, c += rows * block) {
-        const float *a = first, *b = product.b;
+        const float *part = first, *b = product.b;
         auto at = [&](int i, int v) {
             return (Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block);
         };
@@ -61,25 +63,27 @@ static __attribute__((noinline)) void multiply_rows(const Product &product, int 
                 for (int v = 0; v < vectors; v++)
                     sum[i][v] = Vec{};
         }
-        for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
-            for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
-                __builtin_prefetch(prefetch, 0, 2);
+        for (int p = 0; p < product.parts; p++, part += product.a_part, b += product.b_gap) {
+            const float *a = part;
+            for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
+                for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
+                    __builtin_prefetch(prefetch, 0, 2);
 #pragma GCC unroll 4
-            for (int kk = 0; kk < block; kk++) {
-                Vec weights[vectors];
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors; v++)
-                    weights[v] = *(const Vec *)(b + v * lanes);
-                b += width;
-#pragma GCC unroll 32
-                for (int i = 0; i < rows; i++) {
-                    const float x = a[i * block + kk];
+                for (int kk = 0; kk < block; kk++) {
+                    Vec weights[vectors];
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; v++)
-                        sum[i][v] += x * weights[v];
+                        weights[v] = *(const Vec *)(b + v * lanes);
+                    b += width;
+#pragma GCC unroll 32
+                    for (int i = 0; i < rows; i++) {
+                        const float x = a[i * block + kk];
+#pragma GCC unroll 4
+                        for (int v = 0; v < vectors; v++)
+                            sum[i][v] += x * weights[v];
+                    }
                 }
             }
-            b += product.b_gap;
         }
 #pragma GCC unroll 32
         for (int i = 0; i < rows; i++)

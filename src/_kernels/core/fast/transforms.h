@@ -46,12 +46,12 @@ template <int m, bool decoder> static ALWAYS_INLINE void transform_line(const Ve
 
 // One vector of channels of a strip of `tiles` tiles.
 //
-// rows: the `size` rows of the patches, at the channels in question; x: column of the first sample; columns outside
+// rows: the `size` rows of the patches; channel: the first one; x: column of the first sample; columns outside
 // 0 ... width - 1 are zero; pixel: floats between columns. Value (r, c) of tile t goes to
 // out[offsets[r * lines + c] + t * block].
 template <int m, bool decoder>
-static __attribute__((noinline)) void transform_data(const float *const *rows, int x, int width, ptrdiff_t pixel,
-                                                     int tiles, const size_t *offsets, float *out)
+static __attribute__((noinline)) void transform_data(const float *const *rows, int channel, int x, int width,
+                                                     ptrdiff_t pixel, int tiles, const size_t *offsets, float *out)
 {
     using P = Patch<m, decoder>;
     Vec columns[P::lines][P::most_columns];
@@ -59,7 +59,7 @@ static __attribute__((noinline)) void transform_data(const float *const *rows, i
     for (int c = 0; c < count; c++) {
         Vec samples[P::size], line[P::lines];
         if ((unsigned)(x + c) < (unsigned)width) {
-            const ptrdiff_t at = (x + c) * pixel;
+            const ptrdiff_t at = (x + c) * pixel + channel;
 #pragma GCC unroll 16
             for (int r = 0; r < P::size; r++)
                 samples[r] = load(rows[r] + at);

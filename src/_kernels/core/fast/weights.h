@@ -18,8 +18,8 @@ namespace FAST_ISA {
 // The products of the convolution sum one or two phases of a block at a time, those of the transposed convolution
 // only one: so it takes twice the channels in panels of half the width.
 template <bool decoder> struct PlainShape {
-    static constexpr int width = decoder ? block : panel;
-    static constexpr int depth_blocks = decoder ? 2 : 1;
+    static constexpr int width = block;
+    static constexpr int depth_blocks = 1;
 };
 
 // kernel: TensorFlow's [5][5][in][out], transposed [5][5][out][in] -> plain weights.
@@ -76,12 +76,6 @@ private:
 #pragma GCC unroll 4
             for (int i = 0; i < share; i += block)
                 __builtin_prefetch(ahead + i, 0, 2);
-            // The block is larger than L1: the next channel's taps.
-#pragma GCC unroll 3
-            for (int t = 0; t < taps; t++)
-#pragma GCC unroll 10
-                for (int i = 0; i < 5 * width; i += block)
-                    __builtin_prefetch(plain + ((k + 1) * 25 + filter.row[t] * 5) * width + i, 0, 3);
 #pragma GCC unroll 1
             for (int c = 0; c < width; c += lanes) {
                 Vec values[O::filter_lines];
@@ -158,11 +152,10 @@ static void multiply_panel(int tiles, const Operands<m, decoder> &at, int first,
                 product.b = transformed + filters.at_point(q);
                 product.c = scratch + at.products[i] + first * at.tile_stride;
                 product.c_stride = at.tile_stride;
+                product.depth_blocks = depth_blocks;
+                product.a_stride = at.tile_stride;
                 if constexpr (decoder) {
                     // Each phase has products of its own.
-                    product.depth_blocks = depth_blocks;
-                    product.a_stride = at.tile_stride;
-                    product.b_gap = 0;
                     product.c += a * columns * phase_of_products;
                     for (int b = 0; b < columns; b++) {
                         products.run(product, kb > 0);
@@ -171,10 +164,10 @@ static void multiply_panel(int tiles, const Operands<m, decoder> &at, int first,
                     }
                 } else {
                     // The phases add up.
-                    product.depth_blocks = columns;
                     product.a += a * columns * phase_of_data;
-                    product.a_stride = phase_of_data;
-                    product.b_gap = filters.gap;
+                    product.parts = columns;
+                    product.a_part = phase_of_data;
+                    product.b_gap = filters.size - depth_blocks * block * width;
                     products.run(product, kb > 0 || a > 0);
                 }
             }

@@ -52,30 +52,31 @@ struct Rows {
 class SourcePrefetch {
     struct Span {
         const char *at;
-        int lines;
+        int pixels, lines; // cache lines of a pixel
+        ptrdiff_t pixel;   // bytes
     };
-    Span spans[64];
+    static constexpr int most_spans = 48;
+    Span spans[most_spans];
     int count = 0, current = 0, done = 0, total = 0;
 
 public:
-    void add(const float *at, ptrdiff_t floats)
+    void add(const float *at, int pixels, int channels, ptrdiff_t pixel)
     {
-        if (count < 64) {
-            spans[count++] = {(const char *)at, (int)(floats / block)};
-            total += (int)(floats / block);
+        if (count < most_spans && pixels > 0) {
+            spans[count++] = {(const char *)at, pixels, channels / block, pixel * (ptrdiff_t)sizeof(float)};
+            total += pixels * (channels / block);
         }
     }
     int lines() const { return total; }
     void fetch(int lines)
     {
         while (lines > 0 && current < count) {
-            const int some = least(lines, spans[current].lines - done);
-            const char *at = spans[current].at + (ptrdiff_t)done * 64;
-            for (int i = 0; i < some; i++)
+            const Span &span = spans[current];
+            const char *at = span.at + done * span.pixel;
+            for (int i = 0; i < span.lines; i++)
                 __builtin_prefetch(at + i * 64, 0, 2);
-            lines -= some;
-            done += some;
-            if (done == spans[current].lines)
+            lines -= span.lines;
+            if (++done == span.pixels)
                 current++, done = 0;
         }
     }
@@ -110,7 +111,7 @@ public:
           operands(transformed + filter_floats<m, decoder>)
     {
         memset(l.scratch, 0, zeros_floats(l.w, l.src_ld) * sizeof(float));
-        source = {l.src, l.scratch, l.w * l.src_ld, l.h, l.src_ring};
+        source = {l.src, l.scratch, l.src_row, l.h, l.src_ring};
     }
 
     int tile_rows() const { return (grid_h + m - 1) / m; }
@@ -139,14 +140,13 @@ private:
         for (int t = 0; t < count;) {
             const int tiles = strip(first, t, count, P::most_tiles);
             const int ty = (first + t) / tiles_w, tx = (first + t) % tiles_w;
-            for (int c = 0; c < l.in_c; c += lanes) {
-                const float *rows[P::size];
-                for (int r = 0; r < P::size; r++)
-                    rows[r] = source(first_row(ty) + r) + c;
+            const float *rows[P::size];
+            for (int r = 0; r < P::size; r++)
+                rows[r] = source(first_row(ty) + r);
+            for (int c = 0; c < l.in_c; c += lanes)
                 transform_data<m, decoder>(
-                    rows, P::step * tx - 1, l.w, l.src_ld, tiles, at.data_at,
+                    rows, c, P::step * tx - 1, l.w, l.src_ld, tiles, at.data_at,
                     operands + (c / block) * at.tile_stride + t * block + c % block);
-            }
             t += tiles;
         }
         if (l.plain) {
@@ -163,7 +163,7 @@ private:
                 next.fetch(lines);
                 products.run(at.channel_blocks(i),
                              {at.depth_blocks(i), operands + at.data[i], at.tile_stride,
-                              l.weights + at.weights[i], 0, operands + at.products[i], at.tile_stride});
+                              l.weights + at.weights[i], operands + at.products[i], at.tile_stride});
             }
         }
         switch (l.activation) {
@@ -181,7 +181,7 @@ private:
             const int ty = (first + t) / tiles_w, x = P::step * ((first + t) % tiles_w);
             const int columns = least(P::step * tiles + P::size - P::step, l.w - x);
             for (int y = most(first_row(ty), 0); y < end_row(ty); y++)
-                next.add(source(y) + x * l.src_ld, columns * l.src_ld);
+                next.add(source(y) + x * l.src_ld, columns, l.in_c, l.src_ld);
             t += tiles;
         }
     }
@@ -189,11 +189,11 @@ private:
     // The share of a pass within its tile row.
     void prefetch_behind(int first, int count, SourcePrefetch &next) const
     {
-        const int row = first / tiles_w, t = first % tiles_w, rows = 2 * m;
-        const ptrdiff_t floats = (ptrdiff_t)behind->w * behind->src_ld, all = rows * floats;
-        const ptrdiff_t from = all * t / tiles_w / block * block, to = all * (t + count) / tiles_w / block * block;
-        if (row * rows + rows <= behind->h)
-            next.add(behind->src + row * all + from, to - from);
+        const int first_y = first / tiles_w * 2 * m, t = first % tiles_w;
+        const int from = behind->w * t / tiles_w, to = behind->w * (t + count) / tiles_w;
+        for (int y = first_y; y < least(first_y + 2 * m, behind->h); y++)
+            next.add(behind->src + y * behind->src_row + from * behind->src_ld, to - from, (int)behind->src_ld,
+                     behind->src_ld);
     }
 
     template <int kind> __attribute__((noinline)) void outputs(int first, int count)
@@ -201,43 +201,54 @@ private:
         for (int t = 0; t < count; t++) {
             const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
             const int rows = least(m, grid_h - ty), columns = least(m, grid_w - tx);
-            for (int c = 0; c < l.out_c; c += lanes)
+            for (int c = 0; c < l.out_c; c += block)
                 if (rows == m && columns == m)
                     output_tile<kind, true>(t, ty, tx, c, m, m);
                 else
                     output_tile<kind, false>(t, ty, tx, c, rows, columns);
         }
     }
-    // whole: all of the tile lies in the image (the loops unroll).
+    // One block of channels. whole: all of the tile lies in the image (the loops unroll).
     template <int kind, bool whole>
     ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
     {
-        const Finish<kind> finish(l, c);
-        const float *products = operands + (c / block) * at.tile_stride + t * block + c % block;
+        const float *products = operands + (c / block) * at.tile_stride + t * block;
         if constexpr (decoder) {
-            phase<0, 0, whole>(products, finish, ty, tx, c, rows, columns);
-            phase<0, 1, whole>(products, finish, ty, tx, c, rows, columns);
-            phase<1, 0, whole>(products, finish, ty, tx, c, rows, columns);
-            phase<1, 1, whole>(products, finish, ty, tx, c, rows, columns);
+            for (int v = 0; v < block; v += lanes) {
+                const Finish<kind> finish(l, c + v);
+                phase<0, 0, whole>(products + v, finish, ty, tx, c + v, rows, columns);
+                phase<0, 1, whole>(products + v, finish, ty, tx, c + v, rows, columns);
+                phase<1, 0, whole>(products + v, finish, ty, tx, c + v, rows, columns);
+                phase<1, 1, whole>(products + v, finish, ty, tx, c + v, rows, columns);
+            }
         } else {
-            Vec y[m][m];
-            transform_output<m, 0, 0>(products, at.product_at[0], y);
-            const ptrdiff_t pixel = (ptrdiff_t)ty * grid_w + tx;
-            float *raw = l.dst + pixel * l.dst_ld + c;
-            // Deep layers' raw outputs are read again soon, while they are in the cache.
+            Vec y[vectors_per_block][m][m];
+            for (int v = 0; v < vectors_per_block; v++) {
+                const Finish<kind> finish(l, c + v * lanes);
+                transform_output<m, 0, 0>(products + v * lanes, at.product_at[0], y[v]);
+                each<whole>(m, m, [&](int i, int j) { y[v][i][j] = finish.raw(y[v][i][j]); });
+            }
+            // Deep layers' raw outputs are read again soon, while they are in the cache. The vectors of a cache line
+            // are streamed together.
+            float *raw = l.dst + ty * l.dst_row + tx * l.dst_ld + c;
             const bool past_caches = l.out_c <= 128;
             each<whole>(rows, columns, [&](int i, int j) {
-                y[i][j] = finish.raw(y[i][j]);
-                float *to = raw + (i * (ptrdiff_t)grid_w + j) * l.dst_ld;
-                if (past_caches)
-                    stream(to, y[i][j]);
-                else
-                    *(Vec *)to = y[i][j];
+                float *to = raw + i * l.dst_row + j * l.dst_ld;
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    if (past_caches)
+                        stream(to + v * lanes, y[v][i][j]);
+                    else
+                        *(Vec *)(to + v * lanes) = y[v][i][j];
             });
-            if (l.normed) {
-                float *normed = l.normed + pixel * l.normed_ld + c;
+            if (!l.normed)
+                return;
+            float *normed = l.normed + ty * l.normed_row + tx * l.normed_ld + c;
+            for (int v = 0; v < vectors_per_block; v++) {
+                const Finish<kind> finish(l, c + v * lanes);
                 each<whole>(rows, columns, [&](int i, int j) {
-                    *(Vec *)(normed + (i * (ptrdiff_t)grid_w + j) * l.normed_ld) = finish.norm_activate(y[i][j]);
+                    *(Vec *)(normed + i * l.normed_row + j * l.normed_ld + v * lanes) =
+                        finish.norm_activate(y[v][i][j]);
                 });
             }
         }
@@ -250,11 +261,10 @@ private:
         Vec y[m][m];
         transform_output<m, a, b>(products, at.product_at[2 * a + b], y);
         const int row = 2 * ty + 1 - a;
-        const ptrdiff_t row_stride = (ptrdiff_t)2 * l.w * l.dst_ld;
         // A ring holds whole rows of tiles.
-        float *out = l.dst + (l.dst_ring ? row % l.dst_ring : row) * row_stride + (2 * tx + 1 - b) * l.dst_ld + c;
+        float *out = l.dst + (l.dst_ring ? row % l.dst_ring : row) * l.dst_row + (2 * tx + 1 - b) * l.dst_ld + c;
         each<whole>(rows, columns, [&](int i, int j) {
-            *(Vec *)(out + 2 * i * row_stride + 2 * j * l.dst_ld) = finish.activate_norm(y[i][j]);
+            *(Vec *)(out + 2 * i * l.dst_row + 2 * j * l.dst_ld) = finish.activate_norm(y[i][j]);
         });
     }
 
