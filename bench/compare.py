@@ -14,9 +14,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import multiprocessing
 import platform
 import sys
 import time
+import traceback
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import common
@@ -44,6 +47,16 @@ def conditions(options: Options) -> dict:
 
 def section(name: str):
     return importlib.import_module(f"sections.{name}")
+
+
+def run_section(name: str, options: Options) -> dict:
+    return section(name).measure(options)
+
+
+def run_alone(name: str, options: Options) -> dict:
+    """Measure in a fresh process: a command that it starts is charged with its parent's memory as well."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run_section, name, options).result()
 
 
 def write(results: dict, file: Path) -> None:
@@ -128,16 +141,26 @@ def main() -> None:
         cases=tuple(args.cases),
     )
     common.RESULTS.mkdir(exist_ok=True)
+    failed = []
     for name in () if args.render else args.sections:
         start = time.perf_counter()
         say(f"== {name}")
-        data = section(name).measure(options)
+        try:
+            data = run_alone(name, options)
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            failed.append(f"{name}: {error}")
+            continue
+        if name == "network" and options.cases and name in results:
+            data = section(name).merge(results[name]["data"], data)
         results[name] = {"conditions": conditions(options), "data": data}
         write(results, file)
         say(f"== {name}: {time.perf_counter() - start:.0f} s")
     if not results:
         sys.exit("no results yet")
     render({name: results[name] for name in SECTIONS if name in results}, stem)
+    if failed:
+        sys.exit("\n".join(["failed:", *failed]))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,13 @@ def measure(options: Options) -> dict:
     return {"cases": results, "versions": versions, "targets": targets(results)}
 
 
+def merge(old: dict, new: dict) -> dict:
+    """The results after a run of some cases: the others stay."""
+    every = {**old["cases"], **new["cases"]}
+    versions = {**old["versions"], **new["versions"]}
+    return {"cases": every, "versions": versions, "targets": targets(every)}
+
+
 def measure_case(case: Case, options: Options, best_modes: dict[str, str], versions: dict) -> dict:
     network = checkpoint_network(case.model).first(case.stems)
     input_file = music_magnitudes(options.audio, case.frames)
