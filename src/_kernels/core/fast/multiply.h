@@ -1,8 +1,8 @@
 // The products of a Winograd layer: at every point, [tiles x depth] times [depth x channels].
 //
-// The left operand lies as [depth / 16][tile][16], as the data transform writes it; the weights are packed in
-// panels of `panel` channels, [depth][panel]; the result lies as [channels / 16][tile][16], as the output
-// transform reads it. One micro-kernel holds `rows` tiles x one panel in registers.
+// The left operand lies as [depth / 16][tile][16], as the data transform writes it; the weights as panels of
+// `panel` channels, [depth][panel]; the result as [channels / 16][tile][16], as the output transform
+// reads it. One micro-kernel holds `rows` tiles x one panel in registers.
 #ifndef SPLEETERRT_FAST_MULTIPLY_H
 #define SPLEETERRT_FAST_MULTIPLY_H
 
@@ -21,18 +21,38 @@ template <int width> constexpr int max_rows()
     return vectors == 2 ? 6 : 3;
 }
 
-template <int rows, int width>
-static __attribute__((noinline)) void multiply_rows(int depth_blocks, const float *a, ptrdiff_t a_stride,
-                                                    const float *b, float *c, ptrdiff_t c_stride)
+// One call of the micro-kernel. Strides are floats between blocks of 16; `prefetch`: `prefetch_lines` cache lines
+// to fetch per block of depth, meanwhile.
+struct Product {
+    int depth_blocks;
+    const float *a;
+    ptrdiff_t a_stride;
+    const float *b;
+    float *c;
+    ptrdiff_t c_stride;
+    const char *prefetch;
+    int prefetch_lines;
+};
+
+template <int rows, int width, bool accumulate>
+static __attribute__((noinline)) void multiply_rows(const Product &product)
 {
     constexpr int vectors = width / lanes;
+    const float *a = product.a, *b = product.b;
+    float *c = product.c;
+    const char *prefetch = product.prefetch;
+    auto at = [&](int i, int v) {
+        return (Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block);
+    };
     Vec sum[rows][vectors];
 #pragma GCC unroll 32
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            sum[i][v] = Vec{};
-    for (int k = 0; k < depth_blocks; k++, a += a_stride) {
+            sum[i][v] = accumulate ? *at(i, v) : Vec{};
+    for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
+        for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
+            __builtin_prefetch(prefetch, 0, 2);
 #pragma GCC unroll 4
         for (int kk = 0; kk < block; kk++) {
             Vec weights[vectors];
@@ -53,63 +73,57 @@ static __attribute__((noinline)) void multiply_rows(int depth_blocks, const floa
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; v++)
-            *(Vec *)(c + (v * lanes / block) * c_stride + i * block + v * lanes % block) = sum[i][v];
+            *at(i, v) = sum[i][v];
 }
 
-using MultiplyRows = void (*)(int, const float *, ptrdiff_t, const float *, float *, ptrdiff_t);
+template <int width, bool accumulate, int rows = max_rows<width>()>
+static ALWAYS_INLINE void multiply_some_rows(int count, const Product &product)
+{
+    if constexpr (rows == 1)
+        multiply_rows<1, width, accumulate>(product);
+    else if (count == rows)
+        multiply_rows<rows, width, accumulate>(product);
+    else
+        multiply_some_rows<width, accumulate, rows - 1>(count, product);
+}
 
-// One panel of weights against all tiles, in groups of nearly equal size.
-template <int width>
-static void multiply_panel(int tiles, int depth_blocks, const float *a, ptrdiff_t a_stride, const float *b,
-                           float *c, ptrdiff_t c_stride)
+// One panel of weights against all tiles, in groups of nearly equal size. Meanwhile the next `panel_floats`
+// behind the panel come near.
+template <int width, bool accumulate> static void multiply_panel(int tiles, Product product, int panel_floats)
 {
     constexpr int most_rows = max_rows<width>();
-    static const MultiplyRows kernels[] = {
-        nullptr,
-        multiply_rows<1, width>,
-        multiply_rows<2, width>,
-        multiply_rows<3, width>,
-        multiply_rows<least(4, most_rows), width>,
-        multiply_rows<least(5, most_rows), width>,
-        multiply_rows<least(6, most_rows), width>,
-        multiply_rows<least(7, most_rows), width>,
-        multiply_rows<least(8, most_rows), width>,
-        multiply_rows<least(9, most_rows), width>,
-        multiply_rows<least(10, most_rows), width>,
-        multiply_rows<least(11, most_rows), width>,
-        multiply_rows<least(12, most_rows), width>,
-        multiply_rows<least(13, most_rows), width>,
-        multiply_rows<least(14, most_rows), width>,
-        multiply_rows<least(15, most_rows), width>,
-        multiply_rows<least(16, most_rows), width>,
-        multiply_rows<least(17, most_rows), width>,
-        multiply_rows<least(18, most_rows), width>,
-        multiply_rows<least(19, most_rows), width>,
-        multiply_rows<least(20, most_rows), width>,
-        multiply_rows<least(21, most_rows), width>,
-        multiply_rows<least(22, most_rows), width>,
-        multiply_rows<least(23, most_rows), width>,
-        multiply_rows<least(24, most_rows), width>,
-    };
-    int groups = (tiles + most_rows - 1) / most_rows;
-    for (int t = 0; groups > 0; groups--) {
-        const int rows = (tiles - t + groups - 1) / groups;
-        kernels[rows](depth_blocks, a + t * block, a_stride, b, c + t * block, c_stride);
+    const int groups = (tiles + most_rows - 1) / most_rows;
+    if (groups > 1) {
+        const int lines = panel_floats / block;
+        product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
+        product.prefetch_lines = (lines + groups * product.depth_blocks - 1) / (groups * product.depth_blocks);
+    }
+    for (int left = groups, t = 0; left > 0; left--) {
+        const int rows = (tiles - t + left - 1) / left;
+        Product part = product;
+        part.a += t * block;
+        part.c += t * block;
+        multiply_some_rows<width, accumulate>(rows, part);
+        product.prefetch += (ptrdiff_t)product.prefetch_lines * product.depth_blocks * 64;
         t += rows;
     }
 }
 
 // All channels (a multiple of 16): full panels, then a narrow one.
+template <bool accumulate = false>
 static inline void multiply(int tiles, int depth_blocks, int channel_blocks, const float *a, ptrdiff_t a_stride,
                             const float *b, float *c, ptrdiff_t c_stride)
 {
+    const int panel_floats = depth_blocks * block * panel;
     int done = 0;
-    for (; (done + panel / block) <= channel_blocks; done += panel / block) {
-        multiply_panel<panel>(tiles, depth_blocks, a, a_stride, b, c + done * c_stride, c_stride);
-        b += (ptrdiff_t)depth_blocks * block * panel;
+    for (; done + panel / block <= channel_blocks; done += panel / block) {
+        multiply_panel<panel, accumulate>(
+            tiles, {depth_blocks, a, a_stride, b, c + done * c_stride, c_stride, nullptr, 0}, panel_floats);
+        b += panel_floats;
     }
     if (done < channel_blocks)
-        multiply_panel<block>(tiles, depth_blocks, a, a_stride, b, c + done * c_stride, c_stride);
+        multiply_panel<block, accumulate>(
+            tiles, {depth_blocks, a, a_stride, b, c + done * c_stride, c_stride, nullptr, 0}, 0);
 }
 
 // Where weight (k, channel) of a [depth x channels] operand lies in the packed panels.

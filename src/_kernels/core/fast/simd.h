@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace FAST_ISA {
@@ -37,8 +41,29 @@ static ALWAYS_INLINE Vec select(IntVec mask, Vec a, Vec b)
 {
     return (Vec)((mask & (IntVec)a) | (~mask & (IntVec)b));
 }
-static ALWAYS_INLINE Vec at_most(Vec x, float bound) { return select(x > bound, broadcast(bound), x); }
-static ALWAYS_INLINE Vec at_least(Vec x, float bound) { return select(x < bound, broadcast(bound), x); }
+static ALWAYS_INLINE Vec least(Vec a, Vec b) { return a < b ? a : b; } // one instruction in this form
+static ALWAYS_INLINE Vec most(Vec a, Vec b) { return a > b ? a : b; }
+
+// Past the caches, for what is read much later. A whole cache line is written by neighbouring stores.
+static ALWAYS_INLINE void stream(float *p, Vec v)
+{
+#if defined(__AVX512F__)
+    _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX2__)
+    _mm256_stream_ps(p, (__m256)v);
+#elif defined(__SSE2__)
+    _mm_stream_ps(p, (__m128)v);
+#else
+    *(Vec *)p = v;
+#endif
+}
+// Streamed values are seen by other threads in order after this.
+static ALWAYS_INLINE void end_streams()
+{
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
 
 // Interleaves the low or the high halves of two vectors: a0 b0 a1 b1 ...
 #if defined(__AVX512F__)
@@ -81,23 +106,22 @@ static ALWAYS_INLINE void transpose(Vec (&v)[lanes])
 template <typename T> static constexpr T least(T a, T b) { return a < b ? a : b; }
 template <typename T> static constexpr T most(T a, T b) { return a > b ? a : b; }
 
-// exp(x) = 2^n (1 + p): the same reduction and polynomial as core/elementwise.c `exp_parts`.
+// exp(x) = 2^n (1 + p), |p| < 0.42: x = n ln 2 + r, p = r + r^2 q(r) with a minimax polynomial q (1e-8
+// of p). x within -87 ... 88.
 static ALWAYS_INLINE void exp_parts(Vec x, Vec &two_n, Vec &p)
 {
-    x = at_most(at_least(x, -87.0f), 88.0f);
-    const float magic = 12582912.0f;
+    const float magic = 12582912.0f; // 1.5 * 2^23: adding it rounds to an integer
     Vec shifted = x * 1.44269504088896341f + magic;
     Vec n = shifted - magic;
     Vec r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;
-    Vec q = broadcast(1.0f / 5040.0f);
-    q = q * r + 1.0f / 720.0f;
-    q = q * r + 1.0f / 120.0f;
-    q = q * r + 1.0f / 24.0f;
-    q = q * r + 1.0f / 6.0f;
-    q = q * r + 0.5f;
-    p = r + r * r * q;
-    two_n = (Vec)(((IntVec)shifted - 0x4b400000 + 127) << 23);
+    Vec q = broadcast(0.00138824969f);
+    q = q * r + 0.00836664718f;
+    q = q * r + 0.0416672044f;
+    q = q * r + 0.16666542f;
+    q = q * r + 0.49999997f;
+    p = r + (r * r) * q;
+    two_n = (Vec)(((IntVec)shifted << 23) + (127 << 23));
 }
 
 enum Activation { None = 0, LeakyRelu = 1, Relu = 2, Elu = 3 }; // the codes of core/elementwise.h
@@ -105,13 +129,13 @@ enum Activation { None = 0, LeakyRelu = 1, Relu = 2, Elu = 3 }; // the codes of 
 template <int kind> static ALWAYS_INLINE Vec activate(Vec x)
 {
     if constexpr (kind == LeakyRelu)
-        return select(x > 0.0f, x, x * 0.2f);
+        return most(x, x * 0.2f);
     else if constexpr (kind == Relu)
-        return select(x > 0.0f, x, Vec{});
+        return most(x, Vec{});
     else if constexpr (kind == Elu) {
         Vec two_n, p;
-        exp_parts(x, two_n, p);
-        return select(x > 0.0f, x, (two_n - 1.0f) + two_n * p);
+        exp_parts(most(least(x, Vec{}), broadcast(-87.0f)), two_n, p);
+        return most(x, (two_n - 1.0f) + two_n * p); // exp(x) - 1 >= x
     } else
         return x;
 }
@@ -119,7 +143,7 @@ template <int kind> static ALWAYS_INLINE Vec activate(Vec x)
 static ALWAYS_INLINE Vec sigmoid(Vec x)
 {
     Vec two_n, p;
-    exp_parts(-x, two_n, p);
+    exp_parts(least(most(-x, broadcast(-87.0f)), broadcast(88.0f)), two_n, p);
     return 1.0f / (1.0f + two_n + two_n * p);
 }
 
