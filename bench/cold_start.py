@@ -29,7 +29,6 @@ from common import (
 )
 from peers import ensure_checkpoints, spleeter_python
 
-
 COMMANDS = ("spleeterrt separate", "spleeter separate")
 
 

@@ -76,7 +76,12 @@ def targets_table(results: dict) -> str:
         for line in results.get(name, {}).get("data", {}).get("targets", []):
             bound = ("at most " if line["at_most"] else "at least ") + show(line["bound"], line["unit"])
             rows.append(
-                [line["what"], bound, show(line["value"], line["unit"]), "met" if line["met"] else "**missed**"]
+                [
+                    line["what"],
+                    bound,
+                    show(line["value"], line["unit"]),
+                    "met" if line["met"] else "**missed**",
+                ]
             )
     return common.table(["target", "bound", "measured", ""], rows)
 
@@ -94,7 +99,9 @@ def conditions_text(results: dict) -> str:
     versions: dict = {}
     for name in names:
         versions.update(results[name]["data"].get("versions", {}))
-    lines.append("- versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
+    lines.append(
+        "- versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    )
     return "\n".join(lines)
 
 

@@ -92,7 +92,9 @@ def measure(
 def row(entry: dict, low_memory: bool) -> list[str]:
     """Of the table; `HEADER` is above it."""
     limit = LIMITS[low_memory].get(entry["model"])
-    verdict = "" if limit is None else f"{limit / 1e6:.0f}: {'met' if entry['peak'] <= limit else '**missed**'}"
+    verdict = (
+        "" if limit is None else f"{limit / 1e6:.0f}: {'met' if entry['peak'] <= limit else '**missed**'}"
+    )
     return [
         entry["model"],
         f"{entry['minutes']:g}",

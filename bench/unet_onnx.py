@@ -71,7 +71,10 @@ class Graph:
 
 
 def write_onnx(
-    path: Path, stems: Mapping[str, Mapping[str, np.ndarray]], activations: Mapping[str, str], shape: list[int]
+    path: Path,
+    stems: Mapping[str, Mapping[str, np.ndarray]],
+    activations: Mapping[str, str],
+    shape: list[int],
 ) -> Path:
     """A model with the input `mix` [N, 2, T, F] and one output per stem."""
     graph = Graph()

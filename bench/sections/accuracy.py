@@ -38,7 +38,9 @@ def measure(options: Options) -> dict:
     quantiles: dict[str, list[float]] = {}
     missing: dict[str, str] = {}
     chosen = [
-        c for c in CONTESTANTS.values() if c.key not in WITHOUT and (not options.only or c.key in options.only)
+        c
+        for c in CONTESTANTS.values()
+        if c.key not in WITHOUT and (not options.only or c.key in options.only)
     ]
     for title, network, file in cases(options):
         say(title)
@@ -81,9 +83,9 @@ def markdown(data: dict) -> str:
         rows.append([title, f"{low:.2f} {middle:.2f} {high:.2f}", *cells, f"{ratio:.2f}"])
     parts = [
         "Largest difference of the masks from those of a float64 network, one stem. Cases: activations, "
-        "weights (the random checkpoint, or the same with batch norms that scale channels over four decades and "
-        "with both signs), input (noise with a falling spectrum, or music). The masks' 5 %, 50 % and 95 % "
-        "quantiles show that they are not saturated.",
+        "weights (the random checkpoint, or the same with batch norms that scale channels over four decades "
+        "and with both signs), input (noise with a falling spectrum, or music). The masks' 5 %, 50 % and "
+        "95 % quantiles show that they are not saturated.",
         table(
             ["", "masks", *(CONTESTANTS[key].title for key in keys), "spleeterrt / PyTorch"],
             rows,

@@ -85,17 +85,17 @@ def targets(data: dict) -> list[dict]:
                 speed = data["seconds"] / ours["median"]
                 lines.append(target(f"{model}: times real time", speed, 70))
             around = 100 * ours["around"]
-            lines.append(target(f"{model}: stages around the networks, share of the time", around, 100 * SHARE,
-                                at_most=True, unit="%"))  # fmt: skip
+            what = f"{model}: stages around the networks, share of the time"
+            lines.append(target(what, around, 100 * SHARE, at_most=True, unit="%"))
     return lines
 
 
 def markdown(data: dict) -> str:
     parts = [
-        f"{data['seconds']} s of music in memory to all stems in memory, {data['threads']} threads, one process "
-        "each, in turn, after two runs to warm up. Spleeter's `separate()` builds its graph and reads its "
-        "checkpoint at every call; the session is built once by Spleeter's own code and kept. The difference is "
-        "the largest one of a sample from ours, full scale 1."
+        f"{data['seconds']} s of music in memory to all stems in memory, {data['threads']} threads, one "
+        "process each, in turn, after two runs to warm up. Spleeter's `separate()` builds its graph and "
+        "reads its checkpoint at every call; the session is built once by Spleeter's own code and kept. The "
+        "difference is the largest one of a sample from ours, full scale 1."
     ]
     for model, entry in data["models"].items():
         results = entry["results"]
@@ -111,7 +111,8 @@ def markdown(data: dict) -> str:
         parts += [f"### {model}", table(header, rows)]
         if ours:
             parts.append(
-                f"Stages around the networks (time of `separate` outside `Model.forward`): {ours['around']:.1%}."
+                "Stages around the networks (time of `separate` outside `Model.forward`): "
+                f"{ours['around']:.1%}."
             )
         parts += [f"- {name}: not run: {why}" for name, why in entry["missing"].items()]
     return "\n\n".join(parts)

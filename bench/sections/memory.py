@@ -65,8 +65,8 @@ def targets(data: dict) -> list[dict]:
 
 def markdown(data: dict) -> str:
     parts = [
-        f"`spleeterrt separate --threads {data['threads']}`, 16-bit WAV to 16-bit WAV; the whole command's peak "
-        "resident set."
+        f"`spleeterrt separate --threads {data['threads']}`, 16-bit WAV to 16-bit WAV; the whole command's "
+        "peak resident set."
     ]
     for key, low in (("default", False), ("low", True)):
         if data[key]:

@@ -137,8 +137,8 @@ def markdown(data: dict) -> str:
     parts = [
         "Milliseconds for one segment and all stems of the case, each contestant in its own memory layout, "
         "on the same weights and the same music. The error is the largest one of the masks against "
-        "float64. The ratios say how many times faster the default plan of spleeterrt is: the median over the "
-        "rounds, and of the fastest runs. Memory is the worker process's peak, its Python included."
+        "float64. The ratios say how many times faster the default plan of spleeterrt is: the median over "
+        "the rounds, and of the fastest runs. Memory is the worker process's peak, its Python included."
     ]
     for case in data["cases"].values():
         results = case["results"]
@@ -164,8 +164,8 @@ def markdown(data: dict) -> str:
         if case["missing"]:
             parts.append("\n".join(f"- {name}: not run: {why}" for name, why in case["missing"].items()))
     parts.append(
-        "Ways to run several stems: `graph`, one graph of all stems on all threads (PyTorch: the stems in turn); "
-        "`turn`, a graph each, in turn, on all threads; `parallel`, a graph each on one thread, at the same "
-        "time. All are tried with two stems, the best counts and goes on to the whole models."
+        "Ways to run several stems: `graph`, one graph of all stems on all threads (PyTorch: the stems in "
+        "turn); `turn`, a graph each, in turn, on all threads; `parallel`, a graph each on one thread, at the "
+        "same time. All are tried with two stems, the best counts and goes on to the whole models."
     )
     return "\n\n".join(parts)

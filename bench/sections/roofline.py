@@ -64,10 +64,11 @@ def markdown(data: dict) -> str:
     parts = [
         f"One stem, one segment, one thread, instruction set {data['isa']}. The core at its best, GFLOP/s: "
         f"multiply-adds on registers {fma or 'not measured (no C compiler)'}; sgemm {limits['sgemm']:.0f}. "
-        f"Copying 256 MB: {limits['bandwidth']:.1f} GB/s read and written. *Plain*: operations of the convolution "
-        "as it is defined, in the time the layer took. *Done*: the products that its method really does "
-        "(Winograd's transforms, e1's and d6's too, are overhead and not counted). Intensity: operations done per "
-        "byte, if input, output and weights crossed the memory once. Layers that run strip by strip are one line."
+        f"Copying 256 MB: {limits['bandwidth']:.1f} GB/s read and written. *Plain*: operations of the "
+        "convolution as it is defined, in the time the layer took. *Done*: the products that its method "
+        "really does (Winograd's transforms, those of the weights too where the layer makes them, are overhead "
+        "and not counted). Intensity: operations done per byte, if input, output and weights crossed the memory "
+        "once. Layers that run strip by strip are one line."
     ]
     for frames, entry in data["frames"].items():
         total = sum(layer["seconds"] for layer in entry["layers"])
@@ -76,12 +77,24 @@ def markdown(data: dict) -> str:
             seconds = layer["seconds"]
             rate = layer["done"] / seconds / 1e9
             roof = min(limits["peak"], limits["bandwidth"] * layer["done"] / layer["bytes"])
-            rows.append([layer["name"], layer["method"], f"{1e3 * seconds:.2f}", f"{seconds / total:.1%}",
-                         f"{layer['plain'] / seconds / 1e9:.0f}", f"{rate:.0f}", f"{rate / limits['peak']:.0%}",
-                         f"{layer['done'] / layer['bytes']:.0f}", f"{rate / roof:.0%}"])  # fmt: skip
-        plain, done = (sum(layer[key] for layer in entry["layers"]) for key in ("plain", "done"))
-        rows.append(["**all**", "", f"{1e3 * total:.2f}", "", f"{plain / total / 1e9:.0f}",
-                     f"{done / total / 1e9:.0f}", f"{done / total / 1e9 / limits['peak']:.0%}", "", ""])  # fmt: skip
+            rows.append(
+                [
+                    layer["name"],
+                    layer["method"],
+                    f"{1e3 * seconds:.2f}",
+                    f"{seconds / total:.1%}",
+                    f"{layer['plain'] / seconds / 1e9:.0f}",
+                    f"{rate:.0f}",
+                    f"{rate / limits['peak']:.0%}",
+                    f"{layer['done'] / layer['bytes']:.0f}",
+                    f"{rate / roof:.0%}",
+                ]
+            )
+        plain, done = (
+            sum(layer[key] for layer in entry["layers"]) / total / 1e9 for key in ("plain", "done")
+        )
+        whole = [f"{1e3 * total:.2f}", "", f"{plain:.0f}", f"{done:.0f}", f"{done / limits['peak']:.0%}"]
+        rows.append(["**all**", "", *whole, "", ""])
         header = ["layer", "method", "ms", "share", "plain GFLOP/s", "done GFLOP/s", "of the peak",
                   "FLOP per byte", "of the roof"]  # fmt: skip
         parts += [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import contestants
 import numpy as np
 from common import table
@@ -95,7 +93,7 @@ def targets(data: dict) -> list[dict]:
 def markdown(data: dict) -> str:
     rows = []
     for model, entries in data["lengths"].items():
-        a, b, worst = fit(entries)
+        a, b, _ = fit(entries)
         for entry in entries:
             minutes, seconds = entry["minutes"], entry["seconds"]
             rows.append([model, minutes, f"{seconds:.2f}", f"{seconds / minutes:.3f}",
@@ -106,14 +104,15 @@ def markdown(data: dict) -> str:
         for model, (a, b, worst) in ((model, fit(entries)) for model, entries in data["lengths"].items())
     ]
     threads = [
-        [name, *itertools.chain(*((milliseconds(entry[n]["min"]), milliseconds(entry[n]["median"])) for n in "12")),
+        [name, *(milliseconds(entry[n][kind]) for n in "12" for kind in ("min", "median")),
          f"{entry['ratio']['median']:.2f}", f"{entry['ratio']['min']:.2f}"]
         for name, entry in data["parallel"].items()
     ]  # fmt: skip
     return "\n\n".join(
         [
-            f"`Separator.separate_blocks` fed with blocks of one second, a minute of music again and again, in "
-            f"constant memory, {data['threads']} threads, one process per model. Peak: of the process so far.",
+            f"`Separator.separate_blocks` fed with blocks of one second, a minute of music again and again, "
+            f"in constant memory, {data['threads']} threads, one process per model. Peak: of the process so "
+            "far.",
             table(["model", "minutes", "s", "s per minute", "x real time", "fit", "peak MB"], rows),
             "\n".join(lines),
             "The networks of all stems, batches of segments (T=512), one thread and two, in turn:",
