@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("audio", nargs="*", type=Path, help="music; default: tests/data/clip.*")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION",
                         help=f"of {', '.join(SECTIONS)}; default: all")  # fmt: skip
-    parser.add_argument("--rounds", type=int, help="default: 7; 2 with --quick")
+    parser.add_argument("--rounds", type=int, help="default: 5; 2 with --quick")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[], metavar="CONTESTANT",
                         help="for network and accuracy, e.g. ours openvino-f32")  # fmt: skip
@@ -141,7 +141,7 @@ def main() -> None:
     results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     options = Options(
         audio=[path.resolve() for path in args.audio] or common.default_music(),
-        rounds=args.rounds or (2 if args.quick else 7),
+        rounds=args.rounds or (2 if args.quick else 5),
         threads=args.threads,
         quick=args.quick,
         only=tuple(args.only),

@@ -78,7 +78,7 @@ def test_pack_weights(benchmark, isa):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_around_the_networks(benchmark, threads):
-    """Minute-long separation into two stems by networks that only halve the mix: STFT, masks, inverse, joining."""
+    """Minute-long separation into two stems by networks that only halve the mix."""
     config = CONFIG.replace(instruments=("vocals", "accompaniment"))
     model = Model(config, {stem: random_stem(config, 0) for stem in config.instruments})
 

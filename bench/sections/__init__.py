@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TURN_SECONDS = 0.4  # a turn repeats short runs until it is about this long
-PAUSE = 0.15  # between turns: worker threads of the one before go to sleep
+TURN_SECONDS = 0.25  # a turn repeats short runs until it is about this long
+LONG_RUN = 0.3  # seconds; longer ones need no uncounted run before
+PAUSE = 0.1  # between turns: worker threads of the one before go to sleep
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Options:
     """
 
     audio: list[Path]
-    rounds: int = 7
+    rounds: int = 5
     threads: int = 2
     quick: bool = False
     only: tuple[str, ...] = ()
@@ -38,20 +39,22 @@ class Options:
 
 
 def take_turns(workers: Mapping, rounds: int, turn_seconds: float = TURN_SECONDS) -> dict[str, list[dict]]:
-    """Time loaded workers in turn (A B C A B C), each with one uncounted run before.
+    """Time loaded workers in turn (A B C A B C), short runs with an uncounted one before.
 
     Returns:
         {name: one answer per round}, with `value`, the median of its seconds.
     """
     repeats: dict[str, int] = {}
+    warm: dict[str, bool] = {}
     for name, worker in workers.items():
-        once = min(worker.ask("time")["seconds"])
+        once = min(worker.ask("time", warm=False)["seconds"])
         repeats[name] = max(1, min(10, round(turn_seconds / once)))
+        warm[name] = once < LONG_RUN
     answers: dict[str, list[dict]] = {name: [] for name in workers}
     for _ in range(rounds):
         for name, worker in workers.items():
             time.sleep(PAUSE)
-            answer = worker.ask("time", repeats=repeats[name])
+            answer = worker.ask("time", repeats=repeats[name], warm=warm[name])
             answers[name].append({**answer, "value": statistics.median(answer["seconds"])})
     return answers
 

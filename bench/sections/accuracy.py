@@ -8,7 +8,7 @@ from pathlib import Path
 import contestants
 import numpy as np
 from common import table
-from contestants import CONTESTANTS, WorkerError, error_of, say
+from contestants import CONTESTANTS, Worker, WorkerError, error_of, say, unavailable
 from networks import Network, checkpoint_network, music_magnitudes, random_magnitudes, spread_network
 
 from . import Options, target
@@ -42,20 +42,25 @@ def measure(options: Options) -> dict:
         for c in CONTESTANTS.values()
         if c.key not in WITHOUT and (not options.only or c.key in options.only)
     ]
-    for title, network, file in cases(options):
+    every = list(cases(options))
+    for title, network, file in every:
         say(title)
         masks = contestants.reference_masks(network, file)
         quantiles[title] = [float(q) for q in np.quantile(masks, (0.05, 0.5, 0.95))]
-        jobs = [(c, {"input": str(file), "mode": "graph", **network.request}) for c in chosen]
-        workers, absent = contestants.start(jobs, 1)
-        missing.update(absent)
         rows[title] = {}
-        for name, worker in workers.items():
-            with worker:
-                try:
-                    rows[title][name.split("/")[0]] = error_of(worker, network, file)
-                except WorkerError as error:
-                    missing[name] = str(error)
+    for contestant in chosen:
+        say(contestant.title)
+        if reason := unavailable(contestant):
+            missing[contestant.key] = reason
+            continue
+        try:
+            with Worker(contestant, options.threads) as worker:
+                for title, network, file in every:
+                    request = {**contestant.options, "input": str(file), "mode": "graph", **network.request}
+                    worker.ask("load", threads=options.threads, **request)
+                    rows[title][contestant.key] = error_of(worker, network, file)
+        except WorkerError as error:
+            missing[contestant.key] = str(error)
     return {"errors": rows, "quantiles": quantiles, "missing": missing, "targets": targets(rows)}
 
 

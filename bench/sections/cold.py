@@ -27,7 +27,7 @@ def short_file(options: Options) -> tuple[Path, float]:
 
 def measure(options: Options) -> dict:
     audio, seconds = short_file(options)
-    timings, peaks = cold_start.measure(audio, "2stems", min(options.rounds, 5))
+    timings, peaks = cold_start.measure(audio, "2stems", min(options.rounds, 4))
     results = {
         name: {
             "rounds": list(timing.rounds),

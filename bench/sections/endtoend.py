@@ -52,7 +52,7 @@ def _measure(model: str, seconds: float, options: Options, versions: dict) -> di
             file.unlink()
             versions.update(worker.ask("versions")["versions"])
         # Spleeter takes seconds: its turns are single runs.
-        answers = take_turns(workers, min(options.rounds, 5), turn_seconds=2.0)
+        answers = take_turns(workers, min(options.rounds, 4), turn_seconds=1.0)
         results = {}
         for name, rounds in answers.items():
             results[name] = {
@@ -93,7 +93,7 @@ def targets(data: dict) -> list[dict]:
 def markdown(data: dict) -> str:
     parts = [
         f"{data['seconds']} s of music in memory to all stems in memory, {data['threads']} threads, one "
-        "process each, in turn, after two runs to warm up. Spleeter's `separate()` builds its graph and "
+        "process each, in turn, after a run to warm up. Spleeter's `separate()` builds its graph and "
         "reads its checkpoint at every call; the session is built once by Spleeter's own code and kept. The "
         "difference is the largest one of a sample from ours, full scale 1."
     ]

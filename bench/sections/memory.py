@@ -31,7 +31,7 @@ def measure(options: Options) -> dict:
 
 def low_memory_speed(model: str, options: Options) -> dict:
     """Seconds of the command: `--low-memory`, and the im2col path with the default memory, in turn."""
-    wav = command.long_wav(options.audio, 1 if options.quick else 2)
+    wav = command.long_wav(options.audio, 1)
     runs: dict = {"low": [], "im2col": [], "default": []}
     ways: dict = {
         "low": ((FLAG,), {}),

@@ -12,6 +12,7 @@ from networks import checkpoint_network, music_magnitudes
 from . import Options, milliseconds, ratios, summary, take_turns, target, times
 
 TITLE = "The networks"
+SELECTION_ROUNDS = 2  # to find the best way of running several stems
 
 
 @dataclass(frozen=True)
@@ -76,24 +77,25 @@ def measure_case(case: Case, options: Options, best_modes: dict[str, str], versi
             except WorkerError as error:
                 missing[name] = str(error)
                 workers.pop(name).close()
-        answers = take_turns(workers, options.rounds)
-        variants = {
-            name: {
+        # Which way of several is the best, first; only that one takes part in the rounds that count.
+        ways = {name.partition("/")[0] for name in workers}
+        tried = take_turns(workers, SELECTION_ROUNDS) if len(ways) < len(workers) else {}
+        variants = {name: summary(rounds)["median"] for name, rounds in tried.items()}
+        for name in slower_ways(variants):
+            workers.pop(name).close()
+        best: dict[str, dict] = {}
+        for name, rounds in take_turns(workers, options.rounds).items():
+            key, _, mode = name.partition("/")
+            best[key] = {
+                "title": CONTESTANTS[key].title,
+                "mode": mode,
                 **summary(rounds),
                 "error": errors[name],
                 "peak": workers[name].ask("memory")["peak"],
             }
-            for name, rounds in answers.items()
-        }
     finally:
         for worker in workers.values():
             worker.close()
-    best: dict[str, dict] = {}
-    for name, result in variants.items():
-        key, _, mode = name.partition("/")
-        if key not in best or result["median"] < best[key]["median"]:
-            best[key] = {**result, "mode": mode, "title": CONTESTANTS[key].title}
-    variant_medians = {name: result["median"] for name, result in variants.items()}
     return {
         "title": case.title,
         "model": case.model,
@@ -101,14 +103,24 @@ def measure_case(case: Case, options: Options, best_modes: dict[str, str], versi
         "frames": case.frames,
         "threads": case.threads,
         "results": best,
-        "variants": variant_medians,
+        "slower": {name: variants[name] for name in slower_ways(variants)},
         "missing": missing,
     }
+
+
+def slower_ways(medians: dict[str, float]) -> list[str]:
+    """The names (`key/mode`) that another mode of the same contestant beats."""
+    best: dict[str, str] = {}
+    for name in sorted(medians, key=lambda name: medians[name]):
+        best.setdefault(name.partition("/")[0], name)
+    return [name for name in medians if name not in best.values()]
 
 
 def _modes(contestant: Contestant, case: Case, best_modes: dict[str, str]) -> tuple[str, ...]:
     if case.stems == 1:
         return ("graph",)
+    if contestant.key == "ours-generic":  # slow, and nobody's choice: once is enough
+        return ()
     if contestant.key in best_modes:
         return (best_modes[contestant.key],)
     # With one thread nothing runs at the same time.
@@ -153,19 +165,14 @@ def markdown(data: dict) -> str:
             rows.append(row)
         header = ["", "min ms", "median ms", "ratio", "of minima", "mask error", "peak MB"]
         parts += [f"### {case['title']}", table(header, rows)]
-        losers = {
-            name: seconds
-            for name, seconds in case["variants"].items()
-            if case["stems"] > 1 and name.split("/")[1] != results[name.split("/")[0]]["mode"]
-        }
-        if losers:
-            slower = ", ".join(f"{name} {milliseconds(seconds)}" for name, seconds in losers.items())
+        if case["slower"]:
+            slower = ", ".join(f"{name} {milliseconds(seconds)}" for name, seconds in case["slower"].items())
             parts.append(f"Slower ways of the same (median ms): {slower}.")
         if case["missing"]:
             parts.append("\n".join(f"- {name}: not run: {why}" for name, why in case["missing"].items()))
     parts.append(
         "Ways to run several stems: `graph`, one graph of all stems on all threads (PyTorch: the stems in "
-        "turn); `turn`, a graph each, in turn, on all threads; `parallel`, a graph each on one thread, at the "
-        "same time. All are tried with two stems, the best counts and goes on to the whole models."
+        "turn); `turn`, a graph each, in turn, on all threads; `parallel`, a graph each on one thread, at "
+        "the same time. All are tried with two stems, the best counts and goes on to the whole models."
     )
     return "\n\n".join(parts)

@@ -66,9 +66,9 @@ def markdown(data: dict) -> str:
         f"multiply-adds on registers {fma or 'not measured (no C compiler)'}; sgemm {limits['sgemm']:.0f}. "
         f"Copying 256 MB: {limits['bandwidth']:.1f} GB/s read and written. *Plain*: operations of the "
         "convolution as it is defined, in the time the layer took. *Done*: the products that its method "
-        "really does (Winograd's transforms, those of the weights too where the layer makes them, are overhead "
-        "and not counted). Intensity: operations done per byte, if input, output and weights crossed the memory "
-        "once. Layers that run strip by strip are one line."
+        "really does (Winograd's transforms, those of the weights too where the layer makes them, are "
+        "overhead and not counted). Intensity: operations done per byte, if input, output and weights "
+        "crossed the memory once. Layers that run strip by strip are one line."
     ]
     for frames, entry in data["frames"].items():
         total = sum(layer["seconds"] for layer in entry["layers"])
