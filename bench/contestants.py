@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from common import BENCH, cpu_flags
 from networks import FOLDER, Network, mask_error, reference_file
 from peers import runtimes_python, spleeter_python
 
-FAILED = "failed"
+_number = itertools.count()  # of the workers' logs
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Worker:
     def __init__(self, contestant: Contestant, threads: int, timeout: float = 400) -> None:
         self.contestant, self.timeout = contestant, timeout
         cores = sorted(os.sched_getaffinity(0))[-threads:] if hasattr(os, "sched_getaffinity") else []
-        log = FOLDER / "logs" / f"{contestant.key}.log"
+        log = FOLDER / "logs" / f"{contestant.key}-{next(_number)}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log.open("w")
         self._process = subprocess.Popen(
@@ -152,17 +153,21 @@ class Worker:
         finally:
             watchdog.cancel()
         if not line:
-            raise WorkerError(f"ended or hung at `{do}`; see {self._log.name}")
+            raise WorkerError(f"ended or hung at `{do}`; see {Path(self._log.name).name} in the cache")
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(answer["error"])
         return answer
 
-    def close(self) -> None:
+    def end(self) -> None:
+        """Tell it that there is nothing more to do; `close` waits for its end."""
         for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+
+    def close(self) -> None:
+        self.end()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -181,7 +186,7 @@ def say(*words: object) -> None:
 
 
 def start(contestants: Sequence[tuple[Contestant, dict]], threads: int) -> tuple[dict, dict]:
-    """Start and load workers, one after the other.
+    """Start workers, all at once, and load them, one after the other.
 
     Args:
         contestants: each with its load request.
@@ -191,21 +196,32 @@ def start(contestants: Sequence[tuple[Contestant, dict]], threads: int) -> tuple
     """
     workers: dict[str, Worker] = {}
     missing: dict[str, str] = {}
+    requests: dict[str, dict] = {}
     for contestant, request in contestants:
         name = contestant.key + (f"/{request['mode']}" if "mode" in request else "")
         if reason := unavailable(contestant):
             missing[name] = reason
-            continue
-        worker = Worker(contestant, threads)
+        else:
+            workers[name], requests[name] = Worker(contestant, threads), request
+    for name, worker in list(workers.items()):
+        contestant, request = worker.contestant, requests[name]
         try:
             seconds = worker.ask("load", threads=threads, **{**contestant.options, **request})["seconds"]
             say(f"  {name}: ready in {seconds:.1f} s")
-            workers[name] = worker
         except WorkerError as error:
             say(f"  {name}: {error}")
             missing[name] = str(error)
-            worker.close()
+            workers.pop(name).close()
     return workers, missing
+
+
+def close(workers: Iterable[Worker]) -> None:
+    """End all of them."""
+    every = list(workers)
+    for worker in every:
+        worker.end()
+    for worker in every:
+        worker.close()
 
 
 def reference_masks(network: Network, input_file: Path):

@@ -67,8 +67,7 @@ def _measure(model: str, seconds: float, options: Options, versions: dict) -> di
             shares = [1 - a["network"] / a["seconds"][-1] for a in answers["ours"]]
             results["ours"]["around"] = statistics.median(shares)
     finally:
-        for worker in workers.values():
-            worker.close()
+        contestants.close(workers.values())
     return {"results": results, "missing": missing}
 
 

@@ -94,8 +94,7 @@ def measure_case(case: Case, options: Options, best_modes: dict[str, str], versi
                 "peak": workers[name].ask("memory")["peak"],
             }
     finally:
-        for worker in workers.values():
-            worker.close()
+        contestants.close(workers.values())
     return {
         "title": case.title,
         "model": case.model,

@@ -65,8 +65,7 @@ def two_threads(model: str, segments: int, options: Options) -> dict:
             workers[str(threads)] = started["ours"]
         answers = take_turns(workers, options.rounds, turn_seconds=0.8)
     finally:
-        for worker in workers.values():
-            worker.close()
+        contestants.close(workers.values())
     results = {threads: summary(rounds) for threads, rounds in answers.items()}
     return {**results, "ratio": ratios(results["1"], results["2"])}
 
