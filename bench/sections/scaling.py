@@ -22,7 +22,9 @@ def measure(options: Options) -> dict:
         data["lengths"][model] = lengths(model, options)
     for model, segments in (("2stems", 1), ("4stems", 2)):
         say(f"1 and 2 threads: {model}, {segments} segments")
-        data["parallel"][f"{model}, {segments}"] = two_threads(model, segments, options)
+        data["parallel"][f"{model}, {segments} segment{'s' * (segments > 1)}"] = two_threads(
+            model, segments, options
+        )
     data["targets"] = targets(data)
     return data
 
@@ -83,7 +85,7 @@ def fit(rows: list[dict]) -> tuple[float, float, float]:
 
 def targets(data: dict) -> list[dict]:
     return [
-        target(f"Networks of {name.replace(',', ', segments:')}: 2 threads against 1",
+        target(f"Networks of {name}: 2 threads against 1",
                entry["ratio"]["median"], 1.85)
         for name, entry in data["parallel"].items()
     ]  # fmt: skip
@@ -115,7 +117,7 @@ def markdown(data: dict) -> str:
             table(["model", "minutes", "s", "s per minute", "x real time", "fit", "peak MB"], rows),
             "\n".join(lines),
             "The networks of all stems, batches of segments (T=512), one thread and two, in turn:",
-            table(["model, segments", "1 thread min ms", "median", "2 threads min ms", "median", "ratio",
+            table(["", "1 thread min ms", "median", "2 threads min ms", "median", "ratio",
                    "of minima"], threads),
         ]
     )  # fmt: skip

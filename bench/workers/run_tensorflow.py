@@ -99,5 +99,5 @@ KINDS = {"network": Network, "separate": Separation, "session": OneSession}
 if __name__ == "__main__":
     serve(
         lambda request: KINDS[request["kind"]](request),
-        lambda: {name: metadata.version(name) for name in ("spleeter", "tensorflow", "numpy")},
+        lambda: {name: metadata.version(name) for name in ("spleeter", "tensorflow")},
     )
