@@ -11,13 +11,14 @@ import argparse
 
 import common
 import numpy as np
+from operations import joined, layer_works
 from spleeterrt._kernels import nn
 
 from spleeterrt import ModelConfig
 from spleeterrt.kernels import gemm
-from spleeterrt.layers import DEPTH, LAYER_NAMES, channels, lower, weight_layout
+from spleeterrt.layers import DEPTH, LAYER_NAMES, channels, weight_layout
 from spleeterrt.network import Model
-from spleeterrt.planner import default_isa, make_plan
+from spleeterrt.planner import Plan, default_isa, make_plan, methods_at
 
 STAGES = ("columns", "gemm", "rest")
 TARGET = 1.5
@@ -47,11 +48,15 @@ def random_stem(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
     return stem
 
 
-def gemm_flops(config: ModelConfig, frames: int, bins: int) -> np.ndarray:
-    """Floating-point operations of each layer's GEMM: two for every weight and grid pixel."""
-    table, _ = lower(config, make_plan(config, None), frames, bins)
-    pixels = table["out_h"] * table["out_w"]
-    return 2.0 * pixels * table["kernel"] ** 2 * table["in_c"] * table["out_c"]
+def resolved_methods(plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
+    """The plan's methods where all depends on the size of the input, too."""
+    return methods_at(plan, frames, bins)
+
+
+def fast_seconds(model: Model, magnitudes: np.ndarray, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each layer, all its stages together, in each round; two more rounds to warm up."""
+    profiles = [model.profile(magnitudes) for _ in range(rounds + 2)][2:]
+    return {layer: [sum(profile[layer].values()) for profile in profiles] for layer in LAYER_NAMES}
 
 
 def main() -> None:
@@ -74,6 +79,8 @@ def main() -> None:
     n = 1024
     a, b = (rng.normal(0, 1, (n, n)).astype(np.float32) for _ in range(2))
     rounds, fast_rounds, peak, whole, fast_whole = [], [], [], [], []
+    methods = resolved_methods(fast_plan, args.frames, args.bins)
+    works = layer_works(config, methods, args.frames, args.bins)
     for counted in range(-2, args.rounds):
         timing = common.time_rounds(
             {
@@ -92,7 +99,7 @@ def main() -> None:
             fast_rounds.append([sum(fast_profile[layer].values()) for layer in LAYER_NAMES])
             rounds.append([[profile[layer][stage] for stage in STAGES] for layer in LAYER_NAMES])
     seconds = np.array(rounds)  # [rounds, layers, stages]
-    flops = gemm_flops(config, args.frames, args.bins)
+    flops = np.array([work.plain for work in works])
 
     ms = 1e3 * seconds
     gemm_ms = ms[:, :, STAGES.index("gemm")]
@@ -101,17 +108,17 @@ def main() -> None:
         return [f"{np.min(values):.2f}", f"{np.median(values):.2f}"]
 
     fast_ms, layer_ms = 1e3 * np.array(fast_rounds), ms.sum(axis=2)
-    fast_rows = [
-        [
-            layer,
-            fast_plan.methods[i],
-            *cells(fast_ms[:, i]),
-            f"{flops[i] / np.median(fast_ms[:, i]) / 1e6:.0f}",
-            f"{np.median(layer_ms[:, i]):.2f}",
-            f"{np.median(layer_ms[:, i]) / np.median(fast_ms[:, i]):.2f}",
-        ]
-        for i, layer in enumerate(LAYER_NAMES)
-    ]
+    medians = dict(zip(LAYER_NAMES, np.median(fast_ms, axis=0), strict=True))
+    groups, _ = joined(works, medians, config, args.frames, args.bins)
+    fast_rows = []
+    for group in groups:
+        members = [LAYER_NAMES.index(name) for name in group.names]
+        own, reference = fast_ms[:, members].sum(axis=1), np.median(layer_ms[:, members].sum(axis=1))
+        speed = group.plain / np.median(own) / 1e6
+        ratio = reference / np.median(own)
+        fast_rows.append(
+            [group.name, group.method, *cells(own), f"{speed:.0f}", f"{reference:.2f}", f"{ratio:.2f}"]
+        )
     rows = []
     for i, layer in enumerate(LAYER_NAMES):
         row = [layer]

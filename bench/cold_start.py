@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from common import (
     CACHE,
     SAMPLE_RATE,
+    Timing,
     conditions,
     default_music,
     looped,
@@ -27,6 +29,38 @@ from common import (
 )
 from peers import ensure_checkpoints, spleeter_python
 
+COMMANDS = ("spleeterrt separate", "spleeter separate")
+
+
+def measure(
+    audio: Path, model: str, rounds: int, threads: int | None = None
+) -> tuple[dict[str, Timing], dict[str, int]]:
+    """Time both commands on a file, in turn; seconds and peak memory in bytes, by command.
+
+    Raises:
+        SystemExit: a command failed or wrote nothing.
+    """
+    env = {"MODEL_PATH": str(ensure_checkpoints((model,)).resolve())}
+    options = ["--threads", threads] if threads else []
+    words = [
+        [*spleeterrt_command(), "separate", *options],
+        [spleeter_python(), "-m", "spleeter", "separate"],
+    ]
+    commands = dict(zip(COMMANDS, words, strict=True))
+    peaks: dict[str, int] = {}
+
+    def runner(name: str) -> Callable[[], None]:
+        def run() -> None:
+            with tempfile.TemporaryDirectory(dir=CACHE, prefix="cold-") as folder:
+                arguments = ["-p", f"spleeter:{model}", "-o", folder, audio]
+                peaks[name] = run_child([*commands[name], *arguments], env=env).peak_rss
+                if not list(Path(folder).rglob("*.wav")):
+                    raise SystemExit(f"{name} wrote nothing")
+
+        return run
+
+    return time_rounds({name: runner(name) for name in commands}, rounds), peaks
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Wall time of both commands on a short file.")
@@ -37,28 +71,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="for spleeterrt; default: its own choice")
     options = parser.parse_args()
 
-    paths = options.audio or default_music()
     wav = CACHE / "cold_start.wav"
-    write_wav(wav, looped(paths, round(options.seconds * SAMPLE_RATE)))
-    env = {"MODEL_PATH": str(ensure_checkpoints((options.model,)).resolve())}
-    threads = ["--threads", options.threads] if options.threads else []
-    commands = {
-        "spleeterrt separate": [*spleeterrt_command(), "separate", *threads],
-        "spleeter separate": [spleeter_python(), "-m", "spleeter", "separate"],
-    }
-    peaks: dict[str, int] = {}
-
-    def runner(name: str):
-        def run() -> None:
-            with tempfile.TemporaryDirectory(dir=CACHE, prefix="cold-") as folder:
-                arguments = ["-p", f"spleeter:{options.model}", "-o", folder, wav]
-                peaks[name] = run_child([*commands[name], *arguments], env=env).peak_rss
-                if not list(Path(folder).rglob("*.wav")):
-                    raise SystemExit(f"{name} wrote nothing")
-
-        return run
-
-    timings = time_rounds({name: runner(name) for name in commands}, options.rounds)
+    write_wav(wav, looped(options.audio or default_music(), round(options.seconds * SAMPLE_RATE)))
+    timings, peaks = measure(wav, options.model, options.rounds, options.threads)
     ours, theirs = timings.values()
     rows = [
         [f"`{name}`", f"{timing.min:.2f}", f"{timing.median:.2f}", f"{peaks[name] / 1e6:.0f}"]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from breakdown import random_stem
+from spleeterrt._kernels import nn
 
-from spleeterrt import ModelConfig, kernels
+from spleeterrt import ModelConfig, Separator, kernels
 from spleeterrt.network import Model
-from spleeterrt.stft import OverlapAdd, Spectrum
+from spleeterrt.planner import make_plan
 
 CONFIG = ModelConfig(instruments=("stem",))
 H, W, C, OUT = 256, 512, 16, 32  # e2
@@ -55,19 +56,38 @@ def test_forward(benchmark, frames, bins):
     benchmark.pedantic(model.predict, (x, 1), rounds=5, warmup_rounds=1)
 
 
-def test_stft(benchmark):
-    spectrum = Spectrum(CONFIG)
-    benchmark(spectrum.analyse, normal(spectrum.span, 2), CONFIG.T, 1)
+@pytest.mark.parametrize("isa", [*nn.FAST_ISAS, None], ids=lambda isa: isa or "reference")
+def test_layers(benchmark, isa):
+    """The forward pass by instruction set; milliseconds of every layer go into the extra information."""
+    model = Model(CONFIG, {"stem": random_stem(CONFIG, 0)}, plan=make_plan(CONFIG, isa))
+    x = np.abs(normal(1, CONFIG.T, CONFIG.F, 2))
+    profiles = []
+    benchmark.pedantic(lambda: profiles.append(model.profile(x)), rounds=5, warmup_rounds=1)
+    for layer in profiles[0]:
+        seconds = min(sum(profile[layer].values()) for profile in profiles[1:])
+        if seconds > 0:  # else it is timed as part of its neighbour
+            benchmark.extra_info[f"{layer} ms"] = round(1e3 * seconds, 2)
 
 
-def test_istft(benchmark):
-    spectrum = Spectrum(CONFIG)
-    x, magnitude = spectrum.analyse(normal(spectrum.span, 2), CONFIG.T, 1)
-    masks = np.ones((1, *magnitude.shape), np.float32)
-    extension = np.zeros((1, CONFIG.T, 2), np.float32)
-    overlap = OverlapAdd(spectrum, 1)
+@pytest.mark.parametrize("isa", [*nn.FAST_ISAS, None], ids=lambda isa: isa or "reference")
+def test_pack_weights(benchmark, isa):
+    """From a checkpoint's tensors to the kernels' layout, one stem."""
+    stem, plan = random_stem(CONFIG, 0), make_plan(CONFIG, isa)
+    benchmark.pedantic(lambda: Model(CONFIG, {"stem": stem}, plan=plan), rounds=5, warmup_rounds=1)
 
-    def istft():
-        return overlap.push(spectrum.synthesise(x, masks, extension, np.zeros(1, np.intp), CONFIG.T, 1))
 
-    benchmark(istft)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_around_the_networks(benchmark, threads):
+    """Minute-long separation into two stems by networks that only halve the mix."""
+    config = CONFIG.replace(instruments=("vocals", "accompaniment"))
+    model = Model(config, {stem: random_stem(config, 0) for stem in config.instruments})
+
+    def forward(magnitudes, threads, outputs=None):
+        if outputs is None:
+            outputs = np.empty((2, *magnitudes.shape), np.float32)
+        np.multiply(magnitudes, 0.5, out=outputs)
+        return outputs
+
+    model.forward = forward
+    separator, waveform = Separator(model, threads=threads), normal(60 * 44100, 2) / 8
+    benchmark.pedantic(separator.separate, (waveform,), rounds=5, warmup_rounds=1)

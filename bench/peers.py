@@ -1,11 +1,17 @@
-"""The official Spleeter in an environment of its own: find it or make it.
+"""The official Spleeter, and other runtimes, in environments of their own: find them or make them.
 
-    python bench/peers.py                  make the environment if it is missing, print its Python
+    python bench/peers.py                  make Spleeter's environment if it is missing, print its Python
     python bench/peers.py --checkpoints    and make the random checkpoints of bench/make_checkpoints.py
+    python bench/peers.py --runtimes       and the environment of PyTorch, OpenVINO and ONNX Runtime
 
 `SPLEETER_PYTHON=/some/python` names an environment that exists already. Else `bench/.envs/spleeter`
 is made with Python 3.8 to 3.11 (TensorFlow 2.12 has no wheels for later ones) and
 `pip install spleeter==2.4.2`: some 2 GB on the disk.
+
+`RUNTIMES_PYTHON=/some/python` names one with torch, openvino, onnxruntime and onnx. Else
+`bench/.envs/runtimes` is made with this Python. On Linux the package index has PyTorch with CUDA, 5 GB
+that a CPU does not need: with the CPU-only build (PyTorch's own index has it) it is 1.5 GB, so make the
+environment yourself or pass pip's usual settings (`PIP_EXTRA_INDEX_URL`) where that matters.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from pathlib import Path
 from common import BENCH, MODEL_NAMES, MODELS
 
 SPLEETER = "spleeter==2.4.2"
-ENVIRONMENT = BENCH / ".envs" / "spleeter"
+RUNTIMES = ("torch==2.13.0", "openvino==2026.4.1", "onnxruntime==1.32.0", "onnx==1.23.2", "numpy")
 
 
 def _pythons() -> list[str]:
@@ -31,22 +37,34 @@ def _pythons() -> list[str]:
     return found
 
 
+def _make(name: str, python: str, packages: tuple[str, ...]) -> Path:
+    """The Python of `bench/.envs/NAME`, made anew unless it was finished with these packages."""
+    folder = BENCH / ".envs" / name
+    made, done, wanted = folder / "bin" / "python", folder / ".complete", "\n".join(packages) + "\n"
+    if not done.exists() or done.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"making {folder} ({', '.join(packages)}) with {python} ...", file=sys.stderr)
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        subprocess.run([made, "-m", "pip", "install", "--quiet", *packages], check=True, stdout=sys.stderr)
+        done.write_text(wanted)
+    return made
+
+
 def spleeter_python() -> Path:
     """The Python that has the official Spleeter; the environment is made if there is none."""
     if named := os.environ.get("SPLEETER_PYTHON"):
         return Path(named)
-    python = ENVIRONMENT / "bin" / "python"
-    done = ENVIRONMENT / ".complete"
-    if not done.exists():
-        pythons = _pythons()
-        if not pythons:
-            raise SystemExit(f"{SPLEETER} needs Python 3.8 to 3.11: install one, or set SPLEETER_PYTHON")
-        shutil.rmtree(ENVIRONMENT, ignore_errors=True)
-        print(f"making {ENVIRONMENT} ({SPLEETER}) with {pythons[0]} ...", file=sys.stderr)
-        subprocess.run([pythons[0], "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", SPLEETER], check=True)
-        done.write_text(SPLEETER + "\n")
-    return python
+    pythons = _pythons()
+    if not pythons:
+        raise SystemExit(f"{SPLEETER} needs Python 3.8 to 3.11: install one, or set SPLEETER_PYTHON")
+    return _make("spleeter", pythons[0], (SPLEETER,))
+
+
+def runtimes_python() -> Path:
+    """The Python that has PyTorch, OpenVINO and ONNX Runtime; the environment is made if there is none."""
+    if named := os.environ.get("RUNTIMES_PYTHON"):
+        return Path(named)
+    return _make("runtimes", sys.executable, RUNTIMES)
 
 
 def run_official(script: str, *arguments: object, env: dict[str, str] | None = None) -> str:
@@ -72,9 +90,12 @@ def ensure_checkpoints(names: tuple[str, ...] = MODEL_NAMES, models: Path = MODE
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Find or make the environment of the official Spleeter.")
+    parser = argparse.ArgumentParser(description="Find or make the peers' environments.")
     parser.add_argument("--checkpoints", action="store_true", help="make the random checkpoints too")
+    parser.add_argument("--runtimes", action="store_true", help="the other runtimes' environment too")
     options = parser.parse_args()
+    if options.runtimes:
+        print(runtimes_python(), flush=True)
     python = spleeter_python()
     print(python, flush=True)
     versions = (
