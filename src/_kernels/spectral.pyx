@@ -206,7 +206,7 @@ cdef class Stft:
         """The mix's samples and the estimates [stems, frames, F, 2] (planes may lie apart) -> ratio masks ->
         the sound of the chosen `stems`: outs[k] [n, 2] gets samples [skip, skip + n) of the range.
 
-        tails [chosen, >= chunks, frame_length - hop, 2] is overwritten; carry [chosen, 1, frame_length - hop, 2]:
+        tails [chosen, >= chunks, frame_length - hop, 2] is overwritten. carry [chosen, 1, the same]:
         what reaches from the ranges before into this one; becomes what reaches into the next.
         """
         cdef Synthesis job = self.synthesis(estimates.shape[2], estimates.shape[0], stems.shape[0])

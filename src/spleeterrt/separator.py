@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, Union
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from .audio import Codec
 from .audio.adapter import AudioAdapter
+from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SeparationCancelled, SpleeterError
 from .layers import Float32
 from .network import Model, load_model
@@ -438,7 +439,7 @@ class Separator:
             if target.exists() and os.path.samefile(target, os.fsdecode(path)):
                 raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
 
-        def blocks() -> Iterator[Float32]:
+        def read() -> Iterator[Float32]:
             with open_reader(self.sample_rate) as reader:
                 yield from map(to_stereo, reader)
                 warnings[:] = reader.warnings
@@ -456,12 +457,23 @@ class Separator:
             file_rate=file_rate,
             total_frames=file_frames,
             residual=self._residual,
+            threads=self._threads,
             **options,
         )
-        with writer:
-            for sources, mix in self._run(blocks, total, progress, cancel):
-                writer.write(sources, mix)
-                del sources, mix
+        depth = 1 if self._low_memory else 2
+
+        def write(piece: tuple[dict[str, Float32], Float32]) -> None:
+            writer.write(*piece)
+
+        with writer, ExitStack() as passes:
+
+            def blocks() -> Iterator[Float32]:
+                return passes.enter_context(ReadAhead(read(), depth))
+
+            with WriteBehind(write, depth) as later:
+                for piece in self._run(blocks, total, progress, cancel):
+                    later(piece)
+                    del piece
         for message in dict.fromkeys(warnings):
             logger.warning("%s", message)
 

@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -113,6 +114,8 @@ class StemFileWriter:
         residual: a stem that is written as the mix minus all other `sources`. In integer files
             with `"clamp"` or `"rescale"` the files of all sources then sum to the quantised mix,
             sample by sample, unless the residual itself exceeds full scale.
+        threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
+            than one on, in threads of their own.
 
     Attributes:
         gain: the factor of `clip="rescale"`, known after `commit`; else 1.
@@ -135,6 +138,7 @@ class StemFileWriter:
         file_rate: float | None = None,
         total_frames: int | None = None,
         residual: str | None = None,
+        threads: int = 1,
     ) -> None:
         self.paths = {name: Path(os.fsdecode(path)) for name, path in paths.items()}
         if not self.paths:
@@ -153,6 +157,8 @@ class StemFileWriter:
         self._clip = clip
         self._format = _Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
         self._total = total_frames
+        workers = 1 if self._format.codec == "wav" else min(threads, len(self.paths))
+        self._pool = ThreadPoolExecutor(workers, "spleeterrt-encode") if workers > 1 else None
         # A residual that is not written is not needed.
         self._residual = residual if residual in self.paths else None
         _check_conflicts(self.paths)
@@ -244,6 +250,7 @@ class StemFileWriter:
             for encoder in self._encoders.values():
                 encoder.publish()
             self._finished = True
+            self._end_threads()
             self._drop_spools()
             self._clean = True
         except BaseException:
@@ -256,12 +263,17 @@ class StemFileWriter:
         if self._clean:
             return
         try:
+            self._end_threads()
             self._remove()
         except BaseException:  # Ctrl-C, maybe the second one: all of it once more
             self._remove()
             raise
         finally:
             self._clean = not self._left()
+
+    def _end_threads(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def _remove(self) -> None:
         """Remove what can be removed; an interrupted call can be repeated."""
@@ -393,8 +405,14 @@ class StemFileWriter:
             if self._residual is not None:
                 left = self._float_residual({**ready, self._residual: blocks[self._residual]})
                 ready[self._residual] = left if self._clip == "none" else np.clip(left, -1.0, 1.0)
-        for name, encoder in self._encoders.items():
-            encoder.write(ready[name])
+        if self._pool is None:
+            for name, encoder in self._encoders.items():
+                encoder.write(ready[name])
+            return
+        tasks = [self._pool.submit(encoder.write, ready[name]) for name, encoder in self._encoders.items()]
+        wait(tasks)  # all of them, so that no encoder is in use when an error makes us close it
+        for task in tasks:
+            task.result()
 
     def _float_residual(self, blocks: Mapping[str, Block]) -> Block:
         """The mix minus the others, summed in float64."""
