@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -379,7 +380,9 @@ class LazyStem(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         entry, where = self._entries[name]
         try:
-            tensor = np.empty(entry.shape, dtype="<f4")
+            # A mapping of its own: given back whole when the tensor goes, whatever the allocator would keep.
+            memory = mmap.mmap(-1, max(1, entry.size))
+            tensor = np.frombuffer(memory, "<f4", entry.size // 4).reshape(entry.shape)
             with _open(entry.shard) as file:
                 _fill(file, entry, tensor.reshape(-1).view(np.uint8).data, where)
             if masked_crc32c(tensor) != entry.crc32c:
