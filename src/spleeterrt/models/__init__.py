@@ -7,7 +7,6 @@ A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, 
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -301,6 +300,8 @@ def _not_a_source(source: object) -> ModelError:
     if isinstance(source, (str, os.PathLike)) and not os.path.lexists(source):
         message = f"{os.fspath(source)!r}: no such model, file or folder"
     if isinstance(source, str):
+        import difflib
+
         wanted = PREFIX + source.lower().removeprefix(PREFIX)
         if close := difflib.get_close_matches(wanted, names, n=1, cutoff=0.75):
             message += f"; did you mean {close[0]}?"

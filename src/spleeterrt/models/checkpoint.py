@@ -11,6 +11,7 @@ Sources: TensorFlow `core/util/tensor_bundle`, `core/lib/io/{format,block,table}
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import mmap
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
@@ -380,9 +382,7 @@ class LazyStem(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         entry, where = self._entries[name]
         try:
-            # A mapping of its own: given back whole when the tensor goes, whatever the allocator would keep.
-            memory = mmap.mmap(-1, max(1, entry.size))
-            tensor = np.frombuffer(memory, "<f4", entry.size // 4).reshape(entry.shape)
+            tensor = _memory(entry.size).view("<f4").reshape(entry.shape)
             with _open(entry.shard) as file:
                 _fill(file, entry, tensor.reshape(-1).view(np.uint8).data, where)
             if masked_crc32c(tensor) != entry.crc32c:
@@ -399,6 +399,19 @@ class LazyStem(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def _memory(size: int) -> npt.NDArray[np.uint8]:
+    """Bytes to read into; large ones are given back to the system when the array goes, whatever the
+    allocator would keep.
+    """
+    if size < 1 << 20 or not hasattr(mmap, "MAP_ANONYMOUS"):
+        return np.empty(size, np.uint8)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # not on this kernel; merely slower
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 def open_checkpoint(folder: Path, config: ModelConfig, hint: str = "") -> dict[str, LazyStem]:
