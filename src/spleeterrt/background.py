@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -105,9 +105,13 @@ class ReadAhead(_Worker[T]):
         self._items = items
 
     def _work(self) -> None:
-        for item in self._items:
-            self._channel.put(item)
-            del item
+        try:
+            for item in self._items:
+                self._channel.put(item)
+                del item
+        finally:
+            if isinstance(self._items, Generator):
+                self._items.close()  # here and now: it may hold a file open
 
     def _finish(self) -> None:
         self._channel.end()

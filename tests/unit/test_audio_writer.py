@@ -88,6 +88,35 @@ def test_quantize_halves_go_to_even_and_saturate():
         quantize(steps, "int8")
 
 
+@pytest.mark.parametrize("clip", ["clamp", "rescale"])
+@pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
+def test_threads_make_no_difference(tmp_path, codec, clip):
+    sources = {name: noise(20_000, amplitude=1.5, seed=seed) for seed, name in enumerate("abc")}
+    files = []
+    for threads in (1, 2, 8):
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        paths = save(folder, sources, codec=codec, clip=clip, threads=threads)
+        files.append({name: path.read_bytes() for name, path in paths.items()})
+    if codec == "ogg":  # each stream has a serial number of its own
+        files = [{name: len(data) for name, data in each.items()} for each in files]
+    assert files[0] == files[1] == files[2]
+
+
+def test_an_error_in_an_encoder_thread_leaves_no_file(tmp_path, monkeypatch):
+    real = writer._Encoder.write
+
+    def write(self, block):
+        real(self, block)
+        if self._target.name == "b.mp3" and self._frames > 8000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(writer._Encoder, "write", write)
+    with pytest.raises(OSError, match="No space"):
+        save(tmp_path, {name: noise(30_000) for name in "abc"}, codec="mp3", threads=3)
+    assert left_in(tmp_path) == []
+
+
 @pytest.mark.parametrize(("codec", "depth"), FORMATS)
 def test_round_trip(tmp_path, codec, depth):
     wave = tones(30_000, amplitude=0.9)
