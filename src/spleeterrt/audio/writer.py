@@ -48,6 +48,7 @@ WAV_LIMIT = (1 << 32) - (1 << 16)
 # overflows its stack on very long ones, if fed with arbitrary sizes.
 _ENCODER_FRAMES = 4096
 _COPY_FRAMES = 1 << 16
+_QUANTIZE_VALUES = 1 << 14
 
 _MP3_KBITS = {
     "MPEG-1": (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -72,11 +73,19 @@ def quantize(block: NDArray[Any], bit_depth: str) -> NDArray[Any]:
     if bit_depth == "float32":
         return np.asarray(block, dtype=np.float32)
     full = _full_scale(bit_depth)
-    # Scaling by a power of two is exact in float32; rint rounds halves to even.
-    scaled = np.rint(np.multiply(block, full, dtype=np.result_type(block, np.float32)))
-    kind = np.int16 if bit_depth == "int16" else np.int32
-    integers: NDArray[Any] = np.clip(scaled, -full, full - 1).astype(kind)
-    return integers
+    values = np.ascontiguousarray(block).reshape(-1)
+    integers: NDArray[Any] = np.empty(values.shape, np.int16 if bit_depth == "int16" else np.int32)
+    # A part at a time, in one place: the pages of fresh temporaries would cost more than the arithmetic.
+    scratch = np.empty(min(len(values), _QUANTIZE_VALUES), np.result_type(values, np.float32))
+    for start in range(0, len(values), _QUANTIZE_VALUES):
+        part = slice(start, start + _QUANTIZE_VALUES)
+        scaled = scratch[: len(values[part])]
+        # Scaling by a power of two is exact in float32; rint rounds halves to even.
+        np.multiply(values[part], full, out=scaled)
+        np.rint(scaled, out=scaled)
+        np.clip(scaled, -full, full - 1, out=scaled)
+        integers[part] = scaled
+    return integers.reshape(np.shape(block))
 
 
 def parse_bitrate(bitrate: str | int | float) -> int:
