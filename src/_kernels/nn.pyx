@@ -19,10 +19,12 @@ from _kernels.forward cimport (
     OP_CONV as _OP_CONV,
     OP_MASK as _OP_MASK,
     OP_TRANSPCONV as _OP_TRANSPCONV,
-    Layer,
     fast_kernels,
     fast_kernels_for,
-    run_stem,
+    network_layer,
+    network_task,
+    run_network,
+    run_reference_layer,
 )
 from _kernels.shapes cimport ConvShape
 
@@ -37,10 +39,9 @@ METHOD_WINOGRAD2, METHOD_WINOGRAD4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4
 NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTPUT
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = (
-    "op", "method", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
-    "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "dst", "dst_ld",
-    "normed", "normed_ld", "sums", "cols", "chunk",
-    "weights", "bias", "scale", "shift",
+    "op", "method", "plain", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
+    "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "src_ring", "dst", "dst_ld", "dst_ring",
+    "normed", "normed_ld", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
 )
 """The columns of the layer table, in the order of the C struct; all int64."""
 
@@ -199,43 +200,76 @@ cdef const fast_kernels* kernels_of(isa) except? NULL:
     return kernels
 
 
-def fast_weight_floats(isa, bint decoder, int tile, int in_c, int out_c):
+def fast_weight_floats(isa, bint decoder, int tile, bint plain, int in_c, int out_c):
     """Floats of a Winograd layer's prepared weights."""
-    return kernels_of(isa).weight_floats(decoder, tile, in_c, out_c)
+    return kernels_of(isa).weight_floats(decoder, tile, plain, in_c, out_c)
 
 
-def fast_scratch_floats(isa, bint decoder, int tile, int in_c, int out_c):
-    """Floats of scratch that a Winograd layer needs."""
-    return kernels_of(isa).scratch_floats(decoder, tile, in_c, out_c)
-
-
-def fast_first_scratch_floats(isa, int w):
-    return kernels_of(isa).first_scratch_floats(w)
-
-
-def fast_last_up_scratch_floats(isa, int w, int in_c):
-    return kernels_of(isa).last_up_scratch_floats(w, in_c)
+def fast_prepare_scratch_floats(isa, bint decoder, int tile, bint plain, int in_c, int out_c):
+    """Floats of scratch that `fast_prepare` needs."""
+    return kernels_of(isa).prepare_scratch_floats(decoder, tile, plain, in_c, out_c)
 
 
 def fast_prepare(
-    isa, bint decoder, int tile, int in_c, int out_c, const float[::1] kernel, float[::1] weights,
+    isa, bint decoder, int tile, bint plain, int in_c, int out_c, const float[::1] kernel, float[::1] weights,
+    float[::1] scratch,
 ):
     """A layer's kernel in TensorFlow's layout -> prepared weights."""
     cdef const fast_kernels* kernels = kernels_of(isa)
+    cdef float* room = &scratch[0] if scratch.shape[0] > 0 else NULL
     with nogil:
-        kernels.prepare(decoder, tile, in_c, out_c, &kernel[0], &weights[0])
+        kernels.prepare(decoder, tile, plain, in_c, out_c, &kernel[0], &weights[0], room)
 
 
-def fast_matrices(isa, int tile, double[:, ::1] data, double[:, ::1] output, double[:, ::1] filter):
+def fast_scratch_floats(isa, bint decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c):
+    """Floats of scratch that a Winograd layer needs."""
+    return kernels_of(isa).scratch_floats(decoder, tile, w, src_ld, in_c, out_c)
+
+
+def fast_first_sizes(isa, int tile, int w, int out_c):
+    """e1 before a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of the ring)."""
+    cdef const fast_kernels* kernels = kernels_of(isa)
+    return kernels.first_weight_floats(out_c), kernels.first_scratch_floats(w), kernels.first_ring_rows(tile)
+
+
+def fast_first_prepare(isa, int out_c, const float[::1] kernel, float[::1] weights):
+    kernels_of(isa).first_prepare(out_c, &kernel[0], &weights[0])
+
+
+def fast_last_sizes(isa, int tile, int w, int in_c):
+    """d6 and the mask behind a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of the ring)."""
+    cdef const fast_kernels* kernels = kernels_of(isa)
+    return kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile)
+
+
+def fast_last_prepare(isa, int in_c, const float[::1] kernel, float[::1] weights):
+    kernels_of(isa).last_prepare(in_c, &kernel[0], &weights[0])
+
+
+def fast_matrices(
+    isa, int tile, double[:, ::1] data, double[:, ::1] output, double[:, ::1] filter, double[:, ::1] float_filter,
+):
     """The one-dimensional transforms F(tile, 3) as the kernels compute them: data [n, n], output [tile, n],
-    filter [n, 3], n = tile + 2."""
-    kernels_of(isa).matrices(tile, &data[0, 0], &output[0, 0], &filter[0, 0])
+    filter [n, 3] in double and as the layers' own float32, n = tile + 2."""
+    kernels_of(isa).matrices(tile, &data[0, 0], &output[0, 0], &filter[0, 0], &float_filter[0, 0])
 
 
 # --- the network --------------------------------------------------------------------
 
+cdef void run_stem(
+    const fast_kernels* kernels, const network_layer* table, Py_ssize_t n_layers, const float* weights,
+    float* workspace, const float* input, float* output, bint logits, double* profile,
+) noexcept nogil:
+    cdef network_task task
+    task.kernels, task.layers, task.n_layers = kernels, table, n_layers
+    task.weights, task.workspace = weights, workspace
+    task.input, task.output, task.logits = input, output, logits
+    task.profile, task.stages, task.fast_stage = profile, layers.STAGES, layers.STAGE_FAST
+    run_network(&task, run_reference_layer)
+
+
 def forward(
-    isa, const Layer[::1] table, const float[:, ::1] weights, float[:, ::1] workspaces,
+    isa, const network_layer[::1] table, const float[:, ::1] weights, float[:, ::1] workspaces,
     const float[:, :, :, ::1] inputs, float[:, :, :, :, ::1] outputs, bint softmax, double[:, ::1] profile,
 ):
     """All stems' networks on all segments, without the GIL.

@@ -9,13 +9,17 @@ arena per stem, so that one table serves all stems and all threads:
 - Until the decoder comes, the second half holds the encoder's normed and activated output, the input of
   the next layer. Where one of the two runs on the reference path, which wants it dense, it goes to
   one of two buffers in turn; the reference decoder's accumulator and d6's output reuse them.
-- `cols`: the columns of one chunk of pixels.
+- The fast outer layers work in strips: e1's normed output and d5's output are rings of a few rows, d6's output
+  never leaves the kernel, and skip 1 is e1's output alone.
+- `cols`: the columns of one chunk of pixels, or the scratch of a fast kernel.
+- The fast kernels hold channels in sixteens; the others are zeros all the way: their weights, biases, scales
+  and shifts are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +27,7 @@ import numpy.typing as npt
 from ._kernels import nn
 from .config import DEPTH, ModelConfig, check_network_size
 from .models.weights import layer_name
-from .planner import METHODS, TILES, Plan
+from .planner import LAZY, METHODS, TILES, Plan, methods_at, padded
 
 Float32 = npt.NDArray[np.float32]
 
@@ -81,9 +85,9 @@ class WeightLayout(NamedTuple):
     size: int
 
 
-def channels(config: ModelConfig) -> list[tuple[int, int]]:
-    """(input, output) channels of the 13 layers."""
-    widths = (config.n_channels, *config.conv_n_filters)
+def channels(config: ModelConfig, isa: str | None = None) -> list[tuple[int, int]]:
+    """(input, output) channels of the 13 layers, padded for the kernels of `isa`."""
+    widths = (config.n_channels, *(padded(width, isa) for width in config.conv_n_filters))
     encoder = [(widths[k], widths[k + 1]) for k in range(DEPTH)]
     decoder = []
     for k in range(DEPTH):  # d(k+1): up to the width of the skip that it meets; d6: 1 channel
@@ -93,21 +97,52 @@ def channels(config: ModelConfig) -> list[tuple[int, int]]:
     return [*encoder, *decoder, (1, config.n_channels)]
 
 
+FIRST, D5, LAST, MASK = 0, 2 * DEPTH - 2, 2 * DEPTH - 1, 2 * DEPTH  # rows of the outer layers
+
+
 def _taps(index: int) -> int:
-    return 16 if index == 2 * DEPTH else 25
+    return 16 if index == MASK else 25
 
 
 def _is_decoder(index: int) -> bool:
     return DEPTH <= index < 2 * DEPTH
 
 
+def _tile(method: str) -> int:
+    return TILES.get(method, 4)  # "lazy" weights are the same for all tiles
+
+
+def check_plan(plan: Plan) -> None:
+    """Raise `ValueError` for a plan that cannot run: the outer layers are fast together with e2 and with d5."""
+    direct = [method == "direct" for method in plan.methods]
+    winograd = [method in TILES or method in LAZY for method in plan.methods]
+    good = (
+        len(plan.methods) == MASK + 1
+        and direct[LAST] == direct[MASK]
+        and not any(direct[FIRST + 1 : LAST])
+        and (not direct[FIRST] or winograd[FIRST + 1])
+        and (not direct[LAST] or winograd[D5])
+        and not winograd[FIRST]
+        and not any(winograd[LAST:])
+        and (plan.isa is not None or not any(direct + winograd))
+    )
+    if not good:
+        raise ValueError(f"not a plan: {plan}")
+
+
 def weight_layout(config: ModelConfig, plan: Plan) -> WeightLayout:
     """Sizes a stem's arena."""
     arena = _Arena()
     offsets = []
-    for index, ((into, out), method) in enumerate(zip(channels(config), plan.methods, strict=True)):
-        if method in TILES:
-            count = nn.fast_weight_floats(plan.isa, _is_decoder(index), TILES[method], into, out)
+    for index, ((into, out), method) in enumerate(zip(channels(config, plan.isa), plan.methods, strict=True)):
+        if method in TILES or method in LAZY:
+            count = nn.fast_weight_floats(
+                plan.isa, _is_decoder(index), _tile(method), method in LAZY, into, out
+            )
+        elif method == "direct" and index == FIRST:
+            count = nn.fast_first_sizes(plan.isa, 4, 0, out)[0]
+        elif method == "direct" and index == LAST:
+            count = nn.fast_last_sizes(plan.isa, 4, 0, into)[0]
         else:
             count = _taps(index) * into * out
         weights = arena.take(count)
@@ -128,11 +163,31 @@ def fold_batch_norm(
     return scale.astype(np.float32), shift.astype(np.float32)
 
 
-def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], arena: Float32) -> None:
-    """Copy one stem's tensors (TensorFlow's names and layouts) into its arena, batch norm folded.
+def _padded_kernel(config: ModelConfig, plan: Plan, index: int, kernel: Float32) -> Float32:
+    """A kernel in TensorFlow's layout with zeros for the channels that the fast kernels add, flat."""
+    kernel = np.asarray(kernel, np.float32)
+    into, out = channels(config)[index]
+    padded_into, padded_out = channels(config, plan.isa)[index]
+    if (into, out) == (padded_into, padded_out):
+        return np.ascontiguousarray(kernel).reshape(-1)
+    # A decoder's input is the skip and the layer before, each padded on its own.
+    parts = 2 if DEPTH < index < 2 * DEPTH else 1
+    into, padded_into = into // parts, padded_into // parts
+    taps = kernel.shape[:2]
+    if _is_decoder(index):  # [5, 5, out, in]
+        wide = np.zeros((*taps, padded_out, parts, padded_into), np.float32)
+        wide[:, :, :out, :, :into] = kernel.reshape(*taps, out, parts, into)
+    else:
+        wide = np.zeros((*taps, padded_into, padded_out), np.float32)
+        wide[:, :, :into, :out] = kernel
+    return wide.reshape(-1)
 
-    HWIO kernels are the GEMM operand [H * W * I, O] as they lie; transposed kernels (H, W, out, in)
-    are [H * W * out, in]; Winograd layers get their transformed weights. Batch norm becomes
+
+def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], arena: Float32) -> None:
+    """Copy one stem's tensors (TensorFlow's names and layouts) into its arena of zeros, batch norm folded.
+
+    On the reference path HWIO kernels are the GEMM operand [H * W * I, O] as they lie; transposed kernels
+    (H, W, out, in) are [H * W * out, in]. Fast layers have layouts of their own. Batch norm becomes
     scale = gamma / sqrt(variance + 1e-3) and shift = beta - mean * scale, in float64. The batch norm
     behind e6 is unused, as in Spleeter.
     """
@@ -140,20 +195,26 @@ def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], a
     for index, (weights, bias, scale, shift) in enumerate(layout.offsets):
         if index < DEPTH:
             name = layer_name("conv2d", index)
-        elif index < 2 * DEPTH:
+        elif index < MASK:
             name = layer_name("conv2d_transpose", index - DEPTH)
         else:
             name = layer_name("conv2d", DEPTH)
-        kernel = np.ascontiguousarray(stem[f"{name}/kernel"], np.float32).reshape(-1)
+        kernel = _padded_kernel(config, plan, index, stem[f"{name}/kernel"])
         biases = np.asarray(stem[f"{name}/bias"], np.float32)
         method = plan.methods[index]
-        if method in TILES:
-            into, out = channels(config)[index]
-            nn.fast_prepare(plan.isa, _is_decoder(index), TILES[method], into, out, kernel, arena[weights:])
+        into, out = channels(config, plan.isa)[index]
+        if method in TILES or method in LAZY:
+            layer = (plan.isa, _is_decoder(index), _tile(method), method in LAZY, into, out)
+            scratch = aligned_empty((nn.fast_prepare_scratch_floats(*layer),))
+            nn.fast_prepare(*layer, kernel, arena[weights:], scratch)
+        elif method == "direct" and index == FIRST:
+            nn.fast_first_prepare(plan.isa, out, kernel, arena[weights:])
+        elif method == "direct" and index == LAST:
+            nn.fast_last_prepare(plan.isa, into, kernel, arena[weights:])
         else:
             arena[weights : weights + kernel.size] = kernel
         arena[bias : bias + biases.size] = biases
-        if index == 2 * DEPTH:
+        if index == MASK:
             continue
         norm = layer_name("batch_normalization", index)
         gamma, beta, mean, variance = (
@@ -180,19 +241,25 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
         SpleeterError: frames or bins is not a positive multiple of 64.
     """
     check_network_size(frames, bins)
-    widths = channels(config)
-    weights = weight_layout(config, plan)
+    check_plan(plan)
+    methods = methods_at(plan, frames, bins)
+    widths = channels(config, plan.isa)
     arena = _Arena()
     size = [(frames >> k, bins >> k) for k in range(DEPTH + 1)]  # size[k]: after e(k)
+    first_strips, last_strips = methods[FIRST] == "direct", methods[LAST] == "direct"
 
     def pixels(level: int) -> int:
         return size[level][0] * size[level][1]
 
-    skips = [nn.NOWHERE] + [arena.take(pixels(k) * 2 * widths[k - 1][1]) for k in range(1, DEPTH)]
+    # Floats of a pixel of skip k: of the concatenation, or of e1's output alone.
+    skip_ld = [0, *(widths[k - 1][1] * (1 if k == 1 and last_strips else 2) for k in range(1, DEPTH))]
+    skips = [nn.NOWHERE, *(arena.take(pixels(k) * skip_ld[k]) for k in range(1, DEPTH))]
     bottom = arena.take(pixels(DEPTH) * widths[DEPTH - 1][1])
 
     def dense_input(k: int) -> bool:  # from e(k) to e(k + 1): the reference path knows no other
-        return "reference" in plan.methods[k - 1 : k + 1]
+        if k == 1 and first_strips:
+            return False
+        return "reference" in methods[k - 1 : k + 1] or skip_ld[k] == widths[k - 1][1]
 
     def dense_size(parity: int) -> int:
         return max(
@@ -204,18 +271,21 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
         (
             pixels(DEPTH - 1 - k) * widths[DEPTH + k][1]
             for k in range(DEPTH)
-            if plan.methods[DEPTH + k] == "reference"
+            if methods[DEPTH + k] == "reference"
         ),
         default=0,
     )
-    turn = (arena.take(max(sums_size, dense_size(1))), arena.take(max(pixels(0), dense_size(0))))
+    turn = (
+        arena.take(max(sums_size, dense_size(1))),
+        arena.take(max(0 if last_strips else pixels(0), dense_size(0))),
+    )
 
-    rows: list[dict[str, int]] = []
+    rows: list[dict[str, Any]] = []
     for k in range(1, DEPTH + 1):
         (h, w), (out_h, out_w) = size[k - 1], size[k]
         into, out = widths[k - 1]
         normed, normed_ld = nn.NOWHERE, 0
-        if k < DEPTH:
+        if k < DEPTH and not (k == 1 and first_strips):
             dense = dense_input(k)
             normed, normed_ld = (turn[(k + 1) % 2], out) if dense else (skips[k] + out, 2 * out)
         rows.append(
@@ -234,7 +304,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
                 "src": nn.NETWORK_INPUT if k == 1 else rows[-1]["normed"],
                 "src_ld": into if k == 1 else rows[-1]["normed_ld"],
                 "dst": skips[k] if k < DEPTH else bottom,
-                "dst_ld": 2 * out if k < DEPTH else out,
+                "dst_ld": skip_ld[k] if k < DEPTH else out,
                 "normed": normed,
                 "normed_ld": normed_ld,
                 "chunk": _chunk(25 * into, out_h * out_w),
@@ -258,7 +328,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
                 "pad_top": nn.same_padding(h, 5, 2, 1) // 2,
                 "pad_left": nn.same_padding(w, 5, 2, 1) // 2,
                 "src": bottom if k == 1 else skips[DEPTH + 1 - k],
-                "src_ld": into,
+                "src_ld": into if k == 1 else skip_ld[DEPTH + 1 - k],
                 # the second half of each pixel of the concatenation
                 "dst": turn[1] if last else skips[DEPTH - k] + out,
                 "dst_ld": out if last else 2 * out,
@@ -288,32 +358,84 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
             "chunk": _chunk(16, frames * bins),
         }
     )
-
     for row, (into, out) in zip(rows, widths, strict=True):
         row.update(in_c=into, out_c=out)
-    cols = arena.take(max(_scratch_floats(row, plan, index) for index, row in enumerate(rows)))
+    scratch_size = _place_scratch(rows, methods, plan.isa)
+    cols = arena.take(scratch_size)
+
     table = np.zeros(len(rows), LAYER_DTYPE)
     table["dilation"] = 1
-    table["method"] = [METHODS[method] for method in plan.methods]
+    table["method"] = [METHODS[method] for method in methods]
+    table["plain"] = [method in LAZY for method in methods]
+    weights = weight_layout(config, plan)
     for index, row in enumerate(rows):
+        for key in row.pop("_in_scratch", ()):
+            row[key] += cols
         offsets = dict(zip(("weights", "bias", "scale", "shift"), weights.offsets[index], strict=True))
-        for key, value in {"cols": cols, **offsets, **row}.items():
+        for key, value in {**offsets, **row}.items():
             table[index][key] = value
     return table, arena.size
 
 
-def _scratch_floats(row: Mapping[str, int], plan: Plan, index: int) -> int:
-    """Floats of columns, or of a fast kernel's scratch, that a layer needs."""
-    method = plan.methods[index]
-    into, out = row["in_c"], row["out_c"]
-    if method in TILES:
-        return int(nn.fast_scratch_floats(plan.isa, _is_decoder(index), TILES[method], into, out))
-    if method == "direct":
-        if row["op"] == nn.OP_MASK:
-            return 0
-        if row["op"] == nn.OP_TRANSPCONV:
-            return int(nn.fast_last_up_scratch_floats(plan.isa, row["out_w"], into))
-        return int(nn.fast_first_scratch_floats(plan.isa, row["w"]))
-    return (
-        row["chunk"] * row["kernel"] ** 2 * row["c"] * (row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1)
-    )
+def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: str | None) -> int:
+    """Gives every layer its scratch, and the strips between outer layers their rings; returns the floats in all.
+
+    All share one region, strips' layers excepted, which run together. Offsets are from its start; `_in_scratch` names
+    the fields that hold one.
+    """
+    largest = 0
+
+    def place(*parts: tuple[int, int, str]) -> None:  # (row, floats, field), one after the other
+        nonlocal largest
+        at = _Arena()
+        for index, floats, field in parts:
+            rows[index][field] = at.take(floats)
+            rows[index].setdefault("_in_scratch", []).append(field)
+        largest = max(largest, at.size)
+
+    def winograd_floats(index: int) -> int:
+        row = rows[index]
+        decoder = _is_decoder(index)
+        width = row["out_w"] if decoder else row["w"]
+        return int(
+            nn.fast_scratch_floats(
+                isa, decoder, TILES[methods[index]], width, row["src_ld"], row["in_c"], row["out_c"]
+            )
+        )
+
+    done = set()
+    if methods[FIRST] == "direct":
+        first, second = rows[FIRST], rows[FIRST + 1]
+        width, c = second["w"], first["out_c"]
+        second["src_ld"] = first["normed_ld"] = c
+        _, floats, ring = nn.fast_first_sizes(isa, TILES[methods[FIRST + 1]], first["w"], c)
+        first["dst_ring"] = second["src_ring"] = ring
+        ring_floats = ring * width * c
+        place(
+            (FIRST, floats, "cols"),
+            (FIRST, ring_floats, "normed"),
+            (FIRST + 1, winograd_floats(FIRST + 1), "cols"),
+        )
+        second["src"] = first["normed"]
+        second["_in_scratch"].append("src")
+        done |= {FIRST, FIRST + 1}
+    if methods[LAST] == "direct":
+        d5, d6 = rows[D5], rows[LAST]
+        _, floats, ring = nn.fast_last_sizes(isa, TILES[methods[D5]], d6["out_w"], d6["in_c"])
+        d5["dst_ring"], d5["dst_ld"] = ring, d5["out_c"]
+        place(
+            (D5, winograd_floats(D5), "cols"),
+            (D5, ring * d5["w"] * d5["out_c"], "dst"),
+            (LAST, floats, "cols"),
+        )
+        d6["dst"] = nn.NOWHERE
+        done |= {D5, LAST, MASK}
+    for index, row in enumerate(rows):
+        if index in done:
+            continue
+        if methods[index] in TILES:
+            place((index, winograd_floats(index), "cols"))
+        else:
+            pixels = row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1
+            place((index, row["chunk"] * row["kernel"] ** 2 * row["c"] * pixels, "cols"))
+    return largest

@@ -17,7 +17,7 @@ from .config import ModelConfig, check_network_size
 from .errors import SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .parallel import check_threads, run_parallel
-from .planner import LOW_MEMORY_BUDGET, WEIGHT_BUDGET, Plan, default_isa, make_plan
+from .planner import Plan, default_isa, make_plan
 
 # What the weights belong to; the other fields of a configuration may change under them.
 _NETWORK_FIELDS = (
@@ -216,5 +216,4 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_mem
     from .models import open_model
 
     config, weights, origin = open_model(source, progress=progress)
-    budget = LOW_MEMORY_BUDGET if low_memory else WEIGHT_BUDGET
-    return Model(config, weights, origin, plan=make_plan(config, default_isa(), budget), consume=True)
+    return Model(config, weights, origin, plan=make_plan(config, default_isa(), low_memory), consume=True)

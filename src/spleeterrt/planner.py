@@ -1,12 +1,14 @@
 """Which method runs each layer.
 
-A plan follows from the network's widths, the instruction set and the memory profile only: never from
+A plan follows from the network's widths, the instruction set, the memory profile, T and F only: never from
 the number of segments, of threads, or a timing, so that the same input gives the same bits.
 
 - `reference`: im2col / col2im and the BLAS.
-- `direct`: e1, d6 and the mask by loops of their own; their few channels suit no matrix product.
+- `direct`: the outer layers e1, d6 and the mask by loops of their own, strip by strip with e2 and d5.
 - `winograd2`, `winograd4`: polyphase and Winograd in tiles of 2 x 2 or 4 x 4: 0.49 or 0.30 of the
-  multiplications, for 1.96 or 4.84 times the memory of the weights.
+  multiplications, for 1.96 or 4.84 times the memory of the weights, which are transformed at load.
+- `lazy2`, `lazy4`: the same with the weights as they are, transformed block by block during the layer; `lazy`: in
+  tiles that suit T and F.
 """
 
 from __future__ import annotations
@@ -23,17 +25,28 @@ METHODS = {
     "direct": nn.METHOD_DIRECT,
     "winograd2": nn.METHOD_WINOGRAD2,
     "winograd4": nn.METHOD_WINOGRAD4,
+    "lazy2": nn.METHOD_WINOGRAD2,
+    "lazy4": nn.METHOD_WINOGRAD4,
 }
-TILES = {"winograd2": 2, "winograd4": 4}
-BLOCK = 16  # the fast kernels take channels by sixteens
+TILES = {"winograd2": 2, "winograd4": 4, "lazy2": 2, "lazy4": 4}
+LAZY = ("lazy", "lazy2", "lazy4")
+BLOCK = 16  # the fast kernels take channels by sixteens; others are padded with zeros
 
-# Transformed weights of all stems together stay below this, in bytes.
-WEIGHT_BUDGET = 350_000_000
-LOW_MEMORY_BUDGET = 0  # as small as the plan can make them
+# Layers with at most so many pairs of channels store transformed weights. The others hold nearly all weights of a
+# network: transformed, they would take five times the memory and have to be read from it; done
+# during the layer, the transformation costs a few percent of its products.
+MOST_STORED = 128 * 128
+MOST_STORED_LOW_MEMORY = 128 * 32
 
-# A layer with more weights than this takes small tiles: reading 4.84 times as much of them from memory
-# costs more than the multiplications it saves.
-MOST_WEIGHTS_OF_LARGE_TILES = 25 * 256 * 512
+# Vector operations to transform the weights of one input channel and 16 output channels, by tile; the products
+# take one per tile and point. (Measured on AVX-512 and AVX2; only their proportion matters.)
+FILTER_COST = {2: 100, 4: 300}
+TILES_PER_PASS = 32
+
+
+def padded(channels: int, isa: str | None) -> int:
+    """Channels as the kernels of `isa` hold them."""
+    return channels if isa is None else -(-channels // BLOCK) * BLOCK
 
 
 class Plan(NamedTuple):
@@ -61,44 +74,38 @@ def default_isa() -> str | None:
     return wanted
 
 
-def make_plan(config: ModelConfig, isa: str | None, budget: int = WEIGHT_BUDGET) -> Plan:
-    """The method of each layer of a network.
+def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) -> Plan:
+    """The method of each layer of a network; None for the instruction set: the reference path.
 
-    Starts with the fastest and takes smaller weights, for the largest layers first, until those of all
-    stems fit the budget (bytes).
+    low_memory: weights of all but the smallest layers stay as they are.
     """
-    from .layers import channels, weight_layout
+    from .layers import channels
 
-    widths = channels(config)
+    widths = channels(config, isa)
     if isa is None:
         return Plan(("reference",) * len(widths), None)
-
-    def size(index: int) -> int:
-        return 25 * widths[index][0] * widths[index][1]
-
-    def fastest(index: int) -> str:
-        into, out = widths[index]
-        if index == 2 * DEPTH:
-            return "direct"
-        if index == 0:
-            return "direct" if out % BLOCK == 0 else "reference"
-        if index == 2 * DEPTH - 1:
-            return "direct" if into % BLOCK == 0 else "reference"
-        if into % BLOCK or out % BLOCK:
-            return "reference"
-        return "winograd4" if size(index) < MOST_WEIGHTS_OF_LARGE_TILES else "winograd2"
-
-    methods = [fastest(index) for index in range(len(widths))]
-    # The few layers that hold nearly all weights; the others would lose speed for nothing.
-    largest = max(map(size, range(len(widths))))
-    largest_first = sorted(
-        (index for index in range(len(widths)) if 4 * size(index) >= largest), key=size, reverse=True
-    )
-    for smaller, larger in (("winograd2", "winograd4"), ("reference", "winograd2")):
-        for index in largest_first:
-            plan = Plan(tuple(methods), isa)
-            if 4 * weight_layout(config, plan).size * len(config.instruments) <= budget:
-                return plan
-            if methods[index] == larger:
-                methods[index] = smaller
+    most = MOST_STORED_LOW_MEMORY if low_memory else MOST_STORED
+    methods = ["winograd4" if into * out <= most else "lazy" for into, out in widths]
+    for index in (0, 2 * DEPTH - 1, 2 * DEPTH):
+        methods[index] = "direct"
     return Plan(tuple(methods), isa)
+
+
+def tile_cost(tile: int, grid: tuple[int, int]) -> int:
+    """Vector operations of a lazy layer per input channel and 16 output channels, on a grid of tiles (outputs of the
+    convolution, inputs of the transposed one).
+    """
+    tiles = -(-grid[0] // tile) * -(-grid[1] // tile)
+    return tiles * (2 * tile + 3) ** 2 + -(-tiles // TILES_PER_PASS) * FILTER_COST[tile]
+
+
+def methods_at(plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
+    """The plan's methods for inputs of frames x bins: `lazy` becomes `lazy2` or `lazy4`."""
+    methods = []
+    for index, method in enumerate(plan.methods):
+        if method == "lazy":
+            level = index + 1 if index < DEPTH else 2 * DEPTH - index
+            grid = (frames >> level, bins >> level)
+            method = f"lazy{min((4, 2), key=lambda tile: tile_cost(tile, grid))}"
+        methods.append(method)
+    return tuple(methods)

@@ -1,48 +1,85 @@
 // The fast layers of one instruction set: compiled once per set with FAST_ISA naming it.
-#include "outer.h"
+#include "first.h"
+#include "last.h"
 #include "winograd.h"
 
 namespace FAST_ISA {
 namespace {
 
-#define BY_TILE(decoder, tile, call)                                                                          \
-    if (decoder)                                                                                             \
-        return tile == 4 ? call<4, true> : call<2, true>;                                                    \
-    return tile == 4 ? call<4, false> : call<2, false>;
-
-template <int m, bool decoder> size_t weight_floats_of(int in_c, int out_c)
+// Calls f.template operator()<tile, decoder>().
+template <typename F> auto by_tile(int decoder, int tile, const F &f)
 {
-    return Plan<m, decoder>(in_c, out_c).offsets().total_weights;
-}
-template <int m, bool decoder> size_t scratch_floats_of(int in_c, int out_c)
-{
-    return Plan<m, decoder>(in_c, out_c).offsets().scratch;
+    if (decoder)
+        return tile == 4 ? f.template operator()<4, true>() : f.template operator()<2, true>();
+    return tile == 4 ? f.template operator()<4, false>() : f.template operator()<2, false>();
 }
 
-using SizeOf = size_t (*)(int, int);
-SizeOf choose_weight_floats(int decoder, int tile) { BY_TILE(decoder, tile, weight_floats_of) }
-SizeOf choose_scratch_floats(int decoder, int tile) { BY_TILE(decoder, tile, scratch_floats_of) }
-using Prepare = void (*)(int, int, const float *, float *);
-Prepare choose_prepare(int decoder, int tile) { BY_TILE(decoder, tile, FAST_ISA::prepare) }
-using Run = void (*)(const fast_layer &);
-Run choose_run(int decoder, int tile) { BY_TILE(decoder, tile, run_activation) }
-#undef BY_TILE
+struct WeightFloats {
+    int plain, in_c, out_c;
+    template <int m, bool decoder> size_t operator()() const
+    {
+        return plain ? (size_t)25 * in_c * out_c : Operands<m, decoder>(in_c, out_c).stored_floats;
+    }
+};
+size_t weight_floats(int decoder, int tile, int plain, int in_c, int out_c)
+{
+    return by_tile(decoder, tile, WeightFloats{plain, in_c, out_c});
+}
 
-size_t weight_floats(int decoder, int tile, int in_c, int out_c)
+struct BlockFloats {
+    template <int m, bool decoder> size_t operator()() const { return filter_floats<m, decoder>; }
+};
+size_t prepare_scratch_floats(int decoder, int tile, int plain, int in_c, int out_c)
 {
-    return choose_weight_floats(decoder, tile)(in_c, out_c);
+    return plain ? 0 : (size_t)25 * in_c * out_c + by_tile(decoder, tile, BlockFloats{}) + block;
 }
-size_t scratch_floats(int decoder, int tile, int in_c, int out_c)
-{
-    return choose_scratch_floats(decoder, tile)(in_c, out_c);
-}
-void prepare_weights(int decoder, int tile, int in_c, int out_c, const float *kernel, float *weights)
-{
-    choose_prepare(decoder, tile)(in_c, out_c, kernel, weights);
-}
-void run(int decoder, int tile, const fast_layer *layer) { choose_run(decoder, tile)(*layer); }
 
-template <int m> void matrices_of(double *data, double *output, double *filter)
+struct StoreWeights {
+    int in_c, out_c;
+    const float *plain;
+    float *weights, *scratch;
+    template <int m, bool decoder> void operator()() const
+    {
+        store_weights<m, decoder>(in_c, out_c, plain, weights, scratch);
+    }
+};
+void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
+             float *scratch)
+{
+    const auto pack = decoder ? pack_plain<true> : pack_plain<false>;
+    if (plain)
+        return pack(in_c, out_c, kernel, weights);
+    // The block first: it stays aligned for vectors.
+    const size_t blocks = (by_tile(decoder, tile, BlockFloats{}) + block - 1) / block * block;
+    pack(in_c, out_c, kernel, scratch + blocks);
+    by_tile(decoder, tile, StoreWeights{in_c, out_c, scratch + blocks, weights, scratch});
+}
+
+struct ScratchFloats {
+    int w;
+    ptrdiff_t src_ld;
+    int in_c, out_c;
+    template <int m, bool decoder> size_t operator()() const
+    {
+        return WinogradLayer<m, decoder>::scratch_floats(w, src_ld, in_c, out_c);
+    }
+};
+size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c)
+{
+    return by_tile(decoder, tile, ScratchFloats{w, src_ld, in_c, out_c});
+}
+
+struct Run {
+    const fast_layer &layer;
+    template <int m, bool decoder> void operator()() const { WinogradLayer<m, decoder>(layer).run_all(); }
+};
+void run(int decoder, int tile, const fast_layer *layer)
+{
+    by_tile(decoder, tile, Run{*layer});
+    end_streams();
+}
+
+template <int m> void matrices_of(double *data, double *output, double *filter, double *float_filter)
 {
     using W = Winograd<m>;
     constexpr int n = W::n;
@@ -58,36 +95,72 @@ template <int m> void matrices_of(double *data, double *output, double *filter)
         for (int k = 0; k < 3; k++)
             filter[column * 3 + k] = filter_factor<m>(column, k);
     }
+    for (int k = 0; k < 3; k++) {
+        Vec unit[3] = {}, at_points[n];
+        unit[k] = broadcast(1.0f);
+        W::template filter<true, true>(unit[0], unit[1], unit[2], at_points);
+        for (int row = 0; row < n; row++)
+            float_filter[row * 3 + k] = at_points[row][0];
+    }
 }
-void matrices(int tile, double *data, double *output, double *filter)
+void matrices(int tile, double *data, double *output, double *filter, double *float_filter)
 {
-    (tile == 4 ? matrices_of<4> : matrices_of<2>)(data, output, filter);
+    (tile == 4 ? matrices_of<4> : matrices_of<2>)(data, output, filter, float_filter);
 }
 
-void first(const fast_layer *l)
+// --- the outer layers, strip by strip ---------------------------------------------------
+
+int first_ring_rows(int tile) { return tile == 4 ? Patch<4, false>::size : Patch<2, false>::size; }
+size_t first_weight_floats(int out_c) { return FirstLayer::weight_floats(out_c); }
+void first_prepare(int out_c, const float *kernel, float *weights) { FirstLayer::prepare(out_c, kernel, weights); }
+size_t first_scratch_floats(int w) { return FirstLayer::scratch_floats(w); }
+
+template <int m> void first_of(const fast_layer &first_layer, const fast_layer &second_layer)
 {
-    switch (l->activation) {
-    case LeakyRelu: return run_first<LeakyRelu>(*l);
-    case Relu: return run_first<Relu>(*l);
-    case Elu: return run_first<Elu>(*l);
-    default: return run_first<None>(*l);
+    FirstLayer first(first_layer);
+    WinogradLayer<m, false> second(second_layer);
+    for (int row = 0, done = 0; row < second.tile_rows(); row++) {
+        const int until = second.end_row(row);
+        first.run(done, until);
+        done = until;
+        second.run_row(row);
     }
+    end_streams();
 }
-void last_up(const fast_layer *l)
+void first(int tile, const fast_layer *first_layer, const fast_layer *second_layer)
 {
-    switch (l->activation) {
-    case LeakyRelu: return run_last_up<LeakyRelu>(*l);
-    case Relu: return run_last_up<Relu>(*l);
-    case Elu: return run_last_up<Elu>(*l);
-    default: return run_last_up<None>(*l);
+    (tile == 4 ? first_of<4> : first_of<2>)(*first_layer, *second_layer);
+}
+
+int last_ring_rows(int tile) { return 2 * tile; }
+size_t last_weight_floats(int in_c) { return LastLayers::weight_floats(in_c); }
+void last_prepare(int in_c, const float *kernel, float *weights) { LastLayers::prepare(in_c, kernel, weights); }
+size_t last_scratch_floats(int w, int in_c) { return LastLayers::scratch_floats(w, in_c); }
+
+template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, const fast_mask &mask)
+{
+    WinogradLayer<m, true> d5(d5_layer);
+    d5.behind = &d6;
+    LastLayers last(d6, mask, d5_layer.dst, d6.in_c - d5_layer.out_c, d5_layer.dst_ring);
+    for (int row = 0; row < d5.tile_rows(); row++) {
+        d5.run_row(row);
+        last.run(least(2 * m * (row + 1), d6.h));
     }
+    end_streams();
+}
+void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask)
+{
+    (tile == 4 ? last_of<4> : last_of<2>)(*d5, *d6, *mask);
 }
 
 } // namespace
 
 #define TEXT(x) #x
 #define NAME(x) TEXT(x)
-extern const fast_kernels kernels = {NAME(FAST_ISA), weight_floats, prepare_weights, scratch_floats, run, matrices,
-                                     first_scratch_floats, first, last_up_scratch_floats, last_up, run_mask};
+extern const fast_kernels kernels = {
+    NAME(FAST_ISA), weight_floats, prepare_scratch_floats, prepare, scratch_floats, run, matrices,
+    first_ring_rows, first_weight_floats, first_prepare, first_scratch_floats, first,
+    last_ring_rows, last_weight_floats, last_prepare, last_scratch_floats, last,
+};
 
 } // namespace FAST_ISA

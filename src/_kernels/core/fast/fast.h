@@ -9,7 +9,8 @@ extern "C" {
 #endif
 
 /* A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
- * [2 h, 2 w, out_c]. `*_ld`: floats between pixels; rows follow one another. */
+ * [2 h, 2 w, out_c]. `*_ld`: floats between pixels; rows follow one another. Channels of every image but
+ * the network's own are multiples of 16, pixels start at cache lines. */
 struct fast_layer {
     int h, w, in_c, out_c;
     const float *src;
@@ -18,31 +19,48 @@ struct fast_layer {
     ptrdiff_t dst_ld;
     float *normed;          /* encoder: the next layer's input, NULL for none */
     ptrdiff_t normed_ld;
+    int src_ring, dst_ring; /* rows of src, of dst (e1: of normed) where only the last ones are kept; 0: all are */
+    int plain;              /* weights are transformed block by block during the layer */
     const float *weights;   /* as `prepare` made them */
     const float *bias, *scale, *shift;
     int activation;         /* codes of elementwise.h */
-    float *scratch;         /* `scratch_floats` floats, 64-byte aligned */
+    float *scratch;         /* 64-byte aligned */
+};
+
+/* The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits). */
+struct fast_mask {
+    const float *weights, *bias, *input;
+    float *out;
 };
 
 struct fast_kernels {
     const char *name;
-    /* tile: outputs per tile side, 2 or 4; in_c and out_c multiples of 16 */
-    size_t (*weight_floats)(int decoder, int tile, int in_c, int out_c);
-    void (*prepare)(int decoder, int tile, int in_c, int out_c, const float *kernel, float *weights);
-    size_t (*scratch_floats)(int decoder, int tile, int in_c, int out_c);
+    /* Winograd layers. tile: outputs per tile side, 2 or 4. */
+    size_t (*weight_floats)(int decoder, int tile, int plain, int in_c, int out_c);
+    size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c);
+    void (*prepare)(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
+                    float *scratch);
+    size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c);
     void (*run)(int decoder, int tile, const struct fast_layer *layer);
     /* One-dimensional transform matrices by applying the code to unit vectors, for the tests:
-     * data [n][n], output [m][n], filter [n][3]; n = tile + 2. */
-    void (*matrices)(int tile, double *data, double *output, double *filter);
-    /* e1: [h, w, 2] -> [h / 2, w / 2, 16 k]; weights are the HWIO kernel as it is. */
+     * data [n][n], output [m][n], filter [n][3], float_filter [n][3]; n = tile + 2. */
+    void (*matrices)(int tile, double *data, double *output, double *filter, double *float_filter);
+
+    /* e1 [h, w, 2] -> [h / 2, w / 2, 16 k] in the rows that a second layer, a Winograd one, asks for.
+     * first->normed is a ring of `first_ring_rows` rows, second->src the same. */
+    int (*first_ring_rows)(int tile);
+    size_t (*first_weight_floats)(int out_c);
+    void (*first_prepare)(int out_c, const float *kernel, float *weights);
     size_t (*first_scratch_floats)(int w);
-    void (*first)(const struct fast_layer *layer);
-    /* d6: [h, w, 16 k] -> [2 h, 2 w, 1]; weights [25][in_c] (the transposed kernel as it is). */
-    size_t (*last_up_scratch_floats)(int w, int in_c);
-    void (*last_up)(const struct fast_layer *layer);
-    /* 4x4 dilation-2 convolution of [h, w] to two channels, plus bias; input: sigmoid times it, NULL: logits. */
-    void (*mask)(int h, int w, const float *src, const float *weights, const float *bias, const float *input,
-                 float *out);
+    void (*first)(int tile, const struct fast_layer *first, const struct fast_layer *second);
+
+    /* d6 [h, w, 16 k] -> [2 h, 2 w, 1] and the mask, in the rows that d5 (a Winograd layer) has finished. d5->dst is
+     * a ring of `last_ring_rows` rows, dense; d6->src is the skip (d6->src_ld floats a pixel). */
+    int (*last_ring_rows)(int tile);
+    size_t (*last_weight_floats)(int in_c);
+    void (*last_prepare)(int in_c, const float *kernel, float *weights);
+    size_t (*last_scratch_floats)(int w, int in_c);
+    void (*last)(int tile, const struct fast_layer *d5, const struct fast_layer *d6, const struct fast_mask *mask);
 };
 
 /* The best set that this CPU runs, or the one that SPLEETERRT_ISA names ("generic", "avx2",

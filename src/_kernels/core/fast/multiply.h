@@ -1,8 +1,8 @@
 // The products of a Winograd layer: at every point, [tiles x depth] times [depth x channels].
 //
-// The left operand lies as [depth / 16][tile][16], as the data transform writes it; the weights are packed in
-// panels of `panel` channels, [depth][panel]; the result lies as [channels / 16][tile][16], as the output
-// transform reads it. One micro-kernel holds `rows` tiles x one panel in registers.
+// The left operand lies as [depth / 16][tile][16], as the data transform writes it; the weights as panels of
+// `panel` channels, [depth][panel]; the result as [channels / 16][tile][16], as the output transform
+// reads it. One micro-kernel holds `rows` tiles x one panel in registers.
 #ifndef SPLEETERRT_FAST_MULTIPLY_H
 #define SPLEETERRT_FAST_MULTIPLY_H
 
@@ -21,96 +21,141 @@ template <int width> constexpr int max_rows()
     return vectors == 2 ? 6 : 3;
 }
 
+// One call of the micro-kernel. Strides are floats between blocks of 16, `b_gap` those between blocks of depth;
+// `prefetch`: `prefetch_lines` cache lines to fetch per block of depth, meanwhile.
+struct Product {
+    int depth_blocks;
+    const float *a;
+    ptrdiff_t a_stride;
+    const float *b;
+    ptrdiff_t b_gap;
+    float *c;
+    ptrdiff_t c_stride;
+    const char *prefetch = nullptr;
+    int prefetch_lines = 0;
+};
+
 template <int rows, int width>
-static __attribute__((noinline)) void multiply_rows(int depth_blocks, const float *a, ptrdiff_t a_stride,
-                                                    const float *b, float *c, ptrdiff_t c_stride)
+static __attribute__((noinline)) void multiply_rows(const Product &product, int groups, bool accumulate)
 {
     constexpr int vectors = width / lanes;
-    Vec sum[rows][vectors];
+    const float *first = product.a;
+    float *c = product.c;
+    const char *prefetch = product.prefetch;
+    for (; groups > 0; groups--, first += rows * block, c += rows * block) {
+        const float *a = first, *b = product.b;
+        auto at = [&](int i, int v) {
+            return (Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block);
+        };
+        Vec sum[rows][vectors];
+        if (accumulate) {
 #pragma GCC unroll 32
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sum[i][v] = Vec{};
-    for (int k = 0; k < depth_blocks; k++, a += a_stride) {
-#pragma GCC unroll 4
-        for (int kk = 0; kk < block; kk++) {
-            Vec weights[vectors];
-#pragma GCC unroll 4
-            for (int v = 0; v < vectors; v++)
-                weights[v] = *(const Vec *)(b + v * lanes);
-            b += width;
-#pragma GCC unroll 32
-            for (int i = 0; i < rows; i++) {
-                const float x = a[i * block + kk];
+            for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors; v++)
-                    sum[i][v] += x * weights[v];
+                    sum[i][v] = *at(i, v);
+        } else {
+#pragma GCC unroll 32
+            for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++)
+                    sum[i][v] = Vec{};
+        }
+        for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
+            for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
+                __builtin_prefetch(prefetch, 0, 2);
+#pragma GCC unroll 4
+            for (int kk = 0; kk < block; kk++) {
+                Vec weights[vectors];
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++)
+                    weights[v] = *(const Vec *)(b + v * lanes);
+                b += width;
+#pragma GCC unroll 32
+                for (int i = 0; i < rows; i++) {
+                    const float x = a[i * block + kk];
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; v++)
+                        sum[i][v] += x * weights[v];
+                }
             }
+            b += product.b_gap;
+        }
+#pragma GCC unroll 32
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                *at(i, v) = sum[i][v];
+    }
+}
+
+using MultiplyRows = void (*)(const Product &, int groups, bool accumulate);
+
+template <int width, int rows = max_rows<width>()> static MultiplyRows multiply_rows_of(int wanted)
+{
+    if constexpr (rows > 1)
+        return wanted == rows ? multiply_rows<rows, width> : multiply_rows_of<width, rows - 1>(wanted);
+    else
+        return multiply_rows<1, width>;
+}
+
+// The tiles of a pass against one panel of weights at a time, in groups of equal size but the last.
+template <int width> class PanelProduct {
+    int rows, full, rest;
+    MultiplyRows groups, last;
+
+public:
+    explicit PanelProduct(int tiles)
+    {
+        const int wanted = (tiles + max_rows<width>() - 1) / max_rows<width>();
+        rows = (tiles + wanted - 1) / wanted;
+        full = tiles / rows;
+        rest = tiles % rows;
+        groups = multiply_rows_of<width>(rows);
+        last = multiply_rows_of<width>(rest);
+    }
+    ALWAYS_INLINE void run(const Product &product, bool accumulate) const
+    {
+        groups(product, full, accumulate);
+        if (rest > 0) {
+            Product part = product;
+            part.a += full * rows * block;
+            part.c += full * rows * block;
+            part.prefetch += (ptrdiff_t)full * part.prefetch_lines * part.depth_blocks * 64;
+            last(part, 1, accumulate);
         }
     }
-#pragma GCC unroll 32
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            *(Vec *)(c + (v * lanes / block) * c_stride + i * block + v * lanes % block) = sum[i][v];
-}
-
-using MultiplyRows = void (*)(int, const float *, ptrdiff_t, const float *, float *, ptrdiff_t);
-
-// One panel of weights against all tiles, in groups of nearly equal size.
-template <int width>
-static void multiply_panel(int tiles, int depth_blocks, const float *a, ptrdiff_t a_stride, const float *b,
-                           float *c, ptrdiff_t c_stride)
-{
-    constexpr int most_rows = max_rows<width>();
-    static const MultiplyRows kernels[] = {
-        nullptr,
-        multiply_rows<1, width>,
-        multiply_rows<2, width>,
-        multiply_rows<3, width>,
-        multiply_rows<least(4, most_rows), width>,
-        multiply_rows<least(5, most_rows), width>,
-        multiply_rows<least(6, most_rows), width>,
-        multiply_rows<least(7, most_rows), width>,
-        multiply_rows<least(8, most_rows), width>,
-        multiply_rows<least(9, most_rows), width>,
-        multiply_rows<least(10, most_rows), width>,
-        multiply_rows<least(11, most_rows), width>,
-        multiply_rows<least(12, most_rows), width>,
-        multiply_rows<least(13, most_rows), width>,
-        multiply_rows<least(14, most_rows), width>,
-        multiply_rows<least(15, most_rows), width>,
-        multiply_rows<least(16, most_rows), width>,
-        multiply_rows<least(17, most_rows), width>,
-        multiply_rows<least(18, most_rows), width>,
-        multiply_rows<least(19, most_rows), width>,
-        multiply_rows<least(20, most_rows), width>,
-        multiply_rows<least(21, most_rows), width>,
-        multiply_rows<least(22, most_rows), width>,
-        multiply_rows<least(23, most_rows), width>,
-        multiply_rows<least(24, most_rows), width>,
-    };
-    int groups = (tiles + most_rows - 1) / most_rows;
-    for (int t = 0; groups > 0; groups--) {
-        const int rows = (tiles - t + groups - 1) / groups;
-        kernels[rows](depth_blocks, a + t * block, a_stride, b, c + t * block, c_stride);
-        t += rows;
+    // Meanwhile the panel behind comes near.
+    ALWAYS_INLINE void run_ahead(Product product) const
+    {
+        const int lines = product.depth_blocks * block * width / block, shares = (full + (rest > 0)) * product.depth_blocks;
+        if (full > 1) {
+            product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
+            product.prefetch_lines = (lines + shares - 1) / shares;
+        }
+        run(product, false);
     }
-}
+};
 
 // All channels (a multiple of 16): full panels, then a narrow one.
-static inline void multiply(int tiles, int depth_blocks, int channel_blocks, const float *a, ptrdiff_t a_stride,
-                            const float *b, float *c, ptrdiff_t c_stride)
-{
-    int done = 0;
-    for (; (done + panel / block) <= channel_blocks; done += panel / block) {
-        multiply_panel<panel>(tiles, depth_blocks, a, a_stride, b, c + done * c_stride, c_stride);
-        b += (ptrdiff_t)depth_blocks * block * panel;
+class Products {
+    PanelProduct<panel> wide;
+    PanelProduct<block> narrow;
+
+public:
+    explicit Products(int tiles) : wide(tiles), narrow(tiles) {}
+    void run(int channel_blocks, Product product) const
+    {
+        int done = 0;
+        for (; done + panel / block <= channel_blocks; done += panel / block) {
+            wide.run_ahead(product);
+            product.b += product.depth_blocks * block * panel;
+            product.c += panel / block * product.c_stride;
+        }
+        if (done < channel_blocks)
+            narrow.run(product, false);
     }
-    if (done < channel_blocks)
-        multiply_panel<block>(tiles, depth_blocks, a, a_stride, b, c + done * c_stride, c_stride);
-}
+};
 
 // Where weight (k, channel) of a [depth x channels] operand lies in the packed panels.
 static inline size_t packed_index(int depth, int channels, int k, int channel)

@@ -9,7 +9,7 @@
 //     G[j][k] = p_j^k / prod_(l != j) (p_j - p_l)       infinity: 1 for k = 2, else 0
 //     B[j]    = coefficients of prod_(l != j) (z - p_l)  over the finite points
 //
-// The points come in pairs +p, -p, so the rows of B share their even and odd halves.
+// The points come in pairs +p, -p, so the rows of B and of G share their even and odd halves.
 //
 // A 5-tap filter of stride 2 has a 3-tap phase (taps 0, 2, 4) and a 2-tap one (taps 1, 3). The
 // second is treated as three taps with a zero. Where the zero stands first (convolution),
@@ -41,6 +41,18 @@ template <> struct Winograd<2> {
         out[0] = d[1] + d[0];
         out[1] = d[1] - d[0];
         out[2] = d[2] - d[0];
+    }
+    // Taps 0..2 -> all points; a phase of two taps (without the first, without the last) leaves out the
+    // point where it vanishes.
+    template <bool first, bool last> static ALWAYS_INLINE void filter(Vec g0, Vec g1, Vec g2, Vec *out)
+    {
+        if (first)
+            *out++ = -g0;
+        Vec even = first && last ? 0.5f * (g0 + g2) : 0.5f * (first ? g0 : g2), odd = 0.5f * g1;
+        *out++ = even + odd;
+        *out++ = even - odd;
+        if (last)
+            *out++ = g2;
     }
     // Products at all points, or at all but infinity -> y[0..1].
     template <bool with_infinity> static ALWAYS_INLINE void output(const Vec *x, Vec *y)
@@ -78,6 +90,25 @@ template <> struct Winograd<4> {
         out[2] = even_b + odd_b;
         out[3] = even_b - odd_b;
         out[4] = even_quartic(d[0], d[2], d[4]);
+    }
+    template <bool first, bool last> static ALWAYS_INLINE void filter(Vec g0, Vec g1, Vec g2, Vec *out)
+    {
+        if (first)
+            *out++ = (1.0f / (a2 * b2)) * g0;
+        pair<first, last>(1.0 / (2.0 * a2 * (a2 - b2)), a, g0, g1, g2, out);
+        pair<first, last>(1.0 / (2.0 * b2 * (b2 - a2)), b, g0, g1, g2, out);
+        if (last)
+            *out++ = g2;
+    }
+    // Points p and -p: (g0 +- p g1 + p^2 g2) times the factor of G.
+    template <bool first, bool last>
+    static ALWAYS_INLINE void pair(double factor, double p, Vec g0, Vec g1, Vec g2, Vec *&out)
+    {
+        const float f0 = (float)factor, f1 = (float)(factor * p), f2 = (float)(factor * p * p);
+        Vec even = first && last ? f0 * g0 + f2 * g2 : first ? f0 * g0 : f2 * g2;
+        Vec odd = f1 * g1;
+        *out++ = even + odd;
+        *out++ = even - odd;
     }
     template <bool with_infinity> static ALWAYS_INLINE void output(const Vec *x, Vec *y)
     {

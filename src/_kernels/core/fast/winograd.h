@@ -11,264 +11,16 @@
 // point with out_c x {1, 2, 4} channels.
 //
 // Per tile of m x m (of the coarser grid): (2m + 3)^2 products per pair of channels instead of 25 m^2.
+//
+// A pass takes a few tiles through all stages, so that their operands stay in the cache:
+//     rows of the image -> transform_data -> products at every point -> transform_output, bias, norm, activation
 #ifndef SPLEETERRT_FAST_WINOGRAD_H
 #define SPLEETERRT_FAST_WINOGRAD_H
 
 #include "fast.h"
-#include "multiply.h"
-#include "points.h"
+#include "weights.h"
 
 namespace FAST_ISA {
-
-// Sizes and offsets of a layer's transformed operands.
-template <int m, bool decoder> struct Plan {
-    static constexpr int n = m + 2;
-    int in_blocks, out_blocks;
-    int tiles_per_pass;
-
-    Plan(int in_c, int out_c) : in_blocks(in_c / block), out_blocks(out_c / block)
-    {
-        // Deep layers read more weights than data: more tiles per reading.
-        tiles_per_pass = (long)in_c * out_c >= 128 * 128 ? 32 : 16;
-    }
-    // Phases along one dimension that reach a point: the 2-tap phase misses 0 (encoder) or infinity.
-    static constexpr int phases(int point) { return point == (decoder ? n - 1 : 0) ? 1 : 2; }
-    static constexpr int phases(int p, int q) { return phases(p) * phases(q); }
-    int depth_blocks(int p, int q) const { return in_blocks * (decoder ? 1 : phases(p, q)); }
-    int channel_blocks(int p, int q) const { return out_blocks * (decoder ? phases(p, q) : 1); }
-
-    struct Offsets {
-        size_t data[n * n], products[n * n], weights[n * n];
-        size_t scratch, total_weights;
-    };
-    Offsets offsets() const
-    {
-        Offsets o;
-        size_t used = 0, weights = 0;
-        // Every point's buffer starts in another cache set, so that a tile's points do not evict each other.
-        auto place = [&](size_t floats, int point, int spread) {
-            size_t line = used / block, wanted = (size_t)(point * spread) % 64;
-            line += (wanted + 64 - line % 64) % 64;
-            used = line * block + floats;
-            return line * block;
-        };
-        for (int i = 0; i < n * n; i++) {
-            const int p = i / n, q = i % n;
-            o.data[i] = place((size_t)depth_blocks(p, q) * block * tiles_per_pass, i, 5);
-            o.weights[i] = weights;
-            weights += (size_t)depth_blocks(p, q) * block * channel_blocks(p, q) * block;
-        }
-        for (int i = 0; i < n * n; i++)
-            o.products[i] = place((size_t)channel_blocks(i / n, i % n) * block * tiles_per_pass, i, 5);
-        o.scratch = used;
-        o.total_weights = weights;
-        return o;
-    }
-};
-
-// --- weights --------------------------------------------------------------------------
-
-// Taps of the 3-tap form of a phase (0: odd samples / outputs, 1: even ones); -1: zero.
-static constexpr int conv_taps[2][3] = {{0, 2, 4}, {-1, 1, 3}};
-static constexpr int transposed_taps[2][3] = {{4, 2, 0}, {3, 1, -1}};
-
-// kernel: HWIO [5][5][in][out]; decoder: [5][5][out][in] -> packed weights of all points.
-template <int m, bool decoder> static void prepare(int in_c, int out_c, const float *kernel, float *weights)
-{
-    using P = Plan<m, decoder>;
-    constexpr int n = P::n;
-    const P plan(in_c, out_c);
-    const typename P::Offsets at = plan.offsets();
-    double factor[n][3];
-    for (int j = 0; j < n; j++)
-        for (int k = 0; k < 3; k++)
-            factor[j][k] = filter_factor<m>(j, k);
-    const auto &taps = decoder ? transposed_taps : conv_taps;
-    // 16 output channels of one input channel at a time, in double: rounded once.
-    for (int ci = 0; ci < in_c; ci++)
-        for (int co = 0; co < out_c; co += block) {
-            double g[5][5][block], half[5][2][n][block];
-            for (int ky = 0; ky < 5; ky++)
-                for (int kx = 0; kx < 5; kx++)
-                    for (int c = 0; c < block; c++) {
-                        const size_t tap = (size_t)(ky * 5 + kx) * in_c * out_c;
-                        g[ky][kx][c] = decoder ? kernel[tap + (size_t)(co + c) * in_c + ci]
-                                               : kernel[tap + (size_t)ci * out_c + co + c];
-                    }
-            for (int ky = 0; ky < 5; ky++)
-                for (int b = 0; b < 2; b++)
-                    for (int q = 0; q < n; q++) {
-                        double *h = half[ky][b][q];
-                        for (int c = 0; c < block; c++)
-                            h[c] = 0.0;
-                        for (int k = 0; k < 3; k++)
-                            if (taps[b][k] >= 0 && factor[q][k] != 0.0)
-                                for (int c = 0; c < block; c++)
-                                    h[c] += factor[q][k] * g[ky][taps[b][k]][c];
-                    }
-            for (int p = 0; p < n; p++)
-                for (int q = 0; q < n; q++)
-                    for (int a = 0; a < P::phases(p); a++)
-                        for (int b = 0; b < P::phases(q); b++) {
-                            double u[block] = {};
-                            for (int k = 0; k < 3; k++)
-                                if (taps[a][k] >= 0 && factor[p][k] != 0.0)
-                                    for (int c = 0; c < block; c++)
-                                        u[c] += factor[p][k] * half[taps[a][k]][b][q][c];
-                            const int phase = a * P::phases(q) + b;
-                            const int depth = plan.depth_blocks(p, q) * block;
-                            const int channels = plan.channel_blocks(p, q) * block;
-                            const int k = decoder ? ci : phase * in_c + ci;
-                            const int channel = decoder ? phase * out_c + co : co;
-                            float *w = weights + at.weights[p * n + q] + packed_index(depth, channels, k, channel);
-                            for (int c = 0; c < block; c++)
-                                w[c] = (float)u[c];
-                        }
-        }
-}
-
-// --- data -----------------------------------------------------------------------------
-
-// Reads the samples of a tile's patch; outside the image they are zero.
-struct Patch {
-    const float *origin; // pixel (0, 0) of the image, at the channels in question
-    ptrdiff_t row, pixel;
-    int y, x, h, w; // of the patch's first sample; size of the image
-    bool inside;
-
-    ALWAYS_INLINE Vec operator()(int r, int c) const
-    {
-        if (!inside && ((unsigned)(y + r) >= (unsigned)h || (unsigned)(x + c) >= (unsigned)w))
-            return Vec{};
-        return load(origin + (y + r) * row + (x + c) * pixel);
-    }
-};
-
-// Where the values of one tile and vector of channels go: point (p, q), phase.
-template <typename P> struct DataSink {
-    float *scratch;
-    const typename P::Offsets *at;
-    size_t within;      // tile, block of channels and vector inside a phase
-    size_t phase_stride;
-
-    ALWAYS_INLINE void operator()(int p, int q, int phase, Vec v) const
-    {
-        *(Vec *)(scratch + at->data[p * P::n + q] + phase * phase_stride + within) = v;
-    }
-};
-
-// Encoder: (2m + 3)^2 samples of both phases -> all points. Even rows and columns of the patch are
-// the phase of three taps.
-template <int m, typename Sink> static ALWAYS_INLINE void transform_conv(const Patch &patch, const Sink &sink)
-{
-    using W = Winograd<m>;
-    constexpr int n = W::n, size = 2 * m + 3;
-    Vec wide[size][n], narrow[size][n - 1]; // rows transformed along x, phase of three and of two taps
-#pragma GCC unroll 16
-    for (int r = 0; r < size; r++) {
-        Vec odd[m + 2], even[m + 1];
-#pragma GCC unroll 8
-        for (int j = 0; j < m + 2; j++)
-            odd[j] = patch(r, 2 * j);
-#pragma GCC unroll 8
-        for (int j = 0; j < m + 1; j++)
-            even[j] = patch(r, 2 * j + 1);
-        W::data(odd, wide[r]);
-        W::data_without_zero(even, narrow[r]);
-    }
-#pragma GCC unroll 8
-    for (int b = 0; b < 2; b++)
-#pragma GCC unroll 8
-        for (int q = b; q < n; q++) {
-            Vec odd[m + 2], even[m + 1], out[n];
-#pragma GCC unroll 8
-            for (int j = 0; j < m + 2; j++)
-                odd[j] = b ? narrow[2 * j][q - 1] : wide[2 * j][q];
-#pragma GCC unroll 8
-            for (int j = 0; j < m + 1; j++)
-                even[j] = b ? narrow[2 * j + 1][q - 1] : wide[2 * j + 1][q];
-            W::data(odd, out);
-#pragma GCC unroll 8
-            for (int p = 0; p < n; p++)
-                sink(p, q, b, out[p]);
-            W::data_without_zero(even, out + 1);
-#pragma GCC unroll 8
-            for (int p = 1; p < n; p++)
-                sink(p, q, (q > 0 ? 2 : 1) + b, out[p]);
-        }
-}
-
-// Decoder: (m + 2)^2 samples -> all points.
-template <int m, typename Sink>
-static ALWAYS_INLINE void transform_transposed(const Patch &patch, const Sink &sink)
-{
-    using W = Winograd<m>;
-    constexpr int n = W::n;
-    Vec rows[n][n];
-#pragma GCC unroll 8
-    for (int r = 0; r < n; r++) {
-        Vec d[n];
-#pragma GCC unroll 8
-        for (int c = 0; c < n; c++)
-            d[c] = patch(r, c);
-        W::data(d, rows[r]);
-    }
-#pragma GCC unroll 8
-    for (int q = 0; q < n; q++) {
-        Vec d[n], out[n];
-#pragma GCC unroll 8
-        for (int r = 0; r < n; r++)
-            d[r] = rows[r][q];
-        W::data(d, out);
-#pragma GCC unroll 8
-        for (int p = 0; p < n; p++)
-            sink(p, q, 0, out[p]);
-    }
-}
-
-// --- outputs --------------------------------------------------------------------------
-
-// m x m outputs of one phase from its products; a, b: 1 for the phase without the last point.
-template <int m, int a, int b, typename Source>
-static ALWAYS_INLINE void transform_output(const Source &source, Vec (&y)[m][m])
-{
-    using W = Winograd<m>;
-    constexpr int n = W::n;
-    Vec rows[n - a][m];
-#pragma GCC unroll 8
-    for (int p = 0; p < n - a; p++) {
-        Vec x[n];
-#pragma GCC unroll 8
-        for (int q = 0; q < n - b; q++)
-            x[q] = source(p, q);
-        W::template output<b == 0>(x, rows[p]);
-    }
-#pragma GCC unroll 4
-    for (int j = 0; j < m; j++) {
-        Vec x[n], column[m];
-#pragma GCC unroll 8
-        for (int p = 0; p < n - a; p++)
-            x[p] = rows[p][j];
-        W::template output<a == 0>(x, column);
-#pragma GCC unroll 4
-        for (int i = 0; i < m; i++)
-            y[i][j] = column[i];
-    }
-}
-
-template <typename P> struct ProductSource {
-    const float *scratch;
-    const typename P::Offsets *at;
-    size_t within, phase_stride; // as in DataSink
-    int a, b;
-    bool decoder;
-
-    ALWAYS_INLINE Vec operator()(int p, int q) const
-    {
-        const int phase = decoder ? a * P::phases(q) + b : 0;
-        return *(const Vec *)(scratch + at->products[p * P::n + q] + phase * phase_stride + within);
-    }
-};
 
 // What happens to finished values of one vector of channels.
 template <int kind> struct Finish {
@@ -282,115 +34,244 @@ template <int kind> struct Finish {
     ALWAYS_INLINE Vec activate_norm(Vec v) const { return activate<kind>(v + bias) * scale + shift; }
 };
 
-// --- layers ---------------------------------------------------------------------------
+// Rows of an image; of a ring, only the last `ring` ones are there (0: all). Outside they are zero.
+struct Rows {
+    const float *base, *zeros;
+    ptrdiff_t stride;
+    int h, ring;
 
-template <int m, bool decoder, int kind> static void run_winograd(const fast_layer &l)
-{
-    using P = Plan<m, decoder>;
-    constexpr int n = P::n;
-    const P plan(l.in_c, l.out_c);
-    const typename P::Offsets at = plan.offsets();
+    const float *operator()(int y) const
+    {
+        if (y < 0 || y >= h)
+            return zeros;
+        return base + (ring ? y % ring : y) * stride;
+    }
+};
+
+// Fetches the sources of the next pass, a few lines at each point of this one.
+class SourcePrefetch {
+    struct Span {
+        const char *at;
+        int lines;
+    };
+    Span spans[64];
+    int count = 0, current = 0, done = 0, total = 0;
+
+public:
+    void add(const float *at, ptrdiff_t floats)
+    {
+        if (count < 64) {
+            spans[count++] = {(const char *)at, (int)(floats / block)};
+            total += (int)(floats / block);
+        }
+    }
+    int lines() const { return total; }
+    void fetch(int lines)
+    {
+        while (lines > 0 && current < count) {
+            const int some = least(lines, spans[current].lines - done);
+            const char *at = spans[current].at + (ptrdiff_t)done * 64;
+            for (int i = 0; i < some; i++)
+                __builtin_prefetch(at + i * 64, 0, 2);
+            lines -= some;
+            done += some;
+            if (done == spans[current].lines)
+                current++, done = 0;
+        }
+    }
+};
+
+template <int m, bool decoder> class WinogradLayer {
+    using O = Operands<m, decoder>;
+    using P = Patch<m, decoder>;
+    const fast_layer &l;
+    const O at;
     // The grid of tiles: outputs of the convolution, inputs of the transposed one.
-    const int grid_h = decoder ? l.h : l.h / 2, grid_w = decoder ? l.w : l.w / 2;
-    const int tiles_w = (grid_w + m - 1) / m, tiles = (grid_h + m - 1) / m * tiles_w;
-    const int size = decoder ? m + 2 : 2 * m + 3;
-    const size_t tile_stride = (size_t)plan.tiles_per_pass * block;
+    const int grid_h, grid_w, tiles_w;
+    float *const transformed; // FilterBlock::floats
+    float *const operands;    // O::end
+    Rows source;
 
-    for (int first = 0; first < tiles; first += plan.tiles_per_pass) {
-        const int count = least(plan.tiles_per_pass, tiles - first);
-        for (int t = 0; t < count; t++) {
-            const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
-            Patch patch;
-            patch.y = decoder ? ty - 1 : 2 * ty - 1;
-            patch.x = decoder ? tx - 1 : 2 * tx - 1;
-            patch.h = l.h;
-            patch.w = l.w;
-            patch.pixel = l.src_ld;
-            patch.row = l.w * l.src_ld;
-            patch.inside = patch.y >= 0 && patch.x >= 0 && patch.y + size <= l.h && patch.x + size <= l.w;
+public:
+    // Rows that the layer behind will read with those of the tile row at hand: fetched meanwhile.
+    const fast_layer *behind = nullptr;
+
+    static size_t zeros_floats(int w, ptrdiff_t src_ld) { return (size_t)w * src_ld; }
+    static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c)
+    {
+        return zeros_floats(w, src_ld) + filter_floats<m, decoder> + O(in_c, out_c).end;
+    }
+
+    // source_ring, l.dst_ring: rows of the image that are kept, 0 for all.
+    explicit WinogradLayer(const fast_layer &layer)
+        : l(layer), at(layer.in_c, layer.out_c), grid_h(decoder ? layer.h : layer.h / 2),
+          grid_w(decoder ? layer.w : layer.w / 2), tiles_w((grid_w + m - 1) / m),
+          transformed(layer.scratch + zeros_floats(layer.w, layer.src_ld)),
+          operands(transformed + filter_floats<m, decoder>)
+    {
+        memset(l.scratch, 0, zeros_floats(l.w, l.src_ld) * sizeof(float));
+        source = {l.src, l.scratch, l.w * l.src_ld, l.h, l.src_ring};
+    }
+
+    int tile_rows() const { return (grid_h + m - 1) / m; }
+    int tiles() const { return tile_rows() * tiles_w; }
+    int first_row(int tile_row) const { return P::step * tile_row - 1; } // of the patches
+    int end_row(int tile_row) const { return least(first_row(tile_row) + P::size, l.h); }
+
+    // The tiles first ... last - 1 (numbered along frequency, then time).
+    void run(int first, int last)
+    {
+        for (; first < last; first += at.tiles_per_pass)
+            pass(first, least(at.tiles_per_pass, last - first), last);
+    }
+    void run_row(int tile_row) { run(tile_row * tiles_w, (tile_row + 1) * tiles_w); }
+    void run_all() { run(0, tiles()); }
+
+    // The tiles of one strip: neighbours in a row, at most `most` from tile t of a pass that has `count`.
+    int strip(int first, int t, int count, int most) const
+    {
+        return least(least(most, count - t), tiles_w - (first + t) % tiles_w);
+    }
+
+private:
+    void pass(int first, int count, int last)
+    {
+        for (int t = 0; t < count;) {
+            const int tiles = strip(first, t, count, P::most_tiles);
+            const int ty = (first + t) / tiles_w, tx = (first + t) % tiles_w;
             for (int c = 0; c < l.in_c; c += lanes) {
-                DataSink<P> sink;
-                sink.scratch = l.scratch;
-                sink.at = &at;
-                sink.within = (size_t)(c / block) * tile_stride + t * block + c % block;
-                sink.phase_stride = plan.in_blocks * tile_stride;
-                patch.origin = l.src + c;
-                if (patch.inside) {
-                    Patch whole = patch;
-                    whole.inside = true; // a constant for the compiler: no bounds in the loop
-                    if constexpr (decoder)
-                        transform_transposed<m>(whole, sink);
-                    else
-                        transform_conv<m>(whole, sink);
-                } else if constexpr (decoder)
-                    transform_transposed<m>(patch, sink);
-                else
-                    transform_conv<m>(patch, sink);
+                const float *rows[P::size];
+                for (int r = 0; r < P::size; r++)
+                    rows[r] = source(first_row(ty) + r) + c;
+                transform_data<m, decoder>(
+                    rows, P::step * tx - 1, l.w, l.src_ld, tiles, at.data_at,
+                    operands + (c / block) * at.tile_stride + t * block + c % block);
+            }
+            t += tiles;
+        }
+        if (l.plain) {
+            multiply_plain<m, decoder>(count, at, l.weights, operands, transformed);
+        } else {
+            SourcePrefetch next;
+            if (!l.src_ring)
+                prefetch_sources(first + count, least(at.tiles_per_pass, last - first - count), next);
+            if (behind)
+                prefetch_behind(first, count, next);
+            const int lines = (next.lines() + O::points - 1) / O::points;
+            const Products products(count);
+            for (int i = 0; i < O::points; i++) {
+                next.fetch(lines);
+                products.run(at.channel_blocks(i),
+                             {at.depth_blocks(i), operands + at.data[i], at.tile_stride,
+                              l.weights + at.weights[i], 0, operands + at.products[i], at.tile_stride});
             }
         }
-        for (int i = 0; i < n * n; i++)
-            multiply(count, plan.depth_blocks(i / n, i % n), plan.channel_blocks(i / n, i % n),
-                     l.scratch + at.data[i], tile_stride, l.weights + at.weights[i],
-                     l.scratch + at.products[i], tile_stride);
+        switch (l.activation) {
+        case LeakyRelu: return outputs<LeakyRelu>(first, count);
+        case Relu: return outputs<Relu>(first, count);
+        case Elu: return outputs<Elu>(first, count);
+        default: return outputs<None>(first, count);
+        }
+    }
+
+    void prefetch_sources(int first, int count, SourcePrefetch &next) const
+    {
+        for (int t = 0; t < count;) {
+            const int tiles = strip(first, t, count, count);
+            const int ty = (first + t) / tiles_w, x = P::step * ((first + t) % tiles_w);
+            const int columns = least(P::step * tiles + P::size - P::step, l.w - x);
+            for (int y = most(first_row(ty), 0); y < end_row(ty); y++)
+                next.add(source(y) + x * l.src_ld, columns * l.src_ld);
+            t += tiles;
+        }
+    }
+
+    // The share of a pass within its tile row.
+    void prefetch_behind(int first, int count, SourcePrefetch &next) const
+    {
+        const int row = first / tiles_w, t = first % tiles_w, rows = 2 * m;
+        const ptrdiff_t floats = (ptrdiff_t)behind->w * behind->src_ld, all = rows * floats;
+        const ptrdiff_t from = all * t / tiles_w / block * block, to = all * (t + count) / tiles_w / block * block;
+        if (row * rows + rows <= behind->h)
+            next.add(behind->src + row * all + from, to - from);
+    }
+
+    template <int kind> __attribute__((noinline)) void outputs(int first, int count)
+    {
         for (int t = 0; t < count; t++) {
             const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
             const int rows = least(m, grid_h - ty), columns = least(m, grid_w - tx);
-            for (int c = 0; c < l.out_c; c += lanes) {
-                const Finish<kind> finish(l, c);
-                ProductSource<P> source;
-                source.scratch = l.scratch;
-                source.at = &at;
-                source.within = (size_t)(c / block) * tile_stride + t * block + c % block;
-                source.phase_stride = plan.out_blocks * tile_stride;
-                source.decoder = decoder;
-                Vec y[m][m];
-                if constexpr (decoder) {
-                    auto put = [&](int odd_row, int odd_column) {
-                        for (int i = 0; i < rows; i++)
-                            for (int j = 0; j < columns; j++) {
-                                const ptrdiff_t pixel =
-                                    (ptrdiff_t)(2 * (ty + i) + odd_row) * 2 * l.w + 2 * (tx + j) + odd_column;
-                                store(l.dst + pixel * l.dst_ld + c, finish.activate_norm(y[i][j]));
-                            }
-                    };
-                    source.a = 0, source.b = 0;
-                    transform_output<m, 0, 0>(source, y);
-                    put(1, 1);
-                    source.a = 0, source.b = 1;
-                    transform_output<m, 0, 1>(source, y);
-                    put(1, 0);
-                    source.a = 1, source.b = 0;
-                    transform_output<m, 1, 0>(source, y);
-                    put(0, 1);
-                    source.a = 1, source.b = 1;
-                    transform_output<m, 1, 1>(source, y);
-                    put(0, 0);
-                } else {
-                    source.a = source.b = 0;
-                    transform_output<m, 0, 0>(source, y);
-                    for (int i = 0; i < rows; i++)
-                        for (int j = 0; j < columns; j++) {
-                            const ptrdiff_t pixel = (ptrdiff_t)(ty + i) * grid_w + tx + j;
-                            const Vec raw = finish.raw(y[i][j]);
-                            store(l.dst + pixel * l.dst_ld + c, raw);
-                            if (l.normed)
-                                store(l.normed + pixel * l.normed_ld + c, finish.norm_activate(raw));
-                        }
-                }
+            for (int c = 0; c < l.out_c; c += lanes)
+                if (rows == m && columns == m)
+                    output_tile<kind, true>(t, ty, tx, c, m, m);
+                else
+                    output_tile<kind, false>(t, ty, tx, c, rows, columns);
+        }
+    }
+    // whole: all of the tile lies in the image (the loops unroll).
+    template <int kind, bool whole>
+    ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
+    {
+        const Finish<kind> finish(l, c);
+        const float *products = operands + (c / block) * at.tile_stride + t * block + c % block;
+        if constexpr (decoder) {
+            phase<0, 0, whole>(products, finish, ty, tx, c, rows, columns);
+            phase<0, 1, whole>(products, finish, ty, tx, c, rows, columns);
+            phase<1, 0, whole>(products, finish, ty, tx, c, rows, columns);
+            phase<1, 1, whole>(products, finish, ty, tx, c, rows, columns);
+        } else {
+            Vec y[m][m];
+            transform_output<m, 0, 0>(products, at.product_at[0], y);
+            const ptrdiff_t pixel = (ptrdiff_t)ty * grid_w + tx;
+            float *raw = l.dst + pixel * l.dst_ld + c;
+            // Deep layers' raw outputs are read again soon, while they are in the cache.
+            const bool past_caches = l.out_c <= 128;
+            each<whole>(rows, columns, [&](int i, int j) {
+                y[i][j] = finish.raw(y[i][j]);
+                float *to = raw + (i * (ptrdiff_t)grid_w + j) * l.dst_ld;
+                if (past_caches)
+                    stream(to, y[i][j]);
+                else
+                    *(Vec *)to = y[i][j];
+            });
+            if (l.normed) {
+                float *normed = l.normed + pixel * l.normed_ld + c;
+                each<whole>(rows, columns, [&](int i, int j) {
+                    *(Vec *)(normed + (i * (ptrdiff_t)grid_w + j) * l.normed_ld) = finish.norm_activate(y[i][j]);
+                });
             }
         }
     }
-}
 
-template <int m, bool decoder> static void run_activation(const fast_layer &l)
-{
-    switch (l.activation) {
-    case LeakyRelu: return run_winograd<m, decoder, LeakyRelu>(l);
-    case Relu: return run_winograd<m, decoder, Relu>(l);
-    case Elu: return run_winograd<m, decoder, Elu>(l);
-    default: return run_winograd<m, decoder, None>(l);
+    // a, b: 1 for the even outputs along time, along frequency.
+    template <int a, int b, bool whole, typename F>
+    ALWAYS_INLINE void phase(const float *products, const F &finish, int ty, int tx, int c, int rows, int columns)
+    {
+        Vec y[m][m];
+        transform_output<m, a, b>(products, at.product_at[2 * a + b], y);
+        const int row = 2 * ty + 1 - a;
+        const ptrdiff_t row_stride = (ptrdiff_t)2 * l.w * l.dst_ld;
+        // A ring holds whole rows of tiles.
+        float *out = l.dst + (l.dst_ring ? row % l.dst_ring : row) * row_stride + (2 * tx + 1 - b) * l.dst_ld + c;
+        each<whole>(rows, columns, [&](int i, int j) {
+            *(Vec *)(out + 2 * i * row_stride + 2 * j * l.dst_ld) = finish.activate_norm(y[i][j]);
+        });
     }
-}
+
+    template <bool whole, typename F> static ALWAYS_INLINE void each(int rows, int columns, const F &f)
+    {
+        if constexpr (whole) {
+#pragma GCC unroll 4
+            for (int i = 0; i < m; i++)
+#pragma GCC unroll 4
+                for (int j = 0; j < m; j++)
+                    f(i, j);
+        } else
+            for (int i = 0; i < rows; i++)
+                for (int j = 0; j < columns; j++)
+                    f(i, j);
+    }
+};
 
 } // namespace FAST_ISA
 

@@ -1,0 +1,70 @@
+/* One stem's forward pass: a flat table of layers over one workspace (C interface).
+ *
+ * Python lowers a network once (`spleeterrt.layers.lower`); neither the executor nor what it calls knows Python. */
+#ifndef SPLEETERRT_EXECUTOR_H
+#define SPLEETERRT_EXECUTOR_H
+
+#include "fast/fast.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum network_method {
+    METHOD_REFERENCE, /* im2col / col2im and GEMM, by the caller's `reference_layer` */
+    METHOD_DIRECT,    /* the outer layers, in strips: e1 goes with e2, d5 with d6 and the mask */
+    METHOD_WINOGRAD2, /* polyphase and Winograd, tiles of 2 x 2 */
+    METHOD_WINOGRAD4  /* tiles of 4 x 4 */
+};
+
+enum network_op {
+    OP_CONV,       /* convolution, bias; batch norm and activation into a second buffer */
+    OP_TRANSPCONV, /* transposed convolution, bias, activation, batch norm */
+    OP_MASK        /* convolution, bias; sigmoid times the input, or logits */
+};
+
+enum network_place { NOWHERE = -1, NETWORK_INPUT = -2, NETWORK_OUTPUT = -3 };
+
+/* One row of the table; all int64 (a numpy structured dtype of the same fields). Buffers are offsets in floats:
+ * src, dst, normed, sums, cols into the workspace; weights, bias, scale, shift into the stem's weights.
+ * NETWORK_INPUT and NETWORK_OUTPUT stand for the segment's arrays. */
+struct network_layer {
+    long long op, method;
+    long long plain; /* Winograd weights are transformed during the layer */
+    long long activation;
+    /* the convolution (of OP_TRANSPCONV: the one it is the adjoint of) */
+    long long h, w, c, out_h, out_w;
+    long long kernel, stride, dilation, pad_top, pad_left;
+    long long in_c, out_c; /* channels of the layer's input and output */
+    /* *_ld: floats between pixels, wider than the channels in a concatenation. The reference path takes dense src
+     * and normed only. *_ring: rows of a ring that a strip of the image goes through; 0: the whole image. */
+    long long src, src_ld, src_ring;
+    long long dst, dst_ld, dst_ring;
+    long long normed, normed_ld; /* OP_CONV: where the next layer's input goes, or NOWHERE */
+    long long sums;              /* reference OP_TRANSPCONV: [h, w, c] accumulator */
+    long long cols, chunk;       /* columns of `chunk` pixels (OP_TRANSPCONV: rows); scratch of fast kernels */
+    long long weights, bias, scale, shift;
+};
+
+struct network_task {
+    const struct fast_kernels *kernels; /* of the table's fast layers; NULL: it has none */
+    const struct network_layer *layers;
+    ptrdiff_t n_layers;
+    const float *weights;
+    float *workspace;
+    const float *input; /* [T, F, 2] */
+    float *output;      /* the same */
+    int logits;
+    double *profile; /* NULL, or [n_layers][stages] seconds; strips count for their first layer */
+    ptrdiff_t stages, fast_stage;
+};
+
+typedef void (*reference_layer)(const struct network_task *task, ptrdiff_t index);
+
+void run_network(const struct network_task *task, reference_layer reference);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,195 @@
+// e1: [h, w, 2] -> [h / 2, w / 2, out_c], row by row. With two channels in, a two-dimensional tile would spend more
+// on transforms than it saves; so Winograd along frequency only: 11 products per 4 outputs instead of 20.
+#ifndef SPLEETERRT_FAST_FIRST_H
+#define SPLEETERRT_FAST_FIRST_H
+
+#include "fast.h"
+#include "winograd.h"
+
+namespace FAST_ISA {
+
+class FirstLayer {
+    using W = Winograd<4>;
+    static constexpr int n = W::n, values = 2 * n - 1; // per channel and tile: points of both phases
+    static constexpr int samples = 16;                 // of a tile: 8 pixels of 2 channels, one cache line
+    // Tiles at a time: the registers' worth of sums; never more than a row has (8 or more).
+    static constexpr int most_tiles = vector_bytes == 64 ? 16 : 12 / vectors_per_block;
+    static constexpr int least_tiles = least(most_tiles, 8);
+    static constexpr int slots = 8;                    // transformed rows that are kept (5 are needed)
+    const fast_layer &l;
+    const int tiles, stride; // tiles of a row; the same as whole vectors
+    float *const planes;     // [16][margin, stride, margin]: sample s of every tile
+    float *const ring;       // [slots][2][values][stride]
+    float *const zeros;      // one such row
+    int next = 0;            // first row that is not in the ring
+
+    static int padded(int w) { return (w / 8 + block - 1) / block * block; }
+    static constexpr int margin = block;
+    size_t row_floats() const { return (size_t)2 * values * stride; }
+
+public:
+    static size_t weight_floats(int out_c) { return (size_t)10 * values * out_c; }
+    static size_t scratch_floats(int w)
+    {
+        return (size_t)samples * (padded(w) + 2 * margin) + (size_t)(slots + 1) * 2 * values * padded(w);
+    }
+
+    explicit FirstLayer(const fast_layer &layer)
+        : l(layer), tiles(layer.w / 8), stride(padded(layer.w)), planes(layer.scratch),
+          ring(planes + (ptrdiff_t)samples * (stride + 2 * margin)), zeros(ring + slots * row_floats())
+    {
+        memset(planes, 0, (size_t)samples * (stride + 2 * margin) * sizeof(float));
+        memset(zeros, 0, row_floats() * sizeof(float));
+    }
+
+    // HWIO kernel [5][5][2][out_c] -> [block of 16][point][ky][channel][phase][16].
+    static void prepare(int out_c, const float *kernel, float *weights)
+    {
+        auto put = [&](int ky, int channel, int c, int q, bool two_taps) {
+            double sum = 0;
+            for (int k = two_taps; k < 3; k++)
+                sum += filter_factor<4>(q, k) *
+                       kernel[((ky * 5 + (two_taps ? 2 * k - 1 : 2 * k)) * 2 + channel) * out_c + c];
+            *weights++ = (float)sum;
+        };
+        for (int first = 0; first < out_c; first += block)
+            for (int q = 0; q < n; q++)
+                for (int ky = 0; ky < 5; ky++)
+                    for (int channel = 0; channel < 2; channel++)
+                        for (int two_taps = 0; two_taps < (q ? 2 : 1); two_taps++)
+                            for (int c = first; c < first + block; c++)
+                                put(ky, channel, c, q, two_taps);
+    }
+
+    // Output rows from ... until - 1 (in order, each once): raw to l.dst, normed to the ring of l.dst_ring rows.
+    void run(int from, int until)
+    {
+        switch (l.activation) {
+        case LeakyRelu: return rows<LeakyRelu>(from, until);
+        case Relu: return rows<Relu>(from, until);
+        case Elu: return rows<Elu>(from, until);
+        default: return rows<None>(from, until);
+        }
+    }
+
+private:
+    const float *transformed(int y) const { return y < 0 || y >= l.h ? zeros : ring + y % slots * row_floats(); }
+
+    template <int kind> __attribute__((noinline)) void rows(int from, int until)
+    {
+        for (int y = from; y < until; y++) {
+            for (; next < least(2 * y + 4, l.h); next++)
+                transform_row(next);
+            const float *sources[5];
+            for (int ky = 0; ky < 5; ky++)
+                sources[ky] = transformed(2 * y - 1 + ky);
+            for (int c = 0; c < l.out_c; c += block)
+                if (tiles >= most_tiles)
+                    groups<kind, most_tiles>(sources, y, c);
+                else
+                    groups<kind, least_tiles>(sources, y, c);
+        }
+    }
+    template <int kind, int count> ALWAYS_INLINE void groups(const float *const (&sources)[5], int y, int c)
+    {
+        for (int t = 0; t < tiles; t += count)
+            group<kind, count>(sources, y, least(t, tiles - count), c); // the last may overlap the one before
+    }
+
+    // Deinterleaves a row of the image, a transposition [tile][sample] -> [sample][tile], and transforms all tiles.
+    __attribute__((noinline)) void transform_row(int y)
+    {
+        const float *row = l.src + (ptrdiff_t)y * l.w * 2;
+        const ptrdiff_t plane = stride + 2 * margin;
+        for (int t = 0; t < tiles; t += lanes)
+            for (int s = 0; s < samples; s += lanes) {
+                Vec square[lanes];
+#pragma GCC unroll 16
+                for (int i = 0; i < lanes; i++)
+                    square[i] = t + i < tiles ? load(row + (t + i) * samples + s) : Vec{};
+                transpose(square);
+#pragma GCC unroll 16
+                for (int i = 0; i < lanes; i++)
+                    store(planes + (s + i) * plane + margin + t, square[i]);
+            }
+        float *out = ring + y % slots * row_floats();
+        for (int channel = 0; channel < 2; channel++, out += (ptrdiff_t)values * stride)
+            for (int t = 0; t < tiles; t += lanes) {
+                auto sample = [&](int pixel) { // of a tile; its patch begins one pixel before
+                    const int tile = pixel < 0 ? -1 : pixel / 8;
+                    return load(planes + ((pixel - 8 * tile) * 2 + channel) * plane + margin + t + tile);
+                };
+                const Vec three[n] = {sample(-1), sample(1), sample(3), sample(5), sample(7), sample(9)};
+                const Vec two[n - 1] = {sample(0), sample(2), sample(4), sample(6), sample(8)};
+                Vec at_points[values];
+                W::data(three, at_points);
+                W::data_without_zero(two, at_points + n);
+#pragma GCC unroll 16
+                for (int v = 0; v < values; v++)
+                    store(out + v * stride + t, at_points[v]);
+            }
+    }
+
+    // `count` tiles of one row, 16 channels from c on.
+    template <int kind, int count>
+    __attribute__((noinline)) void group(const float *const (&sources)[5], int y, int t, int c)
+    {
+        Vec products[n][count][vectors_per_block];
+        const float *weights = l.weights + (ptrdiff_t)c * 10 * values;
+        for (int q = 0; q < n; q++) {
+            Vec sum[count][vectors_per_block];
+#pragma GCC unroll 16
+            for (int i = 0; i < count; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    sum[i][v] = Vec{};
+            auto add = [&](const float *x) {
+                Vec weight[vectors_per_block];
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    weight[v] = load(weights + v * lanes);
+                weights += block;
+#pragma GCC unroll 16
+                for (int i = 0; i < count; i++)
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors_per_block; v++)
+                        sum[i][v] += x[i] * weight[v];
+            };
+            for (int ky = 0; ky < 5; ky++)
+                for (int channel = 0; channel < 2; channel++) {
+                    const float *x = sources[ky] + (ptrdiff_t)(channel * values + q) * stride + t;
+                    add(x);
+                    if (q > 0)
+                        add(x + (ptrdiff_t)(n - 1) * stride);
+                }
+#pragma GCC unroll 16
+            for (int i = 0; i < count; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    products[q][i][v] = sum[i][v];
+        }
+        const int out_w = l.w / 2;
+        for (int v = 0; v < vectors_per_block; v++) {
+            const Finish<kind> finish(l, c + v * lanes);
+            float *raw = l.dst + ((ptrdiff_t)y * out_w + 4 * t) * l.dst_ld + c + v * lanes;
+            float *normed = l.normed + ((ptrdiff_t)(y % l.dst_ring) * out_w + 4 * t) * l.normed_ld + c + v * lanes;
+            for (int i = 0; i < count; i++) {
+                Vec x[n], out[4];
+#pragma GCC unroll 8
+                for (int q = 0; q < n; q++)
+                    x[q] = products[q][i][v];
+                W::output<true>(x, out);
+#pragma GCC unroll 4
+                for (int k = 0; k < 4; k++, raw += l.dst_ld, normed += l.normed_ld) {
+                    const Vec value = finish.raw(out[k]);
+                    stream(raw, value);
+                    *(Vec *)normed = finish.norm_activate(value);
+                }
+            }
+        }
+    }
+};
+
+} // namespace FAST_ISA
+
+#endif

@@ -1,0 +1,315 @@
+// d6 and the mask, row by row behind d5: [h, w, in_c] -> [2h, 2w] -> [2h, 2w, 2].
+//
+// d6 has one channel out, so its vectors run along frequency: Winograd along frequency (4 inputs, 8 outputs per
+// tile), the taps along time directly. The mask is a 4x4 convolution of dilation 2 with two outputs: direct.
+#ifndef SPLEETERRT_FAST_LAST_H
+#define SPLEETERRT_FAST_LAST_H
+
+#include "fast.h"
+#include "winograd.h"
+
+namespace FAST_ISA {
+
+class LastLayers {
+    using W = Winograd<4>;
+    static constexpr int n = W::n;
+    static constexpr int margin = block;       // around rows: at least what a neighbouring tile reads
+    static constexpr int kept = 3, slots = 16; // transformed input rows; output rows of d6
+    // Points in two parts, so that the sums of one part (3 points, 4 outputs) stay in registers.
+    static constexpr int part_points = n / 2;
+    static constexpr int most_groups = vector_bytes == 64 ? 2 : 1; // vectors of tiles at a time
+
+    const fast_layer &l; // d6; l.src: skip [h, w, skip_c], l.dst unused
+    const fast_mask &mask;
+    const float *const strip; // d5's output, a ring of strip_rows rows [w, in_c - skip_c]
+    const int skip_c, strip_rows, groups;
+    const int out_stride;
+    float *planes;      // [16][4][margin, groups * lanes, margin]: pixel r of every tile, one block of channels
+    float *transformed; // [kept][groups][in_c][n][lanes]
+    float *rows;        // [slots][out_stride], rows of d6
+    float *zeros;       // a zero row of either kind
+    int next_row = 0, next_mask = 0;
+
+    static int groups_of(int w) { return (w / 4 + lanes - 1) / lanes; }
+    static int out_stride_of(int w) { return groups_of(w) * lanes * 8 + 2 * margin; }
+    static size_t planes_floats(int w) { return (size_t)block * 4 * (groups_of(w) * lanes + 2 * margin); }
+    static size_t row_floats(int w, int in_c) { return (size_t)groups_of(w) * in_c * n * lanes; }
+    static size_t zero_floats(int w, int in_c) { return most(row_floats(w, in_c), (size_t)out_stride_of(w)); }
+
+public:
+    // Per channel and part of the points: (row before, at, behind) x 3 points x (even, odd row) x (even, odd
+    // column), without the taps that are not there.
+    static constexpr int part_weights(int part) { return 5 * (2 * part_points - (part == 1)); }
+    static size_t weight_floats(int in_c) { return (size_t)in_c * (part_weights(0) + part_weights(1)); }
+    static size_t scratch_floats(int w, int in_c)
+    {
+        return planes_floats(w) + kept * row_floats(w, in_c) + (size_t)slots * out_stride_of(w) +
+               zero_floats(w, in_c);
+    }
+
+    LastLayers(const fast_layer &layer, const fast_mask &mask_layer, const float *strip_of_rows, int channels_of_skip,
+               int rows_of_strip)
+        : l(layer), mask(mask_layer), strip(strip_of_rows), skip_c(channels_of_skip), strip_rows(rows_of_strip),
+          groups(groups_of(layer.w)), out_stride(out_stride_of(layer.w)), planes(layer.scratch),
+          transformed(planes + planes_floats(layer.w)), rows(transformed + kept * row_floats(layer.w, layer.in_c)),
+          zeros(rows + (ptrdiff_t)slots * out_stride)
+    {
+        memset(planes, 0, planes_floats(l.w) * sizeof(float));
+        memset(rows, 0, ((size_t)slots * out_stride + zero_floats(l.w, l.in_c)) * sizeof(float));
+    }
+
+    // Transposed kernel [5][5][1][in_c] -> as `accumulate` reads it.
+    static void prepare(int in_c, const float *kernel, float *weights)
+    {
+        static constexpr int odd_taps[3] = {4, 2, 0}, even_taps[3] = {3, 1, -1};
+        for (int part = 0; part < 2; part++)
+            for (int c = 0; c < in_c; c++)
+                for (int dy = 0; dy < 3; dy++)
+                    for (int q = part * part_points; q < (part + 1) * part_points; q++)
+                        for (int odd_row = dy == 2; odd_row < 2; odd_row++)
+                            for (int odd_column = q == n - 1; odd_column < 2; odd_column++) {
+                                const int ky = (odd_row ? odd_taps : even_taps)[dy];
+                                double sum = 0;
+                                for (int k = 0; k < 3; k++) {
+                                    const int kx = (odd_column ? odd_taps : even_taps)[k];
+                                    if (kx >= 0)
+                                        sum += filter_factor<4>(q, k) * kernel[(ky * 5 + kx) * in_c + c];
+                                }
+                                *weights++ = (float)sum;
+                            }
+    }
+
+    // Takes d6's input rows up to `until`, which must be in the strip; writes all rows of the mask that they finish.
+    void run(int until)
+    {
+        for (; next_row < until; next_row++) {
+            transform_row(next_row);
+            if (next_row > 0)
+                finish_row(next_row - 1);
+            masks(2 * next_row - 3);
+        }
+        if (until == l.h) {
+            finish_row(l.h - 1);
+            masks(2 * l.h);
+        }
+    }
+    const float *skip_row(int y) const { return l.src + (ptrdiff_t)y * l.w * l.src_ld; }
+
+private:
+    const float *transformed_row(int y) const
+    {
+        return y < 0 || y >= l.h ? zeros : transformed + y % kept * row_floats(l.w, l.in_c);
+    }
+
+    __attribute__((noinline)) void transform_row(int y)
+    {
+        float *out = transformed + y % kept * row_floats(l.w, l.in_c);
+        const int strip_c = l.in_c - skip_c;
+        for (int c = 0; c < l.in_c; c += block) {
+            const bool from_skip = c < skip_c;
+            const ptrdiff_t pixel = from_skip ? l.src_ld : strip_c;
+            const float *row = from_skip ? skip_row(y) + c
+                                         : strip + (ptrdiff_t)(y % strip_rows) * l.w * strip_c + c - skip_c;
+            transform_block(row, pixel, out + (ptrdiff_t)c * n * lanes);
+        }
+    }
+    // 16 channels of a row.
+    ALWAYS_INLINE void transform_block(const float *row, ptrdiff_t pixel, float *out)
+    {
+        const ptrdiff_t plane = groups * lanes + 2 * margin;
+        for (int g = 0; g < groups; g++)
+            for (int r = 0; r < 4; r++)
+                for (int c = 0; c < block; c += lanes) {
+                    Vec square[lanes];
+#pragma GCC unroll 16
+                    for (int i = 0; i < lanes; i++) {
+                        const int x = (g * lanes + i) * 4 + r;
+                        square[i] = x < l.w ? load(row + x * pixel + c) : Vec{};
+                    }
+                    transpose(square);
+#pragma GCC unroll 16
+                    for (int i = 0; i < lanes; i++)
+                        store(planes + ((c + i) * 4 + r) * plane + margin + g * lanes, square[i]);
+                }
+        for (int g = 0; g < groups; g++)
+            for (int c = 0; c < block; c++) {
+                const float *p = planes + (ptrdiff_t)c * 4 * plane + margin + g * lanes;
+                const Vec d[n] = {load(p + 3 * plane - 1), load(p), load(p + plane), load(p + 2 * plane),
+                                  load(p + 3 * plane), load(p + 1)};
+                Vec values[n];
+                W::data(d, values);
+                float *to = out + ((ptrdiff_t)g * l.in_c + c) * n * lanes;
+#pragma GCC unroll 8
+                for (int q = 0; q < n; q++)
+                    store(to + q * lanes, values[q]);
+            }
+    }
+
+    // Products of one part of the points, summed over channels and rows: sums[point][even, odd row][even, odd
+    // column][vector of tiles]. Even rows have no tap behind; even columns none at infinity.
+    template <int part, int count>
+    static __attribute__((noinline)) void accumulate(const float *const (&sources)[3], ptrdiff_t group_stride,
+                                                     int in_c, const float *weights, Vec (*sums)[2][2][most_groups])
+    {
+        Vec sum[part_points][2][2][count];
+#pragma GCC unroll 32
+        for (int i = 0; i < part_points * 4 * count; i++)
+            (&sum[0][0][0][0])[i] = Vec{};
+        for (int c = 0; c < in_c; c++) {
+#pragma GCC unroll 3
+            for (int dy = 0; dy < 3; dy++) {
+                const float *x = sources[dy] + ((ptrdiff_t)c * n + part * part_points) * lanes;
+#pragma GCC unroll 3
+                for (int q = 0; q < part_points; q++) {
+                    Vec value[count];
+#pragma GCC unroll 2
+                    for (int g = 0; g < count; g++)
+                        value[g] = load(x + q * lanes + g * group_stride);
+#pragma GCC unroll 2
+                    for (int odd_row = 0; odd_row < 2; odd_row++)
+#pragma GCC unroll 2
+                        for (int odd_column = 0; odd_column < 2; odd_column++) {
+                            if ((dy == 2 && !odd_row) || (part * part_points + q == n - 1 && !odd_column))
+                                continue;
+                            const float weight = *weights++;
+#pragma GCC unroll 2
+                            for (int g = 0; g < count; g++)
+                                sum[q][odd_row][odd_column][g] += weight * value[g];
+                        }
+                }
+            }
+        }
+        for (int q = 0; q < part_points; q++)
+            for (int odd_row = 0; odd_row < 2; odd_row++)
+                for (int odd_column = 0; odd_column < 2; odd_column++)
+                    for (int g = 0; g < count; g++)
+                        sums[q][odd_row][odd_column][g] = sum[q][odd_row][odd_column][g];
+    }
+
+    // The two output rows of input row y.
+    void finish_row(int y)
+    {
+        const float *sources[3] = {transformed_row(y - 1), transformed_row(y), transformed_row(y + 1)};
+        int g = 0;
+        for (; g + most_groups <= groups; g += most_groups)
+            group<most_groups>(sources, y, g);
+        for (; g < groups; g++)
+            group<1>(sources, y, g);
+        for (int odd = 0; odd < 2; odd++) // the margin that partial groups overwrote
+            memset(d6_row(2 * y + odd) + 2 * l.w, 0, (size_t)(out_stride - margin - 2 * l.w) * sizeof(float));
+    }
+    float *d6_row(int y) const { return rows + (ptrdiff_t)(y % slots) * out_stride + margin; }
+
+    template <int count> void group(const float *const (&all)[3], int y, int g)
+    {
+        const ptrdiff_t group_stride = (ptrdiff_t)l.in_c * n * lanes;
+        const float *sources[3] = {all[0], all[1], all[2]};
+        for (int dy = 0; dy < 3; dy++)
+            sources[dy] += g * group_stride;
+        Vec sums[n][2][2][most_groups];
+        accumulate<0, count>(sources, group_stride, l.in_c, l.weights, sums);
+        accumulate<1, count>(sources, group_stride, l.in_c, l.weights + (ptrdiff_t)l.in_c * part_weights(0),
+                             sums + part_points);
+        switch (l.activation) {
+        case LeakyRelu: return outputs<LeakyRelu, count>(sums, y, g);
+        case Relu: return outputs<Relu, count>(sums, y, g);
+        case Elu: return outputs<Elu, count>(sums, y, g);
+        default: return outputs<None, count>(sums, y, g);
+        }
+    }
+
+    template <int kind, int count> ALWAYS_INLINE void outputs(Vec (&sums)[n][2][2][most_groups], int y, int g)
+    {
+        const float bias = l.bias[0], scale = l.scale[0], shift = l.shift[0];
+        for (int odd_row = 0; odd_row < 2; odd_row++)
+            for (int k = 0; k < count; k++) {
+                Vec z[8]; // output columns 8 i + j of tile i
+                for (int odd_column = 0; odd_column < 2; odd_column++) {
+                    Vec x[n], out[4];
+#pragma GCC unroll 8
+                    for (int q = 0; q < n; q++)
+                        x[q] = sums[q][odd_row][odd_column][k];
+                    if (odd_column)
+                        W::output<true>(x, out);
+                    else
+                        W::output<false>(x, out);
+#pragma GCC unroll 4
+                    for (int r = 0; r < 4; r++)
+                        z[2 * r + odd_column] = activate<kind>(out[r] + bias) * scale + shift;
+                }
+                interleave(z);
+                float *out = d6_row(2 * y + odd_row) + (ptrdiff_t)(g + k) * lanes * 8;
+#pragma GCC unroll 8
+                for (int i = 0; i < 8; i++)
+                    store(out + i * lanes, z[i]);
+            }
+    }
+    // z[j] lane i -> position 8 i + j: three rounds of the perfect shuffle.
+    static ALWAYS_INLINE void interleave(Vec (&z)[8])
+    {
+#pragma GCC unroll 3
+        for (int round = 0; round < 3; round++) {
+            Vec next[8];
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) {
+                next[2 * i] = zip_low(z[i], z[i + 4]);
+                next[2 * i + 1] = zip_high(z[i], z[i + 4]);
+            }
+#pragma GCC unroll 8
+            for (int i = 0; i < 8; i++)
+                z[i] = next[i];
+        }
+    }
+
+    // The mask's rows up to `until`, whose d6 rows (up to until + 2) are there.
+    __attribute__((noinline)) void masks(int until)
+    {
+        for (; next_mask < until; next_mask++)
+            if (mask.input)
+                mask_row<true>(next_mask);
+            else
+                mask_row<false>(next_mask);
+    }
+    // Four taps every second sample each way, three zeros around (TF SAME for an extent of 7).
+    template <bool times_input> ALWAYS_INLINE void mask_row(int y)
+    {
+        constexpr int count = 2, width = count * lanes; // 2w is a multiple of 64
+        const float *taps[4];
+        for (int k = 0; k < 4; k++) {
+            const int from = y - 3 + 2 * k;
+            taps[k] = (from < 0 || from >= 2 * l.h ? zeros + margin : d6_row(from)) - 3;
+        }
+        const ptrdiff_t first = (ptrdiff_t)y * 2 * l.w * 2;
+        for (int x = 0; x < 2 * l.w; x += width) {
+            Vec sum[2][count];
+            for (int o = 0; o < 2; o++)
+                for (int g = 0; g < count; g++)
+                    sum[o][g] = broadcast(mask.bias[o]);
+#pragma GCC unroll 4
+            for (int ky = 0; ky < 4; ky++)
+#pragma GCC unroll 4
+                for (int kx = 0; kx < 4; kx++)
+#pragma GCC unroll 2
+                    for (int g = 0; g < count; g++) {
+                        const Vec value = load(taps[ky] + x + 2 * kx + g * lanes);
+                        sum[0][g] += mask.weights[(ky * 4 + kx) * 2] * value;
+                        sum[1][g] += mask.weights[(ky * 4 + kx) * 2 + 1] * value;
+                    }
+#pragma GCC unroll 2
+            for (int g = 0; g < count; g++) {
+                const ptrdiff_t at = first + (x + g * lanes) * 2;
+                Vec low = zip_low(sum[0][g], sum[1][g]), high = zip_high(sum[0][g], sum[1][g]);
+                if (times_input) {
+                    low = sigmoid(low) * load(mask.input + at);
+                    high = sigmoid(high) * load(mask.input + at + lanes);
+                }
+                store(mask.out + at, low);
+                store(mask.out + at + lanes, high);
+            }
+        }
+    }
+};
+
+} // namespace FAST_ISA
+
+#endif

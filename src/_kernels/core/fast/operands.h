@@ -1,0 +1,78 @@
+// Where the operands of one pass of a Winograd layer lie: sizes and offsets, in floats.
+#ifndef SPLEETERRT_FAST_OPERANDS_H
+#define SPLEETERRT_FAST_OPERANDS_H
+
+#include "multiply.h"
+#include "transforms.h"
+
+namespace FAST_ISA {
+
+template <int m, bool decoder> struct Operands {
+    static constexpr int n = m + 2;
+    static constexpr int points = n * n;
+    static constexpr int lines = Patch<m, decoder>::lines;
+    static constexpr int filter_lines = 2 * n - 1;
+
+    int in_blocks, out_blocks;
+    int tiles_per_pass;
+    ptrdiff_t tile_stride;         // between blocks of 16 channels of a pass
+    size_t data[points];           // of a point's left operand
+    size_t products[points];
+    size_t weights[points];        // of a point's stored weights
+    size_t data_at[lines * lines]; // of a transformed patch's value (row, column)
+    size_t product_at[4][points];  // decoder: of each phase (2 a + b); encoder: of the one sum
+    size_t end, stored_floats;
+
+    // Phases along one dimension that reach a point: the 2-tap phase misses 0 (encoder) or infinity.
+    static constexpr int phases(int point) { return point == (decoder ? n - 1 : 0) ? 1 : 2; }
+    static constexpr int phases(int p, int q) { return phases(p) * phases(q); }
+    int depth_blocks(int i) const { return in_blocks * (decoder ? 1 : phases(i / n, i % n)); }
+    int channel_blocks(int i) const { return out_blocks * (decoder ? phases(i / n, i % n) : 1); }
+
+    // Point and phase of a line of a transformed patch or filter.
+    static constexpr int line_phase(int line) { return line >= n; }
+    static constexpr int line_point(int line) { return line < n ? line : line - n + (decoder ? 0 : 1); }
+    static int line_point(int row, int column) { return line_point(row) * n + line_point(column); }
+    // Which of the phases that reach the point.
+    static int line_phase(int row, int column)
+    {
+        return line_phase(row) * phases(line_point(column)) + line_phase(column);
+    }
+
+    Operands(int in_c, int out_c) : in_blocks(in_c / block), out_blocks(out_c / block)
+    {
+        // Deep layers read more weights than data: more tiles per reading.
+        tiles_per_pass = (long)in_c * out_c > 128 * 128 ? 32 : 16;
+        tile_stride = (ptrdiff_t)tiles_per_pass * block;
+        size_t used = 0;
+        stored_floats = 0;
+        // Every point's buffer starts in another cache set, so that a tile's points do not evict each other.
+        auto place = [&](size_t blocks, int point) {
+            size_t line = used / block, wanted = (size_t)(point * 5) % 64;
+            line += (wanted + 64 - line % 64) % 64;
+            used = (line + blocks * tiles_per_pass) * block;
+            return line * block;
+        };
+        for (int i = 0; i < points; i++) {
+            data[i] = place(depth_blocks(i), i);
+            weights[i] = stored_floats;
+            stored_floats += (size_t)depth_blocks(i) * block * channel_blocks(i) * block;
+        }
+        for (int i = 0; i < points; i++)
+            products[i] = place(channel_blocks(i), i);
+        end = used;
+        for (int r = 0; r < lines; r++)
+            for (int c = 0; c < lines; c++)
+                data_at[r * lines + c] =
+                    data[line_point(r, c)] + (size_t)line_phase(r, c) * in_blocks * tile_stride;
+        for (int a = 0; a < 2; a++)
+            for (int b = 0; b < 2; b++)
+                for (int i = 0; i < points; i++)
+                    product_at[2 * a + b][i] =
+                        products[i] + (decoder ? (size_t)(a * phases(i % n) + b) * out_blocks * tile_stride : 0);
+    }
+};
+
+} // namespace FAST_ISA
+
+#endif
