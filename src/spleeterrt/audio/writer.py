@@ -14,7 +14,6 @@ import contextlib
 import math
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -730,7 +729,7 @@ def _temporary(folder: Path) -> Path:
 
     Not `tempfile.mkstemp`: its files are readable by their owner only, and stay so.
     """
-    return folder / f".spleeterrt-{secrets.token_hex(8)}.part"
+    return folder / f".spleeterrt-{os.urandom(8).hex()}.part"
 
 
 def _check_conflicts(paths: Mapping[str, Path]) -> None:
