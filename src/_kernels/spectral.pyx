@@ -6,24 +6,44 @@ masks [stems, frames, F, 2]. Threads share nothing but their inputs; the work is
 frames, so that the result does not depend on their number.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.math cimport fmax, sqrt
 from libc.string cimport memset
+from libcpp.vector cimport vector
 
 cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
-        void analyse(
-            const float* samples, size_t frames, float complex* spectrum, float* magnitude, size_t f)
-        void synthesise(
-            const float complex* spectrum, const float* mask, const float* extension, size_t f,
-            size_t frames, float* sum)
+        size_t scratch_floats()
+        void transform(const float* samples, size_t frames, float* scratch)
+        void magnitude(size_t frames, float* magnitude, size_t f, const float* scratch)
+        void write(size_t frames, float complex* spectrum, const float* scratch)
     CppStft* make_stft(
         const char* isa, size_t frame_length, size_t hop, size_t fft_length, const float* window,
         float compensation) except +
     void cpp_ratio_masks "spleeterrt::ratio_masks" (
-        float* x, size_t plane, size_t stems, size_t n, float exponent)
+        const float* x, size_t plane, size_t stems, size_t n, float exponent, float* mask)
     void cpp_mean_mask "spleeterrt::mean_mask" (const float* mask, size_t f, float* mean)
+    size_t cpp_first_beyond "spleeterrt::first_beyond" (const float* x, size_t n, float limit)
     size_t FRAMES_PER_GROUP "spleeterrt::Stft::frames_per_group"
+    size_t _CHUNK_FRAMES "spleeterrt::Synthesis::chunk_frames"
+    cdef cppclass Synthesis:
+        const CppStft* stft
+        size_t frame_length, hop, frames, f, stems
+        const float* samples
+        const float* estimates
+        size_t plane
+        float exponent
+        bint average
+        const float complex* spectra
+        const size_t* chosen
+        size_t n_chosen
+        float** outs
+        size_t skip, count
+        float* tails
+        size_t chunks()
+        size_t work_floats()
+    void cpp_synthesise_chunk "spleeterrt::synthesise_chunk" (const Synthesis& job, size_t chunk, float* work)
+    void cpp_join_chunks "spleeterrt::join_chunks" (const Synthesis& job, float* carry)
 
 cdef extern from "core/wiener.h" namespace "spleeterrt" nogil:
     cdef cppclass WienerInput:
@@ -38,31 +58,34 @@ cdef extern from "core/wiener.h" namespace "spleeterrt" nogil:
     void cpp_wiener_apply "spleeterrt::wiener_apply" (
         const WienerInput& input, size_t frame, double scale, const double* sums, float complex* out)
 
-cdef enum:
-    _CHUNK_FRAMES = 64
-
 CHUNK_FRAMES = _CHUNK_FRAMES
-"""Frames that one task of the synthesis overlap-adds into a buffer of its own; divides every T."""
+"""Frames that one task of the synthesis overlap-adds by itself; divides every T."""
 
 covariance_terms = COVARIANCE_TERMS
 
 
-def ratio_masks(float[:, :, :, ::1] x, float exponent, int threads):
-    """Estimates [stems, frames, F, 2] become ratio masks in place."""
-    cdef Py_ssize_t frames = x.shape[1], n = x.shape[2] * x.shape[3], t
-    for t in prange(
-        frames, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="static",
-    ):
-        cpp_ratio_masks(&x[0, t, 0, 0], frames * n, x.shape[0], n, exponent)
-
-
-def mean_masks(const float[:, :, :, ::1] masks, float[:, :, ::1] mean):
-    """masks [stems, frames, F, 2] -> mean over bins [stems, frames, 2]."""
-    cdef Py_ssize_t s, t
+def first_beyond(const float[:, ::1] samples, float limit):
+    """Index of the first sample [n, 2] with a channel that is not below `limit` (NaN included), or n."""
+    cdef size_t n = samples.shape[0] * samples.shape[1], at = 0
+    if n == 0:
+        return 0
     with nogil:
-        for s in range(masks.shape[0]):
-            for t in range(masks.shape[1]):
-                cpp_mean_mask(&masks[s, t, 0, 0], masks.shape[2], &mean[s, t, 0])
+        at = cpp_first_beyond(&samples[0, 0], n, limit)
+    return <Py_ssize_t>(at // samples.shape[1])
+
+
+def ratio_masks(const float[:, :, :, ::1] x, float exponent, float[:, :, :, ::1] masks):
+    """Estimates [stems, frames, F, 2] -> ratio masks."""
+    cdef size_t n = x.shape[1] * x.shape[2] * x.shape[3]
+    if n:
+        with nogil:
+            cpp_ratio_masks(&x[0, 0, 0, 0], n, x.shape[0], n, exponent, &masks[0, 0, 0, 0])
+
+
+def mean_mask(const float[:, ::1] mask, float[::1] mean):
+    """mask [F, 2] -> its mean over the bins [2] (mask extension "average")."""
+    with nogil:
+        cpp_mean_mask(&mask[0, 0], mask.shape[0], &mean[0])
 
 
 def peak_magnitude(const float complex[:, :, ::1] spectrum):
@@ -119,7 +142,10 @@ def wiener_apply(
 
 
 cdef class Stft:
-    """A plan: window, FFT and sizes; immutable, shared by threads."""
+    """A plan: window, FFT and sizes; immutable, shared by threads.
+
+    `work` [threads, n] float32, rows at 64-byte boundaries: each thread's working memory.
+    """
 
     cdef CppStft* plan
     cdef readonly Py_ssize_t frame_length, hop, bins
@@ -134,116 +160,93 @@ cdef class Stft:
     def __dealloc__(self):
         del self.plan
 
+    cdef Synthesis synthesis(self, Py_ssize_t f, Py_ssize_t stems, Py_ssize_t chosen):
+        cdef Synthesis job
+        job.stft = self.plan
+        job.frame_length, job.hop = self.frame_length, self.hop
+        job.f, job.stems, job.n_chosen = f, stems, chosen
+        return job
+
+    def work_floats(self, Py_ssize_t f, Py_ssize_t stems, Py_ssize_t chosen):
+        """Floats of a thread's work to make `chosen` of the stems; analysis needs less."""
+        return self.synthesis(f, stems, chosen).work_floats()
+
     def analyse(
         self, const float[:, ::1] samples, Py_ssize_t frames, float complex[:, :, ::1] spectrum,
-        float[:, :, ::1] magnitude, int threads,
+        float[:, :, ::1] magnitude, float[:, ::1] work,
     ):
-        """samples [>= (frames - 1) * hop + frame_length, 2] -> the first `frames` frames of spectrum and
-        magnitude; the frames behind them become zero.
+        """samples [>= (frames - 1) * hop + frame_length, 2] -> the first `frames` frames of spectrum
+        [.., bins, 2] and magnitude [.., F, 2], either of which may be None; frames behind them become zero.
         """
-        cdef Py_ssize_t group = FRAMES_PER_GROUP, groups = (frames + group - 1) // group, g
-        cdef Py_ssize_t f = magnitude.shape[1], total = spectrum.shape[0]
+        cdef Py_ssize_t group = FRAMES_PER_GROUP, groups = (frames + group - 1) // group, g, n
+        cdef Py_ssize_t f = magnitude.shape[1] if magnitude is not None else 0
+        cdef Py_ssize_t row = self.bins * 2
+        cdef float complex* x = &spectrum[0, 0, 0] if spectrum is not None else NULL
+        cdef float* m = &magnitude[0, 0, 0] if magnitude is not None else NULL
+        cdef int threads = <int>work.shape[0]
         for g in prange(
             groups, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
         ):
-            self.plan.analyse(
-                &samples[g * group * self.hop, 0], min(group, frames - g * group),
-                &spectrum[g * group, 0, 0], &magnitude[g * group, 0, 0], f)
-        if frames < total:
-            memset(&spectrum[frames, 0, 0], 0, (total - frames) * self.bins * 2 * sizeof(float complex))
-            memset(&magnitude[frames, 0, 0], 0, (total - frames) * f * 2 * sizeof(float))
+            n = min(group, frames - g * group)
+            self.plan.transform(&samples[g * group * self.hop, 0], n, &work[threadid(), 0])
+            if m != NULL:
+                self.plan.magnitude(n, m + g * group * f * 2, f, &work[threadid(), 0])
+            if x != NULL:
+                self.plan.write(n, x + g * group * row, &work[threadid(), 0])
+        if x != NULL and frames < spectrum.shape[0]:
+            memset(x + frames * row, 0, (spectrum.shape[0] - frames) * row * sizeof(float complex))
+        if m != NULL and frames < magnitude.shape[0]:
+            memset(m + frames * f * 2, 0, (magnitude.shape[0] - frames) * f * 2 * sizeof(float))
 
-    def synthesise(
-        self, const float complex[:, :, ::1] spectrum, const float[:, :, :, ::1] masks,
-        const float[:, :, ::1] extension, const Py_ssize_t[::1] stems, Py_ssize_t frames,
-        float[:, :, :, ::1] chunks, int threads,
+    def separate(
+        self, const float[:, ::1] samples, const float[:, :, :, :] estimates, float exponent, bint average,
+        const size_t[::1] stems, Py_ssize_t frames, list outs, Py_ssize_t skip,
+        float[:, :, :, ::1] tails, float[:, :, :, ::1] carry, float[:, ::1] work,
     ):
-        """Masked spectrum -> chunks [stems, chunk, (chunk frames - 1) * hop + frame_length, 2].
+        """The mix's samples and the estimates [stems, frames, F, 2] (planes may lie apart) -> ratio masks ->
+        the sound of the chosen `stems`: outs[k] [n, 2] gets samples [skip, skip + n) of the range.
 
-        masks [stems of the model, T, F, 2], extension [.., T, 2]; `stems` picks the planes to make.
-        Only the first `frames` frames sound.
+        tails [chosen, >= chunks, frame_length - hop, 2] is overwritten. carry [chosen, 1, the same]:
+        what reaches from the ranges before into this one; becomes what reaches into the next.
         """
-        cdef Py_ssize_t n_stems = stems.shape[0], n_chunks = chunks.shape[1], task
-        for task in prange(
-            n_stems * n_chunks, nogil=True, num_threads=threads, use_threads_if=threads > 1,
-            schedule="dynamic",
-        ):
-            self.synthesise_chunk(
-                &spectrum[0, 0, 0],
-                &masks[stems[task // n_chunks], 0, 0, 0], &extension[stems[task // n_chunks], 0, 0],
-                masks.shape[2], frames, task % n_chunks,
-                &chunks[task // n_chunks, task % n_chunks, 0, 0], chunks.shape[2])
+        cdef Synthesis job = self.synthesis(estimates.shape[2], estimates.shape[0], stems.shape[0])
+        job.samples = &samples[0, 0]
+        job.estimates = &estimates[0, 0, 0, 0]
+        job.plane = estimates.strides[0] // sizeof(float)
+        job.exponent, job.average = exponent, average
+        self.run(job, stems, frames, outs, skip, tails, carry, work)
 
-    def synthesise_plain(
-        self, const float complex[:, :, :, ::1] spectra, Py_ssize_t frames, float[:, :, :, ::1] chunks,
-        int threads,
+    def separate_spectra(
+        self, const float complex[:, :, :, ::1] spectra, const size_t[::1] stems, Py_ssize_t frames,
+        list outs, Py_ssize_t skip, float[:, :, :, ::1] tails, float[:, :, :, ::1] carry, float[:, ::1] work,
     ):
-        """Like `synthesise`, of one spectrum per stem [stems, T, bins, 2] and no mask."""
-        cdef Py_ssize_t n_chunks = chunks.shape[1], task
-        for task in prange(
-            spectra.shape[0] * n_chunks, nogil=True, num_threads=threads, use_threads_if=threads > 1,
-            schedule="dynamic",
+        """Like `separate`, of finished spectra [frames, stems, F, 2]; silence above F."""
+        cdef Synthesis job = self.synthesis(spectra.shape[2], spectra.shape[1], stems.shape[0])
+        job.spectra = &spectra[0, 0, 0, 0]
+        self.run(job, stems, frames, outs, skip, tails, carry, work)
+
+    cdef run(
+        self, Synthesis& job, const size_t[::1] stems, Py_ssize_t frames, list outs, Py_ssize_t skip,
+        float[:, :, :, ::1] tails, float[:, :, :, ::1] carry, float[:, ::1] work,
+    ):
+        cdef vector[float*] pointers
+        cdef float[:, ::1] out
+        cdef Py_ssize_t chunk
+        cdef Py_ssize_t n_chunks
+        cdef int threads = <int>work.shape[0]
+        cdef size_t count = 0
+        if frames == 0:
+            return
+        for array in outs:
+            out = array
+            count = out.shape[0]
+            pointers.push_back(&out[0, 0])
+        job.frames, job.skip, job.count = frames, skip, count
+        job.chosen, job.outs, job.tails = &stems[0], pointers.data(), &tails[0, 0, 0, 0]
+        n_chunks = job.chunks()
+        for chunk in prange(
+            n_chunks, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
         ):
-            self.synthesise_chunk(
-                &spectra[task // n_chunks, 0, 0, 0], NULL, NULL, 0, frames, task % n_chunks,
-                &chunks[task // n_chunks, task % n_chunks, 0, 0], chunks.shape[2])
-
-    cdef void synthesise_chunk(
-        self, const float complex* spectrum, const float* mask, const float* extension, Py_ssize_t f,
-        Py_ssize_t frames, Py_ssize_t chunk, float* sum, Py_ssize_t length,
-    ) noexcept nogil:
-        cdef Py_ssize_t group = FRAMES_PER_GROUP, t = chunk * _CHUNK_FRAMES, end = t + _CHUNK_FRAMES
-        if end > frames:
-            end = frames
-        memset(sum, 0, length * 2 * sizeof(float))
-        while t < end:
-            self.plan.synthesise(
-                spectrum + t * self.bins * 2,
-                mask + t * f * 2 if mask != NULL else NULL,
-                extension + t * 2 if extension != NULL else NULL,
-                f, min(group, end - t), sum + (t - chunk * _CHUNK_FRAMES) * self.hop * 2)
-            t += group
-
-
-def overlap_add(
-    const float[:, :, :, ::1] chunks, Py_ssize_t step, float[:, :, ::1] tail, float[:, :, ::1] out,
-):
-    """Joins consecutive chunks: out [stems, n_chunks * step, 2] = tail + chunks, `step` samples apart;
-    tail [stems, length - step, 2] is replaced by what reaches beyond `out`.
-    """
-    cdef Py_ssize_t s, c, i, n
-    cdef Py_ssize_t length = chunks.shape[2], n_chunks = chunks.shape[1], rest = (length - step) * 2
-    cdef float* y
-    cdef float* end
-    cdef const float* x
-    with nogil:
-        for s in range(chunks.shape[0]):
-            end = &out[s, 0, 0] + n_chunks * step * 2
-            memset(&out[s, 0, 0], 0, n_chunks * step * 2 * sizeof(float))
-            # The tail of the segments before may be longer than this segment.
-            y = &out[s, 0, 0]
-            n = min(rest, n_chunks * step * 2)
-            x = &tail[s, 0, 0]
-            for i in range(n):
-                y[i] = x[i]
-            shift(&tail[s, 0, 0], rest, n_chunks * step * 2)
-            for c in range(n_chunks):
-                add(&out[s, 0, 0] + c * step * 2, end, &tail[s, 0, 0], &chunks[s, c, 0, 0], length * 2)
-
-
-cdef inline void shift(float* x, Py_ssize_t n, Py_ssize_t by) noexcept nogil:
-    # Drops the first `by` values, zeros behind.
-    cdef Py_ssize_t i
-    for i in range(n - by):
-        x[i] = x[i + by]
-    for i in range(max(0, n - by), n):
-        x[i] = 0.0
-
-
-cdef inline void add(float* y, float* end, float* beyond, const float* x, Py_ssize_t n) noexcept nogil:
-    # y += x; what falls behind `end` goes to `beyond`.
-    cdef Py_ssize_t i, inside = min(n, end - y)
-    for i in range(inside):
-        y[i] += x[i]
-    for i in range(inside, n):
-        beyond[i - inside] += x[i]
+            cpp_synthesise_chunk(job, chunk, &work[threadid(), 0])
+        with nogil:
+            cpp_join_chunks(job, &carry[0, 0, 0, 0])

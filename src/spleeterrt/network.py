@@ -213,7 +213,7 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_mem
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.
     """
-    from .models import load
+    from .models import open_model
 
-    config, weights, origin = load(source, progress=progress)
+    config, weights, origin = open_model(source, progress=progress)
     return Model(config, weights, origin, plan=make_plan(config, default_isa(), low_memory), consume=True)

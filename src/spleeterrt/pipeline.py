@@ -1,6 +1,6 @@
 """From blocks of samples to blocks of stems, in constant memory.
 
-    blocks -> segments of T frames -> |STFT| -> networks -> masks -> iSTFT -> overlap-add -> blocks
+    blocks -> a window of some segments of T frames -> |STFT| -> networks -> masks, iSTFT, overlap-add
 
 Segments are independent of one another up to the overlap-add, so a few of them at a time give
 exactly the whole-file result, whatever the sizes of the blocks. The multichannel Wiener filter is
@@ -9,9 +9,8 @@ the exception: its covariances are sums over the whole signal, so it goes over t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import cycle, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ from .errors import SpleeterError
 from .layers import Float32, aligned_empty
 from .network import Model
 from .parallel import run_parallel
-from .stft import Complex64, OverlapAdd, Spectrum
+from .stft import Complex64, Spectrum, Synthesis
 
 LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
 
@@ -30,27 +29,51 @@ MOST_CHANNELS = 64  # more are samples along the wrong axis
 # norbert's eps for complex64 input
 WIENER_EPSILON = float(np.finfo(np.float32).eps)
 
+# Frames whose sound is handed out together: large enough for all threads, small enough that the sound of all
+# stems takes little memory beside the networks.
+PIECE_FRAMES = 128
+SMALL_PIECE_FRAMES = 64
 
-_Synthesis = Callable[[int, Float32], None]  # of the k-th chosen stem, into chunks
+# Networks of a batch over what its rounds of threads could run: below, threads wait for one another.
+BALANCE = 0.9
 
 
-@dataclass
-class Segment:
-    """T frames on their way through the pipeline."""
+class _Piece(NamedTuple):
+    """The sound of consecutive samples: `first` is the first one's index in the signal."""
 
-    samples: Float32  # (step, 2) of the input, as far as it reaches
-    frames: int  # frames that belong to the signal; the others are padding
-    spectrum: Complex64
+    first: int
+    stems: Sequence[Float32]  # (n, 2) each
+    mix: Float32  # (n, 2), of the window: the next batch replaces it
+
+
+class _Batch(NamedTuple):
+    """A window of segments, analysed and estimated; the next batch replaces it.
+
+    Attributes:
+        start: its first sample, counted from the prepended zeros.
+        samples: (n, 2).
+        frames: those that belong to the signal.
+        estimates: (model stems, frames and padding, F, 2).
+        seen: samples of the signal that have been read so far; all where the batch is the last one.
+    """
+
+    start: int
+    samples: Float32
+    frames: int
+    estimates: Float32
+    seen: int
 
 
 class _Buffers:
-    """The large arrays of one run, allocated once: a batch of segments and its estimates."""
+    """The large arrays of one run, allocated once."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        c, batch = pipeline.model.config, pipeline.batch
-        self.spectra = np.empty((batch, c.T, c.bins, c.n_channels), np.complex64)
+    def __init__(self, pipeline: Pipeline, piece: int) -> None:
+        c, batch, spectrum = pipeline.model.config, pipeline.batch, pipeline.spectrum
+        self.window = np.zeros((spectrum.samples(batch * c.T), c.n_channels), np.float32)
         self.magnitudes = aligned_empty((batch, c.T, c.F, c.n_channels))
         self._estimates = aligned_empty((len(c.instruments) * self.magnitudes.size,))
+        self.work = spectrum.workspace(pipeline.threads, len(pipeline.stems))
+        self.synthesis = Synthesis(spectrum, pipeline.stems, piece, self.work)
 
     def estimates(self, segments: int) -> Float32:
         """(stems, segments, T, F, 2), contiguous."""
@@ -91,14 +114,26 @@ def check_finite(block: Float32, position: int, sample_rate: int) -> None:
 
     position: index of the block's first sample in the signal.
     """
-    good = np.abs(block) < LARGEST_SAMPLE  # False for NaN
-    if good.all():
+    at = spectral.first_beyond(block, LARGEST_SAMPLE)
+    if at == len(block):
         return
-    first = position + int(np.flatnonzero(~good.all(axis=1))[0])
+    first = position + at
     raise SpleeterError(
         f"waveform: sample {first} ({first / sample_rate:.3f} s) is not a finite number or far beyond "
         "full scale (1.0); a separation of it would be noise. Repair the input first"
     )
+
+
+def batch_size(stems: int, threads: int) -> int:
+    """Segments at a time: the fewest whose networks (segments x stems) keep all threads busy to the end."""
+
+    def balance(batch: int) -> float:
+        tasks = batch * stems
+        return tasks / (-(-tasks // threads) * threads)
+
+    fewest = -(-threads // stems)
+    choices = range(fewest, 2 * fewest + 1)
+    return next((batch for batch in choices if balance(batch) >= BALANCE), max(choices, key=balance))
 
 
 class Pipeline:
@@ -109,7 +144,7 @@ class Pipeline:
         threads: threads of the kernels.
         stems: indices of the stems to make.
         mwf: multichannel Wiener filter instead of the ratio mask.
-        batch: segments at a time; None: enough to give every thread a network.
+        low_memory: one segment at a time, and its sound in smaller pieces.
     """
 
     def __init__(
@@ -119,14 +154,15 @@ class Pipeline:
         stems: npt.NDArray[np.intp],
         mwf: bool = False,
         *,
-        batch: int | None = None,
+        low_memory: bool = False,
     ) -> None:
         self.model = model
         self.threads = threads
         self.stems = stems
         self.mwf = mwf
         self.spectrum = Spectrum(model.config)
-        self.batch = batch or -(-threads // len(model.instruments))
+        self.batch = 1 if low_memory else batch_size(len(model.instruments), threads)
+        self._piece = SMALL_PIECE_FRAMES if low_memory else PIECE_FRAMES
 
     def run(
         self,
@@ -138,153 +174,172 @@ class Pipeline:
         blocks: called once for each pass over the signal; gives its stereo float32 blocks.
         on_samples: told how many samples of the signal are done, all passes counted.
         """
-        finish: Callable[[Segment, Float32], _Synthesis] = self._ratio_mask
-        buffers = _Buffers(self)
-        done = 0
-        if self.mwf:
-            covariances = _Covariances(self)
-            for batch, estimates in self._estimates(blocks(), buffers):
-                for index, segment in enumerate(batch):
-                    covariances.add(segment, estimates[:, index])
-                    done += len(segment.samples)
-                if on_samples:
-                    on_samples(done)
-            finish = covariances.apply
-        overlap = OverlapAdd(self.spectrum, len(self.stems))
-        skip = self.model.config.frame_length  # the zeros that Spleeter prepends
-        pending: list[Float32] = []  # mix samples whose stems are not finished
-        for batch, estimates in self._estimates(blocks(), buffers):
-            for index, segment in enumerate(batch):
-                sound = overlap.join(finish(segment, estimates[:, index]))
-                pending.append(segment.samples)
-                waiting = sum(map(len, pending))
-                drop = min(skip, sound.shape[1])
-                skip -= drop
-                sound = sound[:, drop : drop + waiting]
-                mix = np.concatenate(pending)
-                n = sound.shape[1]
-                pending = [mix[n:]]
-                done += len(segment.samples)
-                if on_samples:
-                    on_samples(done)
-                if n:
-                    yield sound, mix[:n]
-                del sound  # not kept while the next one is made
+        shape = (len(self.stems), self.model.config.n_channels)
+
+        def fresh(first: int, last: int) -> Any:
+            return np.empty((shape[0], last - first, shape[1]), np.float32)
+
+        for piece in self._pieces(blocks, on_samples, fresh, self._piece):
+            if len(piece.mix):
+                yield np.asarray(piece.stems), piece.mix.copy()
+            del piece  # not kept while the next one is made
+
+    def run_into(
+        self,
+        mix: Float32,
+        outs: Sequence[Float32],
+        on_samples: Callable[[int], None] | None = None,
+    ) -> None:
+        """The stems of a whole signal (samples, 2), written into `outs`, arrays of its shape."""
+
+        def parts(first: int, last: int) -> list[Float32]:
+            return [out[first:last] for out in outs]
+
+        for _ in self._pieces(lambda: [mix], on_samples, parts, self.batch * self.model.config.T):
+            pass
 
     # --- stages ---------------------------------------------------------------
 
-    def _segments(self, blocks: Iterable[Float32], buffers: _Buffers) -> Iterator[Segment]:
-        """Cut blocks into segments. Segment s sees the samples [s * step, s * step + span) of the signal with
-        `frame_length` zeros in front; the last ones are padded with zeros.
+    def _pieces(
+        self,
+        blocks: Callable[[], Iterable[Float32]],
+        on_samples: Callable[[int], None] | None,
+        outputs: Callable[[int, int], Sequence[Float32]],
+        most_frames: int,
+    ) -> Iterator[_Piece]:
+        """The sound of the whole signal in order, in what `outputs` gives for samples [first, last)."""
+        config = self.model.config
+        hop, prepended = config.frame_step, config.frame_length  # zeros that Spleeter prepends
+        most_frames = min(most_frames, self.batch * config.T)
+        buffers = _Buffers(self, max(most_frames, config.T))
+        filter = _WienerFilter(self, buffers) if self.mwf else None
+        done = 0
+        if filter:
+            for batch in self._batches(blocks(), buffers):
+                filter.add(batch)
+                done = batch.seen
+                if on_samples:
+                    on_samples(done)
+            most_frames = config.T  # filtered a segment at a time
+        for batch in self._batches(blocks(), buffers):
+            if on_samples:
+                on_samples(done + batch.seen)
+            for frame in range(0, batch.frames, most_frames):
+                frames = min(most_frames, batch.frames - frame)
+                samples = batch.samples[frame * hop :]
+                start = batch.start + frame * hop
+                first = max(start, prepended)
+                last = max(first, min(start + frames * hop, prepended + batch.seen))
+                outs = outputs(first - prepended, last - prepended)
+                if filter:
+                    spectra = filter.apply(batch, frame // config.T)
+                    buffers.synthesis.separate_spectra(spectra, frames, outs, first - start)
+                else:
+                    estimates = batch.estimates[:, frame:]
+                    buffers.synthesis.separate(samples, estimates, frames, outs, first - start)
+                yield _Piece(first - prepended, outs, samples[first - start : last - start])
+                del outs
+
+    def _windows(self, blocks: Iterable[Float32], window: Float32) -> Iterator[tuple[int, int]]:
+        """Fill the window again and again; yields (frames in it, samples of the signal read).
+
+        The n-th window begins n * batch * step samples into the signal with `frame_length` zeros in front;
+        the last one is padded with zeros.
         """
-        config, step, span = self.model.config, self.spectrum.step, self.spectrum.span
-        window = np.zeros((span, config.n_channels), np.float32)
-        slots = cycle(zip(buffers.spectra, buffers.magnitudes, strict=True))
-        have = config.frame_length  # samples in the window, the prepended zeros first
-        total = 0
-        frames_done = 0
-        fresh = config.frame_length  # first sample of the window that no segment has handed on
+        config = self.model.config
+        most, advance = self.batch * config.T, self.batch * self.spectrum.step
+        keep = len(window) - advance
+        window[: config.frame_length] = 0
+        have = config.frame_length  # samples in the window
+        total = frames_done = 0
         for block in blocks:
             check_finite(block, total, config.sample_rate)
-            total += len(block)
             start = 0
             while start < len(block):
-                take = min(span - have, len(block) - start)
+                take = min(len(window) - have, len(block) - start)
                 window[have : have + take] = block[start : start + take]
                 have += take
                 start += take
-                # A full window may be the last segment or not: wait until a sample asks for more
-                # frames than this segment has. It has them all when it is full.
-                if have == span:
-                    yield self._segment(window, have, fresh, config.T, *next(slots))
-                    frames_done += config.T
-                    window[: span - step] = window[step:]
-                    have = fresh = span - step
+                if have == len(window):
+                    yield most, total + start
+                    frames_done += most
+                    window[:keep] = window[advance:]
+                    have = keep
+            total += len(block)
         frames = self.spectrum.frames(total) if total else 0
         while frames_done < frames:
             window[have:] = 0
-            frames_left = min(config.T, frames - frames_done)
-            yield self._segment(window, have, fresh, frames_left, *next(slots))
-            frames_done += config.T
-            have = max(0, have - step)
-            fresh = have
-            window[: span - step] = window[step:]
+            yield min(most, frames - frames_done), total
+            frames_done += most
+            window[:keep] = window[advance:]
+            have = max(0, have - advance)
 
-    def _segment(
-        self, window: Float32, have: int, fresh: int, frames: int, spectrum: Complex64, magnitude: Float32
-    ) -> Segment:
-        self.spectrum.analyse(window, frames, spectrum, magnitude, self.threads)
-        return Segment(window[fresh:have].copy(), frames, spectrum)
-
-    def _estimates(
-        self, blocks: Iterable[Float32], buffers: _Buffers
-    ) -> Iterator[tuple[list[Segment], Float32]]:
-        """Batches of segments with the networks' estimates (stems, segments, T, F, 2).
-
-        Both live in the buffers: the next batch replaces them.
-        """
-        segments = self._segments(blocks, buffers)
-        while batch := list(islice(segments, self.batch)):
-            magnitudes = buffers.magnitudes[: len(batch)]
-            yield batch, self.model.forward(magnitudes, self.threads, buffers.estimates(len(batch)))
-
-    def _ratio_mask(self, segment: Segment, estimates: Float32) -> _Synthesis:
+    def _batches(self, blocks: Iterable[Float32], buffers: _Buffers) -> Iterator[_Batch]:
         config = self.model.config
-        masks = np.ascontiguousarray(estimates)
-        run_parallel(spectral.ratio_masks, masks, config.separation_exponent, self.threads)
-        extension = np.zeros((len(masks), config.T, config.n_channels), np.float32)
-        if config.mask_extension == "average":
-            spectral.mean_masks(masks, extension)
-
-        def synthesise(k: int, chunks: Float32) -> None:
-            self.spectrum.synthesise(
-                segment.spectrum, masks, extension, self.stems[k], segment.frames, chunks, self.threads
-            )
-
-        return synthesise
+        start = 0
+        for frames, seen in self._windows(blocks, buffers.window):
+            segments = -(-frames // config.T)
+            magnitudes = buffers.magnitudes[:segments]
+            flat = magnitudes.reshape(segments * config.T, config.F, config.n_channels)
+            self.spectrum.analyse(buffers.window, frames, None, flat, buffers.work)
+            estimates = self.model.forward(magnitudes, self.threads, buffers.estimates(segments))
+            estimates = estimates.reshape(len(estimates), *flat.shape)
+            yield _Batch(start, buffers.window, frames, estimates, seen)
+            start += self.batch * self.spectrum.step
 
 
-class _Covariances:
+class _WienerFilter:
     """The multichannel Wiener filter: first pass `add`, second pass `apply`."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, buffers: _Buffers) -> None:
         config = pipeline.model.config
         self._pipeline = pipeline
+        self._work = buffers.work
         self._peak = 0.0
         self._sums = np.zeros((len(config.instruments), config.F, spectral.covariance_terms))
-
-    def add(self, segment: Segment, estimates: Float32) -> None:
-        self._peak = max(self._peak, spectral.peak_magnitude(segment.spectrum))
-        run_parallel(
-            spectral.wiener_accumulate,
-            segment.spectrum,
-            np.ascontiguousarray(estimates),
-            segment.frames,
-            WIENER_EPSILON,
-            self._sums,
-            self._pipeline.threads,
+        self._spectrum = np.empty((config.T, config.bins, config.n_channels), np.complex64)
+        self._filtered = np.zeros(
+            (config.T, len(config.instruments), config.F, config.n_channels), np.complex64
         )
 
-    def apply(self, segment: Segment, estimates: Float32) -> _Synthesis:
+    def _segment(self, batch: _Batch, index: int) -> tuple[Complex64, Float32, int]:
+        """Spectrum, estimates and number of frames of a batch's segment."""
         pipeline, config = self._pipeline, self._pipeline.model.config
-        filtered = np.zeros((config.T, len(config.instruments), config.F, config.n_channels), np.complex64)
+        frames = min(config.T, batch.frames - index * config.T)
+        samples = batch.samples[index * pipeline.spectrum.step :]
+        pipeline.spectrum.analyse(samples, frames, self._spectrum, None, self._work)
+        estimates = batch.estimates[:, index * config.T : (index + 1) * config.T]
+        return self._spectrum, np.ascontiguousarray(estimates), frames
+
+    def add(self, batch: _Batch) -> None:
+        for index in range(-(-batch.frames // self._pipeline.model.config.T)):
+            spectrum, estimates, frames = self._segment(batch, index)
+            self._peak = max(self._peak, spectral.peak_magnitude(spectrum))
+            run_parallel(
+                spectral.wiener_accumulate,
+                spectrum,
+                estimates,
+                frames,
+                WIENER_EPSILON,
+                self._sums,
+                self._pipeline.threads,
+            )
+
+    def apply(self, batch: _Batch, index: int) -> Complex64:
+        """The filtered spectra of a segment: (T, model stems, F, 2).
+
+        Spleeter sets the magnitudes above F to zero, whatever the mask extension: silence there.
+        """
+        spectrum, estimates, frames = self._segment(batch, index)
         run_parallel(
             spectral.wiener_apply,
-            segment.spectrum,
-            np.ascontiguousarray(estimates),
-            segment.frames,
+            spectrum,
+            estimates,
+            frames,
             WIENER_EPSILON,
             max(1.0, self._peak / 10.0),
             self._sums,
-            filtered,
-            pipeline.threads,
+            self._filtered,
+            self._pipeline.threads,
         )
-        # Spleeter sets the magnitudes above F to zero, whatever the mask extension: silence there.
-        spectrum = segment.spectrum
-        spectrum[:, config.F :] = 0
-
-        def synthesise(k: int, chunks: Float32) -> None:
-            spectrum[:, : config.F] = filtered[:, pipeline.stems[k]]
-            pipeline.spectrum.synthesise_plain(spectrum, segment.frames, chunks, pipeline.threads)
-
-        return synthesise
+        return self._filtered

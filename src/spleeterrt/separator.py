@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, Union
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from .audio import Codec
 from .audio.adapter import AudioAdapter
+from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SeparationCancelled, SpleeterError
 from .layers import Float32
 from .network import Model, load_model
@@ -139,14 +141,15 @@ class Separator:
             SeparationCancelled: `cancel` said so.
         """
         mix = to_stereo(waveform)
-        results = {stem: np.empty(mix.shape, np.float32) for stem in self._stems}
-        position = 0
-        for sources, piece in self._run(lambda: [mix], len(mix), progress, cancel):
-            for stem, block in self._finished(sources, piece).items():
-                if stem in results:
-                    results[stem][position : position + len(block)] = block
-            position += len(piece)
-        return results
+        names, pipeline = self._pipeline()
+        results = {name: np.empty(mix.shape, np.float32) for name in names}
+        with self._running():
+            pipeline.run_into(mix, list(results.values()), self._watch(len(mix), progress, cancel))
+        if self._residual in results:
+            for start in range(0, len(mix), _RESIDUAL_SAMPLES):
+                part = slice(start, start + _RESIDUAL_SAMPLES)
+                _put_residual({name: wave[part] for name, wave in results.items()}, self._residual, mix[part])
+        return {stem: results[stem] for stem in self._stems}
 
     def separate_blocks(
         self,
@@ -198,24 +201,23 @@ class Separator:
         cancel: Cancel | None,
     ) -> Iterator[dict[str, Float32]]:
         for sources, mix in self._run(blocks, total, progress, cancel):
-            finished = self._finished(sources, mix)
+            if self._residual in sources:
+                _put_residual(sources, self._residual, mix)
+            finished = {stem: sources[stem] for stem in self._stems}
             del sources
-            yield {stem: finished[stem] for stem in self._stems}
+            yield finished
             del finished
 
-    def _run(
-        self,
-        blocks: Callable[[], Iterable[Float32]],
-        total: int | None,
-        progress: Progress | None,
-        cancel: Cancel | None,
-    ) -> Iterator[tuple[dict[str, Float32], Float32]]:
-        """Pieces of (stems, mix): the chosen stems, all of them where the residual needs them."""
+    def _pipeline(self) -> tuple[tuple[str, ...], Pipeline]:
+        """The stems to make (the chosen ones, or all where the residual needs them) and what makes them."""
         names = self._model.instruments if self._residual in self._stems else self._stems
         indices = np.array([self._model.instruments.index(name) for name in names], np.intp)
-        pipeline = Pipeline(
-            self._model, self._threads, indices, self._mwf, batch=1 if self._low_memory else None
-        )
+        return names, Pipeline(self._model, self._threads, indices, self._mwf, low_memory=self._low_memory)
+
+    def _watch(
+        self, total: int | None, progress: Progress | None, cancel: Cancel | None
+    ) -> Callable[[int], None]:
+        """Report progress and stop where `cancel` says so; it is asked at once."""
         rate = self.sample_rate
         seconds = None if total is None else total * (2 if self._mwf else 1) / rate
         stop = _stopper(cancel)
@@ -228,24 +230,30 @@ class Separator:
 
         if stop():
             raise SeparationCancelled("the separation was cancelled")
+        return on_samples
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
         try:
-            for sources, mix in pipeline.run(blocks, on_samples):
-                yield dict(zip(names, sources, strict=True)), mix
-                del sources, mix  # not kept while the next piece is made
+            yield
         finally:
             if self._low_memory:
                 self._model.release_buffers()
 
-    def _finished(self, sources: dict[str, Float32], mix: Float32) -> dict[str, Float32]:
-        """The stems with the residual in place."""
-        last = self._residual
-        if last is None or last not in sources:
-            return sources
-        rest = mix.astype(np.float64)
-        for name, block in sources.items():
-            if name != last:
-                rest -= block
-        return {**sources, last: rest.astype(np.float32)}
+    def _run(
+        self,
+        blocks: Callable[[], Iterable[Float32]],
+        total: int | None,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> Iterator[tuple[dict[str, Float32], Float32]]:
+        """Pieces of (stems, mix): the chosen stems, all of them where the residual needs them."""
+        names, pipeline = self._pipeline()
+        on_samples = self._watch(total, progress, cancel)
+        with self._running():
+            for sources, mix in pipeline.run(blocks, on_samples):
+                yield dict(zip(names, sources, strict=True)), mix
+                del sources, mix  # not kept while the next piece is made
 
     # --- files ------------------------------------------------------------------
 
@@ -431,7 +439,7 @@ class Separator:
             if target.exists() and os.path.samefile(target, os.fsdecode(path)):
                 raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
 
-        def blocks() -> Iterator[Float32]:
+        def read() -> Iterator[Float32]:
             with open_reader(self.sample_rate) as reader:
                 yield from map(to_stereo, reader)
                 warnings[:] = reader.warnings
@@ -449,14 +457,39 @@ class Separator:
             file_rate=file_rate,
             total_frames=file_frames,
             residual=self._residual,
+            threads=self._threads,
             **options,
         )
-        with writer:
-            for sources, mix in self._run(blocks, total, progress, cancel):
-                writer.write(sources, mix)
-                del sources, mix
+        depth = 1 if self._low_memory else 2
+
+        def write(piece: tuple[dict[str, Float32], Float32]) -> None:
+            writer.write(*piece)
+
+        with writer, ExitStack() as passes:
+
+            def blocks() -> Iterator[Float32]:
+                return passes.enter_context(ReadAhead(read(), depth))
+
+            with WriteBehind(write, depth) as later:
+                for piece in self._run(blocks, total, progress, cancel):
+                    later(piece)
+                    del piece
         for message in dict.fromkeys(warnings):
             logger.warning("%s", message)
+
+
+_RESIDUAL_SAMPLES = 1 << 16  # bounds the temporaries in float64
+
+
+def _put_residual(sources: Mapping[str, Float32], last: str | None, mix: Float32) -> None:
+    """Overwrite one stem by the mix minus all others."""
+    rest = mix.astype(np.float64)
+    for name, block in sources.items():
+        if name == last:
+            target = block
+        else:
+            rest -= block
+    target[:] = rest
 
 
 def output_paths(

@@ -3,19 +3,20 @@
 Spleeter prepends `frame_length` zeros, takes periodic-Hann frames with TensorFlow's `pad_end`
 (frames = ceil((samples + frame_length) / frame_step)), and inverts by Hann-windowed overlap-add
 times 2/3 (`spleeter/model/__init__.py`). Segments of T frames need T * frame_step new samples each, so a
-signal of any length is processed in constant memory with the same bits.
+signal of any length is processed in constant memory with the same bits. No complex spectrum is kept for
+the way back: a frame's transform is repeated there, which costs less than moving it through memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
 from .config import ModelConfig
-from .layers import Float32
+from .layers import Float32, aligned_empty
 from .parallel import run_parallel
 from .planner import default_isa
 
@@ -43,64 +44,97 @@ class Spectrum:
             default_isa() or "generic",
         )
         self.step = config.T * config.frame_step  # new samples per segment
-        self.span = self.step - config.frame_step + config.frame_length  # samples that a segment sees
-        self.chunks = config.T // spectral.CHUNK_FRAMES
+        self.span = self.samples(config.T)  # samples that a segment sees
 
     def frames(self, samples: int) -> int:
         """Number of frames of a signal (the prepended zeros counted)."""
         return -(-(samples + self.config.frame_length) // self.config.frame_step)
 
+    def samples(self, frames: int) -> int:
+        """Samples that so many frames see."""
+        return (frames - 1) * self.config.frame_step + self.config.frame_length
+
+    def workspace(self, threads: int, stems: int | None = None) -> Float32:
+        """Working memory, one row per thread, to analyse and to make so many stems (None: all)."""
+        every = len(self.config.instruments)
+        floats = self.plan.work_floats(self.config.F, every, every if stems is None else stems)
+        return aligned_empty((threads, -(-floats // 16) * 16))
+
     def analyse(
-        self, samples: Float32, frames: int, spectrum: Complex64, magnitude: Float32, threads: int
+        self,
+        samples: Float32,
+        frames: int,
+        spectrum: Complex64 | None,
+        magnitude: Float32 | None,
+        work: Float32,
     ) -> None:
-        """One segment: samples (span, 2) -> spectrum complex64 (T, bins, 2), magnitude float32 (T, F, 2).
+        """The first `frames` frames of samples (n, 2) -> spectrum complex64 (.., bins, 2) and magnitude
+        float32 (.., F, 2), where they are wanted.
 
         Frames from `frames` on become zero (Spleeter pads the segment after the STFT).
         """
-        run_parallel(self.plan.analyse, samples, frames, spectrum, magnitude, threads)
-
-    def synthesise(
-        self,
-        spectrum: Complex64,
-        masks: Float32,
-        extension: Float32,
-        stem: int,
-        frames: int,
-        chunks: Float32,
-        threads: int,
-    ) -> None:
-        """One masked stem of a segment -> windowed frames, overlap-added per chunk, for `OverlapAdd`.
-
-        masks float32 (model stems, T, F, 2); extension (model stems, T, 2) for the bins above F;
-        `stem`: which of them; chunks (1, chunks, length, 2) is overwritten.
-        """
-        stems = np.array([stem], np.intp)
-        run_parallel(self.plan.synthesise, spectrum, masks, extension, stems, frames, chunks, threads)
-
-    def synthesise_plain(self, spectrum: Complex64, frames: int, chunks: Float32, threads: int) -> None:
-        """The same of a finished spectrum: complex64 (T, bins, 2)."""
-        run_parallel(self.plan.synthesise_plain, spectrum[None], frames, chunks, threads)
+        run_parallel(self.plan.analyse, samples, frames, spectrum, magnitude, work)
 
 
-class OverlapAdd:
-    """Joins the chunks of consecutive segments into a waveform."""
+class Synthesis:
+    """From estimates to the sound of some stems, over consecutive ranges of frames.
 
-    def __init__(self, spectrum: Spectrum, stems: int) -> None:
+    Ranges are whole multiples of `spectral.CHUNK_FRAMES`, except a signal's last one; how they are cut makes
+    no difference to the samples.
+
+    Args:
+        stems: indices of the stems to make.
+        frames: the most that a range has.
+        work: of `Spectrum.workspace`, for as many stems.
+    """
+
+    def __init__(self, spectrum: Spectrum, stems: npt.NDArray[np.intp], frames: int, work: Float32) -> None:
         c = spectrum.config
-        self._step = spectral.CHUNK_FRAMES * c.frame_step
-        length = self._step - c.frame_step + c.frame_length
-        self._tail = np.zeros((stems, c.frame_length - c.frame_step, c.n_channels), np.float32)
-        self._chunks = np.empty((1, spectrum.chunks, length, c.n_channels), np.float32)
+        self._spectrum = spectrum
+        self._stems = stems.astype(np.uintp)
+        self._work = work
+        overlap = c.frame_length - c.frame_step
+        chunks = -(-frames // spectral.CHUNK_FRAMES)
+        self._tails = np.empty((len(stems), chunks, overlap, c.n_channels), np.float32)
+        self._carry = np.zeros((len(stems), 1, overlap, c.n_channels), np.float32)
 
-    def join(self, synthesise: Callable[[int, Float32], None]) -> Float32:
-        """The finished samples of one segment: (stems, T * frame_step, 2).
+    def separate(
+        self, samples: Float32, estimates: Float32, frames: int, outs: Sequence[Float32], skip: int = 0
+    ) -> None:
+        """Ratio masks on the mix.
 
-        synthesise(k, chunks): writes the chunks of the k-th stem. One stem at a time, to save memory.
+        samples: the mix from the range's first frame on; estimates float32 (model stems, >= frames, F, 2),
+        the last three axes contiguous; outs[k] (n, 2) gets samples [skip, skip + n) of the range, of the
+        k-th stem.
         """
-        stems = len(self._tail)
-        _, n_chunks, _, channels = self._chunks.shape
-        out = np.empty((stems, n_chunks * self._step, channels), np.float32)
-        for k in range(stems):
-            synthesise(k, self._chunks)
-            spectral.overlap_add(self._chunks, self._step, self._tail[k : k + 1], out[k : k + 1])
-        return out
+        c = self._spectrum.config
+        run_parallel(
+            self._spectrum.plan.separate,
+            samples,
+            estimates,
+            c.separation_exponent,
+            c.mask_extension == "average",
+            self._stems,
+            frames,
+            list(outs),
+            skip,
+            self._tails,
+            self._carry,
+            self._work,
+        )
+
+    def separate_spectra(
+        self, spectra: Complex64, frames: int, outs: Sequence[Float32], skip: int = 0
+    ) -> None:
+        """The same of finished spectra: complex64 (>= frames, model stems, F, 2), silent above F."""
+        run_parallel(
+            self._spectrum.plan.separate_spectra,
+            spectra,
+            self._stems,
+            frames,
+            list(outs),
+            skip,
+            self._tails,
+            self._carry,
+            self._work,
+        )

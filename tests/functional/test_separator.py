@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 import threading
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,3 +241,69 @@ def test_several_python_threads_share_a_separator(two_stems: Model, music: np.nd
     assert len(results) == 4
     for result in results:
         np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("mwf", [False, True])
+def test_several_separators_at_once(mwf: bool, music: np.ndarray) -> None:
+    """Each Python thread with a Separator of its own: other models, threads and profiles beside it."""
+    names = ["tiny-2stems", "tiny-5stems", "tiny-2stems-average", "tiny-4stems"]
+
+    def separator(index: int) -> Separator:
+        config = case(names[index]) / "config.json"
+        return Separator(config, MWF=mwf, threads=index % 3 + 1, low_memory=index == 1)
+
+    separators = [separator(index) for index in range(4)]
+    waves = [np.ascontiguousarray(music[1000 * index :]) for index in range(4)]
+    expected = [each.separate(wave) for each, wave in zip(separators, waves, strict=True)]
+    results: list[list[dict[str, np.ndarray]]] = [[] for _ in separators]
+
+    def work(index: int) -> None:
+        for turn in range(3):
+            if turn == 1:
+                blocks = separators[index].separate_blocks(
+                    cut(waves[index], [5000, len(waves[index]) - 5000])
+                )
+                results[index].append(joined(list(blocks)))
+            else:
+                results[index].append(separators[index].separate(waves[index]))
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for found, wanted in zip(results, expected, strict=True):
+        assert len(found) == 3
+        for result in found:
+            for stem, waveform in wanted.items():
+                np.testing.assert_array_equal(result[stem], waveform)
+
+
+TORCH_FIRST = """
+import sys
+import torch
+import numpy as np
+torch.set_num_threads(3)
+a = torch.ones(300, 300)
+(a @ a).sum()  # its OpenMP threads run
+from spleeterrt import Separator
+wave = np.random.default_rng(0).uniform(-0.5, 0.5, (30000, 2)).astype(np.float32)
+one, two = (Separator(sys.argv[1], threads=n).separate(wave) for n in (1, 2))
+(a @ a).sum()
+assert all(np.array_equal(one[stem], two[stem]) for stem in one)
+assert torch.get_num_threads() == 3
+print(float(np.abs(one["vocals"]).sum()))
+"""
+
+
+def test_after_torch(tmp_path: Path) -> None:
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    config = str(case("tiny-2stems") / "config.json")
+    done = subprocess.run(
+        [sys.executable, "-c", TORCH_FIRST, config], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, (30000, 2)).astype(np.float32)
+    alone = Separator(config).separate(wave)["vocals"]
+    assert float(done.stdout) == float(np.abs(alone).sum())

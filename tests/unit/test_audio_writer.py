@@ -16,7 +16,7 @@ from audio_files import mp3_bitrates, noise, tones
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spleeterrt.audio import Codec, writer
+from spleeterrt.audio import Codec, encoder, formats, writer
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter, parse_bitrate, quantize
 from spleeterrt.errors import AudioError, SpleeterError
@@ -86,6 +86,35 @@ def test_quantize_halves_go_to_even_and_saturate():
     ]
     with pytest.raises(AudioError, match="int16, int24, float32"):
         quantize(steps, "int8")
+
+
+@pytest.mark.parametrize("clip", ["clamp", "rescale"])
+@pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
+def test_threads_make_no_difference(tmp_path, codec, clip):
+    sources = {name: noise(20_000, amplitude=1.5, seed=seed) for seed, name in enumerate("abc")}
+    files = []
+    for threads in (1, 2, 8):
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        paths = save(folder, sources, codec=codec, clip=clip, threads=threads)
+        files.append({name: path.read_bytes() for name, path in paths.items()})
+    if codec == "ogg":  # each stream has a serial number of its own
+        files = [{name: len(data) for name, data in each.items()} for each in files]
+    assert files[0] == files[1] == files[2]
+
+
+def test_an_error_in_an_encoder_thread_leaves_no_file(tmp_path, monkeypatch):
+    real = encoder.Encoder.write
+
+    def write(self, block):
+        real(self, block)
+        if self._target.name == "b.mp3" and self._frames > 8000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(encoder.Encoder, "write", write)
+    with pytest.raises(OSError, match="No space"):
+        save(tmp_path, {name: noise(30_000) for name in "abc"}, codec="mp3", threads=3)
+    assert left_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(("codec", "depth"), FORMATS)
@@ -369,7 +398,7 @@ def test_resampled_samples(tmp_path):
 @pytest.mark.parametrize("depth", ["int16", "int24", "float32"])
 @pytest.mark.parametrize("total", [None, 20_000, 100])
 def test_rf64_beyond_the_limit_of_wav(tmp_path, monkeypatch, depth, total):
-    monkeypatch.setattr(writer, "WAV_LIMIT", 30_000)
+    monkeypatch.setattr(encoder, "WAV_LIMIT", 30_000)
     wave = noise(20_000)
     path = save(tmp_path, {"a": wave}, block=3000, bit_depth=depth, total_frames=total)["a"]
     assert soundfile.info(str(path)).format == "RF64"
@@ -383,9 +412,9 @@ def test_rf64_beyond_the_limit_of_wav(tmp_path, monkeypatch, depth, total):
 
 
 def test_the_limit_is_below_4_gib():
-    assert 0xFFFFFFFF - writer.WAV_LIMIT > 44 + 1000  # the header and other chunks
-    long = writer._Format("wav", "int16", "clamp", "128k", 44100, 2)
-    assert 10 * 3600 * 44100 * long.frame_bytes > writer.WAV_LIMIT
+    assert 0xFFFFFFFF - encoder.WAV_LIMIT > 44 + 1000  # the header and other chunks
+    long = formats.Format("wav", "int16", "clamp", "128k", 44100, 2)
+    assert 10 * 3600 * 44100 * long.frame_bytes > encoder.WAV_LIMIT
 
 
 # --- all or nothing --------------------------------------------------------------------------
@@ -488,7 +517,7 @@ def test_failed_writes_of_the_encoder(tmp_path, monkeypatch, codec, room, error)
     if room == "last byte":
         room = save(tmp_path / "ok", {"a": noise(30_000)}, codec=codec)["a"].stat().st_size - 1
         shutil.rmtree(tmp_path / "ok")
-    plain = writer._Sink.__init__
+    plain = encoder.Sink.__init__
 
     def limited(self, path):
         plain(self, path)
@@ -497,7 +526,7 @@ def test_failed_writes_of_the_encoder(tmp_path, monkeypatch, codec, room, error)
         limited.used = True
 
     limited.used = False
-    monkeypatch.setattr(writer._Sink, "__init__", limited)
+    monkeypatch.setattr(encoder.Sink, "__init__", limited)
     expected = AudioError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
         save(tmp_path / "out", {"a": noise(30_000), "b": noise(30_000)}, codec=codec)
@@ -509,14 +538,14 @@ def test_failed_writes_of_the_encoder(tmp_path, monkeypatch, codec, room, error)
 
 @pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
 def test_bytes_that_get_lost_are_noticed(tmp_path, monkeypatch, codec):
-    plain = writer._Sink.close
+    plain = encoder.Sink.close
 
     def lossy(self):
         if not self._file.closed:
             self._file.truncate(self.size * 2 // 3)
         plain(self)
 
-    monkeypatch.setattr(writer._Sink, "close", lossy)
+    monkeypatch.setattr(encoder.Sink, "close", lossy)
     with pytest.raises(AudioError, match=f"a.{codec}: cannot be written"):
         save(tmp_path, {"a": noise(30_000)}, codec=codec)
     assert left_in(tmp_path) == []
@@ -526,7 +555,7 @@ def test_a_failed_rename(tmp_path, monkeypatch):
     def refuse(source, target):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(writer.os, "replace", refuse)
+    monkeypatch.setattr(encoder.os, "replace", refuse)
     with pytest.raises(AudioError, match=r"a\.wav.*Permission denied"):
         save(tmp_path / "out", {"a": noise(500)})
     assert left_in(tmp_path) == []
@@ -538,7 +567,7 @@ def test_a_failed_rename(tmp_path, monkeypatch):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
 def test_what_happens_in_a_callback(tmp_path, monkeypatch, capfd, codec, when, method, error):
     # Outside of the methods of `_Sink`, which are called by a callback.
-    plain = getattr(writer._Sink, method)
+    plain = getattr(encoder.Sink, method)
     calls, at = 0, None
 
     def raising(self, *arguments):
@@ -548,7 +577,7 @@ def test_what_happens_in_a_callback(tmp_path, monkeypatch, capfd, codec, when, m
             raise error
         return plain(self, *arguments)
 
-    monkeypatch.setattr(writer._Sink, method, raising)
+    monkeypatch.setattr(encoder.Sink, method, raising)
     save(tmp_path / "out", {"a": noise(30_000)}, codec=codec)
     shutil.rmtree(tmp_path / "out")
     if not calls:
@@ -562,7 +591,7 @@ def test_what_happens_in_a_callback(tmp_path, monkeypatch, capfd, codec, when, m
 
 @pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
 def test_a_short_write_in_the_middle(tmp_path, monkeypatch, codec):
-    plain = writer._Sink.write
+    plain = encoder.Sink.write
     calls = 0
 
     def short(self, data):
@@ -570,7 +599,7 @@ def test_a_short_write_in_the_middle(tmp_path, monkeypatch, codec):
         calls += 1
         return 0 if calls == 4 else plain(self, data)
 
-    monkeypatch.setattr(writer._Sink, "write", short)
+    monkeypatch.setattr(encoder.Sink, "write", short)
     with pytest.raises(AudioError, match=f"a.{codec}: cannot be written: incomplete write"):
         save(tmp_path / "out", {"a": noise(300_000)}, codec=codec)
     assert calls >= 4
@@ -584,7 +613,10 @@ class Interrupting:
         self._names, self._at, self.lines = functions, at, 0
 
     def __call__(self, frame, event, argument):
-        if frame.f_code.co_filename != writer.__file__ or frame.f_code.co_name not in self._names:
+        if (
+            frame.f_code.co_filename not in (writer.__file__, encoder.__file__)
+            or frame.f_code.co_name not in self._names
+        ):
             return None
         return self._line
 
@@ -645,7 +677,7 @@ def test_an_interrupt_while_opening(tmp_path):
 
 def test_an_unlink_that_is_interrupted_is_repeated(tmp_path, monkeypatch):
     out = StemFileWriter({n: tmp_path / f"{n}.wav" for n in "abc"}, 44100)
-    plain, calls = writer.Path.unlink, 0
+    plain, calls = encoder.Path.unlink, 0
 
     def interrupted(self):
         nonlocal calls
@@ -654,7 +686,7 @@ def test_an_unlink_that_is_interrupted_is_repeated(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         plain(self)
 
-    monkeypatch.setattr(writer.Path, "unlink", interrupted)
+    monkeypatch.setattr(encoder.Path, "unlink", interrupted)
     with pytest.raises(KeyboardInterrupt):
         out.abort()
     assert left_in(tmp_path) == []
@@ -785,8 +817,8 @@ def test_nul_in_the_name(tmp_path, path):
 
 
 def test_a_lost_read_while_converting_to_rf64(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "WAV_LIMIT", 30_000)
-    plain, calls = writer.VirtualFile.readinto, 0
+    monkeypatch.setattr(encoder, "WAV_LIMIT", 30_000)
+    plain, calls = encoder.VirtualFile.readinto, 0
 
     def raising(self, buffer):
         nonlocal calls
@@ -795,7 +827,7 @@ def test_a_lost_read_while_converting_to_rf64(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return plain(self, buffer)
 
-    monkeypatch.setattr(writer.VirtualFile, "readinto", raising)
+    monkeypatch.setattr(encoder.VirtualFile, "readinto", raising)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path / "out", {"a": noise(20_000)}, block=3000)
     assert left_in(tmp_path) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from golden import case
 
 from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.errors import ModelError
+from spleeterrt.models import checkpoint
 from spleeterrt.models.checkpoint import (
     check_extents,
     find_index,
     infer_config,
+    open_checkpoint,
     read_checkpoint,
     read_index,
     verify_checksums,
@@ -162,7 +165,9 @@ def test_stems_follow_the_instrument_list(folder: Path, tensors: dict[str, np.nd
     )
 
 
-def test_memory_is_the_weights_and_little_more(tmp_path: Path) -> None:
+def test_memory_is_the_weights_and_little_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them for `read_checkpoint`, one at a time for `open_checkpoint`."""
+    monkeypatch.setattr(checkpoint, "_memory", lambda size: np.empty(size, np.uint8))  # which is traced
     filters = (16, 32, 64, 128, 128, 128)
     tensors = random_tensors(2, filters)
     write_checkpoint(tmp_path, tensors)
@@ -171,14 +176,47 @@ def test_memory_is_the_weights_and_little_more(tmp_path: Path) -> None:
     config = CONFIG.replace(conv_n_filters=filters)
     del tensors
     read_checkpoint(tmp_path, config)  # imports and caches
-    tracemalloc.start()
-    try:
-        weights = read_checkpoint(tmp_path, config)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert len(weights) == 2
-    assert total <= peak <= total + largest + 500_000
+
+    def peak(read: Callable[[], object]) -> int:
+        tracemalloc.start()
+        try:
+            assert read()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    def one_at_a_time() -> int:
+        stems = open_checkpoint(tmp_path, config).values()
+        return sum(stem[name].size for stem in stems for name in stem)
+
+    assert total <= peak(lambda: read_checkpoint(tmp_path, config)) <= total + largest + 500_000
+    assert largest <= peak(one_at_a_time) <= 1.5 * largest + 500_000
+
+
+def test_a_tensor_is_read_when_it_is_asked_for(folder: Path) -> None:
+    stems = open_checkpoint(folder, CONFIG, hint="do this")
+    whole = read_checkpoint(folder, CONFIG)
+    assert {stem: list(tensors) for stem, tensors in stems.items()} == {
+        stem: list(tensors) for stem, tensors in whole.items()
+    }
+    for stem, tensors in stems.items():
+        for name, tensor in tensors.items():
+            assert tensor.dtype == np.float32
+            np.testing.assert_array_equal(tensor, whole[stem][name])
+    data = folder / "model.data-00000-of-00001"
+    raw = bytearray(data.read_bytes())
+    raw[len(raw) // 3] ^= 1
+    data.write_bytes(raw)
+    with pytest.raises(ModelError, match="checksum, the file is corrupt\ndo this"):
+        [tensor for tensors in stems.values() for tensor in tensors.values()]
+
+
+@pytest.mark.parametrize("size", [0, 4, 4096, 1 << 20, 3 << 20])
+def test_memory_to_read_into(size: int) -> None:
+    memory = checkpoint._memory(size)
+    assert memory.size == size
+    memory[:] = 7
+    assert memory.view("<f4").size == size // 4
 
 
 # Which checkpoint

@@ -15,8 +15,8 @@ from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError
 from spleeterrt.network import Model
-from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, check_finite, to_stereo
-from spleeterrt.stft import OverlapAdd, Spectrum, hann_window
+from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size, check_finite, to_stereo
+from spleeterrt.stft import Spectrum, Synthesis, hann_window
 
 FILTERS = (2, 2, 3, 3, 4, 4)
 HOP, LENGTH = 128, 512
@@ -46,27 +46,48 @@ def analyse(spectrum, samples, frames, threads):
     c = spectrum.config
     x = np.full((c.T, c.bins, 2), 7 + 7j, np.complex64)
     magnitude = np.full((c.T, c.F, 2), 7, np.float32)
-    spectrum.analyse(samples, frames, x, magnitude, threads)
+    spectrum.analyse(samples, frames, x, magnitude, spectrum.workspace(threads))
     return x, magnitude
 
 
-def empty_chunks(spectrum):
+def padded(spectrum, samples):
+    """The signal as its frames see it: zeros in front, and enough of them behind."""
     c = spectrum.config
-    length = (spectral.CHUNK_FRAMES - 1) * c.frame_step + c.frame_length
-    return np.full((1, spectrum.chunks, length, 2), 7, np.float32)
+    frames = -(-spectrum.frames(len(samples)) // c.T) * c.T
+    wave = np.zeros((spectrum.samples(frames), 2), np.float32)
+    wave[c.frame_length : c.frame_length + len(samples)] = samples
+    return wave
 
 
 def segments(spectrum, samples, threads=1):
     """(complex spectrum, magnitude, frames) of each segment of a signal, cut here and not by the pipeline."""
     c = spectrum.config
-    frames = spectrum.frames(len(samples))
-    count = -(-frames // c.T)
-    padded = np.zeros((count * spectrum.step + spectrum.span, 2), np.float32)
-    padded[c.frame_length : c.frame_length + len(samples)] = samples
-    for s in range(count):
-        window = padded[s * spectrum.step : s * spectrum.step + spectrum.span]
+    frames, wave = spectrum.frames(len(samples)), padded(spectrum, samples)
+    for s in range(-(-frames // c.T)):
         n = min(c.T, frames - s * c.T)
-        yield (*analyse(spectrum, window, n, threads), n)
+        yield (*analyse(spectrum, wave[s * spectrum.step :][: spectrum.span], n, threads), n)
+
+
+def synthesise(spectrum, samples, estimates, stems, ranges=None, threads=1):
+    """The sound of some stems (stems, samples, 2), from estimates or spectra of all frames."""
+    c = spectrum.config
+    frames, wave = spectrum.frames(len(samples)), padded(spectrum, samples)
+    work = spectrum.workspace(threads, len(stems))
+    work[:] = np.nan
+    job = Synthesis(spectrum, np.array(stems), frames, work)
+    sound = np.full((len(stems), frames * c.frame_step, 2), np.nan, np.float32)
+    for a, b in pairwise([0, *(ranges or []), frames]):
+        outs = list(sound[:, a * c.frame_step : b * c.frame_step])
+        if np.iscomplexobj(estimates):
+            job.separate_spectra(estimates[a:b], b - a, outs)
+        else:
+            job.separate(wave[a * c.frame_step :], estimates[:, a:b], b - a, outs)
+    return sound[:, c.frame_length : c.frame_length + len(samples)]
+
+
+def overlap_scale(config):
+    """The samples of the output are sums of so many times more frames than at 75 % overlap."""
+    return max(1, config.frame_length / 4 / config.frame_step)
 
 
 # --- STFT -----------------------------------------------------------------------------
@@ -111,62 +132,77 @@ def test_analysis(options):
     assert not m[n:].any()
 
 
+@pytest.mark.parametrize("extension", ["zeros", "average"])
 @pytest.mark.parametrize("options", SHAPES, ids=str)
-def test_synthesis(options):
-    """Masked spectrum to samples; every stem with its own mask, extension, and order."""
-    config = configuration(**options)
+def test_synthesis(options, extension):
+    """Estimates to samples; every stem with its own masks, in another order, and cut into ranges."""
+    config = configuration(**options, mask_extension=extension)
     spectrum = Spectrum(config)
     samples = noise(2 * spectrum.step + 777)
     expected_spectrum = ref.stft(samples, config.frame_length, config.frame_step)
     frames, bins, _ = expected_spectrum.shape
-    rng = np.random.default_rng(2)
-    count = -(-frames // config.T)
-    masks = rng.random((3, count * config.T, config.F, 2), np.float32)
-    extension = rng.random((3, count * config.T, 2), np.float32)
-    stems = np.array([2, 0], np.intp)
-    overlap = OverlapAdd(spectrum, len(stems))
-    sound = []
-    for s, (x, _, n) in enumerate(segments(spectrum, samples)):
-        part = slice(s * config.T, (s + 1) * config.T)
-        piece = [np.ascontiguousarray(v[:, part]) for v in (masks, extension)]
-
-        def synthesise(k, chunks, x=x, piece=piece, n=n):
-            spectrum.synthesise(x, *piece, stems[k], n, chunks, 1)
-
-        sound.append(overlap.join(synthesise))
-        assert sound[-1].shape == (2, spectrum.step, 2)
-    sound = np.concatenate(sound, axis=1)[:, config.frame_length :][:, : len(samples)]
+    values = estimates(3, frames, config.F)
+    masks = ref.ratio_masks(values, 2.0)
+    stems = [2, 0]
+    sound = synthesise(spectrum, samples, values, stems)
     for row, stem in enumerate(stems):
-        whole = np.empty((frames, bins, 2))
-        whole[:, : config.F] = masks[stem, :frames]
-        whole[:, config.F :] = extension[stem, :frames, None]
+        whole = np.zeros((frames, bins, 2))
+        whole[:, : config.F] = masks[stem]
+        if extension == "average":
+            whole[:, config.F :] = masks[stem].mean(axis=1, keepdims=True)
         expected = ref.istft(expected_spectrum * whole, len(samples), config.frame_length, config.frame_step)
-        close(sound[row], expected, tol.RECONSTRUCTION)
+        close(sound[row], expected, tol.RECONSTRUCTION, overlap_scale(config))
+    cuts = [n for n in (32, 64, 128) if n < frames]
+    for threads in (1, 2, 5):
+        np.testing.assert_array_equal(synthesise(spectrum, samples, values, stems, cuts, threads), sound)
+
+
+@pytest.mark.parametrize("options", SHAPES, ids=str)
+def test_synthesis_of_spectra(options):
+    config = configuration(**options)
+    spectrum = Spectrum(config)
+    samples = noise(2 * spectrum.step + 777)
+    frames = spectrum.frames(len(samples))
+    rng = np.random.default_rng(8)
+    spectra = rng.normal(0, 1, (frames, 3, config.F, 4)).astype(np.float32).view(np.complex64)
+    spectra[:, :, 0] = spectra[:, :, 0].real
+    sound = synthesise(spectrum, samples, spectra, [1, 2])
+    for row, stem in enumerate([1, 2]):
+        whole = np.zeros((frames, config.bins, 2), complex)
+        whole[:, : config.F] = spectra[:, stem]
+        expected = ref.istft(whole, len(samples), config.frame_length, config.frame_step)
+        close(sound[row], expected, tol.RECONSTRUCTION, np.abs(expected).max())
+    for cuts, threads in (([32], 2), ([64, 96], 3)):
+        np.testing.assert_array_equal(synthesise(spectrum, samples, spectra, [1, 2], cuts, threads), sound)
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"frame_length": 500, "frame_step": 125}, {"F": 192, "T": 128}], ids=str
 )
-@pytest.mark.parametrize("plain", [False, True])
-def test_masks_of_ones_reconstruct_the_signal(options, plain):
+def test_masks_of_ones_reconstruct_the_signal(options):
     """Every sample, the first and the last too: Hann squared at 75 % overlap sums to 3/2."""
-    config = configuration(**options)
-    spectrum = Spectrum(config)
+    spectrum = Spectrum(configuration(instruments=("one",), mask_extension="average", **options))
     samples = noise(spectrum.step + 4321)
-    ones = np.ones((1, config.T, config.F, 2), np.float32)
-    overlap = OverlapAdd(spectrum, 1)
-    sound = []
-    for x, _, n in segments(spectrum, samples):
+    values = np.ones((1, spectrum.frames(len(samples)), spectrum.config.F, 2), np.float32)
+    close(synthesise(spectrum, samples, values, [0])[0], samples, tol.RECONSTRUCTION)
 
-        def synthesise(_, chunks, x=x, n=n):
-            if plain:
-                spectrum.synthesise_plain(x, n, chunks, 1)
-            else:
-                spectrum.synthesise(x, ones, np.ones((1, config.T, 2), np.float32), 0, n, chunks, 1)
 
-        sound.append(overlap.join(synthesise)[0])
-    result = np.concatenate(sound)[config.frame_length :]
-    close(result[: len(samples)], samples, tol.RECONSTRUCTION)
+def test_outputs_may_be_a_part_of_the_range():
+    """Only the samples that are asked for are written; what reaches into the next range is not lost."""
+    spectrum = Spectrum(configuration(T=128))
+    samples = noise(3 * 64 * HOP)
+    values = estimates(3, spectrum.frames(len(samples)), 64)
+    whole = synthesise(spectrum, samples, values, [0, 1, 2])
+    wave = padded(spectrum, samples)
+    for skip, count in ((0, 0), (1, 64 * HOP - 1), (LENGTH, 64 * HOP - LENGTH), (5000, 1), (32 * HOP, 3)):
+        job = Synthesis(spectrum, np.arange(3), 64, spectrum.workspace(2))
+        first = np.full((3, count, 2), np.nan, np.float32)
+        second = np.full((3, 64 * HOP, 2), np.nan, np.float32)
+        job.separate(wave, values[:, :64], 64, list(first), skip)
+        job.separate(wave[64 * HOP :], values[:, 64:128], 64, list(second))
+        np.testing.assert_array_equal(second, whole[:, 64 * HOP - LENGTH :][:, : 64 * HOP])
+        if skip >= LENGTH:
+            np.testing.assert_array_equal(first, whole[:, skip - LENGTH :][:, :count])
 
 
 def test_frames_do_not_know_their_place():
@@ -188,25 +224,6 @@ def test_frames_do_not_know_their_place():
         np.testing.assert_array_equal(m[:n], magnitude[:n])
 
 
-@pytest.mark.parametrize("threads", [2, 3, 8])
-def test_synthesis_on_threads(threads):
-    config = configuration(T=192)
-    spectrum = Spectrum(config)
-    rng = np.random.default_rng(3)
-    x = rng.normal(0, 1, (2, config.T, config.bins, 4)).astype(np.float32).view(np.complex64)
-    masks = rng.random((2, config.T, config.F, 2), np.float32)
-    extension = rng.random((2, config.T, 2), np.float32)
-    for frames in (1, 63, 64, 65, 190, 192):
-        for stem in (0, 1):
-            one, many = empty_chunks(spectrum), empty_chunks(spectrum)
-            spectrum.synthesise(x[0], masks, extension, stem, frames, one, 1)
-            spectrum.synthesise(x[0], masks, extension, stem, frames, many, threads)
-            np.testing.assert_array_equal(one, many)
-        spectrum.synthesise_plain(x[0], frames, one, 1)
-        spectrum.synthesise_plain(x[0], frames, many, threads)
-        np.testing.assert_array_equal(one, many)
-
-
 # --- masks ------------------------------------------------------------------------------
 
 
@@ -223,35 +240,23 @@ def test_ratio_masks(exponent, shape):
     x = estimates(*shape)
     x[:, 0, 0] = 0  # silence: equal shares
     expected = ref.ratio_masks(x, exponent)
-    for threads in (1, 2, 3):
-        masks = x.copy()
-        spectral.ratio_masks(masks, exponent, threads)
-        close(masks, expected, tol.RATIO_MASK, expected)
+    masks = np.full_like(x, np.nan)
+    spectral.ratio_masks(x, exponent, masks)
+    close(masks, expected, tol.RATIO_MASK, expected)
     np.testing.assert_allclose(masks[:, 0, 0], 1 / shape[0], rtol=1e-6)
     close(masks.sum(axis=0), np.ones((*shape[1:], 2)), tol.RATIO_MASK)
-
-
-@pytest.mark.parametrize("exponent", [2.0, 1.5])
-def test_ratio_masks_on_threads_and_parts(exponent):
-    x = estimates(3, 9, 128)
-    expected = x.copy()
-    spectral.ratio_masks(expected, exponent, 1)
-    for threads in (2, 3, 8):
-        masks = x.copy()
-        spectral.ratio_masks(masks, exponent, threads)
-        np.testing.assert_array_equal(masks, expected)
-    part = np.ascontiguousarray(x[:, 3:4])
-    spectral.ratio_masks(part, exponent, 1)
-    np.testing.assert_array_equal(part, expected[:, 3:4])
+    part = np.full_like(x[:, 1:2], np.nan)
+    spectral.ratio_masks(np.ascontiguousarray(x[:, 1:2]), exponent, part)
+    np.testing.assert_array_equal(part, masks[:, 1:2])
     nothing = np.zeros((3, 0, 64, 2), np.float32)
-    spectral.ratio_masks(nothing, exponent, 2)
+    spectral.ratio_masks(nothing, exponent, nothing.copy())
 
 
-def test_mean_masks():
-    masks = np.random.default_rng(4).random((3, 5, 192, 2), np.float32)
-    mean = np.full((3, 5, 2), np.nan, np.float32)
-    spectral.mean_masks(masks, mean)
-    close(mean, masks.astype(np.float64).mean(axis=2), tol.MEAN_MASK)
+def test_mean_mask():
+    mask = np.random.default_rng(4).random((192, 2), np.float32)
+    mean = np.full(2, np.nan, np.float32)
+    spectral.mean_mask(mask, mean)
+    close(mean, mask.astype(np.float64).mean(axis=0), tol.MEAN_MASK)
 
 
 # --- Wiener filter -------------------------------------------------------------------------
@@ -322,35 +327,6 @@ def test_peak_magnitude():
     assert spectral.peak_magnitude(x) == 5
 
 
-# --- overlap-add ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("options", [{}, {"frame_step": 1}, {"frame_step": 512}, {"T": 192}], ids=str)
-def test_overlap_add(options):
-    """Small integers: the sums are exact."""
-    config = configuration(**options)
-    spectrum = Spectrum(config)
-    rng = np.random.default_rng(6)
-    step = spectral.CHUNK_FRAMES * config.frame_step
-    length = step - config.frame_step + config.frame_length
-    pieces = rng.integers(-9, 10, (5, 2, spectrum.chunks, length, 2)).astype(np.float32)
-    expected = np.zeros((2, 5 * spectrum.step + length, 2))
-    for s in range(5):
-        for c in range(spectrum.chunks):
-            start = s * spectrum.step + c * step
-            expected[:, start : start + length] += pieces[s, :, c]
-    overlap = OverlapAdd(spectrum, 2)
-
-    def of(piece):
-        def synthesise(k, chunks):
-            chunks[0] = piece[k]
-
-        return synthesise
-
-    result = np.concatenate([overlap.join(of(piece)) for piece in pieces], axis=1)
-    np.testing.assert_array_equal(result, expected[:, : 5 * spectrum.step])
-
-
 # --- the pipeline -------------------------------------------------------------------------
 
 
@@ -365,15 +341,10 @@ def pieces_of(samples, cuts):
     return [samples[a:b] for a, b in pairwise(bounds)]
 
 
-def overlap_scale(config):
-    """The samples of the output are sums of so many times more frames than at 75 % overlap."""
-    return max(1, config.frame_length / 4 / config.frame_step)
-
-
 def run(model, blocks, threads=1, stems=None, mwf=False, batch=None):
     """(stems [n, samples, 2], mix [samples, 2]) of everything that the pipeline yields."""
     index = np.arange(len(model.instruments)) if stems is None else np.array(stems)
-    pipeline = Pipeline(model, threads, index.astype(np.intp), mwf)
+    pipeline = Pipeline(model, threads, index.astype(np.intp), mwf, low_memory=batch == 1)
     if batch is not None:
         pipeline.batch = batch
     sounds, mixes = [np.zeros((len(index), 0, 2), np.float32)], [np.zeros((0, 2), np.float32)]
@@ -545,6 +516,26 @@ def test_the_first_bad_sample_is_named(bad, position):
     samples[-1] = np.nan
     with pytest.raises(SpleeterError, match=rf"sample {position} \({position / 44100:.3f} s\)"):
         run(model, pieces_of(samples, [100, 5000]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf, 1e15, -2e15])
+def test_first_beyond(bad):
+    samples = noise(9000)
+    assert spectral.first_beyond(samples, 1e15) == 9000
+    for position in (8999, 4096, 2047, 0):
+        samples[position, position % 2] = bad
+        assert spectral.first_beyond(samples, 1e15) == position
+
+
+@pytest.mark.parametrize("stems", range(1, 6))
+def test_batches_keep_the_threads_busy(stems):
+    for threads in range(1, 40):
+        batch = batch_size(stems, threads)
+        tasks = batch * stems
+        assert tasks >= threads
+        assert batch <= 2 * -(-threads // stems)
+        assert threads > 8 or tasks / threads >= 0.8 * -(-tasks // threads)
+    assert [batch_size(stems, 2) for stems in (1, 2, 3, 4, 5)] == [2, 1, 2, 1, 2]
 
 
 def test_check_finite_takes_good_samples():

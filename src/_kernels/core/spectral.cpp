@@ -1,6 +1,7 @@
 #include "spectral.h"
 #include "portability.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -43,7 +44,8 @@ struct Power {
 };
 
 template <typename P>
-KERNEL_INLINE void ratio_masks_with(P power, float *x, std::size_t plane, std::size_t stems, std::size_t n)
+KERNEL_INLINE void ratio_masks_with(P power, const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                    float *KERNEL_RESTRICT mask)
 {
     constexpr std::size_t block = 512;
     float total[block];
@@ -53,35 +55,58 @@ KERNEL_INLINE void ratio_masks_with(P power, float *x, std::size_t plane, std::s
         for (std::size_t i = 0; i < count; i++)
             total[i] = 0.0f;
         for (std::size_t s = 0; s < stems; s++) {
-            float *v = x + s * plane + first;
+            const float *v = x + s * plane + first;
+            float *m = mask + s * n + first;
             for (std::size_t i = 0; i < count; i++) {
-                v[i] = power(v[i]);
-                total[i] += v[i];
+                m[i] = power(v[i]);
+                total[i] += m[i];
             }
         }
         for (std::size_t i = 0; i < count; i++)
             total[i] += epsilon;
         for (std::size_t s = 0; s < stems; s++) {
-            float *v = x + s * plane + first;
+            float *m = mask + s * n + first;
             for (std::size_t i = 0; i < count; i++)
-                v[i] = (v[i] + share) / total[i];
+                m[i] = (m[i] + share) / total[i];
         }
     }
 }
 
 } // namespace
 
-KERNEL_CLONES static void ratio_masks_square(float *x, std::size_t plane, std::size_t stems, std::size_t n)
+KERNEL_CLONES static void ratio_masks_square(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                             float *mask)
 {
-    ratio_masks_with(Square{}, x, plane, stems, n);
+    ratio_masks_with(Square{}, x, plane, stems, n, mask);
 }
 
-void ratio_masks(float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent)
+void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask)
 {
     if (exponent == 2.0f)
-        ratio_masks_square(x, plane, stems, n);
+        ratio_masks_square(x, plane, stems, n, mask);
     else
-        ratio_masks_with(Power{exponent}, x, plane, stems, n);
+        ratio_masks_with(Power{exponent}, x, plane, stems, n, mask);
+}
+
+KERNEL_CLONES static bool all_below(const float *x, std::size_t n, float limit)
+{
+    int good = 1;
+    for (std::size_t i = 0; i < n; i++)
+        good &= std::fabs(x[i]) < limit; // false for NaN
+    return good != 0;
+}
+
+std::size_t first_beyond(const float *x, std::size_t n, float limit)
+{
+    constexpr std::size_t block = 4096;
+    for (std::size_t first = 0; first < n; first += block) {
+        const std::size_t count = n - first < block ? n - first : block;
+        if (!all_below(x + first, count, limit))
+            for (std::size_t i = first;; i++)
+                if (!(std::fabs(x[i]) < limit))
+                    return i;
+    }
+    return n;
 }
 
 constexpr std::size_t channels = 2;
@@ -94,6 +119,113 @@ void mean_mask(const float *mask, std::size_t f, float *mean)
             sum[c] += mask[k * channels + c];
     for (std::size_t c = 0; c < channels; c++)
         mean[c] = static_cast<float>(sum[c] / static_cast<double>(f));
+}
+
+namespace {
+
+constexpr std::size_t group = Stft::frames_per_group;
+
+std::size_t aligned(std::size_t floats) { return (floats + 15) / 16 * 16; }
+
+// Samples of a group's overlap-add.
+std::size_t sum_samples(const Synthesis &job) { return (group - 1) * job.hop + job.frame_length; }
+
+// The part of [at, at + n) that the outputs hold.
+struct Part {
+    std::size_t from, to;
+    Part(const Synthesis &job, std::size_t at, std::size_t n)
+        : from(std::max(at, job.skip)), to(std::min(at + n, job.skip + job.count))
+    {
+    }
+    bool empty() const { return from >= to; }
+    std::size_t floats() const { return (to - from) * channels; }
+};
+
+// Masks of one group's frames [stems][frames][f][2], and their extensions [stems][frames][2].
+void make_masks(const Synthesis &job, std::size_t first, std::size_t frames, float *masks, float *extensions)
+{
+    const std::size_t row = job.f * channels;
+    ratio_masks(job.estimates + first * row, job.plane, job.stems, frames * row, job.exponent, masks);
+    for (std::size_t i = 0; i < job.stems * frames; i++) {
+        extensions[i * channels] = extensions[i * channels + 1] = 0.0f;
+        if (job.average)
+            mean_mask(masks + i * row, job.f, extensions + i * channels);
+    }
+}
+
+} // namespace
+
+std::size_t Synthesis::work_floats() const
+{
+    return aligned(stft->scratch_floats()) + aligned(stems * group * f * channels) +
+           aligned(stems * group * channels) + n_chosen * sum_samples(*this) * channels;
+}
+
+void synthesise_chunk(const Synthesis &job, std::size_t chunk, float *work)
+{
+    float *scratch = work;
+    float *masks = scratch + aligned(job.stft->scratch_floats());
+    float *extensions = masks + aligned(job.stems * group * job.f * channels);
+    float *sums = extensions + aligned(job.stems * group * channels);
+    const std::size_t length = sum_samples(job) * channels, row = job.f * channels;
+    const std::size_t end = std::min((chunk + 1) * Synthesis::chunk_frames, job.frames);
+
+    std::memset(sums, 0, job.n_chosen * length * sizeof(float));
+    for (std::size_t t = chunk * Synthesis::chunk_frames; t < end; t += group) {
+        const std::size_t frames = std::min(group, end - t);
+        if (job.samples) {
+            job.stft->transform(job.samples + t * job.hop * channels, frames, scratch);
+            make_masks(job, t, frames, masks, extensions);
+        }
+        const std::size_t ready = frames * job.hop; // samples that no later frame reaches
+        const Part part(job, t * job.hop, ready);
+        for (std::size_t k = 0; k < job.n_chosen; k++) {
+            const std::size_t stem = job.chosen[k];
+            float *sum = sums + k * length;
+            if (job.samples) {
+                job.stft->synthesise(masks + stem * frames * row, extensions + stem * frames * channels, job.f,
+                                     frames, sum, scratch);
+            } else {
+                job.stft->read(job.spectra + (t * job.stems + stem) * row, job.stems * row, job.f, frames, scratch);
+                job.stft->synthesise(nullptr, nullptr, 0, frames, sum, scratch);
+            }
+            if (!part.empty())
+                std::memcpy(job.outs[k] + (part.from - job.skip) * channels,
+                            sum + (part.from - t * job.hop) * channels, part.floats() * sizeof(float));
+            std::memmove(sum, sum + ready * channels, (length - ready * channels) * sizeof(float));
+            std::memset(sum + length - ready * channels, 0, ready * channels * sizeof(float));
+        }
+    }
+    const std::size_t tail = (job.frame_length - job.hop) * channels;
+    for (std::size_t k = 0; k < job.n_chosen; k++)
+        std::memcpy(job.tails + (k * job.chunks() + chunk) * tail, sums + k * length, tail * sizeof(float));
+}
+
+void join_chunks(const Synthesis &job, float *carry)
+{
+    const std::size_t tail = job.frame_length - job.hop;
+    for (std::size_t k = 0; k < job.n_chosen; k++) {
+        float *held = carry + k * tail * channels;
+        for (std::size_t chunk = 0; chunk < job.chunks(); chunk++) {
+            const std::size_t first = chunk * Synthesis::chunk_frames;
+            const std::size_t at = first * job.hop;
+            const std::size_t body = std::min(Synthesis::chunk_frames, job.frames - first) * job.hop;
+            const std::size_t reach = std::min(body, tail);
+            const Part part(job, at, reach);
+            if (!part.empty()) {
+                float *out = job.outs[k] + (part.from - job.skip) * channels;
+                const float *more = held + (part.from - at) * channels;
+                for (std::size_t i = 0; i < part.floats(); i++)
+                    out[i] += more[i];
+            }
+            const float *next = job.tails + (k * job.chunks() + chunk) * tail * channels;
+            const std::size_t left = (tail - reach) * channels;
+            std::memmove(held, held + reach * channels, left * sizeof(float));
+            std::memset(held + left, 0, reach * channels * sizeof(float));
+            for (std::size_t i = 0; i < tail * channels; i++)
+                held[i] += next[i];
+        }
+    }
 }
 
 } // namespace spleeterrt

@@ -14,24 +14,36 @@
 namespace spleeterrt {
 
 // The transform of one signal's parameters; immutable, shared by threads. Implemented once per
-// instruction set (stft.cpp).
+// instruction set (stft.cpp). It works on a group of at most `frames_per_group` frames, whose spectrum
+// stays in the caller's scratch (64-byte aligned, one per thread) from one call to the next:
+//
+//     transform(samples) or read(spectrum), then magnitude, write, and synthesise as often as wanted
 class Stft {
 public:
     // Frames transformed together: one vector lane per frame and channel.
     static constexpr std::size_t frames_per_group = 4;
 
     virtual ~Stft() = default;
+    virtual std::size_t scratch_floats() const = 0;
 
-    // samples [(frames - 1) * hop + frame_length][2] -> spectrum [frames][bins][2] and
-    // magnitude [frames][f][2] of the lowest f bins; 0 < frames <= frames_per_group.
-    virtual void analyse(const float *samples, std::size_t frames, std::complex<float> *spectrum,
-                         float *magnitude, std::size_t f) const = 0;
+    // samples [(frames - 1) * hop + frame_length][2], windowed
+    virtual void transform(const float *samples, std::size_t frames, float *scratch) const = 0;
 
-    // Masks a spectrum, transforms it back and adds the windowed frames to sum
+    // spectrum: `frames` rows of [bins][2], `stride` values apart; the bins above are zero
+    virtual void read(const std::complex<float> *spectrum, std::size_t stride, std::size_t bins,
+                      std::size_t frames, float *scratch) const = 0;
+
+    // magnitude [frames][f][2] of the lowest f bins
+    virtual void magnitude(std::size_t frames, float *magnitude, std::size_t f, const float *scratch) const = 0;
+
+    // spectrum [frames][all bins][2]
+    virtual void write(std::size_t frames, std::complex<float> *spectrum, const float *scratch) const = 0;
+
+    // Masks the spectrum, transforms it back and adds the windowed frames to sum
     // [(frames - 1) * hop + frame_length][2]. mask [frames][f][2] for the lowest f bins,
     // extension [frames][2] for the bins above; mask == nullptr: the spectrum as it is.
-    virtual void synthesise(const std::complex<float> *spectrum, const float *mask, const float *extension,
-                            std::size_t f, std::size_t frames, float *sum) const = 0;
+    virtual void synthesise(const float *mask, const float *extension, std::size_t f, std::size_t frames,
+                            float *sum, float *scratch) const = 0;
 };
 
 // isa: "avx512", "avx2" or "generic", as the fast kernels name them; what is not built becomes "generic".
@@ -40,12 +52,51 @@ public:
 Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
                 const float *window, float compensation);
 
-// Ratio masks in place: x[s][i] = (x[s][i]^p + 1e-10 / stems) / (sum_s x[s][i]^p + 1e-10), for n values of
-// each stem, `plane` floats apart (Spleeter, model/__init__.py `_build_masks`).
-void ratio_masks(float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent);
+// Ratio masks: mask[s][i] = (x[s][i]^p + 1e-10 / stems) / (sum_s x[s][i]^p + 1e-10), for n values of
+// each stem, `plane` floats apart in x and n in mask (Spleeter, model/__init__.py `_build_masks`).
+void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask);
 
 // Mean over bins: mask [f][2] -> mean [2] (mask extension "average").
 void mean_mask(const float *mask, std::size_t f, float *mean);
+
+// From estimates to the sound of the chosen stems, for a range of frames. Each chunk of `chunk_frames`
+// frames is a task of its own: transform a group of frames once more (cheaper than keeping its
+// spectrum), make its masks, and for each stem transform back and overlap-add, all in the cache.
+// `join_chunks` then adds what reaches from each chunk into the next ones.
+struct Synthesis {
+    static constexpr std::size_t chunk_frames = 32; // divides every T
+
+    const Stft *stft = nullptr;
+    std::size_t frame_length = 0, hop = 0;
+    std::size_t frames = 0; // of the range; all of a range but the signal's last one are whole chunks
+    std::size_t f = 0, stems = 0;
+    // The mix [(frames - 1) * hop + frame_length][2] and the estimates, [stems] planes of [frames][f][2];
+    const float *samples = nullptr;
+    const float *estimates = nullptr;
+    std::size_t plane = 0;
+    float exponent = 0;
+    bool average = false; // mask extension
+    // or, where samples == nullptr, finished spectra [frames][stems][f][2].
+    const std::complex<float> *spectra = nullptr;
+    // The stems to make: out k gets samples [skip, skip + count) of the range, of stem chosen[k].
+    const std::size_t *chosen = nullptr;
+    std::size_t n_chosen = 0;
+    float *const *outs = nullptr;
+    std::size_t skip = 0, count = 0;
+    float *tails = nullptr; // [n_chosen][chunks][frame_length - hop][2]
+
+    std::size_t chunks() const { return (frames + chunk_frames - 1) / chunk_frames; }
+    std::size_t work_floats() const; // of one thread's work space, 64-byte aligned
+};
+
+void synthesise_chunk(const Synthesis &job, std::size_t chunk, float *work);
+
+// carry [n_chosen][frame_length - hop][2]: what reaches from earlier ranges into this one, and then from
+// this one into later ones.
+void join_chunks(const Synthesis &job, float *carry);
+
+// Index of the first value that is not below `limit` in magnitude (NaN included), or n.
+std::size_t first_beyond(const float *x, std::size_t n, float limit);
 
 } // namespace spleeterrt
 

@@ -163,7 +163,6 @@ inline Vec gather(const float *a, const float *b, const float *c, const float *d
 
 #endif
 
-using Work = pocketfft::detail::arr<Vec>;
 using Floats = pocketfft::detail::arr<float>; // not std::vector: its copies would be shared between the sets
 // Rows of a group; those of missing frames are rows of zeros, or of a place that nobody reads.
 using Rows = const float *[group];
@@ -183,102 +182,169 @@ public:
             synthesis_[i] = window[i] * compensation / static_cast<float>(fft_length);
     }
 
-    void analyse(const float *samples, std::size_t frames, std::complex<float> *spectrum, float *magnitude,
-                 std::size_t f) const override
+    std::size_t scratch_floats() const override { return 3 * length_ * lanes; }
+
+    void transform(const float *samples, std::size_t frames, float *scratch) const override
     {
-        Work work(length_);
+        Vec *x = spectrum_of(scratch);
         Rows from;
         for (std::size_t t = 0; t < group; t++)
             from[t] = t < frames ? samples + t * hop_ * channels : zeros_.data();
         std::size_t i = 0;
         for (; i + 4 <= frame_length_; i += 4) { // four samples of four frames
-            Vec x[4];
-            for (std::size_t t = 0; t < group; t++)
-                x[t] = load(from[t] + i * channels);
-            transpose(x[0], x[1], x[2], x[3]);
+            Vec v[4];
+            load_block(from, i, v);
             for (std::size_t j = 0; j < 4; j++)
-                work[i + j] = x[j] * analysis_[i + j];
+                x[i + j] = v[j] * analysis_[i + j];
         }
         for (; i < frame_length_; i++)
-            work[i] = gather(from[0] + i * channels, from[1] + i * channels, from[2] + i * channels,
-                             from[3] + i * channels) *
-                      analysis_[i];
+            x[i] = load_lanes(from, i) * analysis_[i];
         for (; i < length_; i++)
-            work[i] = Vec{};
-        fft_.exec(work.data(), 1.0f, true);
+            x[i] = Vec{};
+        fft_.exec(x, spare_of(scratch), 1.0f, true);
+    }
 
-        Floats waste(frames < group ? 2 * channels * bins_ + channels * f : 0);
-        OutRows to, to_magnitude;
-        for (std::size_t t = 0; t < group; t++) {
-            to[t] = t < frames ? reinterpret_cast<float *>(spectrum + t * bins_ * channels) : waste.data();
-            to_magnitude[t] = t < frames ? magnitude + t * f * channels : waste.data() + 2 * channels * bins_;
+    void magnitude(std::size_t frames, float *magnitude, std::size_t f, const float *scratch) const override
+    {
+        const Vec *x = spectrum_of(scratch);
+        std::size_t k = 0;
+        for (; k + 4 <= f; k += 4) { // four bins of four frames
+            Vec v[4];
+            for (std::size_t j = 0; j < 4; j++)
+                v[j] = size_of_bin(x, k + j);
+            transpose(v[0], v[1], v[2], v[3]);
+            for (std::size_t t = 0; t < frames; t++)
+                store(magnitude + (t * f + k) * channels, v[t]);
         }
-        // Half-complex order: r0, r1, i1, r2, i2, ..., r(n/2).
-        for (std::size_t k = 0; k < bins_; k++) {
-            const bool real = k == 0 || k == bins_ - 1;
-            const Vec re = work[k == 0 ? 0 : 2 * k - 1], im = real ? Vec{} : work[2 * k];
-            float row[2 * lanes]; // frame by frame: re, im of the left channel, of the right one
-            store(row, zip_low(re, im));
-            store(row + lanes, zip_high(re, im));
-            for (std::size_t t = 0; t < group; t++)
-                std::memcpy(to[t] + 2 * channels * k, row + 2 * channels * t, 2 * channels * sizeof(float));
-            if (k < f) {
-                float size[lanes];
-                store(size, root(re * re + im * im));
-                for (std::size_t t = 0; t < group; t++)
-                    std::memcpy(to_magnitude[t] + channels * k, size + channels * t, channels * sizeof(float));
-            }
+        for (; k < f; k++) {
+            float size[lanes];
+            store(size, size_of_bin(x, k));
+            for (std::size_t t = 0; t < frames; t++)
+                std::memcpy(magnitude + (t * f + k) * channels, size + channels * t, channels * sizeof(float));
         }
     }
 
-    void synthesise(const std::complex<float> *spectrum, const float *mask, const float *extension, std::size_t f,
-                    std::size_t frames, float *sum) const override
+    void write(std::size_t frames, std::complex<float> *spectrum, const float *scratch) const override
     {
-        Work work(length_);
-        Rows from, masks;
-        float above[lanes] = {};
-        for (std::size_t t = 0; t < group; t++) {
-            from[t] = t < frames ? reinterpret_cast<const float *>(spectrum + t * bins_ * channels) : zeros_.data();
-            masks[t] = t < frames && mask ? mask + t * f * channels : zeros_.data();
-            for (std::size_t c = 0; c < channels && t < frames; c++)
-                above[t * channels + c] = mask ? extension[t * channels + c] : 1.0f;
+        const Vec *x = spectrum_of(scratch);
+        for (std::size_t k = 0; k < bins_; k++) {
+            const Vec re = real(x, k), im = imaginary(x, k);
+            float row[2 * lanes]; // frame by frame: re, im of the left channel, of the right one
+            store(row, zip_low(re, im));
+            store(row + lanes, zip_high(re, im));
+            for (std::size_t t = 0; t < frames; t++)
+                std::memcpy(spectrum + (t * bins_ + k) * channels, row + 2 * channels * t,
+                            2 * channels * sizeof(float));
         }
-        const Vec extended = load(above);
-        const std::size_t masked = mask ? f : 0;
+    }
+
+    void read(const std::complex<float> *spectrum, std::size_t stride, std::size_t bins, std::size_t frames,
+              float *scratch) const override
+    {
+        Vec *x = spectrum_of(scratch);
+        Rows from;
+        for (std::size_t t = 0; t < group; t++)
+            from[t] = t < frames ? reinterpret_cast<const float *>(spectrum + t * stride) : zeros_.data();
         for (std::size_t k = 0; k < bins_; k++) {
             const std::size_t at = 2 * channels * k;
-            const Vec left = gather(from[0] + at, from[1] + at, from[2] + at, from[3] + at);
-            const Vec right = gather(from[0] + at + 2, from[1] + at + 2, from[2] + at + 2, from[3] + at + 2);
-            // (re, im) of the left channel and of the right one, per frame -> re and im of all lanes
-            const Vec low = to_lanes(evens(left, right)), high = to_lanes(odds(left, right));
-            Vec m = extended;
-            if (k < masked)
-                m = gather(masks[0] + channels * k, masks[1] + channels * k, masks[2] + channels * k,
-                           masks[3] + channels * k);
-            work[k == 0 ? 0 : 2 * k - 1] = low * m;
+            Vec re{}, im{};
+            if (k < bins) {
+                const Vec left = gather(from[0] + at, from[1] + at, from[2] + at, from[3] + at);
+                const Vec right = gather(from[0] + at + 2, from[1] + at + 2, from[2] + at + 2, from[3] + at + 2);
+                // (re, im) of the left channel and of the right one, per frame -> re and im of all lanes
+                re = to_lanes(evens(left, right));
+                im = to_lanes(odds(left, right));
+            }
+            x[k == 0 ? 0 : 2 * k - 1] = re;
             if (k > 0 && k < bins_ - 1)
-                work[2 * k] = high * m;
+                x[2 * k] = im;
         }
-        fft_.exec(work.data(), 1.0f, false);
+    }
+
+    void synthesise(const float *mask, const float *extension, std::size_t f, std::size_t frames, float *sum,
+                    float *scratch) const override
+    {
+        const Vec *x = spectrum_of(scratch);
+        Vec *y = masked_of(scratch);
+        if (mask) {
+            Rows masks;
+            float above[lanes] = {};
+            for (std::size_t t = 0; t < group; t++) {
+                masks[t] = t < frames ? mask + t * f * channels : zeros_.data();
+                for (std::size_t c = 0; c < channels && t < frames; c++)
+                    above[t * channels + c] = extension[t * channels + c];
+            }
+            std::size_t k = 0;
+            for (; k + 4 <= f; k += 4) {
+                Vec m[4];
+                load_block(masks, k, m);
+                for (std::size_t j = 0; j < 4; j++)
+                    apply(x, y, k + j, m[j]);
+            }
+            for (; k < f; k++)
+                apply(x, y, k, load_lanes(masks, k));
+            const Vec extended = load(above);
+            for (; k < bins_; k++)
+                apply(x, y, k, extended);
+        } else {
+            std::memcpy(y, x, length_ * sizeof(Vec));
+        }
+        fft_.exec(y, spare_of(scratch), 1.0f, false);
 
         std::size_t i = 0;
         for (; i + 4 <= frame_length_; i += 4) {
-            Vec x[4];
+            Vec v[4];
             for (std::size_t j = 0; j < 4; j++)
-                x[j] = work[i + j] * synthesis_[i + j];
-            transpose(x[0], x[1], x[2], x[3]);
+                v[j] = y[i + j] * synthesis_[i + j];
+            transpose(v[0], v[1], v[2], v[3]);
             for (std::size_t t = 0; t < frames; t++) {
                 float *out = sum + (t * hop_ + i) * channels;
-                store(out, load(out) + x[t]);
+                store(out, load(out) + v[t]);
             }
         }
         for (; i < frame_length_; i++)
             for (std::size_t t = 0; t < frames; t++)
                 for (std::size_t c = 0; c < channels; c++)
-                    sum[(t * hop_ + i) * channels + c] += work[i][t * channels + c] * synthesis_[i];
+                    sum[(t * hop_ + i) * channels + c] += y[i][t * channels + c] * synthesis_[i];
     }
 
 private:
+    // The scratch: the spectrum of a group in half-complex order (r0, r1, i1, r2, i2, ..., r(n/2)), the
+    // masked one that becomes samples, and what the FFT needs.
+    Vec *spectrum_of(float *scratch) const { return reinterpret_cast<Vec *>(scratch); }
+    const Vec *spectrum_of(const float *scratch) const { return reinterpret_cast<const Vec *>(scratch); }
+    Vec *masked_of(float *scratch) const { return spectrum_of(scratch) + length_; }
+    Vec *spare_of(float *scratch) const { return spectrum_of(scratch) + 2 * length_; }
+
+    Vec real(const Vec *x, std::size_t k) const { return x[k == 0 ? 0 : 2 * k - 1]; }
+    Vec imaginary(const Vec *x, std::size_t k) const { return k == 0 || k == bins_ - 1 ? Vec{} : x[2 * k]; }
+    Vec size_of_bin(const Vec *x, std::size_t k) const
+    {
+        const Vec re = real(x, k), im = imaginary(x, k);
+        return root(re * re + im * im);
+    }
+    // y = x m in bin k
+    void apply(const Vec *x, Vec *y, std::size_t k, Vec m) const
+    {
+        const std::size_t at = k == 0 ? 0 : 2 * k - 1;
+        y[at] = x[at] * m;
+        if (k > 0 && k < bins_ - 1)
+            y[2 * k] = x[2 * k] * m;
+    }
+
+    // Both channels at place i of every row, and at places i to i + 3.
+    static Vec load_lanes(const Rows &rows, std::size_t i)
+    {
+        const std::size_t at = i * channels;
+        return gather(rows[0] + at, rows[1] + at, rows[2] + at, rows[3] + at);
+    }
+    static void load_block(const Rows &rows, std::size_t i, Vec v[4])
+    {
+        for (std::size_t t = 0; t < group; t++)
+            v[t] = load(rows[t] + i * channels);
+        transpose(v[0], v[1], v[2], v[3]);
+    }
+
     // frame 0..3 of the left channel, then of the right one -> lane 2 t + c
     static Vec to_lanes(Vec v)
     {

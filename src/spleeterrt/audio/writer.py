@@ -4,8 +4,7 @@
     residual -> one encoder per stem -> temporary files -> verify -> rename
 
 Every stem goes to a hidden temporary file in its target's folder; the targets appear only when
-all of them are complete. libsndfile writes through a Python file object, because it ignores
-failed writes of some formats (a full disk), and never sees the name of the target.
+all of them are complete.
 """
 
 from __future__ import annotations
@@ -13,82 +12,26 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import AudioError, SpleeterError
 from . import Codec
+from .encoder import COPY_FRAMES, Encoder, Spool
+from .formats import FULL_SCALE, Format, full_scale, parse_bitrate, quantize
 from .resample import StreamResampler, checked_rate, fit, resampled_frames
-from .sequential import VirtualFile, sequential_file
 
 if TYPE_CHECKING:
-    import soundfile
     from numpy.typing import NDArray
 
     Block = NDArray[np.float32]
 
-BIT_DEPTHS = ("int16", "int24", "float32")
-CLIP_MODES = ("clamp", "rescale", "none")
-_LOSSLESS_DEPTHS = {"wav": BIT_DEPTHS, "flac": ("int16", "int24")}
-_FULL_SCALE = {"int16": 1 << 15, "int24": 1 << 23}
-_SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
-_SAMPLE_BYTES = {"int16": 2, "int24": 3, "float32": 4}
-
-# Bytes of samples from which a WAV file is written as RF64: its 32-bit sizes end at 4 GiB.
-WAV_LIMIT = (1 << 32) - (1 << 16)
-
-# Encoders of compressed formats get blocks of this size: Vorbis packs differently, and libsndfile
-# overflows its stack on very long ones, if fed with arbitrary sizes.
-_ENCODER_FRAMES = 4096
-_COPY_FRAMES = 1 << 16
-
-_MP3_KBITS = {
-    "MPEG-1": (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    "MPEG-2": (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    "MPEG-2.5": (8, 16, 24, 32, 40, 48, 56, 64),
-}
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-
-# libvorbis' nominal kbit/s per channel at qualities 0, 0.1 ... 1.0, for 40 to 50 kHz.
-_VORBIS_STEREO = (32.0, 40.0, 48.0, 56.0, 64.0, 80.0, 96.0, 112.0, 128.0, 160.0, 250.0)
-_VORBIS_OTHER = (48.0, 60.0, 70.0, 80.0, 86.0, 96.0, 110.0, 120.0, 140.0, 160.0, 240.0)
-
-
-def quantize(block: NDArray[Any], bit_depth: str) -> NDArray[Any]:
-    """Samples as the integers of a file, as ffmpeg rounds: `clip(rint(x * full_scale))`.
-
-    Args:
-        block: float samples in [-1, 1], any shape; what is beyond saturates.
-        bit_depth: `"int16"` gives int16; `"int24"` gives int32 in [-2^23, 2^23 - 1].
-            `"float32"` gives float32, not clipped.
-    """
-    if bit_depth == "float32":
-        return np.asarray(block, dtype=np.float32)
-    full = _full_scale(bit_depth)
-    # Scaling by a power of two is exact in float32; rint rounds halves to even.
-    scaled = np.rint(np.multiply(block, full, dtype=np.result_type(block, np.float32)))
-    kind = np.int16 if bit_depth == "int16" else np.int32
-    integers: NDArray[Any] = np.clip(scaled, -full, full - 1).astype(kind)
-    return integers
-
-
-def parse_bitrate(bitrate: str | int | float) -> int:
-    """Bits per second of `"128k"`, `"128000"`, `128000` or `128` (numbers below 1000 are kbit/s).
-
-    Raises:
-        AudioError: not a positive bitrate.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(k?)(?:bit/s|bps|b)?\s*", str(bitrate), re.IGNORECASE)
-    value = float(match[1]) if match else 0.0
-    if match is None or not value > 0:
-        raise AudioError(f"bitrate: expected e.g. '128k' or 128000, got {bitrate!r}")
-    return round(value * 1000) if match[2] or value < 1000 else round(value)
+__all__ = ["StemFileWriter", "parse_bitrate", "quantize"]
 
 
 class StemFileWriter:
@@ -113,6 +56,8 @@ class StemFileWriter:
         residual: a stem that is written as the mix minus all other `sources`. In integer files
             with `"clamp"` or `"rescale"` the files of all sources then sum to the quantised mix,
             sample by sample, unless the residual itself exceeds full scale.
+        threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
+            than one on, in threads of their own.
 
     Attributes:
         gain: the factor of `clip="rescale"`, known after `commit`; else 1.
@@ -135,6 +80,7 @@ class StemFileWriter:
         file_rate: float | None = None,
         total_frames: int | None = None,
         residual: str | None = None,
+        threads: int = 1,
     ) -> None:
         self.paths = {name: Path(os.fsdecode(path)) for name, path in paths.items()}
         if not self.paths:
@@ -151,8 +97,10 @@ class StemFileWriter:
         )
         self.channels = channels
         self._clip = clip
-        self._format = _Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
+        self._format = Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
         self._total = total_frames
+        workers = 1 if self._format.codec == "wav" else min(threads, len(self.paths))
+        self._pool = ThreadPoolExecutor(workers, "spleeterrt-encode") if workers > 1 else None
         # A residual that is not written is not needed.
         self._residual = residual if residual in self.paths else None
         _check_conflicts(self.paths)
@@ -164,13 +112,13 @@ class StemFileWriter:
         self._finished = False  # nothing can be written any more
         self._clean = False  # nothing is left to remove
         self._made: list[Path] = []
-        self._encoders: dict[str, _Encoder] = {}
-        self._spools: dict[str, _Spool] = {}
+        self._encoders: dict[str, Encoder] = {}
+        self._spools: dict[str, Spool] = {}
         try:
             for path in self.paths.values():
                 self._prepare(path)
             for name, path in self.paths.items():
-                self._encoders[name] = _Encoder(path, self._format, total_frames)
+                self._encoders[name] = Encoder(path, self._format, total_frames)
                 self._encoders[name].open()  # only now, so that `abort` knows of the file
         except BaseException:
             self.abort()
@@ -244,6 +192,7 @@ class StemFileWriter:
             for encoder in self._encoders.values():
                 encoder.publish()
             self._finished = True
+            self._end_threads()
             self._drop_spools()
             self._clean = True
         except BaseException:
@@ -256,12 +205,17 @@ class StemFileWriter:
         if self._clean:
             return
         try:
+            self._end_threads()
             self._remove()
         except BaseException:  # Ctrl-C, maybe the second one: all of it once more
             self._remove()
             raise
         finally:
             self._clean = not self._left()
+
+    def _end_threads(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def _remove(self) -> None:
         """Remove what can be removed; an interrupted call can be repeated."""
@@ -350,17 +304,17 @@ class StemFileWriter:
         for name, block in blocks.items():
             if name not in self._spools:
                 folder = next(iter(self.paths.values())).parent
-                self._spools[name] = _Spool(folder, self.channels)
+                self._spools[name] = Spool(folder, self.channels)
                 self._spools[name].open()
             self._spools[name].append(block)
 
     def _encode_spools(self) -> None:
         if self._peak > 1.0:
-            full = _FULL_SCALE.get(self._format.bit_depth) if self._format.lossless else None
+            full = FULL_SCALE.get(self._format.bit_depth) if self._format.lossless else None
             # The largest positive integer is one step below full scale.
             self.gain = (1.0 if full is None else (full - 1) / full) / self._peak
-        for start in range(0, self._frames, _COPY_FRAMES):
-            count = min(_COPY_FRAMES, self._frames - start)
+        for start in range(0, self._frames, COPY_FRAMES):
+            count = min(COPY_FRAMES, self._frames - start)
             blocks = {name: spool.read(start, count) for name, spool in self._spools.items()}
             if self.gain != 1.0:
                 blocks = {name: block * np.float32(self.gain) for name, block in blocks.items()}
@@ -376,7 +330,7 @@ class StemFileWriter:
                 if name != self._residual
             }
             if self._residual is not None:
-                full = _full_scale(self._format.bit_depth)
+                full = full_scale(self._format.bit_depth)
                 # The mix is rounded but not clipped: a residual within full scale stays exact.
                 rest = np.rint(blocks[self._residual].astype(np.float64) * full).astype(np.int64)
                 for block in ready.values():
@@ -393,8 +347,14 @@ class StemFileWriter:
             if self._residual is not None:
                 left = self._float_residual({**ready, self._residual: blocks[self._residual]})
                 ready[self._residual] = left if self._clip == "none" else np.clip(left, -1.0, 1.0)
-        for name, encoder in self._encoders.items():
-            encoder.write(ready[name])
+        if self._pool is None:
+            for name, encoder in self._encoders.items():
+                encoder.write(ready[name])
+            return
+        tasks = [self._pool.submit(encoder.write, ready[name]) for name, encoder in self._encoders.items()]
+        wait(tasks)  # all of them, so that no encoder is in use when an error makes us close it
+        for task in tasks:
+            task.result()
 
     def _float_residual(self, blocks: Mapping[str, Block]) -> Block:
         """The mix minus the others, summed in float64."""
@@ -410,302 +370,6 @@ class StemFileWriter:
             spool.remove()
 
 
-class _Format:
-    """The output format, validated: what libsndfile needs to open a file."""
-
-    def __init__(
-        self, codec: str, bit_depth: str, clip: str, bitrate: str | int, rate: int, channels: int
-    ) -> None:
-        import soundfile
-
-        codec = codec.lower()
-        if codec not in ("wav", "flac", "mp3", "ogg"):
-            raise AudioError(
-                f"codec {codec!r} is not supported: libsndfile cannot write it; use wav, flac, mp3 or ogg"
-            )
-        if bit_depth not in BIT_DEPTHS:
-            raise AudioError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}")
-        if clip not in CLIP_MODES:
-            raise AudioError(f"clip: expected one of {', '.join(CLIP_MODES)}, got {clip!r}")
-        if codec.upper() not in soundfile.available_formats():
-            raise AudioError(
-                f"this libsndfile ({soundfile.__libsndfile_version__}) cannot write {codec} files"
-            )
-        self.lossless = codec in _LOSSLESS_DEPTHS
-        if self.lossless and bit_depth not in _LOSSLESS_DEPTHS[codec]:
-            possible = " or ".join(_LOSSLESS_DEPTHS[codec])
-            raise AudioError(f"{codec} files cannot hold {bit_depth}; use {possible}")
-        if clip == "none" and not (codec == "wav" and bit_depth == "float32"):
-            raise AudioError("clip 'none' needs wav files with bit depth float32: others have a full scale")
-        limit = {"mp3": 2, "flac": 8}.get(codec, 255)
-        if not 1 <= channels <= limit:
-            raise AudioError(f"{codec} files have 1 to {limit} channels, not {channels}")
-        self.codec, self.bit_depth, self.rate, self.channels = codec, bit_depth, rate, channels
-        self.subtype = _SUBTYPES[bit_depth] if self.lossless else None
-        self.frame_bytes = channels * _SAMPLE_BYTES[bit_depth]
-        self.bits_per_second = 0
-        self.level: float | None = None
-        if codec == "mp3":
-            self.bits_per_second = parse_bitrate(bitrate)
-            self.level = _mp3_level(self.bits_per_second, rate)
-        elif codec == "ogg":
-            self.level = 1.0 - _vorbis_quality(parse_bitrate(bitrate), rate, channels)
-
-
-class _Sink(VirtualFile):
-    """The file that an encoder writes; `size`: its bytes, as far as the writes succeeded."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(open(path, "xb", buffering=0))  # noqa: SIM115 (closed by close)
-        self.size = 0
-
-    def write(self, data: bytes) -> int:
-        view, done = memoryview(data), 0
-        try:
-            if self.first_error() is not None:
-                return 0
-            while done < len(view):
-                done += self._file.write(view[done:])
-            self.size = max(self.size, self._file.tell())
-        except BaseException as error:
-            self.fail(error)
-        return done
-
-
-class _Encoder:
-    """One stem's file: samples in, a verified file out. `abort` removes what `open` has made."""
-
-    def __init__(self, target: Path, format: _Format, total_frames: int | None) -> None:
-        self._target, self._format = target, format
-        self._frames = 0
-        self._pending: NDArray[Any] = np.empty((0, format.channels), dtype=np.float32)
-        self._temporary = _temporary(target.parent)
-        self.temporaries = [self._temporary]
-        self._rf64 = format.codec == "wav" and (total_frames or 0) * format.frame_bytes >= WAV_LIMIT
-        self._sink: _Sink | None = None
-        self._file: soundfile.SoundFile | None = None
-        self._size = 0
-
-    def write(self, block: NDArray[Any]) -> None:
-        """Append `(n, channels)`: int16, int32 holding 24 bits, or float32."""
-        if self._format.codec == "wav":
-            if not self._rf64 and (self._frames + len(block)) * self._format.frame_bytes >= WAV_LIMIT:
-                self._convert_to_rf64()
-            self._write(block)
-            return
-        if len(self._pending):
-            block = np.concatenate([self._pending, block])
-        whole = len(block) - len(block) % _ENCODER_FRAMES
-        for start in range(0, whole, _ENCODER_FRAMES):
-            self._write(block[start : start + _ENCODER_FRAMES])
-        self._pending = block[whole:].copy()
-
-    def finish(self) -> None:
-        """Write what is pending, close, and check that the file is complete."""
-        if len(self._pending):
-            self._write(self._pending)
-            self._pending = self._pending[:0]
-        self._close()
-        self._verify()
-
-    def publish(self) -> None:
-        """Put the file in the place of its target."""
-        try:
-            os.replace(self._temporary, self._target)
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def abort(self) -> None:
-        """Close and remove the temporary file; may be repeated."""
-        try:
-            with contextlib.suppress(Exception):  # the first error counts
-                self._close()
-        finally:
-            for path in self.temporaries:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-
-    def open(self) -> None:
-        format = self._format
-        try:
-            self._sink = _Sink(self._temporary)
-        except OSError as error:
-            raise self._failed(error) from error
-        import soundfile
-
-        try:
-            self._file = sequential_file()(
-                self._sink,
-                "w",
-                samplerate=format.rate,
-                channels=format.channels,
-                format="RF64" if self._rf64 else format.codec.upper(),
-                subtype=format.subtype,
-                compression_level=format.level,
-                bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
-            )
-            self._sink.check()
-        except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
-            raise self._failed(self._sink.first_error() or error) from error
-
-    def _write(self, block: NDArray[Any]) -> None:
-        assert self._file is not None
-        assert self._sink is not None
-        import soundfile
-
-        if self._format.bit_depth == "int24" and block.dtype == np.int32:
-            block = block << 8  # libsndfile takes the upper 24 bits
-        try:
-            self._file.write(block)
-            self._sink.check()
-        # AssertionError: soundfile's word for a short write.
-        except (soundfile.SoundFileError, OSError, AssertionError, ValueError) as error:
-            raise self._failed(self._sink.first_error() or error) from error
-        self._frames += len(block)
-
-    def _close(self) -> None:
-        """Close the encoder and the file, which writes the rest and the header."""
-        file, self._file = self._file, None
-        sink, self._sink = self._sink, None
-        if sink is None:
-            return
-        self._size = -1
-        import soundfile
-
-        try:
-            if file is not None:
-                file.close()
-            sink.check()
-            sink.close()
-            self._size = sink.size
-        except (soundfile.SoundFileError, OSError) as error:
-            raise self._failed(sink.first_error() or error) from error
-        finally:
-            sink.close()
-
-    def _verify(self) -> None:
-        """Check the finished file against what was written to it."""
-        import soundfile
-
-        format = self._format
-        try:
-            size = self._temporary.stat().st_size
-            with _opened(self._temporary) as info:
-                rate, channels, frames = info.samplerate, info.channels, info.frames
-        except (soundfile.SoundFileError, OSError) as error:
-            raise self._failed(error) from error
-        if size != self._size:
-            raise self._failed(f"it has {size} bytes, {self._size} were written")
-        if (rate, channels) != (format.rate, format.channels):
-            raise self._failed(f"it came out with {rate} Hz and {channels} channels")
-        if format.codec == "mp3":
-            # The length in its header is written last whatever happened; the bitrate is constant,
-            # and the encoder's delay always makes at least one more frame.
-            if size * 8 < format.bits_per_second * self._frames / format.rate:
-                raise self._failed(f"it has only {size} bytes")
-        elif frames != self._frames:
-            raise self._failed(f"it has {frames} frames, {self._frames} were written")
-
-    def _convert_to_rf64(self) -> None:
-        """Copy what is written so far into an RF64 file, and go on with that one."""
-        import soundfile
-
-        self._close()
-        old, frames = self._temporary, self._frames
-        kind = {"int16": "int16", "int24": "int32", "float32": "float32"}[self._format.bit_depth]
-        try:
-            self._temporary, self._rf64, self._frames = _temporary(self._target.parent), True, 0
-            self.temporaries.append(self._temporary)
-            self.open()
-            with _opened(old) as file:
-                while len(block := file.read(_COPY_FRAMES, dtype=kind, always_2d=True)):
-                    self._write(block >> 8 if kind == "int32" else block)
-            if self._frames != frames:
-                raise self._failed(f"only {self._frames} of {frames} frames could be read again")
-        except (soundfile.SoundFileError, OSError) as error:
-            raise self._failed(error) from error
-        finally:
-            with contextlib.suppress(OSError):
-                old.unlink()
-
-    def _failed(self, reason: BaseException | str) -> AudioError:
-        if isinstance(reason, MemoryError) or (
-            isinstance(reason, BaseException) and not isinstance(reason, Exception)
-        ):
-            raise reason  # Ctrl-C inside a callback
-        if isinstance(reason, OSError):
-            reason = reason.strerror or str(reason)
-        elif isinstance(reason, AssertionError):
-            reason = "incomplete write"
-        return AudioError(f"{self._target}: cannot be written: {str(reason).strip() or 'unknown error'}")
-
-
-class _Spool:
-    """Float32 blocks in a temporary file."""
-
-    def __init__(self, folder: Path, channels: int) -> None:
-        self._channels = channels
-        self.path = _temporary(folder)
-        self._file: BinaryIO | None = None
-
-    def open(self) -> None:
-        try:
-            self._file = open(self.path, "x+b")  # noqa: SIM115 (closed by remove)
-        except OSError as error:
-            raise AudioError(f"{self.path.parent}: cannot be written: {error.strerror or error}") from error
-
-    def append(self, block: Block) -> None:
-        assert self._file is not None
-        try:
-            self._file.write(np.ascontiguousarray(block).data)
-        except OSError as error:
-            raise AudioError(f"{self.path.parent}: cannot be written: {error.strerror or error}") from error
-
-    def read(self, start: int, frames: int) -> Block:
-        assert self._file is not None
-        frame_bytes = 4 * self._channels
-        try:
-            self._file.seek(start * frame_bytes)
-            data = self._file.read(frames * frame_bytes)
-        except OSError as error:
-            raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        if len(data) != frames * frame_bytes:
-            raise AudioError(f"{self.path.parent}: a temporary file is incomplete")
-        return np.frombuffer(data, dtype=np.float32).reshape(frames, self._channels)
-
-    def remove(self) -> None:
-        try:
-            if self._file is not None:
-                with contextlib.suppress(OSError):
-                    self._file.close()
-        finally:
-            with contextlib.suppress(OSError):
-                self.path.unlink()
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A sound file opened for reading; raises what happened in its callbacks.
-
-    By a file object, because the name may be one that soundfile cannot encode.
-    """
-    with open(path, "rb") as opened:
-        source = VirtualFile(opened)
-        try:
-            with sequential_file()(source, "r") as file:
-                yield file
-        finally:
-            source.check()
-
-
-def _temporary(folder: Path) -> Path:
-    """A new hidden name in `folder`: short, so that long target names do not matter.
-
-    Not `tempfile.mkstemp`: its files are readable by their owner only, and stay so.
-    """
-    return folder / f".spleeterrt-{secrets.token_hex(8)}.part"
-
-
 def _check_conflicts(paths: Mapping[str, Path]) -> None:
     seen = set()
     for path in paths.values():
@@ -713,40 +377,3 @@ def _check_conflicts(paths: Mapping[str, Path]) -> None:
         if key in seen:
             raise SpleeterError(f"Separated source path conflict : {path},please check your filename format")
         seen.add(key)
-
-
-def _full_scale(bit_depth: str) -> int:
-    try:
-        return _FULL_SCALE[bit_depth]
-    except KeyError:
-        raise AudioError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}") from None
-
-
-def _mp3_level(bits_per_second: int, rate: int) -> float:
-    """libsndfile's compression level of an exact constant bitrate.
-
-    libsndfile takes `int(top - level * (top - bottom))` kbit/s, the range depending on the MPEG
-    version; half a kbit/s more keeps the truncation from ending one below.
-    """
-    if rate not in _MP3_RATES:
-        raise AudioError(f"mp3 files cannot have {rate} Hz, only {', '.join(map(str, _MP3_RATES))}")
-    version = "MPEG-1" if rate >= 32000 else "MPEG-2" if rate >= 16000 else "MPEG-2.5"
-    valid = _MP3_KBITS[version]
-    if bits_per_second % 1000 or bits_per_second // 1000 not in valid:
-        raise AudioError(
-            f"mp3 files at {rate} Hz cannot have a bitrate of {bits_per_second / 1000:g}k, "
-            f"only {', '.join(f'{k}k' for k in valid)}"
-        )
-    top, bottom = valid[-1], valid[0]
-    return max(0.0, (top - bits_per_second // 1000 - 0.5) / (top - bottom))
-
-
-def _vorbis_quality(bits_per_second: int, rate: int, channels: int) -> float:
-    """Vorbis quality in [0, 1] whose nominal bitrate is closest.
-
-    libvorbis' own table for 40 to 50 kHz, linear in between, scaled by the sample rate elsewhere.
-    """
-    table = _VORBIS_STEREO if channels == 2 else _VORBIS_OTHER
-    scale = 1.0 if 40000 <= rate <= 50000 else rate / 44100
-    wanted = bits_per_second / 1000 / channels / scale
-    return float(np.interp(wanted, table, np.linspace(0.0, 1.0, len(table))))

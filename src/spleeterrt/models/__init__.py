@@ -7,19 +7,18 @@ A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, 
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
 from . import store
-from .checkpoint import find_index, infer_config, read_checkpoint, read_index, verify_checksums
+from .checkpoint import find_index, infer_config, open_checkpoint, read_index, verify_checksums
 from .packed import read_header, read_packed, save_packed
-from .weights import StemWeights, check_weights, expected_shapes
+from .weights import StemWeights, Tensor, check_weights, expected_shapes
 
 PREFIX = "spleeter:"
 
@@ -34,6 +33,7 @@ __all__ = [
     "info",
     "list_models",
     "load",
+    "open_model",
     "verify",
 ]
 
@@ -127,17 +127,32 @@ def load(
         SpleeterError: not a source, nothing found there, or a model that is damaged or does not fit its
             configuration (`ModelError`: names file and tensor).
     """
+    config, stems, path = open_model(source, progress)
+    return config, {stem: dict(tensors) for stem, tensors in stems.items()}, path
+
+
+def open_model(
+    source: str | os.PathLike[str], progress: bool = True
+) -> tuple[ModelConfig, dict[str, Mapping[str, Tensor]], Path]:
+    """Like `load`, but a checkpoint's tensors are read, and found to be damaged, on access only.
+
+    So a network can be prepared without all of its original weights in memory.
+    """
     place = _resolve(source)
     path = place.obtain(progress)
     if place.packed:
-        return *read_packed(path), path
+        config, stems = read_packed(path)
+        return config, dict(stems), path
     config = place.read_config(path)
+    hint = ""
+    if os.fspath(source).startswith(PREFIX):
+        hint = f"Remove the folder {path} to have the model downloaded again"
     try:
-        return config, read_checkpoint(path, config), path
+        return config, dict(open_checkpoint(path, config, hint)), path
     except ModelError as error:
-        if not os.fspath(source).startswith(PREFIX):
+        if not hint:
             raise
-        raise ModelError(f"{error}\nRemove the folder {path} to have the model downloaded again") from error
+        raise ModelError(f"{error}\n{hint}") from error
 
 
 def get(name: str, progress: bool = True) -> Path:
@@ -285,6 +300,8 @@ def _not_a_source(source: object) -> ModelError:
     if isinstance(source, (str, os.PathLike)) and not os.path.lexists(source):
         message = f"{os.fspath(source)!r}: no such model, file or folder"
     if isinstance(source, str):
+        import difflib
+
         wanted = PREFIX + source.lower().removeprefix(PREFIX)
         if close := difflib.get_close_matches(wanted, names, n=1, cutoff=0.75):
             message += f"; did you mean {close[0]}?"

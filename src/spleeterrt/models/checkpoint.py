@@ -11,8 +11,10 @@ Sources: TensorFlow `core/util/tensor_bundle`, `core/lib/io/{format,block,table}
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import mmap
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
@@ -365,15 +368,63 @@ def check_extents(index: Mapping[str, Entry]) -> None:
             )
 
 
-def read_checkpoint(folder: Path, config: ModelConfig) -> dict[str, StemWeights]:
-    """Read a model's tensors from a checkpoint folder.
-
-    Returns:
-        float32 tensors by stem, then by the name they would have in a stem alone.
+class LazyStem(Mapping[str, Tensor]):
+    """One stem's tensors, each read and checked when it is asked for, and not kept.
 
     Raises:
-        ModelError: names the file and the tensor: damaged or truncated index or shard, missing tensor,
-            wrong dtype or shape, wrong checksum, values that are not finite.
+        ModelError: on access: names the file and the tensor: truncated, wrong checksum, not finite.
+    """
+
+    def __init__(self, entries: Mapping[str, tuple[Entry, str]], hint: str = "") -> None:
+        self._entries = entries
+        self._hint = hint
+
+    def __getitem__(self, name: str) -> Tensor:
+        entry, where = self._entries[name]
+        try:
+            tensor = _memory(entry.size).view("<f4").reshape(entry.shape)
+            with _open(entry.shard) as file:
+                _fill(file, entry, tensor.reshape(-1).view(np.uint8).data, where)
+            if masked_crc32c(tensor) != entry.crc32c:
+                raise ModelError(f"{where}: wrong checksum, the file is corrupt")
+            check_finite(where, tensor)
+        except ModelError as error:
+            if not self._hint:
+                raise
+            raise ModelError(f"{error}\n{self._hint}") from error
+        return tensor.astype(np.float32, copy=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _memory(size: int) -> npt.NDArray[np.uint8]:
+    """Bytes to read into; large ones are given back to the system when the array goes, whatever the
+    allocator would keep.
+    """
+    if size < 1 << 20 or not hasattr(mmap, "MAP_ANONYMOUS"):
+        return np.empty(size, np.uint8)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError):  # not on this kernel; merely slower
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
+
+
+def open_checkpoint(folder: Path, config: ModelConfig, hint: str = "") -> dict[str, LazyStem]:
+    """A model's tensors by stem, then by the name they would have in a stem alone.
+
+    The index is checked against the configuration and the shards' sizes; the tensors are read on access.
+
+    Args:
+        hint: what the user can do about an error found then.
+
+    Raises:
+        ModelError: names the file and the tensor: damaged or truncated index, missing shard or tensor,
+            wrong dtype or shape.
     """
     index_path = find_index(folder)
     index = read_index(index_path)
@@ -386,8 +437,9 @@ def read_checkpoint(folder: Path, config: ModelConfig) -> dict[str, StemWeights]
             f"({', '.join(config.instruments)}): {beyond} is there. A ratio mask over some of the stems "
             "would be wrong"
         )
-    wanted: list[tuple[Entry, str, str, str]] = []
+    wanted: dict[str, dict[str, tuple[Entry, str]]] = {}
     for number, stem in enumerate(config.instruments):
+        wanted[stem] = {}
         for name, shape in shapes.items():
             stored = checkpoint_name(name, number)
             where = f"{index_path}: stem {stem!r}, tensor {stored}"
@@ -399,23 +451,18 @@ def read_checkpoint(folder: Path, config: ModelConfig) -> dict[str, StemWeights]
             check_shape(where, shape, entry.shape)
             if entry.sliced:
                 raise ModelError(f"{where}: partitioned variables are not supported")
-            wanted.append((entry, stem, name, f"{entry.shard}: stem {stem!r}, tensor {stored}"))
+            wanted[stem][name] = (entry, f"{entry.shard}: stem {stem!r}, tensor {stored}")
     check_extents(index)
+    return {stem: LazyStem(entries, hint) for stem, entries in wanted.items()}
 
-    tensors: dict[tuple[str, str], Tensor] = {}
-    with ExitStack() as stack:
-        files: dict[Path, io.BufferedReader] = {}
-        # In the order of the file, so that a disk reads straight through.
-        for entry, stem, name, where in sorted(wanted, key=lambda item: (str(item[0].shard), item[0].offset)):
-            if entry.shard not in files:
-                files[entry.shard] = stack.enter_context(_open(entry.shard))
-            tensor = np.empty(entry.shape, dtype="<f4")
-            _fill(files[entry.shard], entry, tensor.reshape(-1).view(np.uint8).data, where)
-            if masked_crc32c(tensor) != entry.crc32c:
-                raise ModelError(f"{where}: wrong checksum, the file is corrupt")
-            check_finite(where, tensor)
-            tensors[stem, name] = tensor.astype(np.float32, copy=False)
-    return {stem: {name: tensors[stem, name] for name in shapes} for stem in config.instruments}
+
+def read_checkpoint(folder: Path, config: ModelConfig) -> dict[str, StemWeights]:
+    """All of a model's tensors, in memory: float32, by stem and name.
+
+    Raises:
+        ModelError: as `open_checkpoint`, and what is wrong with any tensor.
+    """
+    return {stem: dict(tensors) for stem, tensors in open_checkpoint(folder, config).items()}
 
 
 def verify_checksums(index: Mapping[str, Entry]) -> int:
@@ -497,10 +544,12 @@ def infer_config(index: Mapping[str, Entry], origin: object = "checkpoint") -> M
 
 __all__ = [
     "Entry",
+    "LazyStem",
     "check_extents",
     "find_index",
     "index_files",
     "infer_config",
+    "open_checkpoint",
     "read_checkpoint",
     "read_index",
     "verify_checksums",

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -50,7 +49,7 @@ def save_packed(path: Path, config: ModelConfig, weights: Mapping[str, StemWeigh
         "config": config_json,
         "crc32c": json.dumps(checksums),
     }
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(16).hex()}.tmp")
     try:
         temporary.touch(exist_ok=False)
         mode = temporary.stat().st_mode

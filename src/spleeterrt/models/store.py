@@ -11,15 +11,11 @@ Behaviour to match: Spleeter 2.4.2, `model/provider/` (`GITHUB_HOST`, `GITHUB_RE
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import sys
-import tarfile
 import time
-import uuid
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +26,8 @@ from ..errors import ModelError
 from .checkpoint import check_extents, find_index, index_files, read_index
 
 if TYPE_CHECKING:
+    import tarfile
+
     from requests import Response
 
 DEFAULT_HOST = "https://github.com"
@@ -375,6 +373,8 @@ def _size(path: Path) -> int:
 
 
 def _sha256(path: Path) -> str:
+    import hashlib  # loads OpenSSL
+
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -389,7 +389,7 @@ def _install(archive: Path, folder: Path, url: str) -> None:
     """Unpack a verified archive beside `folder` and move it there once it is known to hold a checkpoint."""
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
         shutil.rmtree(left, ignore_errors=True)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.tmp")
+    temporary = folder.with_name(f".{folder.name}.{os.urandom(16).hex()}.tmp")
     temporary.mkdir()
     try:
         try:
@@ -410,7 +410,7 @@ def _move(content: Path, folder: Path) -> None:
         try:
             folder.rmdir()
         except OSError:
-            os.replace(folder, folder.with_name(f"{folder.name}.incomplete-{uuid.uuid4().hex[:8]}"))
+            os.replace(folder, folder.with_name(f"{folder.name}.incomplete-{os.urandom(4).hex()}"))
     try:
         os.replace(content, folder)
     except OSError:
@@ -431,6 +431,9 @@ def unpack(archive: Path, folder: Path) -> None:
         ModelError: not an archive, damaged, too large, or with members that a model archive does not
             have: links, devices, paths that lead elsewhere, files twice.
     """
+    import tarfile
+    import zlib
+
     unpacked = 0
     try:
         with tarfile.open(archive, "r:gz") as tar:

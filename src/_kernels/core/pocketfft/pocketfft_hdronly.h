@@ -2278,10 +2278,16 @@ template<typename T> void radbg(size_t ido, size_t ip, size_t l1,
   public:
     template<typename T> void exec(T c[], T0 fct, bool r2hc) const
       {
+      arr<T> ch(length);
+      exec(c, ch.data(), fct, r2hc);
+      }
+
+    // spleeterrt: with the caller's scratch of `length`, so that a transform allocates nothing.
+    template<typename T> void exec(T c[], T ch[], T0 fct, bool r2hc) const
+      {
       if (length==1) { c[0]*=fct; return; }
       size_t nf=fact.size();
-      arr<T> ch(length);
-      T *p1=c, *p2=ch.data();
+      T *p1=c, *p2=ch;
 
       if (r2hc)
         for(size_t k1=0, l1=length; k1<nf;++k1)
