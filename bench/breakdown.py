@@ -50,7 +50,7 @@ def random_stem(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
 
 def resolved_methods(plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
     """The plan's methods where all depends on the size of the input, too."""
-    return methods_at(plan, frames, bins)
+    return methods_at(config, plan, frames, bins)
 
 
 def fast_seconds(model: Model, magnitudes: np.ndarray, rounds: int) -> dict[str, list[float]]:

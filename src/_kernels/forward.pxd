@@ -16,7 +16,8 @@ cdef extern from "core/fast/fast.h" nogil:
             int decoder, int tile, int plain, int in_c, int out_c, const float* kernel, float* weights,
             float* scratch) noexcept nogil
         size_t (*scratch_floats)(
-            int decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c) noexcept nogil
+            int decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c,
+            int pass_tiles) noexcept nogil
         void (*matrices)(
             int tile, double* data, double* output, double* filter, double* float_filter) noexcept nogil
         int (*first_ring_rows)(int tile) noexcept nogil
@@ -45,7 +46,7 @@ cdef extern from "core/executor.h" nogil:
         NETWORK_INPUT
         NETWORK_OUTPUT
     cdef struct network_layer:
-        long long op, method, plain, activation
+        long long op, method, plain, pass_tiles, activation
         long long h, w, c, out_h, out_w
         long long kernel, stride, dilation, pad_top, pad_left
         long long in_c, out_c

@@ -39,8 +39,8 @@ METHOD_WINOGRAD2, METHOD_WINOGRAD4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4
 NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTPUT
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = (
-    "op", "method", "plain", "activation", "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation",
-    "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld",
+    "op", "method", "plain", "pass_tiles", "activation", "h", "w", "c", "out_h", "out_w",
+    "kernel", "stride", "dilation", "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld",
     "dst_row", "dst_ring", "normed", "normed_ld", "normed_row", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
 )
 """The columns of the layer table, in the order of the C struct; all int64."""
@@ -221,9 +221,11 @@ def fast_prepare(
         kernels.prepare(decoder, tile, plain, in_c, out_c, &kernel[0], &weights[0], room)
 
 
-def fast_scratch_floats(isa, bint decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c):
+def fast_scratch_floats(
+    isa, bint decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c, int pass_tiles,
+):
     """Floats of scratch that a Winograd layer needs."""
-    return kernels_of(isa).scratch_floats(decoder, tile, w, src_ld, in_c, out_c)
+    return kernels_of(isa).scratch_floats(decoder, tile, w, src_ld, in_c, out_c, pass_tiles)
 
 
 def fast_first_sizes(isa, int tile, int w, int out_c):
@@ -237,7 +239,8 @@ def fast_first_prepare(isa, int out_c, const float[::1] kernel, float[::1] weigh
 
 
 def fast_last_sizes(isa, int tile, int w, int in_c):
-    """d6 and the mask behind a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of the ring)."""
+    """d6 and the mask behind a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of
+    the ring)."""
     cdef const fast_kernels* kernels = kernels_of(isa)
     return kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile)
 

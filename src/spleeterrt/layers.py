@@ -27,7 +27,7 @@ import numpy.typing as npt
 from ._kernels import nn
 from .config import DEPTH, ModelConfig, check_network_size
 from .models.weights import layer_name
-from .planner import LAZY, METHODS, TILES, Plan, methods_at, padded
+from .planner import LAZY, METHODS, TILES, Plan, methods_at, padded, pass_tiles
 
 Float32 = npt.NDArray[np.float32]
 
@@ -246,7 +246,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
     """
     check_network_size(frames, bins)
     check_plan(plan)
-    methods = methods_at(plan, frames, bins)
+    methods = methods_at(config, plan, frames, bins)
     widths = channels(config, plan.isa)
     arena = _Arena()
     size = [(frames >> k, bins >> k) for k in range(DEPTH + 1)]  # size[k]: after e(k)
@@ -257,7 +257,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
 
     # Floats of a pixel of skip k: of the concatenation, or of e1's output alone.
     skip_ld = [0, *(widths[k - 1][1] * (1 if k == 1 and last_strips else 2) for k in range(1, DEPTH))]
-    gap = 0 if "reference" in methods else ROW_GAP
+    gap = 0 if plan.compact or "reference" in methods else ROW_GAP
     skip_row = [0, *(size[k][1] * skip_ld[k] + gap for k in range(1, DEPTH))]
     skips = [nn.NOWHERE, *(arena.take(size[k][0] * skip_row[k]) for k in range(1, DEPTH))]
     bottom = arena.take(pixels(DEPTH) * widths[DEPTH - 1][1])
@@ -371,8 +371,8 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
         }
     )
     for row, (into, out) in zip(rows, widths, strict=True):
-        row.update(in_c=into, out_c=out)
-    scratch_size = _place_scratch(rows, methods, plan.isa)
+        row.update(in_c=into, out_c=out, pass_tiles=pass_tiles(into, out, plan.compact))
+    scratch_size = _place_scratch(rows, methods, plan.isa, gap)
     cols = arena.take(scratch_size)
 
     table = np.zeros(len(rows), LAYER_DTYPE)
@@ -389,7 +389,7 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
     return table, arena.size
 
 
-def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: str | None) -> int:
+def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: str | None, gap: int) -> int:
     """Gives every layer its scratch, and the strips between outer layers their rings; returns the floats in all.
 
     All share one region, strips' layers excepted, which run together. Offsets are from its start; `_in_scratch` names
@@ -411,7 +411,14 @@ def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: st
         width = row["out_w"] if decoder else row["w"]
         return int(
             nn.fast_scratch_floats(
-                isa, decoder, TILES[methods[index]], width, row["src_ld"], row["in_c"], row["out_c"]
+                isa,
+                decoder,
+                TILES[methods[index]],
+                width,
+                row["src_ld"],
+                row["in_c"],
+                row["out_c"],
+                row["pass_tiles"],
             )
         )
 
@@ -420,7 +427,7 @@ def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: st
         first, second = rows[FIRST], rows[FIRST + 1]
         width, c = second["w"], first["out_c"]
         second["src_ld"] = first["normed_ld"] = c
-        second["src_row"] = first["normed_row"] = width * c + ROW_GAP
+        second["src_row"] = first["normed_row"] = width * c + gap
         _, floats, ring = nn.fast_first_sizes(isa, TILES[methods[FIRST + 1]], first["w"], c)
         first["dst_ring"] = second["src_ring"] = ring
         ring_floats = ring * first["normed_row"]
@@ -436,7 +443,7 @@ def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: st
         d5, d6 = rows[D5], rows[LAST]
         _, floats, ring = nn.fast_last_sizes(isa, TILES[methods[D5]], d6["out_w"], d6["in_c"])
         d5["dst_ring"], d5["dst_ld"] = ring, d5["out_c"]
-        d5["dst_row"] = d5["w"] * d5["out_c"] + ROW_GAP
+        d5["dst_row"] = d5["w"] * d5["out_c"] + gap
         place(
             (D5, winograd_floats(D5), "cols"),
             (D5, ring * d5["dst_row"], "dst"),

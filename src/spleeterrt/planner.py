@@ -32,16 +32,16 @@ TILES = {"winograd2": 2, "winograd4": 4, "lazy2": 2, "lazy4": 4}
 LAZY = ("lazy", "lazy2", "lazy4")
 BLOCK = 16  # the fast kernels take channels by sixteens; others are padded with zeros
 
-# Layers with at most so many pairs of channels store transformed weights. The others hold nearly all weights of a
+# Layers with at most so many pairs of channels store transformed weights. The others hold most weights of a
 # network: transformed, they would take five times the memory and have to be read from it; done
-# during the layer, the transformation costs a few percent of its products.
-MOST_STORED = 128 * 128
-MOST_STORED_LOW_MEMORY = 128 * 32
+# during the layer, the transformation costs a quarter of its products at worst. It costs the transposed
+# convolutions more.
+MOST_STORED = {"encoder": 128 * 128, "decoder": 128 * 512}
+MOST_STORED_LOW_MEMORY = {"encoder": 0, "decoder": 0}
 
 # Vector operations to transform the weights of one input channel and 16 output channels, by tile; the products
-# take one per tile and point. (Measured on AVX-512 and AVX2; only their proportion matters.)
-FILTER_COST = {2: 100, 4: 300}
-TILES_PER_PASS = 32
+# take one per tile and point. (Measured on AVX-512; only their proportion matters.)
+FILTER_COST = {2: 250, 4: 585}
 
 
 def padded(channels: int, isa: str | None) -> int:
@@ -50,10 +50,12 @@ def padded(channels: int, isa: str | None) -> int:
 
 
 class Plan(NamedTuple):
-    """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None."""
+    """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None; `compact`: workspaces as
+    small as can be."""
 
     methods: tuple[str, ...]
     isa: str | None
+    compact: bool = False
 
 
 def default_isa() -> str | None:
@@ -77,7 +79,7 @@ def default_isa() -> str | None:
 def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) -> Plan:
     """The method of each layer of a network; None for the instruction set: the reference path.
 
-    low_memory: weights of all but the smallest layers stay as they are.
+    low_memory: all weights stay as they are, and workspaces are compact.
     """
     from .layers import channels
 
@@ -85,27 +87,42 @@ def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) ->
     if isa is None:
         return Plan(("reference",) * len(widths), None)
     most = MOST_STORED_LOW_MEMORY if low_memory else MOST_STORED
-    methods = ["winograd4" if into * out <= most else "lazy" for into, out in widths]
+    methods = [
+        "winograd4" if into * out <= most["encoder" if index < DEPTH else "decoder"] else "lazy"
+        for index, (into, out) in enumerate(widths)
+    ]
     for index in (0, 2 * DEPTH - 1, 2 * DEPTH):
         methods[index] = "direct"
-    return Plan(tuple(methods), isa)
+    return Plan(tuple(methods), isa, low_memory)
 
 
-def tile_cost(tile: int, grid: tuple[int, int]) -> int:
+def pass_tiles(into: int, out: int, compact: bool = False) -> int:
+    """Tiles that a Winograd layer takes through all its stages together. Deep layers read more weights than data:
+    more tiles per reading.
+    """
+    return 32 if into * out > 128 * 128 and not compact else 16
+
+
+def tile_cost(tile: int, grid: tuple[int, int], tiles_at_a_time: int) -> int:
     """Vector operations of a lazy layer per input channel and 16 output channels, on a grid of tiles (outputs of the
     convolution, inputs of the transposed one).
     """
     tiles = -(-grid[0] // tile) * -(-grid[1] // tile)
-    return tiles * (2 * tile + 3) ** 2 + -(-tiles // TILES_PER_PASS) * FILTER_COST[tile]
+    return tiles * (2 * tile + 3) ** 2 + -(-tiles // tiles_at_a_time) * FILTER_COST[tile]
 
 
-def methods_at(plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
+def methods_at(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
     """The plan's methods for inputs of frames x bins: `lazy` becomes `lazy2` or `lazy4`."""
+    from .layers import channels
+
     methods = []
-    for index, method in enumerate(plan.methods):
+    for index, (method, (into, out)) in enumerate(
+        zip(plan.methods, channels(config, plan.isa), strict=True)
+    ):
         if method == "lazy":
             level = index + 1 if index < DEPTH else 2 * DEPTH - index
             grid = (frames >> level, bins >> level)
-            method = f"lazy{min((4, 2), key=lambda tile: tile_cost(tile, grid))}"
+            at_a_time = pass_tiles(into, out, plan.compact)
+            method = f"lazy{min((4, 2), key=lambda tile: tile_cost(tile, grid, at_a_time))}"
         methods.append(method)
     return tuple(methods)

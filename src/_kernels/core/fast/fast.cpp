@@ -18,7 +18,7 @@ struct WeightFloats {
     int plain, in_c, out_c;
     template <int m, bool decoder> size_t operator()() const
     {
-        return plain ? (size_t)25 * in_c * out_c : Operands<m, decoder>(in_c, out_c).stored_floats;
+        return plain ? (size_t)25 * in_c * out_c : Operands<m, decoder>(in_c, out_c, 1).stored_floats;
     }
 };
 size_t weight_floats(int decoder, int tile, int plain, int in_c, int out_c)
@@ -46,27 +46,26 @@ struct StoreWeights {
 void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
              float *scratch)
 {
-    const auto pack = decoder ? pack_plain<true> : pack_plain<false>;
     if (plain)
-        return pack(in_c, out_c, kernel, weights);
+        return pack_plain(decoder, in_c, out_c, kernel, weights);
     // The block first: it stays aligned for vectors.
     const size_t blocks = (by_tile(decoder, tile, BlockFloats{}) + block - 1) / block * block;
-    pack(in_c, out_c, kernel, scratch + blocks);
+    pack_plain(decoder, in_c, out_c, kernel, scratch + blocks);
     by_tile(decoder, tile, StoreWeights{in_c, out_c, scratch + blocks, weights, scratch});
 }
 
 struct ScratchFloats {
     int w;
     ptrdiff_t src_ld;
-    int in_c, out_c;
+    int in_c, out_c, pass_tiles;
     template <int m, bool decoder> size_t operator()() const
     {
-        return WinogradLayer<m, decoder>::scratch_floats(w, src_ld, in_c, out_c);
+        return WinogradLayer<m, decoder>::scratch_floats(w, src_ld, in_c, out_c, pass_tiles);
     }
 };
-size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c)
+size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles)
 {
-    return by_tile(decoder, tile, ScratchFloats{w, src_ld, in_c, out_c});
+    return by_tile(decoder, tile, ScratchFloats{w, src_ld, in_c, out_c, pass_tiles});
 }
 
 struct Run {

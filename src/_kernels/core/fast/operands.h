@@ -39,10 +39,9 @@ template <int m, bool decoder> struct Operands {
         return line_phase(row) * phases(line_point(column)) + line_phase(column);
     }
 
-    Operands(int in_c, int out_c) : in_blocks(in_c / block), out_blocks(out_c / block)
+    Operands(int in_c, int out_c, int tiles)
+        : in_blocks(in_c / block), out_blocks(out_c / block), tiles_per_pass(tiles)
     {
-        // Deep layers read more weights than data: more tiles per reading.
-        tiles_per_pass = (long)in_c * out_c > 128 * 128 ? 32 : 16;
         tile_stride = (ptrdiff_t)tiles_per_pass * block;
         size_t used = 0;
         stored_floats = 0;

@@ -6,8 +6,8 @@
 // Plain: the originals, transformed block by block during the layer. A block of 16 input channels times one panel gives
 // all its products while it is in the cache, so a pass over 8 or more tiles costs a few percent
 // more arithmetic and reads only a fifth of the memory. The tile may then follow the size of the input.
-// Order: [panel][input channel][25 taps][channel of the panel]. A block is one panel and 16 or 32 input channels: one line
-// of its filters, transformed, fills most of L1.
+// Order: [panel][input channel][25 taps][channel of the panel]. A block is one panel and 16 input channels: of its
+// transformed filters one line at a time fits L1 beside the block.
 #ifndef SPLEETERRT_FAST_WEIGHTS_H
 #define SPLEETERRT_FAST_WEIGHTS_H
 
@@ -15,19 +15,18 @@
 
 namespace FAST_ISA {
 
-// The products of the convolution sum one or two phases of a block at a time, those of the transposed convolution
-// only one: so it takes twice the channels in panels of half the width.
-template <bool decoder> struct PlainShape {
+// Panels of 16 whatever the instruction set, and 16 channels deep.
+struct PlainShape {
     static constexpr int width = block;
     static constexpr int depth_blocks = 1;
 };
 
 // kernel: TensorFlow's [5][5][in][out], transposed [5][5][out][in] -> plain weights.
-template <bool decoder> static void pack_plain(int in_c, int out_c, const float *kernel, float *weights)
+static void pack_plain(bool decoder, int in_c, int out_c, const float *kernel, float *weights)
 {
     const size_t tap_stride = (size_t)in_c * out_c;
-    for (int first = 0; first < out_c; first += PlainShape<decoder>::width) {
-        const int width = least(PlainShape<decoder>::width, out_c - first);
+    for (int first = 0; first < out_c; first += PlainShape::width) {
+        const int width = least(PlainShape::width, out_c - first);
         for (int ci = 0; ci < in_c; ci++)
             for (int tap = 0; tap < 25; tap++, weights += width)
                 for (int c = 0; c < width; c++)
@@ -42,7 +41,7 @@ template <int m, bool decoder, int width> struct FilterBlock {
     using O = Operands<m, decoder>;
     // A cache line between blocks: else the values of one filter would all meet in a few sets of the cache.
     static constexpr int gap = block;
-    static constexpr int depth = PlainShape<decoder>::depth_blocks * block;
+    static constexpr int depth = PlainShape::depth_blocks * block;
     static constexpr int size = depth * width + gap;
 
     // Offset of the first block of a point along frequency, and of a column's block.
@@ -90,7 +89,7 @@ private:
 
 // Floats of one line of transformed filters.
 template <int m, bool decoder>
-constexpr size_t filter_floats = (size_t)Operands<m, decoder>::filter_lines *FilterBlock<m, decoder, PlainShape<decoder>::width>::size;
+constexpr size_t filter_floats = (size_t)Operands<m, decoder>::filter_lines *FilterBlock<m, decoder, PlainShape::width>::size;
 
 // Plain -> stored, one panel.
 template <int m, bool decoder, int width>
@@ -121,8 +120,8 @@ static void store_panel(const Operands<m, decoder> &at, int first, int out_c, co
 template <int m, bool decoder>
 static void store_weights(int in_c, int out_c, const float *plain, float *weights, float *scratch)
 {
-    constexpr int width = PlainShape<decoder>::width;
-    const Operands<m, decoder> at(in_c, out_c);
+    constexpr int width = PlainShape::width;
+    const Operands<m, decoder> at(in_c, out_c, 1);
     int first = 0;
     for (; first + width <= out_c; first += width, plain += (ptrdiff_t)in_c * 25 * width)
         store_panel<m, decoder, width>(at, first, out_c, plain, weights, scratch);
@@ -139,7 +138,7 @@ static void multiply_panel(int tiles, const Operands<m, decoder> &at, int first,
     const FilterBlock<m, decoder, width> filters;
     const PanelProduct<width> products(tiles);
     const ptrdiff_t phase_of_data = at.in_blocks * at.tile_stride, phase_of_products = at.out_blocks * at.tile_stride;
-    const int step = PlainShape<decoder>::depth_blocks;
+    const int step = PlainShape::depth_blocks;
     for (int kb = 0; kb < at.in_blocks; kb += step, plain += filters.depth * 25 * width) {
         const int depth_blocks = least(step, at.in_blocks - kb);
         for (int r = 0; r < O::filter_lines; r++) {
@@ -180,7 +179,7 @@ template <int m, bool decoder>
 static void multiply_plain(int tiles, const Operands<m, decoder> &at, const float *plain, float *scratch,
                            float *transformed)
 {
-    constexpr int width = PlainShape<decoder>::width, blocks = width / block;
+    constexpr int width = PlainShape::width, blocks = width / block;
     int first = 0;
     for (; first + blocks <= at.out_blocks; first += blocks, plain += (ptrdiff_t)at.in_blocks * block * 25 * width)
         multiply_panel<m, decoder, width>(tiles, at, first, plain, scratch, transformed);

@@ -98,14 +98,14 @@ public:
     const fast_layer *behind = nullptr;
 
     static size_t zeros_floats(int w, ptrdiff_t src_ld) { return (size_t)w * src_ld; }
-    static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c)
+    static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles)
     {
-        return zeros_floats(w, src_ld) + filter_floats<m, decoder> + O(in_c, out_c).end;
+        return zeros_floats(w, src_ld) + filter_floats<m, decoder> + O(in_c, out_c, pass_tiles).end;
     }
 
     // source_ring, l.dst_ring: rows of the image that are kept, 0 for all.
     explicit WinogradLayer(const fast_layer &layer)
-        : l(layer), at(layer.in_c, layer.out_c), grid_h(decoder ? layer.h : layer.h / 2),
+        : l(layer), at(layer.in_c, layer.out_c, layer.pass_tiles), grid_h(decoder ? layer.h : layer.h / 2),
           grid_w(decoder ? layer.w : layer.w / 2), tiles_w((grid_w + m - 1) / m),
           transformed(layer.scratch + zeros_floats(layer.w, layer.src_ld)),
           operands(transformed + filter_floats<m, decoder>)
