@@ -44,7 +44,7 @@ LAYER_NAMES = (
 
 # Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without a
 # gap the rows of a tile meet in the same few sets of the caches.
-ROW_GAP = 73 * 16
+ROW_GAP = 9 * 16
 
 # Columns per chunk, in floats: large enough for the BLAS to amortise packing its operands, small
 # enough for the columns to stay in the cache between im2col and GEMM.
