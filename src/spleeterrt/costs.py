@@ -79,6 +79,10 @@ class Machine(NamedTuple):
     multiply_adds: float
     bytes: float
 
+    def faster(self, other: Machine) -> Machine:
+        """The higher rate of each."""
+        return Machine(max(self.multiply_adds, other.multiply_adds), max(self.bytes, other.bytes))
+
     def seconds(self, cost: Cost, isa: str | None) -> float:
         """Of kernels for `isa`; None: of the reference path."""
         slowness = 1.0 if isa is None else SLOWNESS[isa]

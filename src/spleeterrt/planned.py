@@ -6,18 +6,20 @@ not depend on them.
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from .config import DEPTH, ModelConfig
 from .costs import Cost, Machine, Shape, group_cost, groups, measure_machine, shapes
-from .layers import LAYER_NAMES, Float32, channels, lower, weight_layout
+from .layers import LAYER_NAMES, channels, lower, weight_layout
 from .models.weights import StemWeights, expected_shapes
 from .network import Model
 from .planner import LAZY, TILES, Plan, default_isa, make_plan
 
-WARM_UP, ROUNDS = 1, 5
+ROUNDS, SECONDS = 5, 0.2  # of measuring: both at least
 
 
 class PlannedLayer(NamedTuple):
@@ -69,8 +71,10 @@ def planned_network(config: ModelConfig, low_memory: bool = False) -> PlannedNet
     layout = weight_layout(config, plan)
     starts = [offsets[0] for offsets in layout.offsets] + [layout.size]
     model = Model(config, {config.instruments[0]: random_weights(config)}, plan=plan, consume=True)
-    machine = measure_machine()
+    # The machine before and after: a slow spell in one of them would be taken for the machine.
+    before = measure_machine()
     seconds = _measure(model, config.T, config.F)
+    machine = before.faster(measure_machine())
     layers = []
     for group in groups([shape.method for shape in layer_shapes]):
         members = tuple(layer_shapes[index] for index in group)
@@ -105,11 +109,15 @@ def random_weights(config: ModelConfig) -> StemWeights:
     return stem
 
 
-def _measure(model: Model, frames: int, bins: int) -> Float32:
-    """Seconds [rounds, layers]; the rounds in between warm caches and memory up."""
+def _measure(model: Model, frames: int, bins: int) -> npt.NDArray[np.float64]:
+    """Seconds [rounds, layers]; the first round, with cold memory, is left out."""
     magnitudes = np.abs(np.random.default_rng(1).standard_normal((1, frames, bins, 2), np.float32))
-    profiles = [model.profile(magnitudes) for _ in range(WARM_UP + ROUNDS)][WARM_UP:]
-    return np.array([[sum(layer.values()) for layer in profile.values()] for profile in profiles], np.float32)
+    rounds: list[list[float]] = []
+    start = time.perf_counter()
+    while len(rounds) <= ROUNDS or time.perf_counter() - start < SECONDS:
+        profile = model.profile(magnitudes)
+        rounds.append([sum(stages.values()) for stages in profile.values()])
+    return np.array(rounds[1:])
 
 
 # --- words -------------------------------------------------------------------------------------

@@ -106,6 +106,10 @@ def test_seconds_are_the_longer_of_computing_and_memory() -> None:
     assert set(nn.FAST_ISAS) <= set(SLOWNESS)
 
 
+def test_the_faster_of_two_measurements() -> None:
+    assert Machine(1, 4).faster(Machine(2, 3)) == Machine(2, 4)
+
+
 def test_the_machine_has_rates() -> None:
     machine = measure_machine()
     assert machine.multiply_adds > 1e7

@@ -41,7 +41,10 @@ DEFAULT_MODEL = "spleeter:2stems"
 def info(
     plan: bool, model: str | None, frames: int | None, bins: int | None, low_memory: bool, threads: int | None
 ) -> None:
-    """Show versions, the CPU, instruction sets and where models are looked up.
+    """Describe this installation, or how networks run here.
+
+    Versions, the CPU, instruction sets, and where models are looked up; with --plan each layer's
+    method and time.
 
     Nothing is downloaded. --plan measures one segment of one stem's network on one thread, with random
     weights.
