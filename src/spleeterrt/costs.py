@@ -8,11 +8,13 @@ is one instruction. What must cross memory is counted in bytes. Two constants of
 
     seconds = max(operations / rate of multiply-adds, bytes / rate of a copy)
 
-The larger of the two, because the fast layers fetch what comes next while they multiply. The reference
-path does not: its bytes add to the operations. What stays in the caches is free.
+The larger of the two for the fast layers, which fetch what comes next while they multiply (the sum predicted
+up to 1.9 times the measured time where memory is the limit). The reference path does not: its bytes add to the
+operations. What stays in the caches is free.
 
 The counts depend on the configuration, the plan and the size alone. The constants of this module are
-counted in the kernels' sources, or weights of operations (marked "measured"), never of one layer.
+counted in the kernels' sources, or estimated or measured where they say so (on one machine, a Zen 4); none
+belongs to one layer.
 """
 
 from __future__ import annotations
@@ -35,11 +37,11 @@ from .planner import FILTER_COST, LAZY, TILES, Plan, methods_at, pass_tiles
 # of the samples of the phase of three taps and of two, of the products with and without the last point.
 DATA = {2: (4 + 4 + 4, 3 + 3 + 3), 4: (16 + 6 + 6, 13 + 5 + 5)}
 OUTPUT = {2: (4 + 4 + 2, 3 + 3 + 2), 4: (13 + 6 + 4, 12 + 5 + 4)}
-# Of an output element: bias, norm, stores; and its activation.
+# Of an output element, estimated: bias, norm, stores; and its activation.
 FINISH = 6
 ACTIVATION = {"LeakyReLU": 2, "ReLU": 1, "ELU": 20}
 SIGMOID = 20
-TRANSPOSE = 6  # of an element that changes from channels to columns in registers
+TRANSPOSE = 6  # estimated, of an element that changes from channels to columns in registers
 # The reference path, measured: im2col and col2im take so much for a run of neighbours and for each of them;
 # the BLAS as if the depth were larger and the width whole panels, and packs the weights for every chunk of
 # pixels.
