@@ -9,8 +9,8 @@ is one instruction. What must cross memory is counted in bytes. Two constants of
     seconds = max(operations / rate of multiply-adds, bytes / rate of a copy)
 
 The larger of the two for the fast layers, which fetch what comes next while they multiply (the sum predicted
-up to 1.9 times the measured time where memory is the limit). The reference path does not: its bytes add to the
-operations. What stays in the caches is free.
+up to 1.9 times the measured time where memory is the limit). The reference path does not: its bytes add
+to the operations. What stays in the caches is free.
 
 The counts depend on the configuration, the plan and the size alone. The constants of this module are
 counted in the kernels' sources, or estimated or measured where they say so (on one machine, a Zen 4); none
