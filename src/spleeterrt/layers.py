@@ -371,7 +371,11 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
         }
     )
     for row, (into, out) in zip(rows, widths, strict=True):
-        row.update(in_c=into, out_c=out, pass_tiles=pass_tiles(into, out, plan.compact))
+        row.update(in_c=into, out_c=out)
+    for row, method in zip(rows, methods, strict=True):
+        if method in TILES:  # of the grid of inputs of the transposed convolution, of outputs of the other
+            tiles = -(-row["out_h"] // TILES[method]) * -(-row["out_w"] // TILES[method])
+            row["pass_tiles"] = min(tiles, pass_tiles(row["in_c"], row["out_c"], plan.compact))
     scratch_size = _place_scratch(rows, methods, plan.isa, gap)
     cols = arena.take(scratch_size)
 
