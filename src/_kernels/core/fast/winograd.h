@@ -157,6 +157,7 @@ private:
                 prefetch_sources(first + count, least(at.tiles_per_pass, last - first - count), next);
             if (behind)
                 prefetch_behind(first, count, next);
+            prefetch_outputs(first, count, next);
             const int lines = (next.lines() + O::points - 1) / O::points;
             const Products products(count);
             for (int i = 0; i < O::points; i++) {
@@ -182,6 +183,24 @@ private:
             const int columns = least(P::step * tiles + P::size - P::step, l.w - x);
             for (int y = most(first_row(ty), 0); y < end_row(ty); y++)
                 next.add(source(y) + x * l.src_ld, columns, l.in_c, l.src_ld);
+            t += tiles;
+        }
+    }
+
+    // What this pass will overwrite: lines of memory are read before they are written.
+    void prefetch_outputs(int first, int count, SourcePrefetch &next) const
+    {
+        float *out = decoder ? l.dst : l.normed;
+        const ptrdiff_t row = decoder ? l.dst_row : l.normed_row, pixel = decoder ? l.dst_ld : l.normed_ld;
+        if (!out || l.dst_ring)
+            return; // a ring is in the cache
+        constexpr int scale = decoder ? 2 : 1, size = scale * m;
+        for (int t = 0; t < count;) {
+            const int tiles = strip(first, t, count, count);
+            const int y = (first + t) / tiles_w * size, x = (first + t) % tiles_w * size;
+            const int columns = least(size * tiles, scale * grid_w - x);
+            for (int i = y; i < least(y + size, scale * grid_h); i++)
+                next.add(out + i * row + x * pixel, columns, l.out_c, pixel);
             t += tiles;
         }
     }
