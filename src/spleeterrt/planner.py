@@ -117,9 +117,7 @@ def methods_at(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple
     from .layers import channels
 
     methods = []
-    for index, (method, (into, out)) in enumerate(
-        zip(plan.methods, channels(config, plan.isa), strict=True)
-    ):
+    for index, (method, (into, out)) in enumerate(zip(plan.methods, channels(config, plan.isa), strict=True)):
         if method == "lazy":
             level = index + 1 if index < DEPTH else 2 * DEPTH - index
             grid = (frames >> level, bins >> level)
