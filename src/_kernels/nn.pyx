@@ -243,7 +243,8 @@ def fast_last_sizes(isa, int tile, int w, int in_c):
     """d6 and the mask behind a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of
     the ring)."""
     cdef const fast_kernels* kernels = kernels_of(isa)
-    return kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile)
+    return (
+        kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile))
 
 
 def fast_last_prepare(isa, int in_c, const float[::1] kernel, float[::1] weights):

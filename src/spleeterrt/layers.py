@@ -392,8 +392,8 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
 def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: str | None, gap: int) -> int:
     """Gives every layer its scratch, and the strips between outer layers their rings; returns the floats.
 
-    All share one region, strips' layers excepted, which run together. Offsets are from its start; `_in_scratch`
-    names the fields that hold one.
+    All share one region, strips' layers excepted, which run together. Offsets are from its start;
+    `_in_scratch` names the fields that hold one.
     """
     largest = 0
 

@@ -50,8 +50,8 @@ def padded(channels: int, isa: str | None) -> int:
 
 
 class Plan(NamedTuple):
-    """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None; `compact`: workspaces
-    as small as can be.
+    """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None; `compact`:
+    workspaces as small as can be.
     """
 
     methods: tuple[str, ...]
