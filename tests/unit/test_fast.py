@@ -187,8 +187,8 @@ MARGIN = 4096  # floats around a workspace
 
 
 def run_guarded(model: Model, x: np.ndarray, threads: int) -> np.ndarray:
-    """The kernels on workspaces of NaN between two guard zones, with weights and an input that must stay as they
-    are; every output is written.
+    """The kernels on workspaces of NaN between two guard zones, with weights and an input that must stay as
+    they are; every output is written.
     """
     table, size = lower(model.config, model._plan, *x.shape[1:3])
     room = aligned_empty((threads * size + 2 * MARGIN,))
