@@ -79,12 +79,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.keep or Path(temporary)).resolve()
         python = build(folder, pip_options)
-        for command, variables in (
-            ([folder / "build" / "sanitize_fast", str(args.rounds)], environment),
-            ([python, "-c", CHECK], preloaded),
-            ([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], preloaded),
+        for title, command, variables in (
+            (
+                "buffers of their exact size",
+                [folder / "build" / "sanitize_fast", str(args.rounds)],
+                environment,
+            ),
+            ("instrumented modules", [python, "-c", CHECK], preloaded),
+            ("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], preloaded),
         ):
-            print("$", *command[:4], flush=True)
+            print(f"=== {title}", flush=True)
             done = subprocess.run(command, cwd=ROOT, env=variables)
             if done.returncode != 0:
                 sys.exit(f"failed: {done.returncode}")
