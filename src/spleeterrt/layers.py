@@ -44,7 +44,7 @@ LAYER_NAMES = (
 
 # Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without
 # a gap the rows of a tile meet in the same few sets of the caches.
-ROW_GAP = 73 * 16
+ROW_GAP = 9 * 16
 
 # Columns per chunk, in floats: large enough for the BLAS to amortise packing its operands, small
 # enough for the columns to stay in the cache between im2col and GEMM.
@@ -371,7 +371,11 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
         }
     )
     for row, (into, out) in zip(rows, widths, strict=True):
-        row.update(in_c=into, out_c=out, pass_tiles=pass_tiles(into, out, plan.compact))
+        row.update(in_c=into, out_c=out)
+    for row, method in zip(rows, methods, strict=True):
+        if method in TILES:  # of the grid of inputs of the transposed convolution, of outputs of the other
+            tiles = -(-row["out_h"] // TILES[method]) * -(-row["out_w"] // TILES[method])
+            row["pass_tiles"] = min(tiles, pass_tiles(row["in_c"], row["out_c"], plan.compact))
     scratch_size = _place_scratch(rows, methods, plan.isa, gap)
     cols = arena.take(scratch_size)
 

@@ -101,7 +101,9 @@ def pass_tiles(into: int, out: int, compact: bool = False) -> int:
     """Tiles that a Winograd layer takes through all its stages together. Deep layers read more weights than
     data: more tiles per reading.
     """
-    return 32 if into * out > 128 * 128 and not compact else 16
+    if compact:
+        return 12
+    return 32 if into * out > 128 * 128 else 16
 
 
 def tile_cost(tile: int, grid: tuple[int, int], tiles_at_a_time: int) -> int:

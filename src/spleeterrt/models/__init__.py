@@ -27,6 +27,7 @@ __all__ = [
     "ModelInfo",
     "StemWeights",
     "check_weights",
+    "configuration",
     "convert",
     "expected_shapes",
     "get",
@@ -192,6 +193,20 @@ def info(source: str | os.PathLike[str]) -> ModelInfo:
     else:
         kind, tensors = "TensorFlow checkpoint", len(read_index(find_index(path)))
     return ModelInfo(config, path, kind, tensors, _parameters(config), _bytes(path))
+
+
+def configuration(source: str | os.PathLike[str]) -> ModelConfig:
+    """A model's configuration; of an official model or a `config.json` no weights need be there.
+
+    Raises:
+        SpleeterError: not a source, or its configuration or index cannot be read.
+    """
+    place = _resolve(source)
+    if place.config is not None:
+        return place.config
+    if place.path is None:
+        raise place.missing()
+    return place.read_config(place.path)
 
 
 def verify(source: str | os.PathLike[str]) -> ModelInfo:

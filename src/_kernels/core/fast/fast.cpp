@@ -27,7 +27,7 @@ size_t weight_floats(int decoder, int tile, int plain, int in_c, int out_c)
 }
 
 struct BlockFloats {
-    template <int m, bool decoder> size_t operator()() const { return filter_floats<m, decoder>; }
+    template <int m, bool decoder> size_t operator()() const { return FilterBlock<m, decoder>::floats; }
 };
 size_t prepare_scratch_floats(int decoder, int tile, int plain, int in_c, int out_c)
 {

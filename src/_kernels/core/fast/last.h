@@ -276,6 +276,7 @@ private:
             taps[k] = (from < 0 || from >= 2 * l.h ? zeros + margin : d6_row(from)) - 3;
         }
         const ptrdiff_t first = (ptrdiff_t)y * 2 * l.w * 2;
+        const bool past_caches = (uintptr_t)mask.out % vector_bytes == 0;
         for (int x = 0; x < 2 * l.w; x += width) {
             Vec sum[2][count];
             for (int o = 0; o < 2; o++)
@@ -299,8 +300,13 @@ private:
                     low = sigmoid(low) * load(mask.input + at);
                     high = sigmoid(high) * load(mask.input + at + lanes);
                 }
-                store(mask.out + at, low);
-                store(mask.out + at + lanes, high);
+                if (past_caches) {
+                    stream(mask.out + at, low);
+                    stream(mask.out + at + lanes, high);
+                } else {
+                    store(mask.out + at, low);
+                    store(mask.out + at + lanes, high);
+                }
             }
         }
     }

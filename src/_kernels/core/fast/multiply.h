@@ -21,9 +21,21 @@ template <int width> constexpr int max_rows()
     return vectors == 2 ? 6 : 3;
 }
 
-// One call of the micro-kernel: the sum of `parts` products of depth 16 x depth_blocks. Strides are floats between
-// blocks of 16, `a_part` and `b_gap` floats from part to part and between the parts' weights. `prefetch`:
-// `prefetch_lines` cache lines to fetch per block of depth, meanwhile.
+// How a pass's tiles go through a micro-kernel: in groups of equal size but the last.
+template <int width> struct TileGroups {
+    int rows, full, rest;
+
+    explicit TileGroups(int tiles)
+    {
+        const int wanted = (tiles + max_rows<width>() - 1) / max_rows<width>();
+        rows = (tiles + wanted - 1) / wanted;
+        full = tiles / rows;
+        rest = tiles % rows;
+    }
+};
+
+// One call of the micro-kernel. Strides are floats between blocks of 16. `prefetch`: `prefetch_lines` cache lines to
+// fetch per block of depth, meanwhile.
 struct Product {
     int depth_blocks;
     const float *a;
@@ -31,57 +43,41 @@ struct Product {
     const float *b;
     float *c;
     ptrdiff_t c_stride;
-    int parts = 1;
-    ptrdiff_t a_part = 0, b_gap = 0;
     const char *prefetch = nullptr;
     int prefetch_lines = 0;
 };
 
 template <int rows, int width>
-static __attribute__((noinline)) void multiply_rows(const Product &product, int groups, bool accumulate)
+static __attribute__((noinline)) void multiply_rows(const Product &product, int groups)
 {
     constexpr int vectors = width / lanes;
     const float *first = product.a;
     float *c = product.c;
     const char *prefetch = product.prefetch;
     for (; groups > 0; groups--, first += rows * block, c += rows * block) {
-        const float *part = first, *b = product.b;
-        auto at = [&](int i, int v) {
-            return (Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block);
-        };
+        const float *a = first, *b = product.b;
         Vec sum[rows][vectors];
-        if (accumulate) {
 #pragma GCC unroll 32
-            for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; v++)
+                sum[i][v] = Vec{};
+        for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
+            for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
+                __builtin_prefetch(prefetch, 0, 2);
+#pragma GCC unroll 4
+            for (int kk = 0; kk < block; kk++) {
+                Vec weights[vectors];
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors; v++)
-                    sum[i][v] = *at(i, v);
-        } else {
+                    weights[v] = *(const Vec *)(b + v * lanes);
+                b += width;
 #pragma GCC unroll 32
-            for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors; v++)
-                    sum[i][v] = Vec{};
-        }
-        for (int p = 0; p < product.parts; p++, part += product.a_part, b += product.b_gap) {
-            const float *a = part;
-            for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
-                for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
-                    __builtin_prefetch(prefetch, 0, 2);
-#pragma GCC unroll 4
-                for (int kk = 0; kk < block; kk++) {
-                    Vec weights[vectors];
+                for (int i = 0; i < rows; i++) {
+                    const float x = a[i * block + kk];
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; v++)
-                        weights[v] = *(const Vec *)(b + v * lanes);
-                    b += width;
-#pragma GCC unroll 32
-                    for (int i = 0; i < rows; i++) {
-                        const float x = a[i * block + kk];
-#pragma GCC unroll 4
-                        for (int v = 0; v < vectors; v++)
-                            sum[i][v] += x * weights[v];
-                    }
+                        sum[i][v] += x * weights[v];
                 }
             }
         }
@@ -89,11 +85,11 @@ static __attribute__((noinline)) void multiply_rows(const Product &product, int 
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; v++)
-                *at(i, v) = sum[i][v];
+                *(Vec *)(c + (v * lanes / block) * product.c_stride + i * block + v * lanes % block) = sum[i][v];
     }
 }
 
-using MultiplyRows = void (*)(const Product &, int groups, bool accumulate);
+using MultiplyRows = void (*)(const Product &, int groups);
 
 template <int width, int rows = max_rows<width>()> static MultiplyRows multiply_rows_of(int wanted)
 {
@@ -103,41 +99,107 @@ template <int width, int rows = max_rows<width>()> static MultiplyRows multiply_
         return multiply_rows<1, width>;
 }
 
-// The tiles of a pass against one panel of weights at a time, in groups of equal size but the last.
+// The tiles of a pass against one panel of weights at a time.
 template <int width> class PanelProduct {
-    int rows, full, rest;
+    TileGroups<width> tiles;
     MultiplyRows groups, last;
 
 public:
-    explicit PanelProduct(int tiles)
+    explicit PanelProduct(int count)
+        : tiles(count), groups(multiply_rows_of<width>(tiles.rows)), last(multiply_rows_of<width>(tiles.rest))
     {
-        const int wanted = (tiles + max_rows<width>() - 1) / max_rows<width>();
-        rows = (tiles + wanted - 1) / wanted;
-        full = tiles / rows;
-        rest = tiles % rows;
-        groups = multiply_rows_of<width>(rows);
-        last = multiply_rows_of<width>(rest);
-    }
-    ALWAYS_INLINE void run(const Product &product, bool accumulate) const
-    {
-        groups(product, full, accumulate);
-        if (rest > 0) {
-            Product part = product;
-            part.a += full * rows * block;
-            part.c += full * rows * block;
-            part.prefetch += (ptrdiff_t)full * part.prefetch_lines * part.depth_blocks * 64;
-            last(part, 1, accumulate);
-        }
     }
     // Meanwhile the panel behind comes near.
-    ALWAYS_INLINE void run_ahead(Product product) const
+    void run(Product product) const
     {
-        const int lines = product.depth_blocks * block * width / block, shares = (full + (rest > 0)) * product.depth_blocks;
-        if (full > 1) {
+        const int lines = product.depth_blocks * width, shares = (tiles.full + (tiles.rest > 0)) * product.depth_blocks;
+        if (tiles.full > 1) {
             product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
             product.prefetch_lines = (lines + shares - 1) / shares;
         }
-        run(product, false);
+        groups(product, tiles.full);
+        if (tiles.rest > 0) {
+            product.a += tiles.full * tiles.rows * block;
+            product.c += tiles.full * tiles.rows * block;
+            product.prefetch += (ptrdiff_t)tiles.full * product.prefetch_lines * product.depth_blocks * 64;
+            last(product, 1);
+        }
+    }
+};
+
+// The micro-kernel for one or two matrices [16][16] of weights, `b_stride` apart, whose operands are `a_stride` apart:
+// adds to c, or sets it.
+template <int rows, int parts>
+static __attribute__((noinline)) void multiply_matrices(int groups, bool add, const float *a, ptrdiff_t a_stride,
+                                                        const float *b, ptrdiff_t b_stride, float *c)
+{
+    for (; groups > 0; groups--, a += rows * block, c += rows * block) {
+        Vec sum[rows][vectors_per_block];
+        auto at = [&](int i, int v) { return (Vec *)(c + i * block + v * lanes); };
+        if (add) {
+#pragma GCC unroll 32
+            for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    sum[i][v] = *at(i, v);
+        } else {
+#pragma GCC unroll 32
+            for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    sum[i][v] = Vec{};
+        }
+        const float *x = a, *w = b;
+#pragma GCC unroll 1
+        for (int part = 0; part < parts; part++, x += a_stride, w += b_stride)
+#pragma GCC unroll 16
+            for (int k = 0; k < block; k++) {
+                Vec weights[vectors_per_block];
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors_per_block; v++)
+                    weights[v] = *(const Vec *)(w + k * block + v * lanes);
+#pragma GCC unroll 32
+                for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors_per_block; v++)
+                        sum[i][v] += x[i * block + k] * weights[v];
+            }
+#pragma GCC unroll 32
+        for (int i = 0; i < rows; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors_per_block; v++)
+                *at(i, v) = sum[i][v];
+    }
+}
+
+using MultiplyMatrices = void (*)(int, bool, const float *, ptrdiff_t, const float *, ptrdiff_t, float *);
+
+template <int parts, int rows = max_rows<block>()> static MultiplyMatrices multiply_matrices_of(int wanted)
+{
+    if constexpr (rows > 1)
+        return wanted == rows ? multiply_matrices<rows, parts> : multiply_matrices_of<parts, rows - 1>(wanted);
+    else
+        return multiply_matrices<1, parts>;
+}
+
+// The tiles of a pass against matrices of 16 x 16.
+template <int parts> class MatrixProduct {
+    TileGroups<block> tiles;
+    MultiplyMatrices groups, last;
+
+public:
+    explicit MatrixProduct(int count)
+        : tiles(count), groups(multiply_matrices_of<parts>(tiles.rows)), last(multiply_matrices_of<parts>(tiles.rest))
+    {
+    }
+    ALWAYS_INLINE void run(bool add, const float *a, ptrdiff_t a_stride, const float *b, ptrdiff_t b_stride,
+                           float *c) const
+    {
+        groups(tiles.full, add, a, a_stride, b, b_stride, c);
+        if (tiles.rest > 0) {
+            const ptrdiff_t done = tiles.full * tiles.rows * block;
+            last(1, add, a + done, a_stride, b, b_stride, c + done);
+        }
     }
 };
 
@@ -152,12 +214,12 @@ public:
     {
         int done = 0;
         for (; done + panel / block <= channel_blocks; done += panel / block) {
-            wide.run_ahead(product);
+            wide.run(product);
             product.b += product.depth_blocks * block * panel;
             product.c += panel / block * product.c_stride;
         }
         if (done < channel_blocks)
-            narrow.run(product, false);
+            narrow.run(product);
     }
 };
 

@@ -100,7 +100,7 @@ public:
     static size_t zeros_floats(int w, ptrdiff_t src_ld) { return (size_t)w * src_ld; }
     static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles)
     {
-        return zeros_floats(w, src_ld) + filter_floats<m, decoder> + O(in_c, out_c, pass_tiles).end;
+        return zeros_floats(w, src_ld) + FilterBlock<m, decoder>::floats + O(in_c, out_c, pass_tiles).end;
     }
 
     // source_ring, l.dst_ring: rows of the image that are kept, 0 for all.
@@ -108,7 +108,7 @@ public:
         : l(layer), at(layer.in_c, layer.out_c, layer.pass_tiles), grid_h(decoder ? layer.h : layer.h / 2),
           grid_w(decoder ? layer.w : layer.w / 2), tiles_w((grid_w + m - 1) / m),
           transformed(layer.scratch + zeros_floats(layer.w, layer.src_ld)),
-          operands(transformed + filter_floats<m, decoder>)
+          operands(transformed + FilterBlock<m, decoder>::floats)
     {
         memset(l.scratch, 0, zeros_floats(l.w, l.src_ld) * sizeof(float));
         source = {l.src, l.scratch, l.src_row, l.h, l.src_ring};

@@ -1,0 +1,194 @@
+"""`spleeterrt info`: this installation and machine; with `--plan`, how the networks run here."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .errors import handle_errors
+
+if TYPE_CHECKING:
+    from ..planned import PlannedNetwork
+
+DEFAULT_MODEL = "spleeter:2stems"
+
+
+@click.command()
+@click.option("--plan", is_flag=True, help="Show how each layer of a network runs, and measure it.")
+@click.option(
+    "-p",
+    "--params_filename",
+    "--model",
+    "model",
+    default=None,
+    help="With --plan: the model, as of `separate`; its weights need not be there.  "
+    f"[default: {DEFAULT_MODEL}]",
+)
+@click.option("--frames", type=int, default=None, help="With --plan: T  [default: the model's]")
+@click.option("--bins", type=int, default=None, help="With --plan: F  [default: the model's]")
+@click.option("--low-memory", is_flag=True, help="With --plan: the plan of less memory.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=None,
+    help="With --plan: threads to count memory for  [default: one per core]",
+)
+@handle_errors
+def info(
+    plan: bool, model: str | None, frames: int | None, bins: int | None, low_memory: bool, threads: int | None
+) -> None:
+    """Describe this installation, or how networks run here.
+
+    Versions, the CPU, instruction sets, and where models are looked up; with --plan each layer's
+    method and time.
+
+    Nothing is downloaded. --plan measures one segment of one stem's network on one thread, with random
+    weights.
+    """
+    if not plan and (low_memory or any(value is not None for value in (model, frames, bins, threads))):
+        raise click.UsageError("-p, --frames, --bins, --low-memory and --threads belong to --plan")
+    if plan:
+        _show_plan(model or DEFAULT_MODEL, frames, bins, low_memory, threads)
+    else:
+        _show_machine()
+
+
+def _show_machine() -> None:
+    import numpy as np
+
+    from .._kernels import nn
+    from .._version import __version__
+    from ..models import list_models
+    from ..models.store import download_root, model_roots
+    from ..parallel import check_threads
+    from ..planner import default_isa
+
+    cores, usable = os.cpu_count() or 1, check_threads(None)
+    forced = os.environ.get("SPLEETERRT_ISA")
+    chosen = default_isa() or "reference"
+    _print_rows(
+        {
+            "spleeterrt": __version__,
+            "Python": f"{platform.python_version()}, numpy {np.__version__}",
+            "system": f"{platform.system()} {platform.machine()}",
+            "CPU": cpu_name(),
+            "cores": f"{usable} usable of {cores}" if usable < cores else str(usable),
+            "instruction sets": ", ".join((*nn.FAST_ISAS, "reference")),
+            "chosen": f"{chosen} (SPLEETERRT_ISA)"
+            if forced
+            else f"{chosen} (the best; SPLEETERRT_ISA is not set)",
+            "BLAS": nn.BLAS,
+        }
+    )
+    click.echo("models are looked up in:")
+    for root in model_roots():
+        note = "" if root.is_dir() else "  (not there)"
+        if root == download_root():
+            note += "  downloads go here"
+        click.echo(f"  {root}{note}")
+    found = [f"spleeter:{model.name}" for model in list_models() if model.path is not None]
+    _print_rows({"models found": ", ".join(found) or "none"})
+
+
+def _show_plan(
+    source: str, frames: int | None, bins: int | None, low_memory: bool, threads: int | None
+) -> None:
+    from ..models import configuration
+    from ..parallel import check_threads
+    from ..planned import planned_network
+
+    config = configuration(source)
+    config = config.replace(T=config.T if frames is None else frames, F=config.F if bins is None else bins)
+    threads = check_threads(threads)
+    network = planned_network(config, low_memory)
+    stems = len(config.instruments)
+    _print_rows(
+        {
+            "model": f"{source}, {_count(stems, 'stem')}",
+            "input": f"T = {config.T} frames, F = {config.F} bins",
+            "plan": f"{'low memory' if low_memory else 'default'}, {network.plan.isa or 'reference'}",
+            "times": "one stem, one segment, one thread",
+        }
+    )
+    click.echo()
+    _print_table(network)
+    if network.padded:
+        click.echo("channels as the kernels hold them: padded to multiples of 16")
+    click.echo()
+    weights, workspace = _megabytes(network.weights), _megabytes(network.workspace)
+    total = _megabytes(stems * network.weights + threads * network.workspace)
+    machine = network.machine
+    _print_rows(
+        {
+            "weights": f"{weights} MB per stem",
+            "workspace": f"{workspace} MB per thread",
+            "together": f"{total} MB for {_count(stems, 'stem')} and {_count(threads, 'thread')}",
+            "predicted from": f"{machine.multiply_adds / 1e9:.1f} G multiply-adds/s (matrix product), "
+            f"{machine.bytes / 1e9:.1f} GB/s (copy), measured just now",
+        }
+    )
+
+
+def _print_table(network: PlannedNetwork) -> None:
+    from ..planned import channels_text, method_text, shape_text
+
+    header = ("layer", "frames x bins", "channels", "method", "weights MB", "predicted ms", "measured ms")
+    rows = [
+        (
+            layer.names,
+            shape_text(layer),
+            channels_text(layer),
+            method_text(layer),
+            _megabytes(layer.weights),
+            f"{1e3 * layer.predicted:.2f}",
+            f"{1e3 * layer.measured:.2f}",
+        )
+        for layer in network.layers
+    ]
+    predicted = sum(layer.predicted for layer in network.layers)
+    measured = sum(layer.measured for layer in network.layers)
+    total = (
+        "all",
+        "",
+        "",
+        "",
+        _megabytes(network.weights),
+        f"{1e3 * predicted:.2f}",
+        f"{1e3 * measured:.2f}",
+    )
+    numbers = 3  # the last columns
+    widths = [max(map(len, column)) for column in zip(header, *rows, total, strict=True)]
+    for row in (header, *rows, total):
+        cells = [
+            cell.rjust(width) if index >= len(row) - numbers else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_rows(rows: dict[str, str]) -> None:
+    for key, value in rows.items():
+        click.echo(f"{key + ':':<18}{value}")
+
+
+def cpu_name() -> str:
+    """The CPU as the system names it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
