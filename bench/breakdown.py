@@ -18,7 +18,7 @@ from spleeterrt import ModelConfig
 from spleeterrt.kernels import gemm
 from spleeterrt.layers import DEPTH, LAYER_NAMES, channels, weight_layout
 from spleeterrt.network import Model
-from spleeterrt.planner import Plan, default_isa, make_plan, methods_at
+from spleeterrt.planner import default_isa, make_plan, methods_at
 
 STAGES = ("columns", "gemm", "rest")
 TARGET = 1.5
@@ -48,11 +48,6 @@ def random_stem(config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
     return stem
 
 
-def resolved_methods(plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
-    """The plan's methods where all depends on the size of the input, too."""
-    return methods_at(config, plan, frames, bins)
-
-
 def fast_seconds(model: Model, magnitudes: np.ndarray, rounds: int) -> dict[str, list[float]]:
     """Seconds of each layer, all its stages together, in each round; two more rounds to warm up."""
     profiles = [model.profile(magnitudes) for _ in range(rounds + 2)][2:]
@@ -79,7 +74,7 @@ def main() -> None:
     n = 1024
     a, b = (rng.normal(0, 1, (n, n)).astype(np.float32) for _ in range(2))
     rounds, fast_rounds, peak, whole, fast_whole = [], [], [], [], []
-    methods = resolved_methods(fast_plan, args.frames, args.bins)
+    methods = methods_at(config, fast_plan, args.frames, args.bins)
     works = layer_works(config, methods, args.frames, args.bins)
     for counted in range(-2, args.rounds):
         timing = common.time_rounds(

@@ -7,7 +7,7 @@ import os
 import common
 import machine
 import numpy as np
-from breakdown import fast_seconds, resolved_methods
+from breakdown import fast_seconds
 from common import table
 from contestants import say
 from networks import checkpoint_network, music_magnitudes
@@ -23,7 +23,7 @@ def measure(options: Options) -> dict:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     from spleeterrt import ModelConfig
     from spleeterrt.network import Model
-    from spleeterrt.planner import default_isa, make_plan
+    from spleeterrt.planner import default_isa, make_plan, methods_at
 
     network = checkpoint_network("4stems").first(1)
     config = ModelConfig(
@@ -39,7 +39,7 @@ def measure(options: Options) -> dict:
     limits = [machine.measure()]
     for frames in (64,) if options.quick else (512, 128):
         x = np.load(music_magnitudes(options.audio, frames))
-        works = layer_works(config, resolved_methods(plan, frames, x.shape[2]), frames, x.shape[2])
+        works = layer_works(config, methods_at(config, plan, frames, x.shape[2]), frames, x.shape[2])
         rounds = fast_seconds(model, x, 3 * options.rounds)
         forward = common.time_rounds({"forward": lambda: model.forward(x, 1)}, options.rounds)["forward"]  # noqa: B023
         medians = {name: float(np.median(values)) for name, values in rounds.items()}

@@ -39,9 +39,10 @@ METHOD_WINOGRAD2, METHOD_WINOGRAD4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4
 NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTPUT
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = (
-    "op", "method", "plain", "pass_tiles", "activation", "h", "w", "c", "out_h", "out_w",
-    "kernel", "stride", "dilation", "pad_top", "pad_left", "in_c", "out_c", "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld",
-    "dst_row", "dst_ring", "normed", "normed_ld", "normed_row", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
+    "op", "method", "plain", "pass_tiles", "activation",
+    "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation", "pad_top", "pad_left", "in_c", "out_c",
+    "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld", "dst_row", "dst_ring",
+    "normed", "normed_ld", "normed_row", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
 )
 """The columns of the layer table, in the order of the C struct; all int64."""
 
@@ -211,8 +212,8 @@ def fast_prepare_scratch_floats(isa, bint decoder, int tile, bint plain, int in_
 
 
 def fast_prepare(
-    isa, bint decoder, int tile, bint plain, int in_c, int out_c, const float[::1] kernel, float[::1] weights,
-    float[::1] scratch,
+    isa, bint decoder, int tile, bint plain, int in_c, int out_c,
+    const float[::1] kernel, float[::1] weights, float[::1] scratch,
 ):
     """A layer's kernel in TensorFlow's layout -> prepared weights."""
     cdef const fast_kernels* kernels = kernels_of(isa)
@@ -242,7 +243,8 @@ def fast_last_sizes(isa, int tile, int w, int in_c):
     """d6 and the mask behind a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of
     the ring)."""
     cdef const fast_kernels* kernels = kernels_of(isa)
-    return kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile)
+    return (
+        kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile))
 
 
 def fast_last_prepare(isa, int in_c, const float[::1] kernel, float[::1] weights):
@@ -250,7 +252,8 @@ def fast_last_prepare(isa, int in_c, const float[::1] kernel, float[::1] weights
 
 
 def fast_matrices(
-    isa, int tile, double[:, ::1] data, double[:, ::1] output, double[:, ::1] filter, double[:, ::1] float_filter,
+    isa, int tile, double[:, ::1] data, double[:, ::1] output, double[:, ::1] filter,
+    double[:, ::1] float_filter,
 ):
     """The one-dimensional transforms F(tile, 3) as the kernels compute them: data [n, n], output [tile, n],
     filter [n, 3] in double and as the layers' own float32, n = tile + 2."""

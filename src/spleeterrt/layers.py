@@ -9,8 +9,8 @@ arena per stem, so that one table serves all stems and all threads:
 - Until the decoder comes, the second half holds the encoder's normed and activated output, the input of
   the next layer. Where one of the two runs on the reference path, which wants it dense, it goes to
   one of two buffers in turn; the reference decoder's accumulator and d6's output reuse them.
-- The fast outer layers work in strips: e1's normed output and d5's output are rings of a few rows, d6's output
-  never leaves the kernel, and skip 1 is e1's output alone.
+- The fast outer layers work in strips: e1's normed output and d5's output are rings of a few rows, d6's
+  output never leaves the kernel, and skip 1 is e1's output alone.
 - `cols`: the columns of one chunk of pixels, or the scratch of a fast kernel.
 - The fast kernels hold channels in sixteens; the others are zeros all the way: their weights, biases, scales
   and shifts are.
@@ -42,8 +42,8 @@ LAYER_NAMES = (
     "out",
 )
 
-# Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without a
-# gap the rows of a tile meet in the same few sets of the caches.
+# Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without
+# a gap the rows of a tile meet in the same few sets of the caches.
 ROW_GAP = 9 * 16
 
 # Columns per chunk, in floats: large enough for the BLAS to amortise packing its operands, small
@@ -117,7 +117,7 @@ def _tile(method: str) -> int:
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise `ValueError` for a plan that cannot run: the outer layers are fast together with e2 and with d5."""
+    """Raise `ValueError` for a plan that cannot run: the outer layers are fast together with e2 and d5."""
     direct = [method == "direct" for method in plan.methods]
     winograd = [method in TILES or method in LAZY for method in plan.methods]
     good = (
@@ -394,10 +394,10 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
 
 
 def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: str | None, gap: int) -> int:
-    """Gives every layer its scratch, and the strips between outer layers their rings; returns the floats in all.
+    """Gives every layer its scratch, and the strips between outer layers their rings; returns the floats.
 
-    All share one region, strips' layers excepted, which run together. Offsets are from its start; `_in_scratch` names
-    the fields that hold one.
+    All share one region, strips' layers excepted, which run together. Offsets are from its start;
+    `_in_scratch` names the fields that hold one.
     """
     largest = 0
 

@@ -7,8 +7,8 @@ the number of segments, of threads, or a timing, so that the same input gives th
 - `direct`: the outer layers e1, d6 and the mask by loops of their own, strip by strip with e2 and d5.
 - `winograd2`, `winograd4`: polyphase and Winograd in tiles of 2 x 2 or 4 x 4: 0.49 or 0.30 of the
   multiplications, for 1.96 or 4.84 times the memory of the weights, which are transformed at load.
-- `lazy2`, `lazy4`: the same with the weights as they are, transformed block by block during the layer; `lazy`: in
-  tiles that suit T and F.
+- `lazy2`, `lazy4`: the same with the weights as they are, transformed block by block during the layer;
+  `lazy`: in tiles that suit T and F.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ BLOCK = 16  # the fast kernels take channels by sixteens; others are padded with
 MOST_STORED = {"encoder": 128 * 128, "decoder": 128 * 512}
 MOST_STORED_LOW_MEMORY = {"encoder": 0, "decoder": 0}
 
-# Vector operations to transform the weights of one input channel and 16 output channels, by tile; the products
-# take one per tile and point. (Measured on AVX-512; only their proportion matters.)
+# Vector operations to transform the weights of one input channel and 16 output channels, by tile; the
+# products take one per tile and point. (Measured on AVX-512; only their proportion matters.)
 FILTER_COST = {2: 250, 4: 585}
 
 
@@ -50,8 +50,9 @@ def padded(channels: int, isa: str | None) -> int:
 
 
 class Plan(NamedTuple):
-    """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None; `compact`: workspaces as
-    small as can be."""
+    """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None; `compact`:
+    workspaces as small as can be.
+    """
 
     methods: tuple[str, ...]
     isa: str | None
@@ -97,8 +98,8 @@ def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) ->
 
 
 def pass_tiles(into: int, out: int, compact: bool = False) -> int:
-    """Tiles that a Winograd layer takes through all its stages together. Deep layers read more weights than data:
-    more tiles per reading.
+    """Tiles that a Winograd layer takes through all its stages together. Deep layers read more weights than
+    data: more tiles per reading.
     """
     if compact:
         return 12
@@ -106,8 +107,8 @@ def pass_tiles(into: int, out: int, compact: bool = False) -> int:
 
 
 def tile_cost(tile: int, grid: tuple[int, int], tiles_at_a_time: int) -> int:
-    """Vector operations of a lazy layer per input channel and 16 output channels, on a grid of tiles (outputs of the
-    convolution, inputs of the transposed one).
+    """Vector operations of a lazy layer per input channel and 16 output channels, on a grid of tiles (outputs
+    of the convolution, inputs of the transposed one).
     """
     tiles = -(-grid[0] // tile) * -(-grid[1] // tile)
     return tiles * (2 * tile + 3) ** 2 + -(-tiles // tiles_at_a_time) * FILTER_COST[tile]
@@ -118,9 +119,7 @@ def methods_at(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple
     from .layers import channels
 
     methods = []
-    for index, (method, (into, out)) in enumerate(
-        zip(plan.methods, channels(config, plan.isa), strict=True)
-    ):
+    for index, (method, (into, out)) in enumerate(zip(plan.methods, channels(config, plan.isa), strict=True)):
         if method == "lazy":
             level = index + 1 if index < DEPTH else 2 * DEPTH - index
             grid = (frames >> level, bins >> level)

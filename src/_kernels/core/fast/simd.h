@@ -66,7 +66,9 @@ static ALWAYS_INLINE Vec most(Vec a, Vec b)
 // Past the caches, for what is read much later. A whole cache line is written by neighbouring stores.
 static ALWAYS_INLINE void stream(float *p, Vec v)
 {
-#if defined(__AVX512F__)
+#if defined(__SANITIZE_ADDRESS__) // which does not see what the intrinsics write
+    *(Vec *)p = v;
+#elif defined(__AVX512F__)
     _mm512_stream_ps(p, (__m512)v);
 #elif defined(__AVX2__)
     _mm256_stream_ps(p, (__m256)v);

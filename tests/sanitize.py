@@ -1,0 +1,99 @@
+"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer (Linux, GCC):
+
+    python tests/sanitize.py [--examples N] [--rounds N] [--keep FOLDER] [PIP OPTION ...]
+
+Builds the package with both into a new environment, then runs
+
+1. `sanitize_fast`, a program of its own: the fast layers of every instruction set on random shapes, with
+   every buffer a heap block of its exact size, against the definition of the layers;
+2. the tests of everything compiled, in Python with the sanitizers preloaded. What malloc returns is filled
+   with NaN, so that numbers that are read before they are written show in the results.
+
+Any report ends the program or the tests at once and fails the run. Leaks are not looked for: Python keeps
+memory until it ends. The BLAS is not instrumented. Options that follow go to pip, for instance
+`--config-settings=cmake.define.SPLEETERRT_BLAS=cblas`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = [
+    "tests/unit/test_kernels.py",
+    "tests/unit/test_fast.py",
+    "tests/unit/test_network.py",
+    "tests/unit/test_spectral.py",
+    "tests/functional/test_golden.py",
+]
+# The compiled modules are the instrumented ones, not those of another installation.
+CHECK = (
+    "from pathlib import Path; from spleeterrt._kernels import nn, spectral\n"
+    "for module in (nn, spectral): assert b'__asan_init' in Path(module.__file__).read_bytes(), module"
+)
+
+
+def library(name: str) -> str:
+    compiler = os.environ.get("CC", "gcc")
+    found = subprocess.run([compiler, f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+    return str(Path(found.stdout.strip()).resolve())
+
+
+def build(folder: Path, pip_options: list[str]) -> Path:
+    """The environment's interpreter."""
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    command = [python, "-m", "pip", "install", "-q", f"{ROOT}[test]", *pip_options]
+    for setting in (
+        "cmake.define.SPLEETERRT_SANITIZE=address,undefined",
+        "cmake.build-type=RelWithDebInfo",
+        f"build-dir={folder / 'build'}",
+    ):
+        command.append(f"--config-settings={setting}")
+    subprocess.run(command, check=True)
+    return python
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--examples", type=int, default=4, help="of each property of the networks (4)")
+    parser.add_argument("--rounds", type=int, default=100, help="of the program (100)")
+    parser.add_argument("--keep", type=Path, help="build there, and leave it")
+    args, pip_options = parser.parse_known_args()
+    environment = {
+        **os.environ,
+        "ASAN_OPTIONS": f"detect_leaks=0:max_malloc_fill_size={2**31 - 1}:malloc_fill_byte=255",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "PYTHONMALLOC": "malloc",
+        "SPLEETERRT_TEST_EXAMPLES": str(args.examples),
+    }
+    # Exceptions are to be found by the sanitizer when it starts, before Python loads the C++ library.
+    preloaded = {**environment, "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}"}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (args.keep or Path(temporary)).resolve()
+        python = build(folder, pip_options)
+        for title, command, variables in (
+            (
+                "buffers of their exact size",
+                [folder / "build" / "sanitize_fast", str(args.rounds)],
+                environment,
+            ),
+            ("instrumented modules", [python, "-c", CHECK], preloaded),
+            ("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], preloaded),
+        ):
+            print(f"=== {title}", flush=True)
+            done = subprocess.run(command, cwd=ROOT, env=variables)
+            if done.returncode != 0:
+                sys.exit(f"failed: {done.returncode}")
+    print("no reports")
+
+
+if __name__ == "__main__":
+    main()

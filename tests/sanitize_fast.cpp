@@ -1,0 +1,377 @@
+// The fast layers on random shapes, every buffer a heap block of its exact size, for AddressSanitizer and
+// UndefinedBehaviorSanitizer (tests/sanitize.py builds and runs it), and against the definition of the layers.
+//
+//     sanitize_fast ROUNDS SEED
+#include "fast/fast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <vector>
+
+namespace {
+
+std::mt19937 generator;
+
+int draw(int least, int most) { return std::uniform_int_distribution<int>(least, most)(generator); }
+
+constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
+
+// `count` floats and not one more; `aligned`: from a cache line on, else from 4 bytes behind one.
+class Floats {
+    void *block;
+
+public:
+    float *const at;
+    const size_t count;
+
+    explicit Floats(size_t n, bool aligned = true)
+        : block(nullptr), at(nullptr), count(n)
+    {
+        const size_t before = aligned ? 0 : 1;
+        if (posix_memalign(&block, 64, (n + before) * sizeof(float)))
+            std::abort();
+        const_cast<float *&>(at) = (float *)block + before;
+        std::fill_n(at, n, nan_value); // what is read before it is written shows in the results
+    }
+    Floats(const Floats &) = delete;
+    Floats &operator=(const Floats &) = delete;
+    ~Floats() { free(block); }
+
+    void normal(float deviation)
+    {
+        std::normal_distribution<float> distribution(0, deviation);
+        for (size_t i = 0; i < count; i++)
+            at[i] = distribution(generator);
+    }
+    std::vector<float> copy() const { return std::vector<float>(at, at + count); }
+};
+
+void check(bool good, const char *what)
+{
+    if (!good) {
+        std::fprintf(stderr, "sanitize_fast: %s\n", what);
+        std::exit(1);
+    }
+}
+
+void same(const std::vector<float> &before, const Floats &now, const char *what)
+{
+    for (size_t i = 0; i < now.count; i++)
+        check(before[i] == now.at[i] || (std::isnan(before[i]) && std::isnan(now.at[i])), what);
+}
+
+// An image whose pixels are `ld` floats apart: from the first float of the first pixel to the last of the last.
+struct Image {
+    int h, w, c;
+    ptrdiff_t ld, row;
+    Floats floats;
+
+    Image(int height, int width, int channels, ptrdiff_t pixel, ptrdiff_t gap, bool aligned = true)
+        : h(height), w(width), c(channels), ld(pixel), row(width * pixel + gap),
+          floats((size_t)((height - 1) * (width * pixel + gap) + (width - 1) * pixel + channels), aligned)
+    {
+    }
+    float &operator()(int y, int x, int k) const { return floats.at[y * row + x * ld + k]; }
+    void normal()
+    {
+        std::normal_distribution<float> distribution(0, 1);
+        for (int y = 0; y < h; y++)
+            for (int x = 0; x < w; x++)
+                for (int k = 0; k < c; k++)
+                    (*this)(y, x, k) = distribution(generator);
+    }
+    // Nothing but the pixels was written.
+    void check_gaps() const
+    {
+        for (size_t i = 0; i < floats.count; i++)
+            if ((ptrdiff_t)(i % row) >= w * ld || (ptrdiff_t)(i % row % ld) >= c)
+                check(std::isnan(floats.at[i]), "written between pixels or rows");
+    }
+};
+
+ptrdiff_t random_ld(int channels) { return channels * (ptrdiff_t)draw(1, 2); }
+ptrdiff_t random_gap() { return draw(0, 1) * 16 * draw(1, 5); }
+
+struct Norm {
+    Floats bias, scale, shift;
+    explicit Norm(int channels) : bias(channels), scale(channels), shift(channels)
+    {
+        bias.normal(0.3f);
+        scale.normal(1);
+        shift.normal(0.3f);
+    }
+};
+
+double activated(double x, int kind)
+{
+    switch (kind) {
+    case 1: return x > 0 ? x : 0.2 * x;
+    case 2: return x > 0 ? x : 0;
+    case 3: return x > 0 ? x : std::expm1(x);
+    default: return x;
+    }
+}
+
+// One channel of one output pixel by the definition, without bias.
+double convolved(const Image &x, const float *kernel, int out_c, int y, int column, int o)
+{
+    double sum = 0;
+    for (int ky = 0; ky < 5; ky++)
+        for (int kx = 0; kx < 5; kx++) {
+            const int iy = 2 * y - 1 + ky, ix = 2 * column - 1 + kx;
+            if (iy < 0 || iy >= x.h || ix < 0 || ix >= x.w)
+                continue;
+            for (int k = 0; k < x.c; k++)
+                sum += (double)x(iy, ix, k) * kernel[((ky * 5 + kx) * x.c + k) * out_c + o];
+        }
+    return sum;
+}
+template <typename F>
+double transposed(const F &x, int h, int w, int in_c, const float *kernel, int out_c, int y, int column, int o)
+{
+    double sum = 0;
+    for (int ky = 0; ky < 5; ky++)
+        for (int kx = 0; kx < 5; kx++) {
+            const int iy = y + 1 - ky, ix = column + 1 - kx;
+            if (iy < 0 || ix < 0 || iy % 2 || ix % 2 || iy / 2 >= h || ix / 2 >= w)
+                continue;
+            for (int k = 0; k < in_c; k++)
+                sum += x(iy / 2, ix / 2, k) * kernel[((ky * 5 + kx) * out_c + o) * in_c + k];
+        }
+    return sum;
+}
+
+void near(double got, double wanted, double tolerance, const char *what)
+{
+    if (!(std::fabs(got - wanted) <= tolerance * std::max(1.0, std::fabs(wanted)))) {
+        std::fprintf(stderr, "sanitize_fast: %s: %.9g, expected %.9g\n", what, got, wanted);
+        std::exit(1);
+    }
+}
+constexpr double tolerance = 2e-5; // of one layer whose values are about 1; measured: a tenth
+
+struct Weights {
+    Floats kernel, packed;
+    Weights(const fast_kernels &f, int decoder, int tile, int plain, int in_c, int out_c)
+        : kernel((size_t)25 * in_c * out_c, false), packed(f.weight_floats(decoder, tile, plain, in_c, out_c))
+    {
+        kernel.normal(std::sqrt((decoder ? 4.0f : 1.0f) / (25.0f * in_c)));
+        const std::vector<float> before = kernel.copy();
+        Floats scratch(f.prepare_scratch_floats(decoder, tile, plain, in_c, out_c));
+        f.prepare(decoder, tile, plain, in_c, out_c, kernel.at, packed.at, scratch.count ? scratch.at : nullptr);
+        same(before, kernel, "prepare wrote its input");
+    }
+};
+
+fast_layer layer_of(const Image &src, int out_c, Image *dst, Image *normed, const float *weights, const Norm &norm,
+                    int activation, int pass_tiles, int plain, float *scratch)
+{
+    fast_layer l = {};
+    l.h = src.h, l.w = src.w, l.in_c = src.c, l.out_c = out_c;
+    l.src = src.floats.at, l.src_ld = src.ld, l.src_row = src.row;
+    if (dst)
+        l.dst = dst->floats.at, l.dst_ld = dst->ld, l.dst_row = dst->row;
+    if (normed)
+        l.normed = normed->floats.at, l.normed_ld = normed->ld, l.normed_row = normed->row;
+    l.pass_tiles = pass_tiles, l.plain = plain, l.weights = weights;
+    l.bias = norm.bias.at, l.scale = norm.scale.at, l.shift = norm.shift.at;
+    l.activation = activation, l.scratch = scratch;
+    return l;
+}
+
+int random_pass() { return draw(0, 2) ? 16 * draw(1, 2) : draw(1, 40); }
+
+void winograd(const fast_kernels &f)
+{
+    const int decoder = draw(0, 1), tile = 2 * draw(1, 2), plain = draw(0, 1);
+    const int in_c = 16 * draw(1, 5), out_c = 16 * draw(1, 5), pass_tiles = random_pass();
+    const int h = decoder ? draw(1, 13) : 2 * draw(1, 13), w = decoder ? draw(1, 20) : 2 * draw(1, 20);
+    const int out_h = decoder ? 2 * h : h / 2, out_w = decoder ? 2 * w : w / 2;
+    Image src(h, w, in_c, random_ld(in_c), random_gap());
+    Image dst(out_h, out_w, out_c, random_ld(out_c), random_gap());
+    Image normed(out_h, out_w, out_c, random_ld(out_c), random_gap());
+    const bool with_normed = !decoder && draw(0, 3);
+    src.normal();
+    const Norm norm(out_c);
+    const Weights weights(f, decoder, tile, plain, in_c, out_c);
+    const int activation = draw(0, 3);
+    Floats scratch(f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles));
+    const std::vector<float> source = src.floats.copy(), packed = weights.packed.copy();
+    const fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm,
+                                  activation, pass_tiles, plain, scratch.at);
+    f.run(decoder, tile, &l);
+    same(source, src.floats, "a layer wrote its input");
+    same(packed, weights.packed, "a layer wrote its weights");
+    dst.check_gaps();
+    normed.check_gaps();
+    for (int y = 0; y < out_h; y++)
+        for (int x = 0; x < out_w; x++)
+            for (int o = 0; o < out_c; o++) {
+                const double value = dst(y, x, o);
+                check(std::isfinite(value), "not finite");
+                if (draw(0, out_h * out_w * out_c) > 200) // some of them
+                    continue;
+                const double scale = norm.scale.at[o], shift = norm.shift.at[o], bias = norm.bias.at[o];
+                if (decoder) {
+                    auto at = [&](int iy, int ix, int k) { return (double)src(iy, ix, k); };
+                    const double sum = transposed(at, h, w, in_c, weights.kernel.at, out_c, y, x, o);
+                    near(value, activated(sum + bias, activation) * scale + shift, tolerance, "transposed");
+                } else {
+                    const double raw = convolved(src, weights.kernel.at, out_c, y, x, o) + bias;
+                    near(value, raw, tolerance, "convolution");
+                    if (with_normed)
+                        near(normed(y, x, o), activated(raw * scale + shift, activation), tolerance, "normed");
+                }
+            }
+}
+
+void first(const fast_kernels &f)
+{
+    const int tile = 2 * draw(1, 2), plain = draw(0, 1), pass_tiles = random_pass();
+    const int h = 4 * draw(1, 20), w = 64 * draw(1, 5), c = 16 * draw(1, 3), out_c = 16 * draw(1, 3);
+    const int activation = draw(0, 3), ring = f.first_ring_rows(tile);
+    Image input(h, w, 2, 2, 0, false);
+    input.normal();
+    Floats kernel((size_t)50 * c, false);
+    kernel.normal(0.14f);
+    Floats packed(f.first_weight_floats(c));
+    f.first_prepare(c, kernel.at, packed.at);
+    const Norm norm(c), second_norm(out_c);
+    Image raw(h / 2, w / 2, c, random_ld(c), random_gap());
+    Image kept(ring, w / 2, c, c, random_gap());
+    Image dst(h / 4, w / 4, out_c, random_ld(out_c), random_gap());
+    Image normed(h / 4, w / 4, out_c, random_ld(out_c), random_gap());
+    const Weights weights(f, 0, tile, plain, c, out_c);
+    Floats scratch(f.first_scratch_floats(w)), second_scratch(f.scratch_floats(0, tile, w / 2, c, c, out_c, pass_tiles));
+    fast_layer l = layer_of(input, c, &raw, &kept, packed.at, norm, activation, 16, 0, scratch.at);
+    l.dst_ring = ring;
+    fast_layer second = layer_of(kept, out_c, &dst, &normed, weights.packed.at, second_norm, activation, pass_tiles,
+                                 plain, second_scratch.at);
+    second.h = h / 2;
+    second.src_ring = ring;
+    const std::vector<float> source = input.floats.copy(), before = packed.copy();
+    f.first(tile, &l, &second);
+    same(source, input.floats, "e1 wrote its input");
+    same(before, packed, "e1 wrote its weights");
+    for (const Image *image : {&raw, &kept, &dst, &normed})
+        image->check_gaps();
+    Image between(h / 2, w / 2, c, c, 0);
+    for (int y = 0; y < h / 2; y++)
+        for (int x = 0; x < w / 2; x++)
+            for (int o = 0; o < c; o++) {
+                check(std::isfinite(raw(y, x, o)), "e1 is not finite");
+                if (draw(0, h * w * c / 4) < 200)
+                    near(raw(y, x, o), convolved(input, kernel.at, c, y, x, o) + norm.bias.at[o], tolerance, "e1");
+                between(y, x, o) = (float)activated(raw(y, x, o) * norm.scale.at[o] + norm.shift.at[o], activation);
+            }
+    for (int y = 0; y < h / 4; y++)
+        for (int x = 0; x < w / 4; x++)
+            for (int o = 0; o < out_c; o++) {
+                check(std::isfinite(dst(y, x, o)) && std::isfinite(normed(y, x, o)), "e2 is not finite");
+                if (draw(0, h * w * out_c / 16) < 200)
+                    near(dst(y, x, o),
+                         convolved(between, weights.kernel.at, out_c, y, x, o) + second_norm.bias.at[o], tolerance,
+                         "e2 behind e1");
+            }
+}
+
+void last(const fast_kernels &f)
+{
+    const int tile = 2 * draw(1, 2), plain = draw(0, 1), pass_tiles = random_pass();
+    const int h = draw(1, 20), w = 16 * draw(1, 5), in_c = 16 * draw(1, 3), c = 16 * draw(1, 3); // of d5
+    const int skip_c = 16 * draw(1, 3), activation = draw(0, 3), ring = f.last_ring_rows(tile);
+    Image source(h, w, in_c, random_ld(in_c), random_gap());
+    Image skip(2 * h, 2 * w, skip_c, random_ld(skip_c), random_gap());
+    Image kept(ring, 2 * w, c, c, random_gap());
+    source.normal();
+    skip.normal();
+    const Weights weights(f, 1, tile, plain, in_c, c);
+    const Norm norm(c), d6_norm(1);
+    Floats kernel((size_t)25 * (skip_c + c), false);
+    kernel.normal(0.4f / std::sqrt((float)(skip_c + c)));
+    Floats packed(f.last_weight_floats(skip_c + c));
+    f.last_prepare(skip_c + c, kernel.at, packed.at);
+    Floats scratch(f.scratch_floats(1, tile, w, source.ld, in_c, c, pass_tiles));
+    Floats d6_scratch(f.last_scratch_floats(2 * w, skip_c + c));
+    Floats mask_weights(32, false), mask_bias(2, false);
+    mask_weights.normal(0.3f);
+    mask_bias.normal(0.3f);
+    Image input(4 * h, 4 * w, 2, 2, 0, false), out(4 * h, 4 * w, 2, 2, 0, false);
+    input.normal();
+    fast_layer d5 =
+        layer_of(source, c, &kept, nullptr, weights.packed.at, norm, activation, pass_tiles, plain, scratch.at);
+    d5.dst_ring = ring;
+    fast_layer d6 = layer_of(skip, 1, nullptr, nullptr, packed.at, d6_norm, activation, 16, 0, d6_scratch.at);
+    d6.in_c = skip_c + c;
+    const bool logits = draw(0, 1);
+    const fast_mask mask = {mask_weights.at, mask_bias.at, logits ? nullptr : input.floats.at, out.floats.at};
+    f.last(tile, &d5, &d6, &mask);
+    kept.check_gaps();
+    // The definition: d5 whole, d6 and the mask where they are looked at.
+    const bool whole = (ptrdiff_t)h * w * in_c * c < 60000;
+    Image between(2 * h, 2 * w, c, c, 0);
+    if (whole)
+        for (int y = 0; y < 2 * h; y++)
+            for (int x = 0; x < 2 * w; x++)
+                for (int o = 0; o < c; o++) {
+                    auto at = [&](int iy, int ix, int k) { return (double)source(iy, ix, k); };
+                    const double sum = transposed(at, h, w, in_c, weights.kernel.at, c, y, x, o) + norm.bias.at[o];
+                    between(y, x, o) = (float)(activated(sum, activation) * norm.scale.at[o] + norm.shift.at[o]);
+                }
+    auto both = [&](int y, int x, int k) { return (double)(k < skip_c ? skip(y, x, k) : between(y, x, k - skip_c)); };
+    auto d6_at = [&](int y, int x) {
+        if (y < 0 || x < 0 || y >= 4 * h || x >= 4 * w)
+            return 0.0;
+        const double sum = transposed(both, 2 * h, 2 * w, skip_c + c, kernel.at, 1, y, x, 0) + d6_norm.bias.at[0];
+        return activated(sum, activation) * d6_norm.scale.at[0] + d6_norm.shift.at[0];
+    };
+    for (int y = 0; y < 4 * h; y++)
+        for (int x = 0; x < 4 * w; x++) {
+            for (int o = 0; o < 2; o++)
+                check(std::isfinite(out(y, x, o)), "the mask is not finite");
+            const bool corner = (y < 4 || y >= 4 * h - 4) && (x < 2 || x >= 4 * w - 2);
+            if (!whole || !(corner || draw(0, h * w) < 2))
+                continue;
+            for (int o = 0; o < 2; o++) {
+                double logit = mask_bias.at[o];
+                for (int ky = 0; ky < 4; ky++)
+                    for (int kx = 0; kx < 4; kx++)
+                        logit += d6_at(y - 3 + 2 * ky, x - 3 + 2 * kx) * mask_weights.at[(ky * 4 + kx) * 2 + o];
+                near(out(y, x, o), logits ? logit : input(y, x, o) / (1 + std::exp(-logit)), 2 * tolerance,
+                     "d5, d6 and the mask");
+            }
+        }
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    const int rounds = argc > 1 ? std::atoi(argv[1]) : 20;
+    const unsigned seed = argc > 2 ? (unsigned)std::atoi(argv[2]) : 0;
+    bool any = false;
+    for (const char *isa : {"avx512", "avx2", "generic"}) {
+        const fast_kernels *f = fast_kernels_for(isa);
+        if (!f)
+            continue;
+        any = true;
+        for (int round = 0; round < rounds; round++) {
+            generator.seed(seed + (unsigned)round);
+            for (int i = 0; i < 4; i++)
+                winograd(*f);
+            first(*f);
+            last(*f);
+        }
+        for (int tile : {2, 4}) {
+            const int n = tile + 2;
+            std::vector<double> data(n * n), output(tile * n), filter(n * 3), float_filter(n * 3);
+            f->matrices(tile, data.data(), output.data(), filter.data(), float_filter.data());
+        }
+        std::printf("%s: %d rounds of 4 Winograd layers, e1 with e2, d5 with d6 and the mask\n", isa, rounds);
+    }
+    check(any, "no instruction set");
+}
