@@ -12,6 +12,7 @@ from protocol import Runner, load_stems, serve  # first: pins the cores
 import numpy as np
 
 from spleeterrt import ModelConfig, Separator
+from spleeterrt.layers import aligned_empty
 from spleeterrt.network import Model
 
 RATE = 44100
@@ -23,8 +24,11 @@ class Network(Runner):
     def __init__(self, request: dict) -> None:
         config = ModelConfig(instruments=tuple(request["stems"]), **request["activations"])
         self.model = Model(config, load_stems(request))
-        self.input = np.ascontiguousarray(np.load(request["input"]), np.float32)
-        self.outputs = np.empty((len(request["stems"]), *self.input.shape), np.float32)
+        magnitudes = np.load(request["input"])
+        # Aligned, as the pipeline's own buffers are.
+        self.input = aligned_empty(magnitudes.shape)
+        self.input[...] = magnitudes
+        self.outputs = aligned_empty((len(request["stems"]), *magnitudes.shape))
         self.threads = request["threads"]
 
     def run(self) -> np.ndarray:
