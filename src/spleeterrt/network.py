@@ -185,7 +185,7 @@ class Model:
             table = self._tables[frames, bins] = lower(self.config, self._plan, frames, bins)
         return table
 
-    # Workspaces (some 50 MB a thread) are kept between calls; concurrent calls get their own.
+    # Workspaces (some 30 MB a thread) are kept between calls; concurrent calls get their own.
     def _borrow(self, threads: int, size: int) -> Float32:
         with self._lock:
             kept, self._kept = self._kept, None
@@ -207,8 +207,8 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_mem
             missing; a Spleeter `config.json`; a folder with a TensorFlow checkpoint; a `.safetensors`
             file.
         progress: show a progress bar while downloading, on a terminal.
-        low_memory: the deep layers on the reference path, with half of the memory for weights or less;
-            slower, the same to within rounding.
+        low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half of
+            the memory, a little slower, the same to within rounding.
 
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.

@@ -28,7 +28,7 @@ if hasattr(os, "register_at_fork"):
 def check_threads(threads: int | None) -> int:
     """The number of threads to use, at most `MOST_THREADS`; None: the cores that this process may use.
 
-    Each thread has a workspace of some 50 MB. Results do not depend on the number.
+    Each thread has a workspace of some 30 MB. Results do not depend on the number.
     """
     if threads is None:
         try:

@@ -65,8 +65,8 @@ struct fast_kernels {
     void (*last)(int tile, const struct fast_layer *d5, const struct fast_layer *d6, const struct fast_mask *mask);
 };
 
-/* The best set that this CPU runs, or the one that SPLEETERRT_ISA names ("generic", "avx2",
- * "avx512", "reference"); NULL: only the reference path, or a name that is not there. */
+/* The kernels of a set ("generic", "avx2", "avx512"), NULL name: the best that this CPU runs; NULL: there are none, or
+ * not these. */
 const struct fast_kernels *fast_kernels_for(const char *name);
 
 #ifdef __cplusplus
