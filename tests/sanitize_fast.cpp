@@ -300,7 +300,8 @@ void last(const fast_kernels &f)
     Floats mask_weights(32, false), mask_bias(2, false);
     mask_weights.normal(0.3f);
     mask_bias.normal(0.3f);
-    Image input(4 * h, 4 * w, 2, 2, 0, false), out(4 * h, 4 * w, 2, 2, 0, false);
+    Image input(4 * h, 4 * w, 2, 2, 0, false);
+    Image out(4 * h, 4 * w, 2, 2, 0, draw(0, 1)); // aligned: streamed past the caches
     input.normal();
     fast_layer d5 =
         layer_of(source, c, &kept, nullptr, weights.packed.at, norm, activation, pass_tiles, plain, scratch.at);

@@ -192,9 +192,7 @@ FAST_ISAS = _available()
 """Instruction sets of the fast kernels that run on this CPU, best first; may be empty."""
 
 
-cdef const fast_kernels* kernels_of(isa) except? NULL:
-    if isa is None:
-        return NULL
+cdef const fast_kernels* kernels_of(isa) except NULL:
     cdef const fast_kernels* kernels = fast_kernels_for(isa.encode())
     if kernels == NULL:
         raise ValueError(f"no fast kernels for {isa!r} here; there are {FAST_ISAS}")
@@ -290,7 +288,7 @@ def forward(
     cdef Py_ssize_t stems = weights.shape[0], segments = inputs.shape[0], task
     cdef Py_ssize_t tasks = stems * segments, values = inputs.shape[1] * inputs.shape[2] * inputs.shape[3]
     cdef int threads = <int>workspaces.shape[0]
-    cdef const fast_kernels* kernels = kernels_of(isa)
+    cdef const fast_kernels* kernels = NULL if isa is None else kernels_of(isa)
     cdef double* seconds = &profile[0, 0] if profile is not None else NULL
     if tasks == 0:
         return

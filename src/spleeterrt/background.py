@@ -4,13 +4,15 @@
         for item in work(blocks):
             later(item)
 
-An error of either thread is raised in the loop; leaving the `with` block ends the threads, whatever happened.
+An error of either thread is raised in the loop; leaving the `with` block ends the threads, whatever happened (one
+that waits inside a read ends with that read).
 Ctrl-C is the main thread's, so it never falls into a callback of an audio library there.
 """
 
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
@@ -67,7 +69,7 @@ class _Channel(Generic[T]):
             self._changed.notify_all()
 
 
-class _Worker(Generic[T]):
+class _Worker(ABC, Generic[T]):
     """A thread at one end of a channel."""
 
     def __init__(self, name: str, depth: int) -> None:
@@ -85,8 +87,9 @@ class _Worker(Generic[T]):
         finally:
             self._finish()
 
+    @abstractmethod
     def _work(self) -> None:
-        raise NotImplementedError
+        """What the thread does."""
 
     def _finish(self) -> None:
         """Tell the other end that the thread is done."""

@@ -136,6 +136,7 @@ def check_plan(plan: Plan) -> None:
 
 def weight_layout(config: ModelConfig, plan: Plan) -> WeightLayout:
     """Sizes a stem's arena."""
+    check_plan(plan)
     arena = _Arena()
     offsets = []
     for index, ((into, out), method) in enumerate(zip(channels(config, plan.isa), plan.methods, strict=True)):
@@ -245,7 +246,6 @@ def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.
         SpleeterError: frames or bins is not a positive multiple of 64.
     """
     check_network_size(frames, bins)
-    check_plan(plan)
     methods = methods_at(config, plan, frames, bins)
     widths = channels(config, plan.isa)
     arena = _Arena()

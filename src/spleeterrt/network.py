@@ -65,7 +65,8 @@ class Model:
                 weights.pop(stem)
 
         stems = len(config.instruments)
-        with ThreadPoolExecutor(min(stems, check_threads(None))) as pool:
+        workers = 1 if plan.compact else min(stems, check_threads(None))  # each holds a tensor meanwhile
+        with ThreadPoolExecutor(workers) as pool:
             list(pool.map(pack, range(stems)))
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
@@ -208,7 +209,7 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_mem
             file.
         progress: show a progress bar while downloading, on a terminal.
         low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half of
-            the memory, a little slower, the same to within rounding.
+            the weights' memory, somewhat slower, the same to within rounding.
 
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.

@@ -34,7 +34,7 @@ BLOCK = 16  # the fast kernels take channels by sixteens; others are padded with
 
 # Layers with at most so many pairs of channels store transformed weights. The others hold most weights of a
 # network: transformed, they would take five times the memory and have to be read from it; done
-# during the layer, the transformation costs a quarter of its products at worst. It costs the transposed
+# during the layer, the transformation costs as much as the products of five tiles. It costs the transposed
 # convolutions more.
 MOST_STORED = {"encoder": 128 * 128, "decoder": 128 * 512}
 MOST_STORED_LOW_MEMORY = {"encoder": 0, "decoder": 0}

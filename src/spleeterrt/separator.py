@@ -53,7 +53,7 @@ class Separator:
         multiprocess: accepted for Spleeter's callers; nothing is forked.
         threads: of the networks; None: one per core.
         low_memory: smaller weights (see `load_model`; a loaded `Model` stays as it is), one segment at a
-            time and no buffers kept between calls; slower, the same to within rounding.
+            time and no buffers kept between calls; somewhat slower, the same to within rounding.
         stems: names of the stems to return or write; None: all. The networks of all stems run in
             any case, because the ratio mask needs them.
         mode: `"ratio"`, Spleeter's ratio mask.

@@ -164,9 +164,8 @@ inline Vec gather(const float *a, const float *b, const float *c, const float *d
 #endif
 
 using Floats = pocketfft::detail::arr<float>; // not std::vector: its copies would be shared between the sets
-// Rows of a group; those of missing frames are rows of zeros, or of a place that nobody reads.
+// Rows of a group; those of missing frames are rows of zeros.
 using Rows = const float *[group];
-using OutRows = float *[group];
 
 class IsaStft final : public spleeterrt::Stft {
 public:

@@ -407,7 +407,10 @@ def _memory(size: int) -> npt.NDArray[np.uint8]:
     """
     if size < 1 << 20 or not hasattr(mmap, "MAP_ANONYMOUS"):
         return np.empty(size, np.uint8)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"{size} bytes for a tensor: {error}") from error
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # not on this kernel; merely slower
             memory.madvise(mmap.MADV_HUGEPAGE)

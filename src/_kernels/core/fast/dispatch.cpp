@@ -33,7 +33,7 @@ const fast_kernels *fast_kernels_for(const char *name)
         {&generic::kernels, true},
     };
     for (const Build &build : builds)
-        if (build.runs_here && (!name || std::strcmp(name, build.kernels->name) == 0))
+        if (build.runs_here && std::strcmp(name, build.kernels->name) == 0)
             return build.kernels;
     return nullptr;
 }

@@ -31,7 +31,7 @@ struct BlockFloats {
 };
 size_t prepare_scratch_floats(int decoder, int tile, int plain, int in_c, int out_c)
 {
-    return plain ? 0 : (size_t)25 * in_c * out_c + by_tile(decoder, tile, BlockFloats{}) + block;
+    return plain ? 0 : (size_t)25 * in_c * out_c + by_tile(decoder, tile, BlockFloats{});
 }
 
 struct StoreWeights {
@@ -48,8 +48,7 @@ void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float 
 {
     if (plain)
         return pack_plain(decoder, in_c, out_c, kernel, weights);
-    // The block first: it stays aligned for vectors.
-    const size_t blocks = (by_tile(decoder, tile, BlockFloats{}) + block - 1) / block * block;
+    const size_t blocks = by_tile(decoder, tile, BlockFloats{});
     pack_plain(decoder, in_c, out_c, kernel, scratch + blocks);
     by_tile(decoder, tile, StoreWeights{in_c, out_c, scratch + blocks, weights, scratch});
 }

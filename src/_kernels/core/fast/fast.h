@@ -65,8 +65,7 @@ struct fast_kernels {
     void (*last)(int tile, const struct fast_layer *d5, const struct fast_layer *d6, const struct fast_mask *mask);
 };
 
-/* The kernels of a set ("generic", "avx2", "avx512"), NULL name: the best that this CPU runs; NULL: there are none, or
- * not these. */
+/* The kernels of a set ("generic", "avx2", "avx512"); NULL: not here. */
 const struct fast_kernels *fast_kernels_for(const char *name);
 
 #ifdef __cplusplus

@@ -4,9 +4,9 @@
 // At every point panels of output channels, [depth][panel].
 //
 // Plain: the originals, transformed block by block during the layer. A block of 16 input and 16 output channels gives
-// all its products while it is in the cache, so a pass over 8 or more tiles costs a quarter more at worst and
-// reads only a fifth of the memory. The tile may then follow the size of the input. Within a block: [16 input
-// channels][25 taps][16 output channels]: of its transformed filters one line at a time fits L1 beside it.
+// all its products while it is in the cache; a fifth of the memory is read, for the work of transforming it (that of
+// the products of 5 tiles of 4 x 4). The tile may then follow the size of the input. Within a block: [16
+// input channels][25 taps][16 output channels]: of its transformed filters one line at a time fits L1 beside it.
 #ifndef SPLEETERRT_FAST_WEIGHTS_H
 #define SPLEETERRT_FAST_WEIGHTS_H
 
@@ -47,6 +47,7 @@ template <int m, bool decoder> struct FilterBlock {
     // A cache line between matrices: else the values of one filter would all meet in a few sets of the cache.
     static constexpr int size = block * block + block;
     static constexpr size_t floats = (size_t)O::filter_lines * size;
+    static_assert(floats % block == 0, "what follows it is aligned");
 
     // Offset of the first matrix of a point along frequency, and of a column's matrix.
     static constexpr int at_point(int q) { return (decoder || q == 0 ? 2 * q : 2 * q - 1) * size; }
@@ -56,7 +57,8 @@ template <int m, bool decoder> struct FilterBlock {
         return at_point(q) + (column >= O::n && O::phases(q) == 2 ? size : 0);
     }
 
-    // Meanwhile a share of the block behind comes near: all of it over all lines.
+    // Meanwhile a share of the block behind comes near: all of it over all lines (of the last one, addresses that are
+    // never read).
     static __attribute__((noinline)) void transform(int line, const float *plain, float *out)
     {
         const FilterLine<m, decoder> filter(line);

@@ -103,7 +103,6 @@ public:
         return zeros_floats(w, src_ld) + FilterBlock<m, decoder>::floats + O(in_c, out_c, pass_tiles).end;
     }
 
-    // source_ring, l.dst_ring: rows of the image that are kept, 0 for all.
     explicit WinogradLayer(const fast_layer &layer)
         : l(layer), at(layer.in_c, layer.out_c, layer.pass_tiles), grid_h(decoder ? layer.h : layer.h / 2),
           grid_w(decoder ? layer.w : layer.w / 2), tiles_w((grid_w + m - 1) / m),
