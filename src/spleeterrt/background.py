@@ -4,8 +4,8 @@
         for item in work(blocks):
             later(item)
 
-An error of either thread is raised in the loop; leaving the `with` block ends the threads, whatever happened (one
-that waits inside a read ends with that read).
+An error of either thread is raised in the loop; leaving the `with` block ends the threads, whatever
+happened (one that waits inside a read ends with that read).
 Ctrl-C is the main thread's, so it never falls into a callback of an audio library there.
 """
 

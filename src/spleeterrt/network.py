@@ -208,8 +208,8 @@ def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_mem
             missing; a Spleeter `config.json`; a folder with a TensorFlow checkpoint; a `.safetensors`
             file.
         progress: show a progress bar while downloading, on a terminal.
-        low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half of
-            the weights' memory, somewhat slower, the same to within rounding.
+        low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half
+            of the weights' memory, somewhat slower, the same to within rounding.
 
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.
