@@ -13,6 +13,7 @@ import os
 import sys
 import time
 import traceback
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,21 +24,24 @@ if os.environ.get("BENCH_CORES") and hasattr(os, "sched_setaffinity"):
 import numpy as np
 
 
-class Runner:
+class Runner(ABC):
     """A contestant, loaded: subclasses say how it runs.
 
     `run` is what is timed; it may return anything. `output` turns that into float32 (or float64)
     [stems, T, F, 2] outside the measurement.
     """
 
+    @abstractmethod
     def __init__(self, request: dict) -> None:
-        raise NotImplementedError
+        """Loads what the request names."""
 
+    @abstractmethod
     def run(self):
-        raise NotImplementedError
+        """What is timed."""
 
+    @abstractmethod
     def output(self, result) -> np.ndarray:
-        raise NotImplementedError
+        """The result of `run` as an array."""
 
     def info(self) -> dict:
         """More about the last run."""
@@ -103,23 +107,23 @@ def serve(make, versions) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            todo = request["do"]
-            if todo == "load":
+            action = request["do"]
+            if action == "load":
                 runner = None
                 start = time.perf_counter()
                 runner = make(request)
                 answer = {"seconds": time.perf_counter() - start}
-            elif todo == "time":
+            elif action == "time":
                 answer = _time(runner, request)
-            elif todo == "output":
+            elif action == "output":
                 np.save(request["file"], runner.output(runner.run()))
                 answer = {}
-            elif todo == "memory":
+            elif action == "memory":
                 answer = {"peak": peak_memory()}
-            elif todo == "versions":
+            elif action == "versions":
                 answer = {"versions": versions()}
             else:
-                raise ValueError("unknown request " + todo)
+                raise ValueError("unknown request " + action)
         except BaseException as error:
             traceback.print_exc()
             answer = {"error": (type(error).__name__ + ": " + str(error))[:400]}
