@@ -83,7 +83,10 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
     cdef const float* shift = task.weights + layer.shift
     cdef float* cols = workspace + layer.cols
     cdef double* profile = task.profile + index * task.stages if task.profile != NULL else NULL
+    cdef const float* times = NULL
     cdef double t
+    if not task.logits:
+        times = task.input
     s.h, s.w, s.c = layer.h, layer.w, layer.c
     s.out_h, s.out_w = layer.out_h, layer.out_w
     s.kernel_h = s.kernel_w = layer.kernel
@@ -104,5 +107,5 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
             x, &s, weights, layer.out_c, y, layer.dst_ld,
             NULL, NULL, NULL, 0, NULL, cols, layer.chunk, profile)
         t = seconds() if profile != NULL else 0.0
-        bias_mask(y, bias, NULL if task.logits else task.input, y, s.out_h * s.out_w, layer.out_c)
+        bias_mask(y, bias, times, y, s.out_h * s.out_w, layer.out_c)
         lap(profile, STAGE_REST, t)

@@ -5,6 +5,7 @@ The functions on memoryviews are thin twins of the `nogil` functions that the ne
 public, validating face is `spleeterrt.kernels`. All arrays are float32 and C-contiguous.
 """
 
+from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange, threadid
 
 from _kernels cimport blas, columns, layers, shapes
@@ -23,6 +24,7 @@ from _kernels.forward cimport (
     fast_kernels_for,
     network_layer,
     network_task,
+    reference_layer,
     run_network,
     run_reference_layer,
 )
@@ -259,6 +261,12 @@ def fast_matrices(
 
 
 # --- the network --------------------------------------------------------------------
+
+def reference_capsule():
+    """The reference layers, for an executor in another module."""
+    cdef reference_layer function = run_reference_layer
+    return PyCapsule_New(<void*>function, "reference_layer", NULL)
+
 
 cdef void run_stem(
     const fast_kernels* kernels, const network_layer* table, Py_ssize_t n_layers, const float* weights,

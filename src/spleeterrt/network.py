@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,21 @@ class Model:
         finally:
             self._give_back(workspaces)
         return outputs
+
+    def stream_engine(self, options: Mapping[str, Any]) -> Any:
+        """A real-time engine (`spleeterrt.stream`) on these weights."""
+        from ._kernels import stream
+
+        table, size = self._table(options["frames"], options["bins"])
+        return stream.Engine(
+            self._plan.isa,
+            table,
+            size,
+            self._weights,
+            self.config.softmax,
+            nn.reference_capsule(),
+            options,
+        )
 
     def with_config(self, config: ModelConfig) -> Model:
         """The same networks, weights shared, under another configuration (mask extension, exponent, T, F)."""
