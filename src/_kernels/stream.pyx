@@ -52,18 +52,21 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         size_t latency()
         size_t largest_block()
         cbool block_is_fixed()
-        void process(const StreamInput& input, const StreamOutput* outs, const StreamOutput& mix, size_t count)
+        void process(
+            const StreamInput& input, const StreamOutput* outs, const StreamOutput& mix, size_t count)
         void flush(const StreamOutput* outs, const StreamOutput& mix)
         void reset()
         void set_gain(size_t stem, float gain)
         StreamStats stats()
         void reset_stats()
         void pause(cbool stop)
+        cbool idle()
 
 cdef extern from "core/stream/windows.h" namespace "spleeterrt" nogil:
     cdef cppclass Windows:
         vector[float] heard, analysis, synthesis
-    Windows cpp_stream_windows "spleeterrt::stream_windows" (size_t frame_length, size_t hop, size_t synthesis)
+    Windows cpp_stream_windows "spleeterrt::stream_windows" (
+        size_t frame_length, size_t hop, size_t synthesis)
 
 
 def stream_windows(size_t frame_length, size_t hop, size_t synthesis):
@@ -112,8 +115,8 @@ cdef class Engine:
     cdef readonly bint block_is_fixed
 
     def __cinit__(
-        self, isa, const network_layer[::1] table, size_t workspace, const float[:, ::1] weights, bint softmax,
-        reference, values,
+        self, isa, const network_layer[::1] table, size_t workspace, const float[:, ::1] weights,
+        bint softmax, reference, values,
     ):
         cdef StreamNetwork network
         cdef bytes stft_isa = values["isa"].encode()
@@ -190,8 +193,8 @@ cdef class Engine:
     def stats(self):
         cdef StreamStats s = self.engine.stats()
         return {
-            "runs": s.runs, "underruns": s.underruns, "dropped": s.dropped, "covered_frames": s.covered_frames,
-            "repaired": s.repaired, "load": s.load, "run_seconds": s.run_seconds,
+            "runs": s.runs, "underruns": s.underruns, "dropped": s.dropped,
+            "covered_frames": s.covered_frames, "repaired": s.repaired, "load": s.load, "run_seconds": s.run_seconds,
             "worst_run_seconds": s.worst_run_seconds, "process_seconds": s.process_seconds,
             "worst_process_seconds": s.worst_process_seconds, "process_load": s.process_load,
         }
@@ -202,3 +205,7 @@ cdef class Engine:
     def pause(self, bint stop):
         """For tests: the workers stand still."""
         self.engine.pause(stop)
+
+    def idle(self):
+        """For tests: whether the workers have nothing to do."""
+        return self.engine.idle()

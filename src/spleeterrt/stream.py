@@ -151,24 +151,24 @@ class StreamSettings:
 
 
 class StreamSeparator:
-    """Separates a stream block by block; safe to be used from one thread at a time (gains and `stats` from any).
+    """Separates a stream block by block; for one thread at a time (gains and `stats`: any).
 
     Args:
         model: a `Model`, or what `load_model` takes.
-        frames: T, the frames that the networks see at a time: 64, 128, ..., 512. Longer ones know more of the music,
-            and take longer.
+        frames: T, the frames that the networks see at a time: 64, 128, ..., 512. Longer ones know more of the
+            music, and take longer.
         hop_frames: new frames per run. None: as many as `frames` (double-buffered: the segments of a file).
             Fewer: a sliding window, whose newest frame is at its right edge.
         lookahead: frames that the networks see behind those whose masks they make.
         bins: F, the lowest bins that the networks see; None: the model's.
         threads: of the networks; None: one per core that this process may use.
-        budget: samples at the model's rate that a run may take, from the moment that its last frame is complete; None: the
-            time between two runs.
+        budget: samples at the model's rate that a run may take from the moment that its last frame is
+            complete; None: the time between two runs.
         max_block: the largest block that `process` will get.
         block: the host's block size, if it is always the same. One that divides the frame step (1024) and
             the budget lowers the latency.
-        window: samples of a frame that are synthesised, more than the frame step: None or "full": all 4096, as offline;
-            "short": half of them. Fewer lower the latency; the masks stay the same.
+        window: samples of a frame that are synthesised, at least 5/4 of the frame step: None or "full": all
+            4096, as offline; "short": half of them. Fewer lower the latency; the masks stay the same.
         sample_rate: of the stream, Hz; other rates than the model's are resampled both ways, with the delay
             counted in `latency`.
         realtime: False: `process` waits for the networks it needs, so that the result is the same every time.
@@ -183,9 +183,9 @@ class StreamSeparator:
         latency: samples at `sample_rate` by which the stems come later than the mix; constant.
         model, settings, instruments.
 
-    Latency in samples at the model's rate, N: `window` (4096), h: frame step (1024), without resampling:
-    N - 1 + (hop_frames + lookahead - 1) h + budget + max_block - 1; with a fixed `block` that divides h and the budget, N - 1 +
-    (hop_frames + lookahead - 1) h + budget - (block - 1). `hold`: N - 1, or N - block.
+    Latency in samples at the model's rate (N: `window`, 4096; h: frame step, 1024), without resampling:
+    N - 1 + (hop_frames + lookahead - 1) h + budget + max_block - 1; with a fixed `block` that divides h and
+    the budget, - (block - 1) instead of + max_block - 1. `hold`: N - 1, or N - block.
 
     Raises:
         SpleeterError: a setting or the model makes no sense.
@@ -272,8 +272,8 @@ class StreamSeparator:
         Args:
             block: float32 (n, 2), n up to `max_block` (with a `block` that lowers the latency: exactly that).
                 Mono is duplicated; of more channels the first two are taken.
-            out: float32 (n, 2) arrays to write the stems into; stems that are missing are not written. With it, and
-                a contiguous float32 (n, 2) block, nothing is allocated.
+            out: float32 (n, 2) arrays to write the stems into; stems that are missing are not written. With
+                it, and a contiguous float32 (n, 2) block, nothing is allocated.
             mix_out: float32 (n, 2), gets the sum of all stems under their gains.
 
         Returns:
@@ -296,7 +296,7 @@ class StreamSeparator:
         count = len(block)
         if count > engine.largest_block:
             raise ValueError(
-                f"block: at most {engine.largest_block} samples were promised (max_block or block), got {count}"
+                f"block: at most {engine.largest_block} samples were promised (max_block, block), got {count}"
             )
         if engine.block_is_fixed and count not in (0, engine.largest_block):
             raise ValueError(

@@ -126,8 +126,10 @@ std::string check_stream(const StreamOptions &o, std::size_t stems)
         return "hold: the newest mask goes to the newest frame, so lookahead and crossfade are 0";
     if (o.crossfade > o.hop_frames)
         return range("crossfade", 0, static_cast<double>(o.hop_frames), static_cast<double>(o.crossfade));
-    if (synthesis_of(o) <= o.frame_step || synthesis_of(o) > o.frame_length)
-        return range("window", step + 1, static_cast<double>(o.frame_length), static_cast<double>(o.synthesis));
+    // Shorter ones would amplify what is near the end of the frame, where the analysis window vanishes.
+    if (4 * synthesis_of(o) < 5 * o.frame_step || synthesis_of(o) > o.frame_length)
+        return range("window", std::ceil(1.25 * step), static_cast<double>(o.frame_length),
+                     static_cast<double>(o.synthesis));
     if (budget_of(o) > o.hop_frames * o.frame_step)
         return range("budget", 1, static_cast<double>(o.hop_frames) * step, static_cast<double>(o.budget));
     if (largest_block(o) < 1 || largest_block(o) > (1u << 20))
@@ -751,6 +753,16 @@ void StreamEngine::pause(bool stop)
         paused_.store(stop);
     }
     pause_.notify_all();
+}
+
+bool StreamEngine::idle() const
+{
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        const int state = slots_[i].state.load(std::memory_order_acquire);
+        if (state == Pending || state == Running)
+            return false;
+    }
+    return true;
 }
 
 // --- the workers ------------------------------------------------------------------------------

@@ -129,7 +129,10 @@ public:
     float gain(std::size_t stem) const { return gains_[stem].target.load(std::memory_order_relaxed); }
     StreamStats stats() const;
     void reset_stats();
-    void pause(bool stop); // for tests: the workers stand still
+
+    // For tests: the workers stand still; whether they have nothing to do.
+    void pause(bool stop);
+    bool idle() const;
 
 private:
     enum State { Free, Pending, Running, Done };

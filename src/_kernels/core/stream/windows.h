@@ -13,7 +13,7 @@ struct Windows {
     std::vector<float> analysis, synthesis; // of what is masked and heard
 };
 
-// synthesis: samples at the end of the frame that are synthesised, hop < synthesis <= frame_length; all of
+// synthesis: samples at the end of the frame that are synthesised, 5/4 hop <= synthesis <= frame_length; all of
 // the frame: Spleeter's windows. Shifts of analysis * synthesis by the hop add up to 1.
 Windows stream_windows(std::size_t frame_length, std::size_t hop, std::size_t synthesis);
 
