@@ -4,7 +4,7 @@
 lowers the network once (`spleeterrt.layers.lower`); nothing here knows Python.
 """
 
-from _kernels.layers cimport bias_mask, conv2d, conv2d_transpose, lap, seconds, STAGE_REST
+from _kernels.layers cimport bias_mask, conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_REST
 from _kernels.shapes cimport ConvShape
 
 cdef extern from "core/fast/fast.h" nogil:
@@ -56,6 +56,7 @@ cdef extern from "core/executor.h" nogil:
         long long sums
         long long cols, chunk
         long long weights, bias, scale, shift
+        long long first_row, end_row
     cdef struct network_task:
         const fast_kernels* kernels
         const network_layer* layers
@@ -69,6 +70,7 @@ cdef extern from "core/executor.h" nogil:
         Py_ssize_t stages, fast_stage
     ctypedef void (*reference_layer)(const network_task* task, Py_ssize_t index) noexcept nogil
     void run_network(const network_task* task, reference_layer reference)
+    void want_frames(network_layer* layers, Py_ssize_t n_layers, Py_ssize_t first, Py_ssize_t last)
 
 
 cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index) noexcept nogil:
@@ -83,10 +85,11 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
     cdef const float* shift = task.weights + layer.shift
     cdef float* cols = workspace + layer.cols
     cdef double* profile = task.profile + index * task.stages if task.profile != NULL else NULL
-    cdef const float* times = NULL
+    cdef const float* input = NULL
+    cdef Py_ssize_t rows
     cdef double t
     if not task.logits:
-        times = task.input
+        input = task.input
     s.h, s.w, s.c = layer.h, layer.w, layer.c
     s.out_h, s.out_w = layer.out_h, layer.out_w
     s.kernel_h = s.kernel_w = layer.kernel
@@ -103,9 +106,17 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
             bias, scale, shift, <int>layer.activation,
             workspace + layer.normed if layer.normed != NOWHERE else NULL, cols, layer.chunk, profile)
     else:
-        conv2d(
-            x, &s, weights, layer.out_c, y, layer.dst_ld,
-            NULL, NULL, NULL, 0, NULL, cols, layer.chunk, profile)
+        if layer.end_row:
+            rows = layer.end_row - layer.first_row
+            if input != NULL:
+                input += layer.first_row * s.out_w * layer.out_c
+            conv2d_rows(
+                x, &s, weights, layer.out_c, layer.first_row, layer.end_row, y, cols, layer.chunk, profile)
+        else:
+            rows = s.out_h
+            conv2d(
+                x, &s, weights, layer.out_c, y, layer.dst_ld,
+                NULL, NULL, NULL, 0, NULL, cols, layer.chunk, profile)
         t = seconds() if profile != NULL else 0.0
-        bias_mask(y, bias, times, y, s.out_h * s.out_w, layer.out_c)
+        bias_mask(y, bias, input, y, rows * s.out_w, layer.out_c)
         lap(profile, STAGE_REST, t)

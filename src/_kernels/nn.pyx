@@ -27,6 +27,7 @@ from _kernels.forward cimport (
     reference_layer,
     run_network,
     run_reference_layer,
+    want_frames as _want_frames,
 )
 from _kernels.shapes cimport ConvShape
 
@@ -45,6 +46,7 @@ LAYER_FIELDS = (
     "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation", "pad_top", "pad_left", "in_c", "out_c",
     "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld", "dst_row", "dst_ring",
     "normed", "normed_ld", "normed_row", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
+    "first_row", "end_row",
 )
 """The columns of the layer table, in the order of the C struct; all int64."""
 
@@ -280,6 +282,14 @@ cdef void run_stem(
     run_network(&task, run_reference_layer)
 
 
+def want_frames(table, Py_ssize_t first, Py_ssize_t last):
+    """A copy of a table that computes the frames first ... last - 1 of the output only, with the same bits."""
+    narrowed = table.copy()
+    cdef network_layer[::1] rows = narrowed
+    _want_frames(&rows[0], rows.shape[0], first, last)
+    return narrowed
+
+
 def forward(
     isa, const network_layer[::1] table, const float[:, ::1] weights, float[:, ::1] workspaces,
     const float[:, :, :, ::1] inputs, float[:, :, :, :, ::1] outputs, bint softmax, double[:, ::1] profile,
@@ -288,13 +298,16 @@ def forward(
 
     isa: of the table's fast layers (None: it has none); table: the layers;
     weights [stems, n]; workspaces [threads, n]: one per thread;
-    inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes.
+    inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes; of a table
+    of `want_frames` the wanted frames alone, outputs [stems, segments, last - first, F, 2].
     Tasks (segment x stem) are independent and run the same operations on any thread, so the result
     does not depend on the number of threads or of segments.
     profile: None, or [layers, stages] seconds (one thread only).
     """
     cdef Py_ssize_t stems = weights.shape[0], segments = inputs.shape[0], task
-    cdef Py_ssize_t tasks = stems * segments, values = inputs.shape[1] * inputs.shape[2] * inputs.shape[3]
+    cdef Py_ssize_t tasks = stems * segments
+    cdef Py_ssize_t first = table[table.shape[0] - 1].first_row  # frame of the output
+    cdef Py_ssize_t values = outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
     cdef int threads = <int>workspaces.shape[0]
     cdef const fast_kernels* kernels = NULL if isa is None else kernels_of(isa)
     cdef double* seconds = &profile[0, 0] if profile is not None else NULL
@@ -313,4 +326,4 @@ def forward(
                 segments, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
             ):
                 layers.softmax_mask(
-                    &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, 0, 0, 0], values)
+                    &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, first, 0, 0], values)

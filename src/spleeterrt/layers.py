@@ -462,5 +462,8 @@ def _place_scratch(rows: list[dict[str, Any]], methods: tuple[str, ...], isa: st
             place((index, winograd_floats(index), "cols"))
         else:
             pixels = row["out_w"] if row["op"] == nn.OP_TRANSPCONV else 1
-            place((index, row["chunk"] * row["kernel"] ** 2 * row["c"] * pixels, "cols"))
+            floats = row["kernel"] ** 2 * row["c"] * pixels
+            if row["op"] == nn.OP_MASK:  # with `nn.want_frames` its products, too
+                floats += row["out_c"]
+            place((index, row["chunk"] * floats, "cols"))
     return largest

@@ -116,10 +116,25 @@ class Model:
 
     def forward(self, magnitudes: Float32, threads: int, outputs: Float32 | None = None) -> Float32:
         """`predict` on validated, contiguous input: (stems, segments, T, F, 2)."""
-        segments, frames, bins, _ = magnitudes.shape
+        frames = magnitudes.shape[1]
+        return self._forward(magnitudes, threads, 0, frames, outputs)
+
+    def forward_rows(self, magnitudes: Float32, threads: int, first: int, last: int) -> Float32:
+        """`forward(...)[:, :, first:last]`, the same bits for less work: what these frames do not depend on
+        is left out."""
+        if not 0 <= first < last <= magnitudes.shape[1]:
+            raise ValueError(f"no frames {first} to {last} of {magnitudes.shape[1]}")
+        return self._forward(magnitudes, threads, first, last, None)
+
+    def _forward(
+        self, magnitudes: Float32, threads: int, first: int, last: int, outputs: Float32 | None
+    ) -> Float32:
+        segments, frames, bins, channels = magnitudes.shape
         if outputs is None:
-            outputs = aligned_empty((len(self.instruments), *magnitudes.shape))
+            outputs = aligned_empty((len(self.instruments), segments, last - first, bins, channels))
         table, size = self._table(frames, bins)
+        if last - first < frames:
+            table = nn.want_frames(table, first, last)
         threads = max(1, min(threads, segments * len(self.instruments)))
         workspaces = self._borrow(threads, size)
         try:

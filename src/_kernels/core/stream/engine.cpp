@@ -163,13 +163,21 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
     o.synthesis = synthesis_of(options);
     o.budget = budget_of(options);
     const std::size_t stems = network.stems, values = o.bins * channels;
+    // Only the frames that are kept are computed.
+    layers_.assign(network.layers, network.layers + network.n_layers);
+    first_row_ = o.frames - o.lookahead - o.hop_frames;
+    rows_ = std::min(o.hop_frames + o.crossfade, o.frames - first_row_);
+    if (o.hold) {
+        first_row_ = o.frames - 1;
+        rows_ = 1;
+    }
+    want_frames(layers_.data(), static_cast<std::ptrdiff_t>(layers_.size()), static_cast<std::ptrdiff_t>(first_row_),
+                static_cast<std::ptrdiff_t>(first_row_ + rows_));
     latency_ = stream_latency(o);
     core_latency_ = core_latency(o);
     most_ = spleeterrt::largest_block(o);
     fixed_ = fixed_block(o);
     ramp_ = std::max<std::size_t>(1, static_cast<std::size_t>(o.ramp_seconds * o.sample_rate));
-    first_row_ = o.frames - o.lookahead - o.hop_frames;
-    rows_ = std::min(o.hop_frames + o.crossfade, o.frames - first_row_);
     hold_frames_ = static_cast<std::size_t>(
         std::ceil(o.hold_seconds * o.model_rate / static_cast<double>(o.frame_step)));
 
@@ -225,7 +233,6 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
         workers_.reset(new Worker[o.threads]);
         for (std::size_t i = 0; i < o.threads; i++) {
             workers_[i].workspace = take(network.workspace_floats);
-            workers_[i].output = take(o.frames * values);
         }
         start();
         for (std::size_t i = 0; i < o.threads; i++)
@@ -792,16 +799,14 @@ void StreamEngine::work(Worker &worker)
         for (std::size_t stem; Slot *slot = choose(stem);) {
             network_task task = {};
             task.kernels = network_.kernels;
-            task.layers = network_.layers;
-            task.n_layers = static_cast<std::ptrdiff_t>(network_.n_layers);
+            task.layers = layers_.data();
+            task.n_layers = static_cast<std::ptrdiff_t>(layers_.size());
             task.weights = network_.weights[stem];
             task.workspace = worker.workspace;
             task.input = slot->window;
-            task.output = worker.output;
+            task.output = slot->estimates + stem * rows_ * row;
             task.logits = network_.softmax;
             run_network(&task, network_.reference);
-            std::memcpy(slot->estimates + stem * rows_ * row, worker.output + first_row_ * row,
-                        rows_ * row * sizeof(float));
             stand_still();
             if (slot->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
                 finish(*slot);

@@ -152,7 +152,7 @@ private:
     };
     struct Worker {
         std::thread thread;
-        float *workspace = nullptr, *output = nullptr;
+        float *workspace = nullptr;
     };
 
     void shut_down();
@@ -194,6 +194,7 @@ private:
 
     StreamNetwork network_;
     StreamOptions options_;
+    std::vector<network_layer> layers_; // narrowed to the frames that are kept
     std::size_t latency_ = 0, core_latency_ = 0, most_ = 0, ramp_ = 0, hold_frames_ = 0;
     std::size_t first_row_ = 0, rows_ = 0; // of a run's frames those whose estimates are kept
     bool fixed_ = false;
