@@ -28,6 +28,7 @@ WAV_LIMIT = (1 << 32) - (1 << 16)
 # Encoders of compressed formats get blocks of this size: Vorbis packs differently, and libsndfile
 # overflows its stack on very long ones, if fed with arbitrary sizes.
 _ENCODER_FRAMES = 4096
+_CONTAINERS = {"opus": "OGG"}
 COPY_FRAMES = 1 << 16
 
 
@@ -118,7 +119,7 @@ class Encoder:
                 "w",
                 samplerate=format.rate,
                 channels=format.channels,
-                format="RF64" if self._rf64 else format.codec.upper(),
+                format="RF64" if self._rf64 else _CONTAINERS.get(format.codec, format.codec.upper()),
                 subtype=format.subtype,
                 compression_level=format.level,
                 bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
