@@ -19,6 +19,7 @@ from tolerances import close
 from spleeterrt import ModelConfig, SpleeterError, layers
 from spleeterrt.kernels import fold_batch_norm
 from spleeterrt.network import Model
+from spleeterrt.planner import ACTIVATION_CODES
 
 ODD = (3, 5, 7, 9, 11, 13)
 USUAL = (4, 8, 8, 16, 16, 32)
@@ -111,7 +112,7 @@ def test_bias_mask(channels):
 def test_fused_bias_norm_and_activation(activation, channels):
     """Both orders, into one half of a wider buffer whose other half stays as it is."""
     rng = np.random.default_rng(channels)
-    code = layers.ACTIVATION_CODES[activation]
+    code = ACTIVATION_CODES[activation]
     x = rng.normal(0, 1, (37, channels)).astype(np.float32)
     bias = rng.normal(0, 1, channels).astype(np.float32)
     scale, shift = fold_batch_norm(rng.normal(0, 1, channels), rng.normal(0, 1, channels), 0.5, 2.0)

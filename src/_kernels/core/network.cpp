@@ -269,8 +269,8 @@ WeightLayout weight_layout(const NetworkConfig &config, const Plan &plan)
         const Method method = plan.methods[layer];
         long long count = (long long)taps(layer) * c.in * c.out;
         if (is_winograd(method))
-            count = (long long)plan.kernels->weight_floats(is_decoder(layer), stored_tile(method), is_lazy(method), c.in,
-                                                           c.out);
+            count = (long long)plan.kernels->weight_floats(is_decoder(layer), stored_tile(method), is_lazy(method),
+                                                           c.in, c.out);
         else if (method == Method::direct && layer == FIRST)
             count = (long long)plan.kernels->first_weight_floats(c.out);
         else if (method == Method::direct && layer == LAST)
