@@ -28,6 +28,7 @@ TESTS = [
     "tests/unit/test_kernels.py",
     "tests/unit/test_fast.py",
     "tests/unit/test_network.py",
+    "tests/unit/test_model_file.py",
     "tests/unit/test_spectral.py",
     "tests/functional/test_golden.py",
 ]
