@@ -183,6 +183,19 @@ fast_layer layer_of(const Image &src, int out_c, Image *dst, Image *normed, cons
     return l;
 }
 
+struct Range {
+    int first, end;
+};
+// All of `count` rows, or some.
+Range random_rows(int count)
+{
+    if (draw(0, 1))
+        return {0, count};
+    const int first = draw(0, count - 1);
+    return {first, draw(first + 1, count)};
+}
+void want(fast_layer &l, const Range &rows) { l.first_row = rows.first, l.end_row = rows.end; }
+
 int random_pass() { return draw(0, 2) ? 16 * draw(1, 2) : draw(1, 40); }
 
 void winograd(const fast_kernels &f)
@@ -201,9 +214,14 @@ void winograd(const fast_kernels &f)
     const int activation = draw(0, 3);
     Floats scratch(f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles));
     const std::vector<float> source = src.floats.copy(), packed = weights.packed.copy();
-    const fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm,
+    fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm,
                                   activation, pass_tiles, plain, scratch.at);
+    const Range rows = random_rows(decoder ? h : h / 2); // of the grid
+    want(l, rows);
     f.run(decoder, tile, &l);
+    // Outputs of the rows of tiles; the others must not be touched.
+    const int scale = decoder ? 2 : 1, first_out = rows.first / tile * tile * scale;
+    const int end_out = std::min((rows.end + tile - 1) / tile * tile * scale, out_h);
     same(source, src.floats, "a layer wrote its input");
     same(packed, weights.packed, "a layer wrote its weights");
     dst.check_gaps();
@@ -212,6 +230,10 @@ void winograd(const fast_kernels &f)
         for (int x = 0; x < out_w; x++)
             for (int o = 0; o < out_c; o++) {
                 const double value = dst(y, x, o);
+                if (y < first_out || y >= end_out) {
+                    check(std::isnan(value) && std::isnan(normed(y, x, o)), "rows that nobody wants");
+                    continue;
+                }
                 check(std::isfinite(value), "not finite");
                 if (draw(0, out_h * out_w * out_c) > 200) // some of them
                     continue;
@@ -255,6 +277,10 @@ void first(const fast_kernels &f)
                                  plain, second_scratch.at);
     second.h = h / 2;
     second.src_ring = ring;
+    const Range rows = random_rows(h / 4); // of e2; e1's are those that their tiles read, and maybe others
+    want(second, rows);
+    const int first_out = rows.first / tile * tile, end_out = std::min((rows.end + tile - 1) / tile * tile, h / 4);
+    want(l, {std::max(2 * first_out - 1 - draw(0, 3), 0), std::min(2 * end_out + 2 + draw(0, 3), h / 2)});
     const std::vector<float> source = input.floats.copy(), before = packed.copy();
     f.first(tile, &l, &second);
     same(source, input.floats, "e1 wrote its input");
@@ -265,6 +291,10 @@ void first(const fast_kernels &f)
     for (int y = 0; y < h / 2; y++)
         for (int x = 0; x < w / 2; x++)
             for (int o = 0; o < c; o++) {
+                if (y < l.first_row || y >= l.end_row) {
+                    check(std::isnan(raw(y, x, o)), "rows of e1 that nobody wants");
+                    continue;
+                }
                 check(std::isfinite(raw(y, x, o)), "e1 is not finite");
                 if (draw(0, h * w * c / 4) < 200)
                     near(raw(y, x, o), convolved(input, kernel.at, c, y, x, o) + norm.bias.at[o], tolerance, "e1");
@@ -273,6 +303,10 @@ void first(const fast_kernels &f)
     for (int y = 0; y < h / 4; y++)
         for (int x = 0; x < w / 4; x++)
             for (int o = 0; o < out_c; o++) {
+                if (y < first_out || y >= end_out) {
+                    check(std::isnan(dst(y, x, o)) && std::isnan(normed(y, x, o)), "rows of e2 that nobody wants");
+                    continue;
+                }
                 check(std::isfinite(dst(y, x, o)) && std::isfinite(normed(y, x, o)), "e2 is not finite");
                 if (draw(0, h * w * out_c / 16) < 200)
                     near(dst(y, x, o),
@@ -303,7 +337,8 @@ void last(const fast_kernels &f)
     mask_weights.normal(0.3f);
     mask_bias.normal(0.3f);
     Image input(4 * h, 4 * w, 2, 2, 0, false);
-    Image out(4 * h, 4 * w, 2, 2, 0, draw(0, 1)); // aligned: streamed past the caches
+    const Range rows = random_rows(4 * h);
+    Image out(rows.end - rows.first, 4 * w, 2, 2, 0, draw(0, 1)); // aligned: streamed past the caches
     input.normal();
     fast_layer d5 =
         layer_of(source, c, &kept, nullptr, weights.packed.at, norm, activation, pass_tiles, plain, scratch.at);
@@ -311,7 +346,11 @@ void last(const fast_kernels &f)
     fast_layer d6 = layer_of(skip, 1, nullptr, nullptr, packed.at, d6_norm, activation, 16, 0, d6_scratch.at);
     d6.in_c = skip_c + c;
     const bool logits = draw(0, 1);
-    const fast_mask mask = {mask_weights.at, mask_bias.at, logits ? nullptr : input.floats.at, out.floats.at};
+    const fast_mask mask = {mask_weights.at, mask_bias.at, logits ? nullptr : input.floats.at, out.floats.at,
+                            rows.first, rows.end};
+    // Four taps every second row; two rows of d6, of d5 to a row of their grids, and one more on either side.
+    want(d6, {std::max(rows.first - 3, 0) / 2, (std::min(rows.end + 3, 4 * h) + 1) / 2});
+    want(d5, {std::max(d6.first_row - 1, 0) / 2, (std::min(d6.end_row + 1, 2 * h) + 1) / 2});
     f.last(tile, &d5, &d6, &mask);
     kept.check_gaps();
     // The definition: d5 whole, d6 and the mask where they are looked at.
@@ -332,10 +371,10 @@ void last(const fast_kernels &f)
         const double sum = transposed(both, 2 * h, 2 * w, skip_c + c, kernel.at, 1, y, x, 0) + d6_norm.bias.at[0];
         return activated(sum, activation) * d6_norm.scale.at[0] + d6_norm.shift.at[0];
     };
-    for (int y = 0; y < 4 * h; y++)
+    for (int y = rows.first; y < rows.end; y++)
         for (int x = 0; x < 4 * w; x++) {
             for (int o = 0; o < 2; o++)
-                check(std::isfinite(out(y, x, o)), "the mask is not finite");
+                check(std::isfinite(out(y - rows.first, x, o)), "the mask is not finite");
             const bool corner = (y < 4 || y >= 4 * h - 4) && (x < 2 || x >= 4 * w - 2);
             if (!whole || !(corner || draw(0, h * w) < 2))
                 continue;
@@ -344,7 +383,7 @@ void last(const fast_kernels &f)
                 for (int ky = 0; ky < 4; ky++)
                     for (int kx = 0; kx < 4; kx++)
                         logit += d6_at(y - 3 + 2 * ky, x - 3 + 2 * kx) * mask_weights.at[(ky * 4 + kx) * 2 + o];
-                near(out(y, x, o), logits ? logit : input(y, x, o) / (1 + std::exp(-logit)), 2 * tolerance,
+                near(out(y - rows.first, x, o), logits ? logit : input(y, x, o) / (1 + std::exp(-logit)), 2 * tolerance,
                      "d5, d6 and the mask");
             }
         }

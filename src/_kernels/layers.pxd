@@ -3,7 +3,7 @@
 Where the caller wants a profile, `lap` adds the seconds of each stage to it.
 """
 
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from _kernels.blas cimport gemm
 from _kernels.columns cimport col2im, im2col
@@ -69,6 +69,32 @@ cdef inline void conv2d(
                 y + first * ldy, ldy, bias, scale, shift, activation,
                 normed + first * out_c if normed != NULL else NULL, last - first, out_c)
             t = lap(profile, STAGE_REST, t)
+        first = last
+
+
+cdef inline void conv2d_rows(
+    const float* x, const ConvShape* s, const float* weights, Py_ssize_t out_c,
+    Py_ssize_t first_row, Py_ssize_t end_row, float* y, float* cols, Py_ssize_t chunk, double* profile,
+) noexcept nogil:
+    # The rows first_row ... end_row - 1 of conv2d, without bias, to y [end_row - first_row, out_w, out_c]. By
+    # whole chunks: a BLAS may round differently in products of another size.
+    # cols: chunk * (kernel_h * kernel_w * c + out_c) floats.
+    cdef Py_ssize_t depth = s.kernel_h * s.kernel_w * s.c
+    cdef Py_ssize_t pixels = s.out_h * s.out_w
+    cdef Py_ssize_t wanted = first_row * s.out_w, end = end_row * s.out_w
+    cdef Py_ssize_t first = wanted - wanted % chunk, last, begin, stop
+    cdef float* products = cols + chunk * depth
+    cdef double t = 0.0 if profile == NULL else seconds()
+    while first < end:
+        last = first + chunk if first + chunk < pixels else pixels
+        im2col(x, s, first, last, cols)
+        t = lap(profile, STAGE_COLUMNS, t)
+        gemm(cols, depth, False, weights, out_c, False, products, out_c, last - first, out_c, depth)
+        begin = wanted if wanted > first else first
+        stop = end if end < last else last
+        memcpy(y + (begin - wanted) * out_c, products + (begin - first) * out_c,
+               (stop - begin) * out_c * sizeof(float))
+        t = lap(profile, STAGE_GEMM, t)
         first = last
 
 

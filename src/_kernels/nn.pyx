@@ -5,7 +5,9 @@ The functions on memoryviews are thin twins of the `nogil` functions that the ne
 public, validating face is `spleeterrt.kernels`. All arrays are float32 and C-contiguous.
 """
 
+from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange, threadid
+from libcpp.string cimport string
 
 from _kernels cimport blas, columns, layers, shapes
 from _kernels.forward cimport (
@@ -22,12 +24,14 @@ from _kernels.forward cimport (
     fast_kernels,
     network_layer,
     network_task,
+    reference_layer,
+    rows_of,
     run_network,
     run_reference_layer,
+    want_frames as _want_frames,
 )
 from _kernels cimport network as net
 from _kernels.shapes cimport ConvShape
-from libcpp.string cimport string
 
 blas.blas_start()
 
@@ -350,6 +354,12 @@ def load_model_file(path, isa=None, bint low_memory=False):
 
 # --- the network --------------------------------------------------------------------
 
+def reference_capsule():
+    """The reference layers, for an executor in another module."""
+    cdef reference_layer function = run_reference_layer
+    return PyCapsule_New(<void*>function, "reference_layer", NULL)
+
+
 cdef void run_stem(
     const fast_kernels* kernels, const network_layer* table, Py_ssize_t n_layers, const float* weights,
     float* workspace, const float* input, float* output, bint logits, double* profile,
@@ -362,6 +372,13 @@ cdef void run_stem(
     run_network(&task, run_reference_layer)
 
 
+def want_frames(table, Py_ssize_t first, Py_ssize_t last):
+    """A copy of a table that computes frames first ... last - 1 of the output only, with the same bits."""
+    narrowed = table.copy()
+    _want_frames(rows_of(narrowed), len(narrowed), first, last)
+    return narrowed
+
+
 def forward(
     isa, table, const float[:, ::1] weights, float[:, ::1] workspaces,
     const float[:, :, :, ::1] inputs, float[:, :, :, :, ::1] outputs, bint softmax, double[:, ::1] profile,
@@ -370,21 +387,21 @@ def forward(
 
     isa: of the table's fast layers (None: it has none); table: layers, a structured array of LAYER_FIELDS;
     weights [stems, n]; workspaces [threads, n]: one per thread;
-    inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes.
+    inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes; of a table
+    of `want_frames` the wanted frames alone, outputs [stems, segments, last - first, F, 2].
     Tasks (segment x stem) are independent and run the same operations on any thread, so the result
     does not depend on the number of threads or of segments.
     profile: None, or [layers, stages] seconds (one thread only).
     """
     cdef Py_ssize_t stems = weights.shape[0], segments = inputs.shape[0], task
-    cdef Py_ssize_t tasks = stems * segments, values = inputs.shape[1] * inputs.shape[2] * inputs.shape[3]
+    cdef Py_ssize_t tasks = stems * segments
+    cdef const network_layer* rows = rows_of(table)
+    cdef Py_ssize_t n_layers = len(table)
+    cdef Py_ssize_t first = rows[n_layers - 1].first_row  # frame of the output
+    cdef Py_ssize_t values = outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
     cdef int threads = <int>workspaces.shape[0]
     cdef const fast_kernels* kernels = net.kernels_of(isa)
-    cdef const long long[:, ::1] numbers = table.view("i8").reshape(len(table), -1)
-    cdef Py_ssize_t n_layers = numbers.shape[0]
-    cdef const network_layer* rows = <const network_layer*>&numbers[0, 0]
     cdef double* seconds = &profile[0, 0] if profile is not None else NULL
-    if numbers.shape[1] != net.layer_fields():
-        raise ValueError(f"not a table of layers: {numbers.shape[1]} columns")
     if tasks == 0:
         return
     with nogil:
@@ -400,4 +417,4 @@ def forward(
                 segments, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
             ):
                 layers.softmax_mask(
-                    &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, 0, 0, 0], values)
+                    &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, first, 0, 0], values)

@@ -18,8 +18,8 @@ cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
         void magnitude(size_t frames, float* magnitude, size_t f, const float* scratch)
         void write(size_t frames, float complex* spectrum, const float* scratch)
     CppStft* make_stft(
-        const char* isa, size_t frame_length, size_t hop, size_t fft_length, const float* window,
-        float compensation) except +
+        const char* isa, size_t frame_length, size_t hop, size_t fft_length, const float* analysis,
+        const float* synthesis) except +
     void cpp_ratio_masks "spleeterrt::ratio_masks" (
         const float* x, size_t plane, size_t stems, size_t n, float exponent, float* mask)
     void cpp_mean_mask "spleeterrt::mean_mask" (const float* mask, size_t f, float* mean)
@@ -152,9 +152,9 @@ cdef class Stft:
 
     def __cinit__(
         self, Py_ssize_t frame_length, Py_ssize_t hop, Py_ssize_t fft_length,
-        const float[::1] window, float compensation, isa,
+        const float[::1] analysis, const float[::1] synthesis, isa,
     ):
-        self.plan = make_stft(isa.encode(), frame_length, hop, fft_length, &window[0], compensation)
+        self.plan = make_stft(isa.encode(), frame_length, hop, fft_length, &analysis[0], &synthesis[0])
         self.frame_length, self.hop, self.bins = frame_length, hop, fft_length // 2 + 1
 
     def __dealloc__(self):

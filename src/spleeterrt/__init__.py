@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .errors import AudioError, ModelError, SeparationCancelled, SpleeterError
     from .network import Model, load_model
     from .separator import Separator
+    from .stream import StreamSeparator, StreamStats
 
 _HOME = {
     "AudioError": "errors",
@@ -24,6 +25,8 @@ _HOME = {
     "SeparationCancelled": "errors",
     "Separator": "separator",
     "SpleeterError": "errors",
+    "StreamSeparator": "stream",
+    "StreamStats": "stream",
     "__version__": "_version",
     "load_model": "network",
 }
@@ -36,6 +39,8 @@ __all__ = [
     "SeparationCancelled",
     "Separator",
     "SpleeterError",
+    "StreamSeparator",
+    "StreamStats",
     "__version__",
     "load_model",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -116,10 +116,25 @@ class Model:
 
     def forward(self, magnitudes: Float32, threads: int, outputs: Float32 | None = None) -> Float32:
         """`predict` on validated, contiguous input: (stems, segments, T, F, 2)."""
-        segments, frames, bins, _ = magnitudes.shape
+        frames = magnitudes.shape[1]
+        return self._forward(magnitudes, threads, 0, frames, outputs)
+
+    def forward_rows(self, magnitudes: Float32, threads: int, first: int, last: int) -> Float32:
+        """`forward(...)[:, :, first:last]`, the same bits for less work: what these frames do not depend on
+        is left out."""
+        if not 0 <= first < last <= magnitudes.shape[1]:
+            raise ValueError(f"no frames {first} to {last} of {magnitudes.shape[1]}")
+        return self._forward(magnitudes, threads, first, last, None)
+
+    def _forward(
+        self, magnitudes: Float32, threads: int, first: int, last: int, outputs: Float32 | None
+    ) -> Float32:
+        segments, frames, bins, channels = magnitudes.shape
         if outputs is None:
-            outputs = aligned_empty((len(self.instruments), *magnitudes.shape))
+            outputs = aligned_empty((len(self.instruments), segments, last - first, bins, channels))
         table, size = self._table(frames, bins)
+        if last - first < frames:
+            table = nn.want_frames(table, first, last)
         threads = max(1, min(threads, segments * len(self.instruments)))
         workspaces = self._borrow(threads, size)
         try:
@@ -137,6 +152,21 @@ class Model:
         finally:
             self._give_back(workspaces)
         return outputs
+
+    def stream_engine(self, options: Mapping[str, Any]) -> Any:
+        """A real-time engine (`spleeterrt.stream`) on these weights."""
+        from ._kernels import stream
+
+        table, size = self._table(options["frames"], options["bins"])
+        return stream.Engine(
+            self._plan.isa,
+            table,
+            size,
+            self._weights,
+            self.config.softmax,
+            nn.reference_capsule(),
+            options,
+        )
 
     def with_config(self, config: ModelConfig) -> Model:
         """The same networks, weights shared, under another configuration (mask extension, exponent, T, F)."""

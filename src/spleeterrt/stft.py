@@ -40,7 +40,7 @@ class Spectrum:
             config.frame_step,
             config.fft_length,
             hann_window(config.frame_length),
-            WINDOW_COMPENSATION,
+            hann_window(config.frame_length) * np.float32(WINDOW_COMPENSATION),
             default_isa() or "generic",
         )
         self.step = config.T * config.frame_step  # new samples per segment

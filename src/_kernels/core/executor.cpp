@@ -3,6 +3,8 @@
 
 #include "clock.h"
 
+#include <algorithm>
+
 namespace {
 
 const float *source(const network_task &task, long long place)
@@ -39,6 +41,8 @@ fast_layer fast_layer_of(const network_task &task, const network_layer &row)
     l.shift = task.weights + row.shift;
     l.activation = (int)row.activation;
     l.scratch = task.workspace + row.cols;
+    l.first_row = (int)row.first_row;
+    l.end_row = (int)(row.end_row ? row.end_row : row.out_h);
     return l;
 }
 
@@ -55,7 +59,8 @@ ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
     if (index + 2 < task.n_layers && row[1].method == METHOD_DIRECT) {
         const fast_layer d6 = fast_layer_of(task, row[1]);
         const fast_mask mask = {task.weights + row[2].weights, task.weights + row[2].bias,
-                                task.logits ? nullptr : task.input, task.output};
+                                task.logits ? nullptr : task.input, task.output, (int)row[2].first_row,
+                                (int)(row[2].end_row ? row[2].end_row : row[2].out_h)};
         task.kernels->last(tile_of(row[0]), &layer, &d6, &mask);
         return 3;
     }
@@ -63,7 +68,77 @@ ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
     return 1;
 }
 
+// --- the rows that wanted frames depend on ------------------------------------------------
+
+struct Range { // of rows
+    long long first, end;
+
+    Range within(long long rows) const { return {std::max(first, 0LL), std::min(end, rows)}; }
+};
+
+long long floor_divided(long long a, long long b) { return (a >= 0 ? a : a - b + 1) / b; }
+
+// Rows of the grid that are computed for `wanted` rows of a layer's output. Those of a transposed convolution stand for
+// `stride` outputs each.
+Range computed_rows(const network_layer &row, const Range &wanted)
+{
+    if (row.method == METHOD_REFERENCE && row.op != OP_MASK)
+        return {0, row.out_h};
+    const long long tile = row.method == METHOD_REFERENCE || row.method == METHOD_DIRECT ? 1 : tile_of(row);
+    const long long outputs = row.op == OP_TRANSPCONV ? row.stride * tile : tile;
+    return Range{wanted.first / outputs * tile, (wanted.end + outputs - 1) / outputs * tile}.within(row.out_h);
+}
+
+// Rows of its input that they depend on. (In a tile every output depends on every input, be it by a rounding error.)
+Range input_rows(const network_layer &row, const Range &computed)
+{
+    const long long reach = (row.kernel - 1) * row.dilation;
+    if (row.op == OP_CONV || row.op == OP_MASK) {
+        if (row.method == METHOD_REFERENCE)
+            return {0, row.h};
+        return Range{computed.first * row.stride - row.pad_top,
+                     (computed.end - 1) * row.stride - row.pad_top + reach + 1}
+            .within(row.h);
+    }
+    // Output y takes the grid rows from (y + pad - reach) / stride, rounded up, to (y + pad) / stride.
+    const long long first = computed.first * row.stride + row.pad_top - reach;
+    const long long last = computed.end * row.stride - 1 + row.pad_top;
+    return Range{floor_divided(first + row.stride - 1, row.stride), floor_divided(last, row.stride) + 1}.within(
+        row.out_h);
+}
+
+// Until a layer's turn comes, its fields hold the wanted rows of its output.
+void want_output(network_layer &row, const Range &rows)
+{
+    row.first_row = std::min(row.first_row, rows.first);
+    row.end_row = std::max(row.end_row, rows.end);
+}
+
 } // namespace
+
+void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last)
+{
+    const ptrdiff_t mask = n_layers - 1, depth = mask / 2;
+    for (ptrdiff_t i = 0; i < mask; i++) {
+        layers[i].first_row = std::max(layers[i].h, layers[i].out_h); // none
+        layers[i].end_row = 0;
+    }
+    layers[mask].first_row = first;
+    layers[mask].end_row = last;
+    for (ptrdiff_t i = mask; i >= 0; i--) {
+        network_layer &row = layers[i];
+        const Range computed = computed_rows(row, {row.first_row, row.end_row});
+        row.first_row = computed.first;
+        row.end_row = computed.end;
+        if (i == 0)
+            break;
+        const Range input = input_rows(row, computed);
+        want_output(layers[i - 1], input);
+        // Beside the layer before stands the encoder's of the same size. (What is deeper wants these rows, too.)
+        if (row.op == OP_TRANSPCONV)
+            want_output(layers[mask - 1 - i], input);
+    }
+}
 
 void run_network(const network_task *task, reference_layer reference)
 {

@@ -47,6 +47,8 @@ struct network_layer {
     long long sums;              /* reference OP_TRANSPCONV: [h, w, c] accumulator */
     long long cols, chunk;       /* columns of `chunk` pixels (OP_TRANSPCONV: rows); scratch of fast kernels */
     long long weights, bias, scale, shift;
+    /* Rows of the grid (out_h of them) that are wanted, see want_frames; end_row 0: all. */
+    long long first_row, end_row;
 };
 
 struct network_task {
@@ -56,7 +58,7 @@ struct network_task {
     const float *weights;
     float *workspace;
     const float *input; /* [T, F, 2] */
-    float *output;      /* the same */
+    float *output;      /* the same; of a narrowed table its rows alone, the first one here */
     int logits;
     double *profile; /* NULL, or [n_layers][stages] seconds; strips count for their first layer */
     ptrdiff_t stages, fast_stage;
@@ -66,6 +68,11 @@ typedef void (*reference_layer)(const struct network_task *task, ptrdiff_t index
 
 /* reference: NULL where no layer is METHOD_REFERENCE. */
 void run_network(const struct network_task *task, reference_layer reference);
+
+/* Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these
+ * depend on, in whole tiles. The wanted frames keep their bits; of the others' buffers anything may be left. A
+ * narrowed table can be narrowed anew. Tables are U-Nets: n convolutions, n transposed ones, the mask. */
+void want_frames(struct network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last);
 
 #ifdef __cplusplus
 }

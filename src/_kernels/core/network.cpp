@@ -624,11 +624,14 @@ private:
                 continue;
             network_layer &row = table_.rows[layer];
             scratch.begin();
-            if (method_tile(plan_.methods[layer]))
+            if (method_tile(plan_.methods[layer])) {
                 scratch.take(row.cols, winograd_floats(layer));
-            else
-                scratch.take(row.cols, row.chunk * row.kernel * row.kernel * row.c *
-                                           (row.op == OP_TRANSPCONV ? row.out_w : 1));
+                continue;
+            }
+            long long floats = row.kernel * row.kernel * row.c * (row.op == OP_TRANSPCONV ? row.out_w : 1);
+            if (row.op == OP_MASK) // with want_frames its products, too
+                floats += row.out_c;
+            scratch.take(row.cols, row.chunk * floats);
         }
         scratch.move(arena_.take(scratch.size()));
     }
@@ -676,6 +679,7 @@ constexpr Field fields[] = {
     FIELD(normed), FIELD(normed_ld), FIELD(normed_row),
     FIELD(sums), FIELD(cols), FIELD(chunk),
     FIELD(weights), FIELD(bias), FIELD(scale), FIELD(shift),
+    FIELD(first_row), FIELD(end_row),
 };
 #undef FIELD
 

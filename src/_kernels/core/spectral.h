@@ -42,15 +42,37 @@ public:
     // Masks the spectrum, transforms it back and adds the windowed frames to sum
     // [(frames - 1) * hop + frame_length][2]. mask [frames][f][2] for the lowest f bins,
     // extension [frames][2] for the bins above; mask == nullptr: the spectrum as it is.
-    virtual void synthesise(const float *mask, const float *extension, std::size_t f, std::size_t frames,
-                            float *sum, float *scratch) const = 0;
+    void synthesise(const float *mask, const float *extension, std::size_t f, std::size_t frames, float *sum,
+                    float *scratch) const
+    {
+        Lane lanes[frames_per_group] = {};
+        for (std::size_t t = 0; t < frames; t++)
+            lanes[t] = {mask ? mask + t * f * 2 : nullptr, mask ? extension + t * 2 : nullptr, sum + t * hop_ * 2};
+        synthesise(lanes, frames, f, scratch);
+    }
+
+    // One frame in all places of a group, to be synthesised under several masks at once (real time):
+    // samples [frame_length][2].
+    virtual void transform_one(const float *samples, float *scratch) const = 0;
+
+    // What a place of the group becomes: mask [f][2] and extension [2] (both nullptr, for all places: the
+    // spectrum as it is), sum [frame_length][2] that the frame is added to.
+    struct Lane {
+        const float *mask, *extension;
+        float *sum;
+    };
+    virtual void synthesise(const Lane *lanes, std::size_t count, std::size_t f, float *scratch) const = 0;
+
+protected:
+    explicit Stft(std::size_t hop) : hop_(hop) {}
+    const std::size_t hop_;
 };
 
 // isa: "avx512", "avx2" or "generic", as the fast kernels name them; what is not built becomes "generic".
-// window: [frame_length]; fft_length >= frame_length, a power of two. The synthesis window is
-// window * compensation (Spleeter: 2/3 for periodic Hann at 75 % overlap).
+// Windows for analysis and synthesis: [frame_length]; fft_length >= frame_length, a power of two. Spleeter:
+// periodic Hann at 75 % overlap, and 2/3 of the same.
 Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
-                const float *window, float compensation);
+                const float *analysis, const float *synthesis);
 
 // Ratio masks: mask[s][i] = (x[s][i]^p + 1e-10 / stems) / (sum_s x[s][i]^p + 1e-10), for n values of
 // each stem, `plane` floats apart in x and n in mask (Spleeter, model/__init__.py `_build_masks`).

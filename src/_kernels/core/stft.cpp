@@ -169,26 +169,40 @@ using Rows = const float *[group];
 
 class IsaStft final : public spleeterrt::Stft {
 public:
-    IsaStft(std::size_t frame_length, std::size_t hop, std::size_t fft_length, const float *window,
-            float compensation)
-        : frame_length_(frame_length), hop_(hop), length_(fft_length), bins_(fft_length / 2 + 1),
+    using Stft::synthesise;
+
+    IsaStft(std::size_t frame_length, std::size_t hop, std::size_t fft_length, const float *analysis,
+            const float *synthesis)
+        : Stft(hop), frame_length_(frame_length), length_(fft_length), bins_(fft_length / 2 + 1),
           fft_(fft_length), analysis_(frame_length), synthesis_(frame_length),
           zeros_(2 * channels * bins_ + channels * frame_length)
     {
-        std::memcpy(analysis_.data(), window, frame_length * sizeof(float));
+        std::memcpy(analysis_.data(), analysis, frame_length * sizeof(float));
         std::memset(zeros_.data(), 0, zeros_.size() * sizeof(float));
         for (std::size_t i = 0; i < frame_length; i++)
-            synthesis_[i] = window[i] * compensation / static_cast<float>(fft_length);
+            synthesis_[i] = synthesis[i] / static_cast<float>(fft_length);
     }
 
     std::size_t scratch_floats() const override { return 3 * length_ * lanes; }
 
     void transform(const float *samples, std::size_t frames, float *scratch) const override
     {
-        Vec *x = spectrum_of(scratch);
         Rows from;
         for (std::size_t t = 0; t < group; t++)
             from[t] = t < frames ? samples + t * hop_ * channels : zeros_.data();
+        transform_rows(from, scratch);
+    }
+
+    void transform_one(const float *samples, float *scratch) const override
+    {
+        const Rows from = {samples, samples, samples, samples};
+        transform_rows(from, scratch);
+    }
+
+    // The samples of every place in the group.
+    void transform_rows(const Rows &from, float *scratch) const
+    {
+        Vec *x = spectrum_of(scratch);
         std::size_t i = 0;
         for (; i + 4 <= frame_length_; i += 4) { // four samples of four frames
             Vec v[4];
@@ -260,18 +274,17 @@ public:
         }
     }
 
-    void synthesise(const float *mask, const float *extension, std::size_t f, std::size_t frames, float *sum,
-                    float *scratch) const override
+    void synthesise(const Lane *place, std::size_t count, std::size_t f, float *scratch) const override
     {
         const Vec *x = spectrum_of(scratch);
         Vec *y = masked_of(scratch);
-        if (mask) {
+        if (place[0].mask) {
             Rows masks;
             float above[lanes] = {};
             for (std::size_t t = 0; t < group; t++) {
-                masks[t] = t < frames ? mask + t * f * channels : zeros_.data();
-                for (std::size_t c = 0; c < channels && t < frames; c++)
-                    above[t * channels + c] = extension[t * channels + c];
+                masks[t] = t < count ? place[t].mask : zeros_.data();
+                for (std::size_t c = 0; c < channels && t < count; c++)
+                    above[t * channels + c] = place[t].extension[c];
             }
             std::size_t k = 0;
             for (; k + 4 <= f; k += 4) {
@@ -296,15 +309,15 @@ public:
             for (std::size_t j = 0; j < 4; j++)
                 v[j] = y[i + j] * synthesis_[i + j];
             transpose(v[0], v[1], v[2], v[3]);
-            for (std::size_t t = 0; t < frames; t++) {
-                float *out = sum + (t * hop_ + i) * channels;
+            for (std::size_t t = 0; t < count; t++) {
+                float *out = place[t].sum + i * channels;
                 store(out, load(out) + v[t]);
             }
         }
         for (; i < frame_length_; i++)
-            for (std::size_t t = 0; t < frames; t++)
+            for (std::size_t t = 0; t < count; t++)
                 for (std::size_t c = 0; c < channels; c++)
-                    sum[(t * hop_ + i) * channels + c] += y[i][t * channels + c] * synthesis_[i];
+                    place[t].sum[i * channels + c] += y[i][t * channels + c] * synthesis_[i];
     }
 
 private:
@@ -359,7 +372,7 @@ private:
 #endif
     }
 
-    std::size_t frame_length_, hop_, length_, bins_;
+    std::size_t frame_length_, length_, bins_;
     pocketfft::detail::rfftp<float> fft_; // powers of two only: no Bluestein
     Floats analysis_, synthesis_, zeros_;
 };
@@ -367,9 +380,9 @@ private:
 } // namespace
 
 spleeterrt::Stft *make_stft(std::size_t frame_length, std::size_t hop, std::size_t fft_length,
-                            const float *window, float compensation)
+                            const float *analysis, const float *synthesis)
 {
-    return new IsaStft(frame_length, hop, fft_length, window, compensation);
+    return new IsaStft(frame_length, hop, fft_length, analysis, synthesis);
 }
 
 } // namespace FAST_ISA

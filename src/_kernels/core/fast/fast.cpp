@@ -117,12 +117,14 @@ template <int m> void first_of(const fast_layer &first_layer, const fast_layer &
 {
     FirstLayer first(first_layer);
     WinogradLayer<m, false> second(second_layer);
-    for (int row = 0, done = 0; row < second.tile_rows(); row++) {
+    int done = first_layer.first_row;
+    for (int row = second.first_tile_row(); row < second.end_tile_row(); row++) {
         const int until = second.end_row(row);
         first.run(done, until);
         done = until;
         second.run_row(row);
     }
+    first.run(done, first_layer.end_row);
     end_streams();
 }
 void first(int tile, const fast_layer *first_layer, const fast_layer *second_layer)
@@ -140,7 +142,7 @@ template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, 
     WinogradLayer<m, true> d5(d5_layer);
     d5.behind = &d6;
     LastLayers last(d6, mask, d5_layer);
-    for (int row = 0; row < d5.tile_rows(); row++) {
+    for (int row = d5.first_tile_row(); row < d5.end_tile_row(); row++) {
         d5.run_row(row);
         last.run(least(2 * m * (row + 1), d6.h));
     }

@@ -26,12 +26,16 @@ struct fast_layer {
     const float *bias, *scale, *shift;
     int activation;         /* codes of elementwise.h */
     float *scratch;         /* 64-byte aligned */
+    /* Rows of the coarser grid that are wanted; the Winograd layers compute all rows of their tiles. */
+    int first_row, end_row;
 };
 
-/* The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits). */
+/* The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits).
+ * Writes its rows first_row ... end_row - 1, the first one at `out`. */
 struct fast_mask {
     const float *weights, *bias, *input;
     float *out;
+    int first_row, end_row;
 };
 
 struct fast_kernels {
@@ -49,7 +53,7 @@ struct fast_kernels {
     void (*matrices)(int tile, double *data, double *output, double *filter, double *float_filter);
 
     /* e1 [h, w, 2] -> [h / 2, w / 2, 16 k] in the rows that a second layer, a Winograd one, asks for.
-     * first->normed is a ring of `first_ring_rows` rows, second->src the same. */
+     * first->normed is a ring of `first_ring_rows` rows, second->src the same. first's rows include these. */
     int (*first_ring_rows)(int tile);
     size_t (*first_weight_floats)(int out_c);
     void (*first_prepare)(int out_c, const float *kernel, float *weights);
@@ -57,7 +61,7 @@ struct fast_kernels {
     void (*first)(int tile, const struct fast_layer *first, const struct fast_layer *second);
 
     /* d6 [h, w, 16 k] -> [2 h, 2 w, 1] and the mask, in the rows that d5 (a Winograd layer) has finished. d5->dst is
-     * a ring of `last_ring_rows` rows; d6->src is the skip. */
+     * a ring of `last_ring_rows` rows; d6->src is the skip. d5's rows must do for d6's, those for the mask's. */
     int (*last_ring_rows)(int tile);
     size_t (*last_weight_floats)(int in_c);
     void (*last_prepare)(int in_c, const float *kernel, float *weights);

@@ -21,7 +21,7 @@ class FirstLayer {
     float *const planes;     // [16][margin, stride, margin]: sample s of every tile
     float *const ring;       // [slots][2][values][stride]
     float *const zeros;      // one such row
-    int next = 0;            // first row that is not in the ring
+    int next;                // first row that is not in the ring
 
     static int padded(int w) { return (w / 8 + block - 1) / block * block; }
     static constexpr int margin = block;
@@ -36,7 +36,8 @@ public:
 
     explicit FirstLayer(const fast_layer &layer)
         : l(layer), tiles(layer.w / 8), stride(padded(layer.w)), planes(layer.scratch),
-          ring(planes + (ptrdiff_t)samples * (stride + 2 * margin)), zeros(ring + slots * row_floats())
+          ring(planes + (ptrdiff_t)samples * (stride + 2 * margin)), zeros(ring + slots * row_floats()),
+          next(most(2 * layer.first_row - 1, 0))
     {
         memset(planes, 0, (size_t)samples * (stride + 2 * margin) * sizeof(float));
         memset(zeros, 0, row_floats() * sizeof(float));

@@ -28,7 +28,7 @@ class LastLayers {
     float *transformed; // [kept][groups][in_c][n][lanes]
     float *rows;        // [slots][out_stride], rows of d6
     float *zeros;       // a zero row of either kind
-    int next_row = 0, next_mask = 0;
+    int next_row, next_mask;
 
     static int groups_of(int w) { return (w / 4 + lanes - 1) / lanes; }
     static int out_stride_of(int w) { return groups_of(w) * lanes * 8 + 2 * margin; }
@@ -51,7 +51,8 @@ public:
         : l(layer), mask(mask_layer), d5(layer_before), skip_c(layer.in_c - layer_before.out_c),
           groups(groups_of(layer.w)), out_stride(out_stride_of(layer.w)), planes(layer.scratch),
           transformed(planes + planes_floats(layer.w)), rows(transformed + kept * row_floats(layer.w, layer.in_c)),
-          zeros(rows + (ptrdiff_t)slots * out_stride)
+          zeros(rows + (ptrdiff_t)slots * out_stride), next_row(most(layer.first_row - 1, 0)),
+          next_mask(mask_layer.first_row)
     {
         memset(planes, 0, planes_floats(l.w) * sizeof(float));
         memset(rows, 0, ((size_t)slots * out_stride + zero_floats(l.w, l.in_c)) * sizeof(float));
@@ -78,16 +79,18 @@ public:
                             }
     }
 
-    // Takes d6's input rows up to `until`, which must be in the strip; writes all rows of the mask that they finish.
+    // Takes d6's input rows up to `until`, which must be in the strip; writes all wanted rows of the mask that they
+    // finish.
     void run(int until)
     {
+        until = least(until, least(l.end_row + 1, l.h));
         for (; next_row < until; next_row++) {
             transform_row(next_row);
-            if (next_row > 0)
+            if (next_row > l.first_row)
                 finish_row(next_row - 1);
             masks(2 * next_row - 3);
         }
-        if (until == l.h) {
+        if (until == l.h && until == l.end_row) { // the last row: none is behind it
             finish_row(l.h - 1);
             masks(2 * l.h);
         }
@@ -260,6 +263,7 @@ private:
     // The mask's rows up to `until`, whose d6 rows (up to until + 2) are there.
     __attribute__((noinline)) void masks(int until)
     {
+        until = least(until, mask.end_row);
         for (; next_mask < until; next_mask++)
             if (mask.input)
                 mask_row<true>(next_mask);
@@ -275,7 +279,7 @@ private:
             const int from = y - 3 + 2 * k;
             taps[k] = (from < 0 || from >= 2 * l.h ? zeros + margin : d6_row(from)) - 3;
         }
-        const ptrdiff_t first = (ptrdiff_t)y * 2 * l.w * 2;
+        const ptrdiff_t row = 2 * l.w * 2, first = y * row, first_out = (y - mask.first_row) * row;
         const bool past_caches = (uintptr_t)mask.out % vector_bytes == 0;
         for (int x = 0; x < 2 * l.w; x += width) {
             Vec sum[2][count];
@@ -294,18 +298,19 @@ private:
                     }
 #pragma GCC unroll 2
             for (int g = 0; g < count; g++) {
-                const ptrdiff_t at = first + (x + g * lanes) * 2;
+                const ptrdiff_t at = (x + g * lanes) * 2;
+                float *out = mask.out + first_out + at;
                 Vec low = zip_low(sum[0][g], sum[1][g]), high = zip_high(sum[0][g], sum[1][g]);
                 if (times_input) {
-                    low = sigmoid(low) * load(mask.input + at);
-                    high = sigmoid(high) * load(mask.input + at + lanes);
+                    low = sigmoid(low) * load(mask.input + first + at);
+                    high = sigmoid(high) * load(mask.input + first + at + lanes);
                 }
                 if (past_caches) {
-                    stream(mask.out + at, low);
-                    stream(mask.out + at + lanes, high);
+                    stream(out, low);
+                    stream(out + lanes, high);
                 } else {
-                    store(mask.out + at, low);
-                    store(mask.out + at + lanes, high);
+                    store(out, low);
+                    store(out + lanes, high);
                 }
             }
         }

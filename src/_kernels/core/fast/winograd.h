@@ -113,8 +113,9 @@ public:
         source = {l.src, l.scratch, l.src_row, l.h, l.src_ring};
     }
 
-    int tile_rows() const { return (grid_h + m - 1) / m; }
-    int tiles() const { return tile_rows() * tiles_w; }
+    // The rows of tiles that are wanted.
+    int first_tile_row() const { return l.first_row / m; }
+    int end_tile_row() const { return (l.end_row + m - 1) / m; }
     int first_row(int tile_row) const { return P::step * tile_row - 1; } // of the patches
     int end_row(int tile_row) const { return least(first_row(tile_row) + P::size, l.h); }
 
@@ -125,7 +126,7 @@ public:
             pass(first, least(at.tiles_per_pass, last - first), last);
     }
     void run_row(int tile_row) { run(tile_row * tiles_w, (tile_row + 1) * tiles_w); }
-    void run_all() { run(0, tiles()); }
+    void run_all() { run(first_tile_row() * tiles_w, end_tile_row() * tiles_w); }
 
     // The tiles of one strip: neighbours in a row, at most `most` from tile t of a pass that has `count`.
     int strip(int first, int t, int count, int most) const

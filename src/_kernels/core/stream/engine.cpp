@@ -1,0 +1,874 @@
+#include "engine.h"
+
+#include "../clock.h"
+#include "../elementwise.h"
+#include "windows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <system_error>
+
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(_WIN32)
+#include <malloc.h>
+#endif
+
+namespace spleeterrt {
+namespace {
+
+constexpr std::size_t channels = 2;
+constexpr std::size_t fade_frames = 8;      // from held masks to the mix
+constexpr std::size_t resampled_chunk = 64; // samples of output at a time
+constexpr float absurd = 1e15f;             // the squares of louder signals' spectra leave float32
+constexpr float inaudible = 1e-30f;         // below, arithmetic is slow (denormal numbers)
+constexpr double smoothing = 0.1;           // of the latest value in running means
+
+constexpr auto relaxed = std::memory_order_relaxed;
+
+float *aligned_zeros(std::size_t floats)
+{
+    const std::size_t bytes = (std::max<std::size_t>(floats, 1) * sizeof(float) + 63) / 64 * 64;
+#if defined(_WIN32)
+    void *memory = _aligned_malloc(bytes, 64);
+#else
+    void *memory = nullptr;
+    if (posix_memalign(&memory, 64, bytes) != 0)
+        memory = nullptr;
+#endif
+    if (!memory)
+        throw std::bad_alloc();
+    std::memset(memory, 0, bytes); // touched here, not in the audio callback
+    return static_cast<float *>(memory);
+}
+
+void aligned_free(float *memory)
+{
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    std::free(memory);
+#endif
+}
+
+std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return -floor_div(-a, b); }
+
+std::size_t synthesis_of(const StreamOptions &o) { return o.synthesis ? o.synthesis : o.frame_length; }
+std::size_t budget_of(const StreamOptions &o) { return o.budget ? o.budget : o.hop_frames * o.frame_step; }
+bool resamples(const StreamOptions &o) { return o.sample_rate != o.model_rate; }
+std::size_t largest_block(const StreamOptions &o) { return o.block ? o.block : o.max_block; }
+
+// Whether frames and deadlines fall on the borders of the host's blocks.
+bool fixed_block(const StreamOptions &o)
+{
+    return o.block && !resamples(o) && o.frame_step % o.block == 0 && (o.hold || budget_of(o) % o.block == 0);
+}
+
+// The most samples at the model's rate that a block becomes.
+std::size_t model_block(const StreamOptions &o)
+{
+    if (!resamples(o))
+        return largest_block(o);
+    const double rate = static_cast<double>(o.model_rate) / o.sample_rate;
+    return static_cast<std::size_t>(std::ceil(static_cast<double>(largest_block(o)) * rate)) + 1;
+}
+
+// Latency between the resamplers, if any. A sample leaves when the first frame that contains it has its mask:
+// the frame is complete synthesis - 1 samples after it; the run that gives the mask begins up to
+// hop_frames + lookahead - 1 frames later and has `budget` samples. A run begins late by up to a block.
+std::size_t core_latency(const StreamOptions &o)
+{
+    std::size_t latency = synthesis_of(o) - 1;
+    if (!o.hold)
+        latency += (o.hop_frames + o.lookahead - 1) * o.frame_step + budget_of(o);
+    if (fixed_block(o))
+        return latency - (o.block - 1);
+    return o.hold ? latency : latency + model_block(o) - 1;
+}
+
+template <typename T> void raise_to(std::atomic<T> &most, T value)
+{
+    T seen = most.load(relaxed);
+    while (value > seen && !most.compare_exchange_weak(seen, value, relaxed)) {
+    }
+}
+
+} // namespace
+
+std::string check_stream(const StreamOptions &o, std::size_t stems)
+{
+    const auto number = [](double value) {
+        char text[32];
+        std::snprintf(text, sizeof text, "%.15g", value);
+        return std::string(text);
+    };
+    const auto range = [&](const char *name, double least, double most, double value) {
+        return std::string(name) + ": expected " + number(least) + " to " + number(most) + ", got " + number(value);
+    };
+    const double step = static_cast<double>(o.frame_step);
+    if (o.frames < 64 || o.frames > 512 || o.frames % 64)
+        return "frames: expected a multiple of 64 from 64 to 512, got " + number(static_cast<double>(o.frames));
+    if (o.bins < 64 || o.bins > o.fft_length / 2 || o.bins % 64)
+        return "bins: expected a multiple of 64 from 64 to " + number(static_cast<double>(o.fft_length / 2)) + ", got " +
+               number(static_cast<double>(o.bins));
+    if (o.hop_frames < 1 || o.hop_frames > o.frames)
+        return range("hop_frames", 1, static_cast<double>(o.frames), static_cast<double>(o.hop_frames));
+    if (o.lookahead > o.frames - o.hop_frames)
+        return range("lookahead", 0, static_cast<double>(o.frames - o.hop_frames), static_cast<double>(o.lookahead));
+    if (o.hold && (o.lookahead || o.crossfade))
+        return "hold: the newest mask goes to the newest frame, so lookahead and crossfade are 0";
+    if (o.crossfade > o.hop_frames)
+        return range("crossfade", 0, static_cast<double>(o.hop_frames), static_cast<double>(o.crossfade));
+    // Shorter ones would amplify what is near the end of the frame, where the analysis window vanishes.
+    if (4 * synthesis_of(o) < 5 * o.frame_step || synthesis_of(o) > o.frame_length)
+        return range("window", std::ceil(1.25 * step), static_cast<double>(o.frame_length),
+                     static_cast<double>(o.synthesis));
+    if (budget_of(o) > o.hop_frames * o.frame_step)
+        return range("budget", 1, static_cast<double>(o.hop_frames) * step, static_cast<double>(o.budget));
+    if (largest_block(o) < 1 || largest_block(o) > (1u << 20))
+        return range(o.block ? "block" : "max_block", 1, 1 << 20, static_cast<double>(largest_block(o)));
+    if (o.sample_rate < 1000 || !ResamplerFilter::possible(o.sample_rate, o.model_rate) ||
+        !ResamplerFilter::possible(o.model_rate, o.sample_rate))
+        return "sample_rate: " + number(o.sample_rate) + " Hz has no simple ratio to the model's " +
+               number(o.model_rate) + " Hz; common rates are 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000";
+    if (o.threads < 1 || o.threads > 256)
+        return range("threads", 1, 256, static_cast<double>(o.threads));
+    if (o.cover >= stems)
+        return range("cover", 0, static_cast<double>(stems) - 1, static_cast<double>(o.cover));
+    return "";
+}
+
+std::size_t stream_latency(const StreamOptions &o)
+{
+    const std::size_t core = core_latency(o);
+    if (!resamples(o))
+        return core;
+    const double ratio = static_cast<double>(o.sample_rate) / o.model_rate;
+    const double up = ResamplerFilter::least_delay(o.model_rate, o.sample_rate);
+    const double down = ResamplerFilter::least_delay(o.sample_rate, o.model_rate);
+    return static_cast<std::size_t>(std::ceil(ratio * (up + static_cast<double>(core)) + down));
+}
+
+StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &options)
+    : network_(network), options_(options)
+{
+    StreamOptions &o = options_;
+    o.synthesis = synthesis_of(options);
+    o.budget = budget_of(options);
+    const std::size_t stems = network.stems, values = o.bins * channels;
+    // Only the frames that are kept are computed.
+    layers_.assign(network.layers, network.layers + network.n_layers);
+    first_row_ = o.frames - o.lookahead - o.hop_frames;
+    rows_ = std::min(o.hop_frames + o.crossfade, o.frames - first_row_);
+    if (o.hold) {
+        first_row_ = o.frames - 1;
+        rows_ = 1;
+    }
+    want_frames(layers_.data(), static_cast<std::ptrdiff_t>(layers_.size()), static_cast<std::ptrdiff_t>(first_row_),
+                static_cast<std::ptrdiff_t>(first_row_ + rows_));
+    latency_ = stream_latency(o);
+    core_latency_ = core_latency(o);
+    most_ = spleeterrt::largest_block(o);
+    fixed_ = fixed_block(o);
+    ramp_ = std::max<std::size_t>(1, static_cast<std::size_t>(o.ramp_seconds * o.sample_rate));
+    hold_frames_ = static_cast<std::size_t>(
+        std::ceil(o.hold_seconds * o.model_rate / static_cast<double>(o.frame_step)));
+
+    const Windows windows = stream_windows(o.frame_length, o.frame_step, o.synthesis);
+    const auto stft = [&](const std::vector<float> &analysis) {
+        return make_stft(o.isa, o.frame_length, o.frame_step, o.fft_length, analysis.data(), windows.synthesis.data());
+    };
+    heard_.reset(stft(windows.heard));
+    masked_.reset(stft(windows.analysis));
+    if (resamples(o)) {
+        down_filter_.reset(new ResamplerFilter(o.sample_rate, o.model_rate));
+        const double ratio = static_cast<double>(o.sample_rate) / o.model_rate;
+        const double up = (static_cast<double>(latency_) - down_filter_->delay()) / ratio -
+                          static_cast<double>(core_latency_);
+        up_filter_.reset(new ResamplerFilter(o.model_rate, o.sample_rate,
+                                             up - ResamplerFilter::least_delay(o.model_rate, o.sample_rate)));
+        down_.reset(new Resampler(*down_filter_));
+        for (std::size_t s = 0; s < stems; s++)
+            up_.emplace_back(*up_filter_);
+        out_.resize(stems * resampled_chunk * channels);
+    }
+
+    // Runs that are begun and not yet heard to their end, one that came too late, one to fade from.
+    const std::size_t period = o.hop_frames * o.frame_step, block = model_block(o);
+    const std::size_t alive = o.hold ? o.budget + period : core_latency_ - o.synthesis - o.lookahead * o.frame_step;
+    n_slots_ = (alive + block) / period + 2 + (o.crossfade ? 1 : 0);
+
+    try {
+        const auto take = [&](std::size_t floats) {
+            blocks_.push_back(nullptr);
+            return blocks_.back() = aligned_zeros(floats);
+        };
+        ring_samples_ = core_latency_ + block + 2 * o.frame_length + o.frame_step;
+        ring_ = take(ring_samples_ * channels);
+        magnitudes_ = take(o.frames * values);
+        frame_ = take(o.frame_length * channels);
+        scratch_ = take(std::max(heard_->scratch_floats(), masked_->scratch_floats()));
+        masks_ = take(stems * values);
+        held_ = take(stems * values);
+        other_ = take(stems * values);
+        extensions_ = take(stems * channels);
+        sums_ = take(stems * o.frame_length * channels);
+        ready_ = take(stems * o.frame_step * channels);
+        zeros_ = take(o.frame_step * channels);
+        held_extensions_ = take(stems * channels);
+        gains_.reset(new Gain[stems]);
+        sources_.resize(stems);
+        slots_.reset(new Slot[n_slots_]);
+        for (std::size_t i = 0; i < n_slots_; i++) {
+            slots_[i].window = take(o.frames * values);
+            slots_[i].estimates = take(stems * rows_ * values);
+        }
+        workers_.reset(new Worker[o.threads]);
+        for (std::size_t i = 0; i < o.threads; i++) {
+            workers_[i].workspace = take(network.workspace_floats);
+        }
+        start();
+        for (std::size_t i = 0; i < o.threads; i++)
+            workers_[i].thread = std::thread([this, i] { work(workers_[i]); });
+    } catch (...) {
+        shut_down();
+        throw;
+    }
+}
+
+StreamEngine::~StreamEngine() { shut_down(); }
+
+void StreamEngine::shut_down()
+{
+    stop_.store(true);
+    pause(false);
+    for (std::size_t i = 0; workers_ && i < options_.threads; i++)
+        tasks_.post();
+    for (std::size_t i = 0; workers_ && i < options_.threads; i++)
+        if (workers_[i].thread.joinable())
+            workers_[i].thread.join();
+    for (float *block : blocks_)
+        aligned_free(block);
+    blocks_.clear();
+}
+
+// --- the signal, in the caller's thread ------------------------------------------------------
+
+void StreamEngine::start()
+{
+    const std::size_t stems = network_.stems, values = options_.bins * channels;
+    received_ = frames_ = 0;
+    emitted_ = -static_cast<std::int64_t>(core_latency_);
+    // Frames before the first one are silent; so is all of frame 0.
+    const std::int64_t window = static_cast<std::int64_t>(options_.synthesis);
+    synthesised_ = std::max<std::int64_t>(0, ceil_div(emitted_ + window, static_cast<std::int64_t>(options_.frame_step)));
+    std::memset(magnitudes_, 0, options_.frames * values * sizeof(float));
+    std::memset(sums_, 0, stems * options_.frame_length * channels * sizeof(float));
+    // The masks of silence.
+    std::fill(masks_, masks_ + stems * values, 1.0f / static_cast<float>(stems));
+    std::fill(extensions_, extensions_ + stems * channels, options_.average ? 1.0f / static_cast<float>(stems) : 0.0f);
+    covered_in_a_row_ = 0;
+    last_used_ = last_counted_ = -1;
+    if (down_) {
+        down_->reset();
+        for (Resampler &up : up_)
+            up.reset();
+    }
+    for (std::size_t s = 0; s < stems; s++) {
+        gains_[s].goal = gains_[s].target.load(relaxed);
+        gains_[s].done = ramp_;
+    }
+    finish_frame();
+}
+
+void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, const StreamOutput &mix, std::size_t count)
+{
+    if (count == 0)
+        return;
+    const double begun = seconds();
+    waiting_ = !options_.realtime;
+    run_block(in, count, outs, mix, count);
+    const double took = seconds() - begun;
+    const double load = took * options_.sample_rate / static_cast<double>(count);
+    process_seconds_.store(process_seconds_.load(relaxed) * (1 - smoothing) + took * smoothing, relaxed);
+    process_load_.store(process_load_.load(relaxed) * (1 - smoothing) + load * smoothing, relaxed);
+    raise_to(worst_process_, took);
+}
+
+void StreamEngine::run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs,
+                             const StreamOutput &mix, std::size_t out_count)
+{
+    take(in, count);
+    for (std::size_t s = 0; s < network_.stems; s++) {
+        Gain &gain = gains_[s];
+        const float target = gain.target.load(relaxed);
+        if (target != gain.goal) {
+            gain.from = gain_at(gain, 0);
+            gain.goal = target;
+            gain.done = 0;
+        }
+    }
+    const std::size_t step = options_.frame_step;
+    for (std::size_t at = 0; at < out_count;) {
+        std::size_t n;
+        if (up_filter_) {
+            n = std::min(out_count - at, resampled_chunk);
+            for (std::size_t i = 0; i < n; i++)
+                next_resampled(i);
+            for (std::size_t s = 0; s < network_.stems; s++)
+                sources_[s] = out_.data() + s * resampled_chunk * channels;
+        } else {
+            n = std::min(out_count - at, advance());
+            for (std::size_t s = 0; s < network_.stems; s++)
+                sources_[s] = emitted_ < 0 ? zeros_ : ready_ + (s * step + ready_at()) * channels;
+            emitted_ += static_cast<std::int64_t>(n);
+        }
+        write(outs, mix, at, n);
+        at += n;
+    }
+}
+
+void StreamEngine::take(const StreamInput &in, std::size_t count)
+{
+    std::uint64_t repaired = 0;
+    for (std::size_t i = 0; i < count; i++) {
+        float x[channels];
+        for (std::size_t c = 0; c < channels; c++) {
+            x[c] = in.channel[c][static_cast<std::ptrdiff_t>(i) * in.stride];
+            const float size = std::fabs(x[c]);
+            if (!(size < absurd)) {
+                x[c] = 0.0f;
+                repaired++;
+            } else if (size < inaudible) {
+                x[c] = 0.0f;
+            }
+        }
+        if (down_) {
+            down_->push(x[0], x[1]);
+            while (down_->ready()) {
+                down_->next(x[0], x[1]);
+                append(x[0], x[1]);
+            }
+        } else {
+            append(x[0], x[1]);
+        }
+    }
+    if (repaired)
+        repaired_.fetch_add(repaired, relaxed);
+}
+
+void StreamEngine::append(float left, float right)
+{
+    float *at = ring_ + static_cast<std::size_t>(received_) % ring_samples_ * channels;
+    at[0] = left;
+    at[1] = right;
+    received_++;
+    if (received_ == frames_ * static_cast<std::int64_t>(options_.frame_step))
+        finish_frame();
+}
+
+// Copies a frame out of the ring; the signal begins with silence.
+void StreamEngine::gather(std::int64_t frame)
+{
+    const std::int64_t length = static_cast<std::int64_t>(options_.frame_length);
+    const std::int64_t first = frame * static_cast<std::int64_t>(options_.frame_step) - length;
+    const std::int64_t silent = std::min(length, std::max<std::int64_t>(0, -first));
+    std::memset(frame_, 0, static_cast<std::size_t>(silent) * channels * sizeof(float));
+    std::size_t to = static_cast<std::size_t>(silent);
+    while (to < options_.frame_length) {
+        const std::size_t at = static_cast<std::size_t>(first + static_cast<std::int64_t>(to)) % ring_samples_;
+        const std::size_t n = std::min(options_.frame_length - to, ring_samples_ - at);
+        std::memcpy(frame_ + to * channels, ring_ + at * channels, n * channels * sizeof(float));
+        to += n;
+    }
+}
+
+void StreamEngine::finish_frame()
+{
+    const std::int64_t frame = frames_++;
+    float *row = magnitudes_ + static_cast<std::size_t>(frame) % options_.frames * options_.bins * channels;
+    gather(frame);
+    heard_->transform_one(frame_, scratch_);
+    heard_->magnitude(1, row, options_.bins, scratch_);
+    const std::int64_t hop = static_cast<std::int64_t>(options_.hop_frames);
+    // A run whose frames all lie before the signal is not needed.
+    if (frames_ % hop == 0 && frames_ > static_cast<std::int64_t>(options_.lookahead))
+        submit(frames_ / hop - 1);
+}
+
+void StreamEngine::submit(std::int64_t run)
+{
+    Slot *slot = nullptr;
+    for (std::size_t i = 0; i < n_slots_ && !slot; i++)
+        if (slots_[i].state.load(std::memory_order_acquire) == Free)
+            slot = &slots_[i];
+    if (!slot) { // all hold runs that are far too late
+        dropped_.fetch_add(1, relaxed);
+        return;
+    }
+    const std::size_t row = options_.bins * channels;
+    const std::size_t oldest = static_cast<std::size_t>(frames_) % options_.frames;
+    const std::size_t rest = options_.frames - oldest;
+    std::memcpy(slot->window, magnitudes_ + oldest * row, rest * row * sizeof(float));
+    std::memcpy(slot->window + rest * row, magnitudes_, oldest * row * sizeof(float));
+    slot->run.store(run, relaxed);
+    slot->begun.store(seconds(), relaxed);
+    slot->left.store(network_.stems, relaxed);
+    slot->state.store(Pending, std::memory_order_release);
+    for (std::size_t i = 0; i < std::min(network_.stems, options_.threads); i++)
+        tasks_.post();
+}
+
+// --- stems, in the caller's thread -----------------------------------------------------------
+
+// Makes the sample at emitted_ ready; how many are, from there on.
+std::size_t StreamEngine::advance()
+{
+    const std::int64_t step = static_cast<std::int64_t>(options_.frame_step);
+    const std::int64_t window = static_cast<std::int64_t>(options_.synthesis);
+    while (emitted_ >= synthesised_ * step - window)
+        synthesise_frame();
+    const std::int64_t n = std::min(synthesised_ * step - window - emitted_, step);
+    return static_cast<std::size_t>(emitted_ < 0 ? std::min(n, -emitted_) : n);
+}
+
+// Where the sample at emitted_ lies in ready_. What leaks before the beginning of the signal is not there: it is cut
+// off, as offline.
+std::size_t StreamEngine::ready_at() const
+{
+    const std::int64_t step = static_cast<std::int64_t>(options_.frame_step);
+    return static_cast<std::size_t>(emitted_ + static_cast<std::int64_t>(options_.synthesis) - (synthesised_ - 1) * step);
+}
+
+void StreamEngine::next_resampled(std::size_t at)
+{
+    while (!up_[0].ready()) {
+        const std::size_t step = options_.frame_step;
+        advance();
+        for (std::size_t s = 0; s < network_.stems; s++) {
+            const float *x = emitted_ < 0 ? zeros_ : ready_ + (s * step + ready_at()) * channels;
+            up_[s].push(x[0], x[1]);
+        }
+        emitted_++;
+    }
+    for (std::size_t s = 0; s < network_.stems; s++) {
+        float *y = out_.data() + (s * resampled_chunk + at) * channels;
+        up_[s].next(y[0], y[1]);
+    }
+}
+
+void StreamEngine::synthesise_frame()
+{
+    const std::size_t stems = network_.stems, values = options_.bins * channels;
+    const std::size_t length = options_.frame_length, step = options_.frame_step;
+    const std::int64_t frame = synthesised_;
+    choose_masks(frame);
+    gather(frame);
+    masked_->transform_one(frame_, scratch_);
+    for (std::size_t first = 0; first < stems; first += Stft::frames_per_group) {
+        const std::size_t count = std::min(Stft::frames_per_group, stems - first);
+        Stft::Lane lanes[Stft::frames_per_group] = {};
+        for (std::size_t k = 0; k < count; k++) {
+            const std::size_t s = first + k;
+            lanes[k] = {masks_ + s * values, extensions_ + s * channels, sums_ + s * length * channels};
+        }
+        masked_->synthesise(lanes, count, options_.bins, scratch_);
+    }
+    const std::size_t skip = length - options_.synthesis;
+    for (std::size_t s = 0; s < stems; s++) {
+        float *sum = sums_ + s * length * channels, *ready = ready_ + s * step * channels;
+        std::memcpy(ready, sum + skip * channels, step * channels * sizeof(float));
+        std::memmove(sum, sum + step * channels, (length - step) * channels * sizeof(float));
+        std::memset(sum + (length - step) * channels, 0, step * channels * sizeof(float));
+    }
+    synthesised_++;
+}
+
+// The run that gives a frame its masks (hold: the newest that has had its time when the frame comes); negative: none.
+std::int64_t StreamEngine::due_run(std::int64_t frame) const
+{
+    const std::int64_t hop = static_cast<std::int64_t>(options_.hop_frames);
+    if (!options_.hold)
+        return floor_div(frame + static_cast<std::int64_t>(options_.lookahead), hop);
+    const std::int64_t lag = ceil_div(static_cast<std::int64_t>(options_.budget), static_cast<std::int64_t>(options_.frame_step));
+    return std::max<std::int64_t>(-1, floor_div(frame + 1 - lag, hop) - 1);
+}
+
+void StreamEngine::choose_masks(std::int64_t frame)
+{
+    const std::int64_t run = due_run(frame);
+    if (options_.hold && run <= last_used_ && (waiting_ || !newest_done(last_used_ + 1)))
+        return; // still the newest
+    Slot *slot = nullptr;
+    std::size_t row = rows_ - 1;
+    if (options_.hold && !waiting_) {
+        slot = newest_done(last_used_ + 1);
+    } else {
+        slot = await(run);
+        if (!options_.hold)
+            row = static_cast<std::size_t>(frame + static_cast<std::int64_t>(options_.lookahead) -
+                                           run * static_cast<std::int64_t>(options_.hop_frames));
+    }
+    const std::int64_t used = slot ? slot->run.load(relaxed) : -1;
+    if (used < run && run > last_counted_) {
+        last_counted_ = run;
+        underruns_.fetch_add(1, relaxed);
+    }
+    if (used >= run) {
+        masks_of(*slot, row, masks_);
+        if (row < options_.crossfade)
+            fade_in(run, row);
+        extend();
+        covered_in_a_row_ = 0;
+        last_used_ = used;
+    } else {
+        cover();
+    }
+    release(options_.crossfade && used >= run ? run - 1 : std::max(run, options_.hold ? last_used_ : run));
+}
+
+StreamEngine::Slot *StreamEngine::find(std::int64_t run)
+{
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        Slot &slot = slots_[i];
+        if (slot.state.load(std::memory_order_acquire) != Free && slot.run.load(relaxed) == run)
+            return &slot;
+    }
+    return nullptr;
+}
+
+StreamEngine::Slot *StreamEngine::newest_done(std::int64_t from)
+{
+    Slot *newest = nullptr;
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        Slot &slot = slots_[i];
+        if (slot.state.load(std::memory_order_acquire) != Done || slot.run.load(relaxed) < from)
+            continue;
+        if (!newest || slot.run.load(relaxed) > newest->run.load(relaxed))
+            newest = &slot;
+    }
+    return newest;
+}
+
+// A run that is ready; in real time nullptr if it is not.
+StreamEngine::Slot *StreamEngine::await(std::int64_t run)
+{
+    Slot *slot = find(run);
+    if (!slot)
+        return nullptr;
+    const auto done = [&] { return slot->state.load(std::memory_order_acquire) == Done; };
+    if (!done() && waiting_)
+        wait_for(done);
+    return done() ? slot : nullptr;
+}
+
+template <typename Condition> void StreamEngine::wait_for(Condition condition)
+{
+    std::unique_lock<std::mutex> lock(finished_mutex_);
+    finished_.wait(lock, condition);
+}
+
+void StreamEngine::masks_of(const Slot &slot, std::size_t row, float *masks)
+{
+    const std::size_t values = options_.bins * channels;
+    ratio_masks(slot.estimates + row * values, rows_ * values, network_.stems, values, options_.exponent, masks);
+}
+
+void StreamEngine::extend()
+{
+    const std::size_t values = options_.bins * channels;
+    for (std::size_t s = 0; s < network_.stems; s++) {
+        float *above = extensions_ + s * channels;
+        above[0] = above[1] = 0.0f;
+        if (options_.average)
+            mean_mask(masks_ + s * values, options_.bins, above);
+    }
+}
+
+// The first frames of a run: from what the run before says of them, or held where it says nothing.
+void StreamEngine::fade_in(std::int64_t run, std::size_t row)
+{
+    Slot *before = find(run - 1);
+    if (!before || before->state.load(std::memory_order_acquire) != Done)
+        return;
+    masks_of(*before, std::min(options_.hop_frames + row, rows_ - 1), other_);
+    const float weight = static_cast<float>(row + 1) / static_cast<float>(options_.crossfade + 1);
+    const std::size_t n = network_.stems * options_.bins * channels;
+    for (std::size_t i = 0; i < n; i++)
+        masks_[i] = other_[i] + weight * (masks_[i] - other_[i]);
+}
+
+// A frame without masks of its own.
+void StreamEngine::cover()
+{
+    covered_.fetch_add(1, relaxed);
+    // What came too late may still be newer than what is held.
+    if (Slot *late = newest_done(last_used_ + 1)) {
+        masks_of(*late, rows_ - 1, masks_);
+        extend();
+        last_used_ = late->run.load(relaxed);
+        covered_in_a_row_ = 0;
+    }
+    const std::size_t n = options_.bins * channels;
+    if (covered_in_a_row_++ == 0) {
+        std::memcpy(held_, masks_, network_.stems * n * sizeof(float));
+        std::memcpy(held_extensions_, extensions_, network_.stems * channels * sizeof(float));
+    }
+    if (covered_in_a_row_ <= hold_frames_)
+        return;
+    const std::size_t since = std::min(covered_in_a_row_ - hold_frames_, fade_frames);
+    const float weight = static_cast<float>(since) / static_cast<float>(fade_frames);
+    for (std::size_t s = 0; s < network_.stems; s++) {
+        const float goal = s == options_.cover ? 1.0f : 0.0f;
+        for (std::size_t i = s * n; i < (s + 1) * n; i++)
+            masks_[i] = held_[i] + weight * (goal - held_[i]);
+        for (std::size_t i = s * channels; i < (s + 1) * channels; i++)
+            extensions_[i] = held_extensions_[i] + weight * (goal - held_extensions_[i]);
+    }
+}
+
+// Forgets the runs before `before` that are finished or not begun.
+void StreamEngine::release(std::int64_t before)
+{
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        Slot &slot = slots_[i];
+        int state = slot.state.load(std::memory_order_acquire);
+        if (slot.run.load(relaxed) >= before)
+            continue;
+        if (state == Done)
+            slot.state.store(Free, std::memory_order_release);
+        else if (state == Pending && slot.state.compare_exchange_strong(state, Free, std::memory_order_acq_rel))
+            dropped_.fetch_add(1, relaxed);
+    }
+}
+
+// The gain of the i-th sample from here.
+float StreamEngine::gain_at(const Gain &gain, std::size_t i) const
+{
+    if (gain.done + i >= ramp_)
+        return gain.goal;
+    return gain.from + (gain.goal - gain.from) * (static_cast<float>(gain.done + i) / static_cast<float>(ramp_));
+}
+
+void StreamEngine::write(const StreamOutput *outs, const StreamOutput &mix, std::size_t at, std::size_t count)
+{
+    const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(at), n = static_cast<std::ptrdiff_t>(count);
+    for (std::size_t c = 0; c < channels; c++) {
+        float *sum = mix.channel[c] ? mix.channel[c] + first * mix.stride : nullptr;
+        for (std::ptrdiff_t i = 0; sum && i < n; i++)
+            sum[i * mix.stride] = 0.0f;
+        for (std::size_t s = 0; s < network_.stems; s++) {
+            const Gain &gain = gains_[s];
+            const bool steady = gain.done >= ramp_;
+            const float *from = sources_[s] + c;
+            float *to = outs[s].channel[c] ? outs[s].channel[c] + first * outs[s].stride : nullptr;
+            for (std::ptrdiff_t i = 0; (to || sum) && i < n; i++) {
+                float value = from[i * static_cast<std::ptrdiff_t>(channels)];
+                value *= steady ? gain.goal : gain_at(gain, static_cast<std::size_t>(i));
+                if (to)
+                    to[i * outs[s].stride] = value;
+                if (sum)
+                    sum[i * mix.stride] += value;
+            }
+        }
+    }
+    for (std::size_t s = 0; s < network_.stems; s++)
+        gains_[s].done = std::min(gains_[s].done + count, ramp_);
+}
+
+// --- between signals --------------------------------------------------------------------------
+
+void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
+{
+    static const float zero = 0.0f;
+    const StreamInput silence = {{&zero, &zero}, 0};
+    std::vector<StreamOutput> moved(outs, outs + network_.stems);
+    StreamOutput moved_mix = mix;
+    const auto move = [](StreamOutput &out, std::size_t n) {
+        for (float *&channel : out.channel)
+            if (channel)
+                channel += static_cast<std::ptrdiff_t>(n) * out.stride;
+    };
+    // Runs that are too late hold slots that are needed here.
+    for (std::size_t i = 0; i < n_slots_; i++)
+        wait_for([&] { return slots_[i].state.load(std::memory_order_acquire) != Running; });
+    release(due_run(synthesised_) - 1);
+    waiting_ = true;
+    for (std::size_t left = latency_; left > 0;) {
+        const std::size_t n = std::min(most_, left);
+        run_block(silence, fixed_ ? most_ : n, moved.data(), moved_mix, n);
+        for (StreamOutput &out : moved)
+            move(out, n);
+        move(moved_mix, n);
+        left -= n;
+    }
+    reset();
+}
+
+void StreamEngine::reset()
+{
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        Slot &slot = slots_[i];
+        int state = Pending;
+        if (!slot.state.compare_exchange_strong(state, Free, std::memory_order_acq_rel) && state == Running)
+            wait_for([&] { return slot.state.load(std::memory_order_acquire) == Done; });
+        slot.state.store(Free, std::memory_order_release);
+    }
+    start();
+}
+
+// --- from any thread --------------------------------------------------------------------------
+
+void StreamEngine::set_gain(std::size_t stem, float gain) { gains_[stem].target.store(gain, relaxed); }
+
+StreamStats StreamEngine::stats() const
+{
+    StreamStats s;
+    s.runs = runs_.load(relaxed);
+    s.underruns = underruns_.load(relaxed);
+    s.dropped = dropped_.load(relaxed);
+    s.covered_frames = covered_.load(relaxed);
+    s.repaired = repaired_.load(relaxed);
+    s.run_seconds = run_seconds_.load(relaxed);
+    s.worst_run_seconds = worst_run_.load(relaxed);
+    s.load = s.run_seconds * options_.model_rate / static_cast<double>(options_.hop_frames * options_.frame_step);
+    s.process_seconds = process_seconds_.load(relaxed);
+    s.worst_process_seconds = worst_process_.load(relaxed);
+    s.process_load = process_load_.load(relaxed);
+    return s;
+}
+
+void StreamEngine::reset_stats()
+{
+    for (auto *count : {&runs_, &underruns_, &dropped_, &covered_, &repaired_})
+        count->store(0, relaxed);
+    for (auto *value : {&worst_run_, &worst_process_})
+        value->store(0, relaxed);
+}
+
+void StreamEngine::pause(bool stop)
+{
+    {
+        std::lock_guard<std::mutex> lock(pause_mutex_);
+        paused_.store(stop);
+    }
+    pause_.notify_all();
+}
+
+bool StreamEngine::idle() const
+{
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        const int state = slots_[i].state.load(std::memory_order_acquire);
+        if (state == Pending || state == Running)
+            return false;
+    }
+    return true;
+}
+
+// --- the workers ------------------------------------------------------------------------------
+
+void StreamEngine::stand_still()
+{
+    if (!paused_.load())
+        return;
+    std::unique_lock<std::mutex> lock(pause_mutex_);
+    pause_.wait(lock, [this] { return !paused_.load(); });
+}
+
+void StreamEngine::work(Worker &worker)
+{
+#if defined(__linux__)
+    if (options_.niceness) {
+        const id_t self = static_cast<id_t>(syscall(SYS_gettid));
+        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + options_.niceness);
+    }
+#endif
+    const std::size_t row = options_.bins * channels;
+    for (;;) {
+        tasks_.wait();
+        stand_still();
+        if (stop_.load())
+            return;
+        for (std::size_t stem; Slot *slot = choose(stem);) {
+            network_task task = {};
+            task.kernels = network_.kernels;
+            task.layers = layers_.data();
+            task.n_layers = static_cast<std::ptrdiff_t>(layers_.size());
+            task.weights = network_.weights[stem];
+            task.workspace = worker.workspace;
+            task.input = slot->window;
+            task.output = slot->estimates + stem * rows_ * row;
+            task.logits = network_.softmax;
+            run_network(&task, network_.reference);
+            stand_still();
+            if (slot->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
+                finish(*slot);
+            if (stop_.load())
+                return;
+        }
+    }
+}
+
+// A network to run: the rest of a run that has begun, or else of the oldest run that waits (in hold mode, in real
+// time: of the newest). Runs that nobody needs any more are taken back by `release`.
+StreamEngine::Slot *StreamEngine::choose(std::size_t &stem)
+{
+    std::lock_guard<std::mutex> lock(choice_);
+    Slot *begun = nullptr;
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        Slot &slot = slots_[i];
+        if (slot.state.load(std::memory_order_acquire) == Running && slot.next_stem < network_.stems &&
+            (!begun || slot.run.load(relaxed) < begun->run.load(relaxed)))
+            begun = &slot;
+    }
+    if (begun) {
+        stem = begun->next_stem++;
+        return begun;
+    }
+    const bool newest = options_.hold && options_.realtime;
+    for (;;) {
+        Slot *chosen = nullptr;
+        for (std::size_t i = 0; i < n_slots_; i++) {
+            Slot &slot = slots_[i];
+            if (slot.state.load(std::memory_order_acquire) != Pending)
+                continue;
+            const std::int64_t run = slot.run.load(relaxed);
+            if (!chosen || (newest ? run > chosen->run.load(relaxed) : run < chosen->run.load(relaxed)))
+                chosen = &slot;
+        }
+        if (!chosen)
+            return nullptr;
+        int state = Pending;
+        chosen->next_stem = 1;
+        if (chosen->state.compare_exchange_strong(state, Running, std::memory_order_acq_rel)) {
+            stem = 0;
+            return chosen;
+        }
+    }
+}
+
+void StreamEngine::finish(Slot &slot)
+{
+    const std::size_t values = rows_ * options_.bins * channels;
+    if (network_.softmax)
+        softmax_mask(slot.estimates, values, network_.stems, slot.window + first_row_ * options_.bins * channels,
+                     values);
+    const double took = seconds() - slot.begun.load(relaxed);
+    const std::uint64_t before = runs_.fetch_add(1, relaxed);
+    run_seconds_.store(before ? run_seconds_.load(relaxed) * (1 - smoothing) + took * smoothing : took, relaxed);
+    raise_to(worst_run_, took);
+    slot.state.store(Done, std::memory_order_release);
+    {
+        std::lock_guard<std::mutex> lock(finished_mutex_);
+    }
+    finished_.notify_all();
+}
+
+} // namespace spleeterrt

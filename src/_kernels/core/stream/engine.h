@@ -1,0 +1,247 @@
+// Stems while the music plays: the real-time engine. Knows no Python.
+//
+//     process(block):  samples -> ring -> |STFT| of each finished frame -> window of T frames, every hop_frames
+//                                          |                                         |
+//                                          |                              workers: the networks
+//                                          v                                         |
+//     the block,       overlap-add <- masks x STFT of the frame that is due <--------+
+//     `latency` later
+//
+// Frames are numbered as offline: frame i sees the samples [i h - N, i h) (N: frame length, h: step). Run r sees
+// the frames [e - T, e), e = (r + 1) hop_frames, and gives the masks of [e - lookahead - hop_frames,
+// e - lookahead); it begins when frame e - 1 is complete, and its first frame is due `budget` samples later. With
+// hop_frames = T these are the segments of a file. In hold mode every frame is due at once, under the newest mask
+// that there is.
+//
+// The caller of `process` does all but the networks, never waits in real time, takes no lock and allocates
+// nothing. It and the workers share slots (a window, its estimates, an atomic state) and a semaphore. What is
+// late is covered: the last mask is held, later the mix goes to one stem.
+#ifndef SPLEETERRT_STREAM_ENGINE_H
+#define SPLEETERRT_STREAM_ENGINE_H
+
+#include "../executor.h"
+#include "../spectral.h"
+#include "resampler.h"
+#include "semaphore.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace spleeterrt {
+
+// The networks, lowered for T x F. Everything behind the pointers outlives the engine.
+struct StreamNetwork {
+    const fast_kernels *kernels = nullptr;
+    const network_layer *layers = nullptr;
+    std::size_t n_layers = 0, workspace_floats = 0;
+    const float *const *weights = nullptr; // [stems]
+    std::size_t stems = 0;
+    bool softmax = false;
+    reference_layer reference = nullptr;
+};
+
+struct StreamOptions {
+    // Of the model.
+    std::size_t frame_length = 4096, frame_step = 1024, fft_length = 4096;
+    unsigned model_rate = 44100;
+    float exponent = 2.0f;
+    bool average = false; // masks above F
+
+    std::size_t frames = 128, bins = 1024; // T, F
+    std::size_t hop_frames = 128, lookahead = 0;
+    bool hold = false;
+    std::size_t crossfade = 0;  // frames at the beginning of a run that fade from the run before
+    std::size_t synthesis = 0;  // samples of the synthesis window; 0: the frame length
+    std::size_t budget = 0;     // samples at the model's rate for the networks; 0: hop_frames * frame_step
+    std::size_t max_block = 4096;
+    std::size_t block = 0;      // the host's fixed block; 0: any up to max_block
+    unsigned sample_rate = 44100;
+    std::size_t threads = 1;
+    bool realtime = true;
+    int niceness = 0;           // added to that of the workers (Linux)
+    std::size_t cover = 0;      // the stem that gets the mix when masks are too old
+    double hold_seconds = 1.0;  // how long an old mask is held
+    double ramp_seconds = 0.02; // of gain changes
+    const char *isa = "generic"; // of the STFT
+};
+
+// Why options make no sense, or "".
+std::string check_stream(const StreamOptions &options, std::size_t stems);
+
+// Samples at options.sample_rate by which the output comes later than the input.
+std::size_t stream_latency(const StreamOptions &options);
+
+struct StreamStats {
+    std::uint64_t runs = 0;           // finished runs of the networks
+    std::uint64_t underruns = 0;      // runs that were not ready when due
+    std::uint64_t dropped = 0;        // of these: never begun, because newer ones were waiting
+    std::uint64_t covered_frames = 0; // frames under an older mask than their own
+    std::uint64_t repaired = 0;       // input samples that were not numbers, or absurdly large: made zero
+    double load = 0;                  // seconds of a run over the seconds between runs, smoothed
+    double run_seconds = 0, worst_run_seconds = 0;         // from due to begin until ready
+    double process_seconds = 0, worst_process_seconds = 0; // of `process`: smoothed, worst
+    double process_load = 0; // process_seconds over the time of its blocks, smoothed
+};
+
+// Stereo samples of the caller: channel c of sample i is at channel[c][i * stride].
+struct StreamInput {
+    const float *channel[2];
+    std::ptrdiff_t stride;
+};
+struct StreamOutput {
+    float *channel[2]; // nullptr: not wanted
+    std::ptrdiff_t stride;
+};
+
+class StreamEngine {
+public:
+    // Options as `check_stream` accepts them. Throws std::bad_alloc or std::system_error.
+    StreamEngine(const StreamNetwork &network, const StreamOptions &options);
+    ~StreamEngine();
+    StreamEngine(const StreamEngine &) = delete;
+    StreamEngine &operator=(const StreamEngine &) = delete;
+
+    std::size_t latency() const { return latency_; }
+    std::size_t stems() const { return network_.stems; }
+    std::size_t largest_block() const { return most_; }
+    bool block_is_fixed() const { return fixed_; }
+
+    // The next `count` samples in, of all stems out (delayed by `latency`). Every channel of outs[stems] and of
+    // mix, the sum of the stems under their gains, may be nullptr. count: <= largest_block(), and exactly that
+    // where the block is fixed. Input and output may be the same memory.
+    void process(const StreamInput &in, const StreamOutput *outs, const StreamOutput &mix, std::size_t count);
+
+    // From here on, not from within an audio callback.
+
+    // As if `latency` zeros came in, waiting for the networks: the rest of the signal. Then begins anew.
+    void flush(const StreamOutput *outs, const StreamOutput &mix);
+    // Forget the signal. Waits for networks that run.
+    void reset();
+
+    // From any thread.
+    void set_gain(std::size_t stem, float gain); // takes effect in the next call of process, smoothly
+    float gain(std::size_t stem) const { return gains_[stem].target.load(std::memory_order_relaxed); }
+    StreamStats stats() const;
+    void reset_stats();
+
+    // For tests: the workers stand still; whether they have nothing to do.
+    void pause(bool stop);
+    bool idle() const;
+
+private:
+    enum State { Free, Pending, Running, Done };
+    struct Slot {
+        std::atomic<int> state{Free};
+        std::atomic<std::int64_t> run{0};
+        std::atomic<double> begun{0};
+        float *window = nullptr;    // [T][F][2]
+        float *estimates = nullptr; // [stems][rows_][F][2]
+        std::size_t next_stem = 0;  // under choice_
+        std::atomic<std::size_t> left{0};
+    };
+    struct Gain { // goes to its goal over ramp_ samples
+        std::atomic<float> target{1.0f};
+        float from = 1.0f, goal = 1.0f;
+        std::size_t done = 0;
+    };
+    struct Worker {
+        std::thread thread;
+        float *workspace = nullptr;
+    };
+
+    void shut_down();
+
+    // In the caller's thread: the signal.
+    void start();
+    void run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs, const StreamOutput &mix,
+                   std::size_t out_count);
+    void take(const StreamInput &in, std::size_t count);
+    void append(float left, float right);
+    void gather(std::int64_t frame);
+    void finish_frame();
+    void submit(std::int64_t run);
+
+    // Stems.
+    std::size_t advance();
+    std::size_t ready_at() const;
+    void next_resampled(std::size_t at);
+    void synthesise_frame();
+    std::int64_t due_run(std::int64_t frame) const;
+    void choose_masks(std::int64_t frame);
+    void masks_of(const Slot &slot, std::size_t row, float *masks);
+    void extend();
+    void fade_in(std::int64_t run, std::size_t row);
+    void cover();
+    Slot *find(std::int64_t run);
+    Slot *newest_done(std::int64_t from);
+    Slot *await(std::int64_t run);
+    template <typename Condition> void wait_for(Condition condition);
+    void release(std::int64_t before);
+    float gain_at(const Gain &gain, std::size_t i) const;
+    void write(const StreamOutput *outs, const StreamOutput &mix, std::size_t at, std::size_t count);
+
+    // In the workers.
+    void work(Worker &worker);
+    Slot *choose(std::size_t &stem);
+    void finish(Slot &slot);
+    void stand_still();
+
+    StreamNetwork network_;
+    StreamOptions options_;
+    std::vector<network_layer> layers_; // narrowed to the frames that are kept
+    std::size_t latency_ = 0, core_latency_ = 0, most_ = 0, ramp_ = 0, hold_frames_ = 0;
+    std::size_t first_row_ = 0, rows_ = 0; // of a run's frames those whose estimates are kept
+    bool fixed_ = false;
+    bool waiting_ = false; // for the networks, in the call at hand
+    std::unique_ptr<Stft> heard_, masked_; // for the networks; for the masks
+    std::vector<float *> blocks_; // aligned memory to free
+
+    // The signal, at the model's rate.
+    float *ring_ = nullptr; // [ring_samples_][2]
+    std::size_t ring_samples_ = 0;
+    std::int64_t received_ = 0; // samples
+    std::int64_t frames_ = 0;   // analysed
+    float *magnitudes_ = nullptr; // ring of T rows [F][2]
+    std::int64_t emitted_ = 0;  // index of the next sample to leave, in the signal (begins at -core_latency_)
+    std::int64_t synthesised_ = 0; // the next frame
+    float *frame_ = nullptr, *scratch_ = nullptr;
+    float *masks_ = nullptr, *held_ = nullptr, *other_ = nullptr; // [stems][F][2]
+    float *extensions_ = nullptr, *held_extensions_ = nullptr;     // [stems][2]
+    float *sums_ = nullptr;  // [stems][frame_length][2]
+    float *ready_ = nullptr, *zeros_ = nullptr; // [stems][frame_step][2] finished samples; [frame_step][2]
+    std::size_t covered_in_a_row_ = 0;
+    std::int64_t last_used_ = -1, last_counted_ = -1; // runs whose masks were used, counted as late
+
+    // At another rate.
+    std::unique_ptr<ResamplerFilter> down_filter_, up_filter_;
+    std::unique_ptr<Resampler> down_;
+    std::vector<Resampler> up_;
+
+    std::unique_ptr<Gain[]> gains_;
+    std::vector<float> out_;              // [stems][chunk][2] of resampled output
+    std::vector<const float *> sources_;  // [stems]
+
+    std::unique_ptr<Slot[]> slots_;
+    std::size_t n_slots_ = 0;
+    std::unique_ptr<Worker[]> workers_;
+    Semaphore tasks_;
+    std::mutex choice_; // between workers
+    std::mutex finished_mutex_;
+    std::condition_variable finished_; // for callers that wait
+    std::atomic<bool> stop_{false}, paused_{false};
+    std::mutex pause_mutex_;
+    std::condition_variable pause_;
+
+    std::atomic<std::uint64_t> runs_{0}, underruns_{0}, dropped_{0}, covered_{0}, repaired_{0};
+    std::atomic<double> run_seconds_{0}, worst_run_{0}, process_seconds_{0}, worst_process_{0}, process_load_{0};
+};
+
+} // namespace spleeterrt
+
+#endif

@@ -1,0 +1,212 @@
+# cython: language_level=3
+"""The real-time engine (`core/stream/engine.h`) behind numpy arrays.
+
+Arguments are trusted; the public, validating face is `spleeterrt.stream`.
+"""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport uint64_t
+from libcpp cimport bool as cbool
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from _kernels.forward cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
+
+cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
+    cdef cppclass StreamNetwork:
+        const fast_kernels* kernels
+        const network_layer* layers
+        size_t n_layers, workspace_floats
+        const float** weights
+        size_t stems
+        cbool softmax
+        reference_layer reference
+    cdef cppclass StreamOptions:
+        size_t frame_length, frame_step, fft_length
+        unsigned model_rate
+        float exponent
+        cbool average
+        size_t frames, bins, hop_frames, lookahead
+        cbool hold
+        size_t crossfade, synthesis, budget, max_block, block
+        unsigned sample_rate
+        size_t threads
+        cbool realtime
+        int niceness
+        size_t cover
+        double hold_seconds, ramp_seconds
+        const char* isa
+    string cpp_check_stream "spleeterrt::check_stream" (const StreamOptions& options, size_t stems)
+    size_t cpp_stream_latency "spleeterrt::stream_latency" (const StreamOptions& options)
+    cdef cppclass StreamStats:
+        uint64_t runs, underruns, dropped, covered_frames, repaired
+        double load, run_seconds, worst_run_seconds, process_seconds, worst_process_seconds, process_load
+    cdef cppclass StreamInput:
+        const float* channel[2]
+        Py_ssize_t stride
+    cdef cppclass StreamOutput:
+        float* channel[2]
+        Py_ssize_t stride
+    cdef cppclass StreamEngine:
+        StreamEngine(const StreamNetwork& network, const StreamOptions& options) except +
+        size_t latency()
+        size_t largest_block()
+        cbool block_is_fixed()
+        void process(
+            const StreamInput& input, const StreamOutput* outs, const StreamOutput& mix, size_t count)
+        void flush(const StreamOutput* outs, const StreamOutput& mix)
+        void reset()
+        void set_gain(size_t stem, float gain)
+        StreamStats stats()
+        void reset_stats()
+        void pause(cbool stop)
+        cbool idle()
+
+cdef extern from "core/stream/windows.h" namespace "spleeterrt" nogil:
+    cdef cppclass Windows:
+        vector[float] heard, analysis, synthesis
+    Windows cpp_stream_windows "spleeterrt::stream_windows" (
+        size_t frame_length, size_t hop, size_t synthesis)
+
+
+def stream_windows(size_t frame_length, size_t hop, size_t synthesis):
+    """(heard, analysis, synthesis): lists of [frame_length] floats."""
+    cdef Windows windows = cpp_stream_windows(frame_length, hop, synthesis)
+    return windows.heard, windows.analysis, windows.synthesis
+
+
+cdef StreamOptions options_of(values, bytes isa) except *:
+    cdef StreamOptions o
+    o.frame_length, o.frame_step = values["frame_length"], values["frame_step"]
+    o.fft_length, o.model_rate = values["fft_length"], values["model_rate"]
+    o.exponent, o.average = values["exponent"], values["average"]
+    o.frames, o.bins = values["frames"], values["bins"]
+    o.hop_frames, o.lookahead, o.hold = values["hop_frames"], values["lookahead"], values["hold"]
+    o.crossfade, o.synthesis, o.budget = values["crossfade"], values["synthesis"], values["budget"]
+    o.max_block, o.block, o.sample_rate = values["max_block"], values["block"], values["sample_rate"]
+    o.threads, o.realtime, o.niceness = values["threads"], values["realtime"], values["niceness"]
+    o.cover, o.hold_seconds = values["cover"], values["hold_seconds"]
+    o.isa = isa
+    return o
+
+
+def check_stream(values, size_t stems):
+    """Why options (a mapping with the fields of `StreamOptions`) make no sense, or ""."""
+    cdef bytes isa = values["isa"].encode()
+    return cpp_check_stream(options_of(values, isa), stems).decode()
+
+
+def stream_latency(values):
+    """Samples at the host's rate, of options that `check_stream` accepts."""
+    cdef bytes isa = values["isa"].encode()
+    return cpp_stream_latency(options_of(values, isa))
+
+
+cdef class Engine:
+    """isa: of the table's fast layers (None: it has none); table: the layers of T x F; workspace: floats;
+    weights [stems, n]; reference: capsule of the reference layers; values: the options.
+    """
+
+    cdef StreamEngine* engine
+    cdef object keep  # what the engine reads
+    cdef vector[const float*] weights
+    cdef vector[StreamOutput] outs
+    cdef readonly Py_ssize_t latency, largest_block
+    cdef readonly bint block_is_fixed
+
+    def __cinit__(
+        self, isa, table, size_t workspace, const float[:, ::1] weights,
+        bint softmax, reference, values,
+    ):
+        cdef StreamNetwork network
+        cdef bytes stft_isa = values["isa"].encode()
+        cdef Py_ssize_t stem
+        self.keep = (table, weights, stft_isa)
+        for stem in range(weights.shape[0]):
+            self.weights.push_back(&weights[stem, 0])
+        self.outs.resize(weights.shape[0])
+        if isa is not None:
+            network.kernels = fast_kernels_for(isa.encode())
+        network.layers, network.n_layers = rows_of(table), len(table)
+        network.workspace_floats = workspace
+        network.weights, network.stems = self.weights.data(), weights.shape[0]
+        network.softmax = softmax
+        network.reference = <reference_layer>PyCapsule_GetPointer(reference, "reference_layer")
+        self.engine = new StreamEngine(network, options_of(values, stft_isa))
+        self.latency = self.engine.latency()
+        self.largest_block = self.engine.largest_block()
+        self.block_is_fixed = self.engine.block_is_fixed()
+
+    def __dealloc__(self):
+        cdef StreamEngine* engine = self.engine
+        self.engine = NULL
+        with nogil:
+            del engine
+
+    @property
+    def address(self):
+        """Of the C++ engine, for clients whose callback is not Python."""
+        return <size_t>self.engine
+
+    cdef StreamOutput collect(self, outs, mix) except *:
+        cdef size_t stem = 0
+        for out in outs:
+            self.outs[stem] = self.output(out)
+            stem += 1
+        return self.output(mix)
+
+    cdef StreamOutput output(self, out) except *:
+        cdef float[:, ::1] array
+        cdef StreamOutput o
+        o.stride = 2
+        o.channel[0] = o.channel[1] = NULL
+        if out is not None:
+            array = out
+            if array.shape[0]:
+                o.channel[0], o.channel[1] = &array[0, 0], &array[0, 1]
+        return o
+
+    def process(self, const float[:, ::1] block, outs, mix):
+        """block [n, 2] -> outs: one [n, 2] array, or None, per stem; mix: [n, 2] or None."""
+        cdef StreamInput input
+        cdef StreamOutput total = self.collect(outs, mix)
+        cdef size_t count = block.shape[0]
+        if count == 0:
+            return
+        input.channel[0], input.channel[1], input.stride = &block[0, 0], &block[0, 1], 2
+        with nogil:
+            self.engine.process(input, self.outs.data(), total, count)
+
+    def flush(self, outs, mix):
+        """outs, mix: as of `process`, [latency, 2]."""
+        cdef StreamOutput total = self.collect(outs, mix)
+        with nogil:
+            self.engine.flush(self.outs.data(), total)
+
+    def reset(self):
+        with nogil:
+            self.engine.reset()
+
+    def set_gain(self, size_t stem, float gain):
+        self.engine.set_gain(stem, gain)
+
+    def stats(self):
+        cdef StreamStats s = self.engine.stats()
+        return {
+            "runs": s.runs, "underruns": s.underruns, "dropped": s.dropped,
+            "covered_frames": s.covered_frames, "repaired": s.repaired,
+            "load": s.load, "run_seconds": s.run_seconds,
+            "worst_run_seconds": s.worst_run_seconds, "process_seconds": s.process_seconds,
+            "worst_process_seconds": s.worst_process_seconds, "process_load": s.process_load,
+        }
+
+    def reset_stats(self):
+        self.engine.reset_stats()
+
+    def pause(self, bint stop):
+        """For tests: the workers stand still."""
+        self.engine.pause(stop)
+
+    def idle(self):
+        """For tests: whether the workers have nothing to do."""
+        return self.engine.idle()

@@ -1,0 +1,424 @@
+"""Stems while the music plays: the face of the real-time engine (`_kernels/core/stream`).
+
+    live = StreamSeparator("spleeter:4stems", frames=128, hop_frames=2, block=256)
+    stems = live.process(block)  # the same number of samples, `live.latency` samples late
+
+The engine's threads run the networks; `process` itself only transforms, masks and adds. In real time it never
+waits for a network: one that is late is an underrun, which is counted and covered.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ._kernels import stream
+from .config import SIZE_MULTIPLE, ModelConfig
+from .errors import SpleeterError
+from .layers import Float32
+from .network import Model, load_model
+from .parallel import check_threads
+from .pipeline import to_stereo
+from .planner import default_isa
+
+SHORT_WINDOW = 0.5  # of the frame: `window="short"`
+
+
+class StreamStats(NamedTuple):
+    """What an engine has done so far.
+
+    Attributes:
+        runs: finished runs of all stems' networks.
+        underruns: runs that were not ready when their masks were due.
+        dropped: of the underruns, runs that never began because newer ones were waiting.
+        covered_frames: frames heard under an older mask than their own.
+        repaired: input samples that were NaN, infinite or absurdly large, and were taken as zero.
+        load: time from due to ready of a run over the time between runs, smoothed: above 1 it cannot hold.
+        run_seconds, worst_run_seconds: that time.
+        process_seconds, worst_process_seconds: time of a call of `process`.
+        process_load: that over the duration of the block, smoothed.
+    """
+
+    runs: int
+    underruns: int
+    dropped: int
+    covered_frames: int
+    repaired: int
+    load: float
+    run_seconds: float
+    worst_run_seconds: float
+    process_seconds: float
+    worst_process_seconds: float
+    process_load: float
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """How an engine is to work; the arguments of `StreamSeparator` of the same names, checked."""
+
+    frames: int = 128
+    hop_frames: int | None = None
+    lookahead: int = 0
+    bins: int | None = None
+    threads: int | None = None
+    budget: int | None = None
+    max_block: int = 4096
+    block: int | None = None
+    window: int | str | None = None
+    sample_rate: int = 44100
+    realtime: bool = True
+    hold: bool = False
+    crossfade: int = 0
+    cover: str | None = None
+    hold_seconds: float = 1.0
+    full_band: bool = False
+    niceness: int = 0
+
+    def options(self, config: ModelConfig) -> dict[str, Any]:
+        """The engine's options for a model.
+
+        Raises:
+            SpleeterError: which setting makes no sense, what was expected and what came.
+        """
+        for name in ("frames", "lookahead", "max_block", "sample_rate", "crossfade"):
+            _check_integer(name, getattr(self, name), least=0)
+        for name in ("hop_frames", "bins", "budget", "block"):
+            if getattr(self, name) is not None:
+                _check_integer(name, getattr(self, name), least=1)
+        _check_integer("niceness", self.niceness, least=0)
+        if not 0 <= self.hold_seconds <= 3600:
+            raise SpleeterError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
+        hop_frames = self.hop_frames
+        if hop_frames is None:
+            hop_frames = 1 if self.hold else self.frames
+        bins = config.F if self.bins is None else self.bins
+        if self.frames % SIZE_MULTIPLE or bins % SIZE_MULTIPLE:
+            raise SpleeterError(
+                f"frames and bins are multiples of {SIZE_MULTIPLE}, got {self.frames} and {bins}"
+            )
+        options = {
+            "frame_length": config.frame_length,
+            "frame_step": config.frame_step,
+            "fft_length": config.fft_length,
+            "model_rate": config.sample_rate,
+            "exponent": config.separation_exponent,
+            "average": self.full_band or config.mask_extension == "average",
+            "frames": self.frames,
+            "bins": bins,
+            "hop_frames": hop_frames,
+            "lookahead": self.lookahead,
+            "hold": self.hold,
+            "crossfade": self.crossfade,
+            "synthesis": self._synthesis(config),
+            "budget": self.budget or 0,
+            "max_block": self.max_block,
+            "block": self.block or 0,
+            "sample_rate": self.sample_rate,
+            "threads": check_threads(self.threads),
+            "realtime": bool(self.realtime),
+            "niceness": self.niceness,
+            "cover": self._cover(config),
+            "hold_seconds": self.hold_seconds,
+            "isa": default_isa() or "generic",
+        }
+        problem = stream.check_stream(options, len(config.instruments))
+        if problem:
+            raise SpleeterError(problem)
+        return options
+
+    def _synthesis(self, config: ModelConfig) -> int:
+        if self.window is None or self.window == "full":
+            return config.frame_length
+        if self.window == "short":
+            return int(config.frame_length * SHORT_WINDOW)
+        if isinstance(self.window, str):
+            raise SpleeterError(f"window: expected 'full', 'short' or samples, got {self.window!r}")
+        _check_integer("window", self.window, least=1)
+        return self.window
+
+    def _cover(self, config: ModelConfig) -> int:
+        if self.cover is None:
+            return len(config.instruments) - 1
+        if self.cover not in config.instruments:
+            raise SpleeterError(f"cover: expected one of {list(config.instruments)}, got {self.cover!r}")
+        return config.instruments.index(self.cover)
+
+
+class StreamSeparator:
+    """Separates a stream block by block; for one thread at a time (gains and `stats`: any).
+
+    Args:
+        model: a `Model`, or what `load_model` takes.
+        frames: T, the frames that the networks see at a time: 64, 128, ..., 512. Longer ones know more of the
+            music, and take longer.
+        hop_frames: new frames per run. None: as many as `frames` (double-buffered: the segments of a file).
+            Fewer: a sliding window, whose newest frame is at its right edge.
+        lookahead: frames that the networks see behind those whose masks they make.
+        bins: F, the lowest bins that the networks see; None: the model's.
+        threads: of the networks; None: one per core that this process may use.
+        budget: samples at the model's rate that a run may take from the moment that its last frame is
+            complete; None: the time between two runs.
+        max_block: the largest block that `process` will get.
+        block: the host's block size, if it is always the same. One that divides the frame step (1024) and
+            the budget lowers the latency.
+        window: samples of a frame that are synthesised, at least 5/4 of the frame step: None or "full": all
+            4096, as offline; "short": half of them. Fewer lower the latency; the masks stay the same.
+        sample_rate: of the stream, Hz; other rates than the model's are resampled both ways, with the delay
+            counted in `latency`.
+        realtime: False: `process` waits for the networks it needs, so that the result is the same every time.
+        hold: the newest mask goes to the newest frame: latency is the window alone, masks lag by the
+            networks' time.
+        crossfade: frames at the beginning of every run whose masks fade over from those of the run before.
+        cover: the stem that gets the whole mix when masks are older than `hold_seconds`; None: the last one.
+        full_band: masks also above F (Spleeter's mask extension "average").
+        niceness: added to that of the networks' threads (Linux).
+
+    Attributes:
+        latency: samples at `sample_rate` by which the stems come later than the mix; constant.
+        model, settings, instruments.
+
+    Latency in samples at the model's rate (N: `window`, 4096; h: frame step, 1024), without resampling:
+    N - 1 + (hop_frames + lookahead - 1) h + budget + max_block - 1; with a fixed `block` that divides h and
+    the budget, - (block - 1) instead of + max_block - 1. `hold`: N - 1, or N - block.
+
+    Raises:
+        SpleeterError: a setting or the model makes no sense.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | os.PathLike[str],
+        frames: int = 128,
+        hop_frames: int | None = None,
+        lookahead: int = 0,
+        *,
+        bins: int | None = None,
+        threads: int | None = None,
+        budget: int | None = None,
+        max_block: int = 4096,
+        block: int | None = None,
+        window: int | str | None = None,
+        sample_rate: int = 44100,
+        realtime: bool = True,
+        hold: bool = False,
+        crossfade: int = 0,
+        cover: str | None = None,
+        hold_seconds: float = 1.0,
+        full_band: bool = False,
+        niceness: int = 0,
+    ) -> None:
+        self._engine: Any = None
+        self.settings = StreamSettings(
+            frames=frames,
+            hop_frames=hop_frames,
+            lookahead=lookahead,
+            bins=bins,
+            threads=threads,
+            budget=budget,
+            max_block=max_block,
+            block=block,
+            window=window,
+            sample_rate=sample_rate,
+            realtime=realtime,
+            hold=hold,
+            crossfade=crossfade,
+            cover=cover,
+            hold_seconds=hold_seconds,
+            full_band=full_band,
+            niceness=niceness,
+        )
+        if not isinstance(model, Model):
+            model = load_model(model)
+        self.model = model
+        options = self.settings.options(model.config)
+        self._gains = dict.fromkeys(model.instruments, 1.0)
+        self._muted: set[str] = set()
+        self._soloed: set[str] = set()
+        self._engine = model.stream_engine(options)
+        self.latency: int = self._engine.latency
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        return self.model.instruments
+
+    @property
+    def underruns(self) -> int:
+        """Runs of the networks that were not ready when their masks were due."""
+        return self.stats.underruns
+
+    @property
+    def stats(self) -> StreamStats:
+        return StreamStats(**self._open().stats())
+
+    def reset_stats(self) -> None:
+        """Counts and worst times begin anew."""
+        self._open().reset_stats()
+
+    def process(
+        self,
+        block: npt.ArrayLike,
+        out: Mapping[str, Float32] | None = None,
+        *,
+        mix_out: Float32 | None = None,
+    ) -> Mapping[str, Float32]:
+        """The next samples of the mix in, the same number of samples of every stem out.
+
+        Args:
+            block: float32 (n, 2), n up to `max_block` (with a `block` that lowers the latency: exactly that).
+                Mono is duplicated; of more channels the first two are taken.
+            out: float32 (n, 2) arrays to write the stems into; stems that are missing are not written. With
+                it, and a contiguous float32 (n, 2) block, nothing is allocated.
+            mix_out: float32 (n, 2), gets the sum of all stems under their gains.
+
+        Returns:
+            `out`, or new arrays {stem: float32 (n, 2)}.
+
+        Raises:
+            ValueError: a block larger than promised, or an output of another shape.
+            SpleeterError: the stream is closed; not samples.
+        """
+        engine = self._open()
+        if not (
+            isinstance(block, np.ndarray)
+            and block.dtype == np.float32
+            and block.ndim == 2
+            and block.shape[1] == 2
+            and block.flags.c_contiguous
+            and block.flags.aligned
+        ):
+            block = to_stereo(block)
+        count = len(block)
+        if count > engine.largest_block:
+            raise ValueError(
+                f"block: at most {engine.largest_block} samples were promised (max_block, block), got {count}"
+            )
+        if engine.block_is_fixed and count not in (0, engine.largest_block):
+            raise ValueError(
+                f"block: {engine.largest_block} samples were promised every time (block=), got {count}"
+            )
+        if out is None:
+            out = {stem: np.empty((count, 2), np.float32) for stem in self.instruments}
+        engine.process(block, self._outputs(out, count), self._output("mix_out", mix_out, count))
+        return out
+
+    def flush(self) -> dict[str, Float32]:
+        """The end of the stream: the last `latency` samples of every stem. Waits for the networks.
+
+        Then a new stream begins, as after `reset`.
+        """
+        out = {stem: np.empty((self.latency, 2), np.float32) for stem in self.instruments}
+        self._open().flush(list(out.values()), None)
+        return out
+
+    def reset(self) -> None:
+        """Forget the stream; the next block is the beginning of another. Waits for networks that run (some
+        hundredths of a second): not for an audio callback."""
+        self._open().reset()
+
+    def close(self) -> None:
+        """End the threads and free the memory; may be called twice."""
+        self._engine = None
+
+    def __enter__(self) -> StreamSeparator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "" if self._engine is not None else ", closed"
+        return f"<StreamSeparator {', '.join(self.instruments)}; latency {self.latency} samples{state}>"
+
+    # --- gains ------------------------------------------------------------------
+
+    def set_gains(self, **gains: float) -> None:
+        """Linear gains of stems, from the next block on, without clicks: `set_gains(vocals=0)` is karaoke."""
+        for stem, gain in gains.items():
+            self._check_stem(stem)
+            if not (isinstance(gain, (int, float, np.number)) and np.isfinite(gain) and abs(gain) <= 1e3):
+                raise SpleeterError(f"gain of {stem}: expected a number between -1000 and 1000, got {gain!r}")
+        self._gains.update({stem: float(gain) for stem, gain in gains.items()})
+        self._apply_gains()
+
+    def mute(self, *stems: str, on: bool = True) -> None:
+        """Silence stems, or with `on=False` let them sound again."""
+        self._choose(self._muted, stems, on)
+
+    def solo(self, *stems: str, on: bool = True) -> None:
+        """Only stems that are soloed sound, if any is; without names nothing is soloed any more."""
+        if not stems:
+            self._soloed.clear()
+        self._choose(self._soloed, stems, on)
+
+    @property
+    def gains(self) -> dict[str, float]:
+        """What each stem is multiplied by: its gain, or 0 where it is muted or others are soloed."""
+        return {
+            stem: 0.0 if stem in self._muted or (self._soloed and stem not in self._soloed) else gain
+            for stem, gain in self._gains.items()
+        }
+
+    def _choose(self, chosen: set[str], stems: tuple[str, ...], on: bool) -> None:
+        for stem in stems:
+            self._check_stem(stem)
+        if on:
+            chosen.update(stems)
+        else:
+            chosen.difference_update(stems)
+        self._apply_gains()
+
+    def _apply_gains(self) -> None:
+        engine = self._open()
+        for index, gain in enumerate(self.gains.values()):
+            engine.set_gain(index, gain)
+
+    def _check_stem(self, stem: str) -> None:
+        if stem not in self.instruments:
+            raise SpleeterError(f"no stem {stem!r}; there are {', '.join(self.instruments)}")
+
+    # --- arguments ----------------------------------------------------------------
+
+    def _open(self) -> Any:
+        if self._engine is None:
+            raise SpleeterError("the stream is closed")
+        return self._engine
+
+    def _outputs(self, out: Mapping[str, Float32], count: int) -> list[Float32 | None]:
+        if len(out.keys() - set(self.instruments)):
+            raise ValueError(f"out: expected stems {', '.join(self.instruments)}, got {', '.join(out)}")
+        return [self._output(stem, out.get(stem), count) for stem in self.instruments]
+
+    @staticmethod
+    def _output(name: str, array: Float32 | None, count: int) -> Float32 | None:
+        if array is None:
+            return None
+        if (
+            not isinstance(array, np.ndarray)
+            or array.dtype != np.float32
+            or array.shape != (count, 2)
+            or not array.flags.c_contiguous
+            or not array.flags.writeable
+        ):
+            got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise ValueError(
+                f"{name}: expected a contiguous, writeable float32 ({count}, 2) array, got {got}"
+            )
+        return array
+
+
+def _check_integer(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise SpleeterError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    if value > 1 << 31:
+        raise SpleeterError(f"{name}: {value} is too large")
+
+
+__all__ = ["StreamSeparator", "StreamSettings", "StreamStats"]

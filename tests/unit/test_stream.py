@@ -1,0 +1,637 @@
+"""The real-time engine: exact latency, the same samples for any blocks, the definitions of its modes."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+import reference as ref
+import stream_reference as plain
+from spleeterrt._kernels import stream as kernels
+
+from spleeterrt import ModelConfig, Separator, SpleeterError, StreamSeparator, load_model
+from spleeterrt.network import Model
+from spleeterrt.stream import StreamSettings
+
+FILTERS = (4, 8, 8, 16, 16, 32)
+SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192}
+
+# Float32 transforms there and back, relative to full scale (measured: 3e-7).
+IDENTITY = 1e-6
+# Against float64 transforms around the same float32 networks (measured: 4e-7).
+DEFINITION = 1e-5
+# Against Separator: the same arithmetic, other windows of it (measured: 6e-8).
+OFFLINE = 1e-6
+
+
+def make(stems=("vocals", "other"), seed=0, weights=None, **options):
+    config = ModelConfig(instruments=tuple(stems), conv_n_filters=FILTERS, **{**SIZES, **options})
+    return Model(config, weights or ref.random_weights(config.instruments, FILTERS, seed))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def ones():
+    """Every stem's network is the same, so its mask is 1 / stems; the sum of stems is the mix."""
+    config = ModelConfig(
+        instruments=("a", "b", "c"), mask_extension="average", conv_n_filters=FILTERS, **SIZES
+    )
+    stem = ref.random_weights(("a",), FILTERS)["a"]
+    return Model(config, {name: dict(stem) for name in config.instruments})
+
+
+def noise(count, seed=0, channels=2):
+    rng = np.random.default_rng(seed)
+    envelope = np.repeat(rng.uniform(0.05, 1.0, count // 500 + 1), 500)[:count, None]
+    return (rng.uniform(-0.5, 0.5, (count, channels)) * envelope).astype(np.float32)
+
+
+def cuts(seed, most=4096):
+    """Random sizes of blocks, small and large ones."""
+    rng = np.random.default_rng(seed)
+    return [int(n) for n in np.exp(rng.uniform(0, np.log(most), 50)).round()]
+
+
+MODES = {
+    "double": {},
+    "double, budget": {"budget": 1000},
+    "sliding": {"hop_frames": 4},
+    "sliding by one": {"hop_frames": 1},
+    "lookahead": {"hop_frames": 3, "lookahead": 5},
+    "hold": {"hold": True},
+    "hold, slow": {"hold": True, "hop_frames": 3, "budget": 300},
+    "short": {"hop_frames": 2, "window": "short"},
+    "three quarters": {"hop_frames": 2, "window": 384},
+    "shortest": {"hop_frames": 2, "window": 160},
+    "hold, short": {"hold": True, "window": "short"},
+    "crossfade": {"hop_frames": 4, "crossfade": 3},
+    "crossfade, lookahead": {"hop_frames": 4, "crossfade": 3, "lookahead": 2},
+    "T=128": {"frames": 128, "hop_frames": 8},
+}
+modes = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+
+
+def start(model, mode, **more):
+    settings = {"frames": 64, "realtime": False, "threads": 2, **mode, **more}
+    return StreamSeparator(model, settings.pop("frames"), **settings)
+
+
+# --- latency ------------------------------------------------------------------------
+
+
+@modes
+@pytest.mark.parametrize("sizes", [[1], [17], [64], [441], [1024], [4096], "random"], ids=str)
+def test_the_sum_of_stems_is_the_mix_exactly_latency_later(ones, mode, sizes):
+    samples = noise(1500 if sizes == [1] else 20000)
+    with start(ones, mode) as live:
+        assert live.latency == plain.latency(ones.config, live.settings)
+        for attempt in range(2):  # the second one after flush
+            stems = plain.drive(live, samples, cuts(attempt) if sizes == "random" else sizes)
+            total = sum(stems.values())
+            assert len(total) == len(samples) + live.latency
+            assert not total[: live.latency].any()
+            assert np.abs(total[live.latency :] - samples).max() <= IDENTITY
+        live.process(samples[:1111])
+        live.reset()
+        total = sum(plain.drive(live, samples, [700]).values())
+        assert np.abs(total[live.latency :] - samples).max() <= IDENTITY
+
+
+@pytest.mark.parametrize("block", [1, 32, 128, 100, 129])
+@pytest.mark.parametrize("mode", ["double", "sliding", "hold", "short", "lookahead"])
+def test_a_fixed_block_lowers_the_latency_where_it_divides(ones, mode, block):
+    samples = noise(-(-9000 // block) * block)
+    with start(ones, MODES[mode], block=block) as live, start(ones, MODES[mode], max_block=block) as free:
+        assert live.latency == plain.latency(ones.config, live.settings)
+        assert (live.latency < free.latency) == (128 % block == 0 and block > 1)
+        total = sum(plain.drive(live, samples, [block]).values())
+        assert np.abs(total[live.latency :] - samples).max() <= IDENTITY
+        with pytest.raises(ValueError, match="promised"):
+            live.process(noise(block + 1))
+
+
+def test_documented_latencies():
+    config = ModelConfig(instruments=("a", "b"), conv_n_filters=FILTERS)
+    model = Model(config, ref.random_weights(config.instruments, FILTERS))
+
+    def latency(**settings):
+        with StreamSeparator(model, threads=1, **settings) as live:
+            return live.latency
+
+    assert latency(max_block=1) == 265215
+    milliseconds = [
+        round(latency(block=256, hop_frames=hop, window=window) / 44.1)
+        for hop in (1, 2)
+        for window in (None, 2048)
+    ]
+    assert milliseconds == [110, 64, 157, 110]
+    assert latency(hold=True, max_block=4096) == 4095
+    assert latency(hold=True, block=256) == 4096 - 256
+
+
+@pytest.mark.parametrize("rate", [48000, 22050, 96000, 8000, 11025, 32000, 88200])
+@pytest.mark.parametrize("mode", ["double", "sliding by one", "hold", "short"])
+def test_other_rates_are_resampled_and_the_delay_is_known(ones, rate, mode):
+    """Tones below all Nyquist frequencies come back in phase; the resamplers' stop band is 100 dB down."""
+    count = rate // 2
+    t = np.arange(count) / rate
+    samples = np.stack([np.sin(2 * np.pi * 997 * t), np.cos(2 * np.pi * 3011 * t)], 1) * 0.5
+    samples *= np.sin(np.pi / 2 * np.minimum(1, np.minimum(t, t[::-1]) / 0.1))[:, None] ** 4
+    samples = samples.astype(np.float32)
+    with start(ones, MODES[mode], sample_rate=rate) as live:
+        stems = plain.drive(live, samples, [311])
+        total = sum(stems.values())
+        assert len(total) == count + live.latency
+        assert np.abs(total[live.latency :] - samples).max() <= 3e-5
+        # Both filters: some 36 samples of the lower rate each way and each.
+        core = plain.latency(ones.config, dataclasses.replace(live.settings, max_block=1))
+        extra = live.latency / rate - core / 44100 - (0 if "hold" in mode else 4096 / rate)
+        assert 0 < extra < 2 * 80 / min(rate, 44100)
+
+
+def test_the_resampled_latency_is_the_same_for_all_blocks(ones):
+    samples = noise(30000)
+    with start(ones, MODES["sliding"], sample_rate=48000) as live:
+        first = plain.drive(live, samples, [4096])
+        for seed in range(3):
+            for stem, sound in plain.drive(live, samples, cuts(seed)).items():
+                np.testing.assert_array_equal(sound, first[stem])
+
+
+# --- values -------------------------------------------------------------------------
+
+
+@modes
+def test_blocks_and_threads_make_no_difference(model, mode):
+    samples = noise(20000)
+    with start(model, mode, threads=1) as live:
+        first = plain.drive(live, samples, [4096])
+    for seed, threads in enumerate((1, 2, 5)):
+        with start(model, mode, threads=threads) as live:
+            for stem, sound in plain.drive(live, samples, cuts(seed)).items():
+                np.testing.assert_array_equal(sound, first[stem])
+
+
+@modes
+@pytest.mark.parametrize("seed", range(2))
+def test_the_definition(mode, seed):
+    model = make(("a", "b", "c"), seed, mask_extension=("zeros", "average")[seed])
+    samples = noise(16000, seed)
+    with start(model, mode) as live:
+        stems = plain.drive(live, samples, [1000])
+        expected = plain.separate(model, samples, live.settings)
+        for stem, sound in stems.items():
+            assert np.abs(sound[live.latency :] - expected[stem]).max() <= DEFINITION
+            assert np.ptp(expected[stem]) > 0.01
+
+
+def test_definitions_of_the_modes_differ(model):
+    """So that the comparison above can fail."""
+    samples = noise(16000)
+    found = []
+    for name, mode in MODES.items():
+        if name == "double, budget":  # later, not different
+            continue
+        with start(model, mode) as live:
+            found.append(plain.separate(model, samples, live.settings)["vocals"])
+    for i, one in enumerate(found):
+        for other in found[:i]:
+            assert np.abs(one - other).max() > 10 * DEFINITION
+
+
+@pytest.mark.parametrize("frames", [64, 128, 192])
+@pytest.mark.parametrize("bins", [None, 128, 256])
+@pytest.mark.parametrize("stems", [1, 2, 5])
+def test_double_buffered_is_the_offline_result(frames, bins, stems):
+    options = {"model_type": "unet.softmax_unet"} if stems == 5 else {}
+    model = make("abcde"[:stems], **options)
+    config = dataclasses.replace(model.config, T=frames, F=bins or model.config.F)
+    samples = noise(45000)
+    expected = Separator(model.with_config(config)).separate(samples)
+    with start(model, {"frames": frames}, bins=bins) as live:
+        stems = plain.drive(live, samples, cuts(3))
+    for stem, sound in stems.items():
+        assert np.abs(sound[live.latency :] - expected[stem]).max() <= OFFLINE
+
+
+def test_softmax_model_slides():
+    model = make("abcde", model_type="unet.softmax_unet")
+    samples = noise(12000)
+    with start(model, MODES["lookahead"]) as live:
+        stems = plain.drive(live, samples, [900])
+        expected = plain.separate(model, samples, live.settings)
+    for stem, sound in stems.items():
+        assert np.abs(sound[live.latency :] - expected[stem]).max() <= DEFINITION
+
+
+def test_reference_layers_run_in_the_engine(monkeypatch, model):
+    samples = noise(12000)
+    with start(model, MODES["sliding"]) as live:
+        fast = plain.drive(live, samples, [900])
+    monkeypatch.setenv("SPLEETERRT_ISA", "reference")
+    with start(make(), MODES["sliding"]) as live:
+        plainly = plain.drive(live, samples, [900])
+    for stem, sound in fast.items():
+        assert np.abs(sound - plainly[stem]).max() <= DEFINITION
+
+
+def test_full_band(model):
+    samples = noise(12000)
+    average = model.with_config(dataclasses.replace(model.config, mask_extension="average"))
+    with start(model, {}, full_band=True) as one, start(average, {}) as other:
+        first, second = plain.drive(one, samples, [500]), plain.drive(other, samples, [500])
+    for stem in first:
+        np.testing.assert_array_equal(first[stem], second[stem])
+
+
+@pytest.mark.parametrize("synthesis", [160, 170, 192, 256, 300, 384, 500, 512])
+def test_windows_reconstruct_perfectly(synthesis):
+    heard, analysis, other = (np.array(w) for w in kernels.stream_windows(512, 128, synthesis))
+    wanted_analysis, wanted = plain.windows(512, 128, synthesis)
+    assert np.abs(heard - (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(512) / 512))).max() < 1e-7
+    assert np.abs(analysis - wanted_analysis).max() < 1e-6
+    assert np.abs(other - wanted).max() < 1e-5 * wanted.max()
+    sums = (analysis * other).reshape(4, 128).sum(axis=0)
+    assert np.abs(sums - 1).max() < 3e-7
+    assert not other[: 512 - synthesis].any()
+    assert other[512 - synthesis :].any()
+
+
+# --- gains --------------------------------------------------------------------------
+
+
+def test_gains_mute_and_solo(model):
+    samples = noise(20000)
+    with start(model, MODES["sliding"]) as live:
+        stems = plain.drive(live, samples, [1000])
+    with start(model, MODES["sliding"]) as live:
+        live.set_gains(vocals=0.25, other=-2)
+        live.reset()  # a stream that begins needs no ramp
+        mix = np.empty((len(samples), 2), np.float32)
+        out = live.process(samples[:4096], mix_out=mix[:4096])
+        np.testing.assert_array_equal(out["vocals"], stems["vocals"][:4096] * np.float32(0.25))
+        np.testing.assert_array_equal(out["other"], stems["other"][:4096] * np.float32(-2))
+        np.testing.assert_array_equal(mix[:4096], out["vocals"] + out["other"])
+        live.mute("vocals")
+        assert live.gains == {"vocals": 0.0, "other": -2.0}
+        live.mute("vocals", on=False)
+        live.solo("vocals")
+        assert live.gains == {"vocals": 0.25, "other": 0.0}
+        live.solo()
+        assert live.gains == {"vocals": 0.25, "other": -2.0}
+        for bad in ({"drums": 1.0}, {"vocals": float("nan")}, {"vocals": "loud"}):
+            with pytest.raises(SpleeterError):
+                live.set_gains(**bad)
+        assert live.gains == {"vocals": 0.25, "other": -2.0}
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_gain_changes_are_smooth_and_do_not_depend_on_blocks(ones, rate):
+    samples = np.full((8000, 2), 0.5, np.float32)
+    results = []
+    for sizes in ([2000], [100], [1]):
+        with start(ones, {"hold": True}, sample_rate=rate) as live:
+            parts = []
+            for at in range(0, len(samples), sizes[0]):
+                if at == 4000:
+                    live.set_gains(a=0.0)
+                if at == 6000:
+                    live.set_gains(a=1.0)
+                parts.append(live.process(samples[at : at + sizes[0]])["a"])
+            results.append(np.concatenate(parts))
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+    settled = results[0][3000:]
+    ramp = round(0.02 * rate)
+    assert np.abs(np.diff(settled[:, 0])).max() <= 0.5 / 3 / ramp * 1.05 + 1e-6
+    assert np.abs(settled[1000 + ramp : 3000]).max() == 0.0
+    assert np.abs(settled[3000 + ramp :] - 0.5 / 3).max() < 1e-4
+
+
+# --- late networks --------------------------------------------------------------------
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def in_time(live, block):
+    """process, once the networks have nothing left to do: as if blocks came slowly."""
+    out = live.process(block)
+    wait_until(live._engine.idle)
+    return out
+
+
+@pytest.mark.parametrize("mode", ["double", "sliding", "lookahead", "crossfade", "short"])
+def test_real_time_gives_the_same_when_the_networks_keep_up(model, mode):
+    samples = noise(30000)
+    with start(model, MODES[mode]) as live:
+        expected = plain.drive(live, samples, [256], flush=False)
+    with start(model, MODES[mode], realtime=True, max_block=4096) as live:
+        parts = [in_time(live, samples[at : at + 256]) for at in range(0, len(samples), 256)]
+        assert live.underruns == live.stats.covered_frames == live.stats.dropped == 0
+        assert live.stats.runs > 0
+    for stem, sound in expected.items():
+        np.testing.assert_array_equal(np.concatenate([part[stem] for part in parts]), sound)
+
+
+@pytest.mark.parametrize("mode", ["double", "sliding", "hold", "lookahead", "crossfade"])
+def test_a_stall_is_counted_covered_and_overcome(model, mode):
+    """Workers that stand still: no exception, no waiting, sound throughout, then as if nothing had been."""
+    model = model.with_config(dataclasses.replace(model.config, mask_extension="average"))
+    samples = noise(44100 * 2)
+    hop = MODES[mode].get("hop_frames", 1 if mode == "hold" else 64) * 128
+    with start(model, MODES[mode]) as live:
+        expected = plain.drive(live, samples, [128], flush=False)
+    with start(model, MODES[mode], realtime=True, hold_seconds=0.2, cover="vocals") as live:
+        late, latency = [], live.latency
+        parts = []
+        first, last = 22050 // 128 * 128, 66150 // 128 * 128
+        for at in range(0, len(samples), 128):
+            if at == first:
+                live._engine.pause(True)
+            if at == last:
+                live._engine.pause(False)
+            if first <= at < last:
+                begun = time.monotonic()
+                parts.append(live.process(samples[at : at + 128]))
+                late.append(time.monotonic() - begun)
+            else:
+                parts.append(in_time(live, samples[at : at + 128]))
+        stats = live.stats
+    stems = {
+        stem: np.concatenate([part[stem] for part in parts])[: len(samples)] for stem in live.instruments
+    }
+    assert np.median(late) < 0.005
+    # Runs that were due in the meantime, but for those at its ends.
+    missed = (last - first) / hop
+    assert missed - 3 - 8192 / hop <= stats.underruns <= missed + 3 + 8192 / hop
+    assert 0 <= stats.dropped <= stats.underruns
+    assert stats.covered_frames >= stats.underruns - 1
+    # The mix is there throughout, whatever the masks.
+    total = sum(stems.values())
+    assert np.abs(total[latency:] - samples[: len(samples) - latency]).max() < 1e-5
+    # Old masks are held, then the mix goes to the stem that was named.
+    delayed = samples[: len(samples) - latency]
+    if mode in ("sliding", "hold", "crossfade"):
+        held_out = slice(last - 4000, last - 1000)
+        assert (
+            np.abs(
+                stems["vocals"][held_out] - delayed[held_out.start - latency : held_out.stop - latency]
+            ).max()
+            < 1e-5
+        )
+    # Before the stall, and once all that it touched is over.
+    settled = last + latency + 2 * hop + 64 * 128
+    assert settled < len(samples) - 5000 or mode == "double"
+    for stem, sound in expected.items():
+        np.testing.assert_array_equal(stems[stem][:first], sound[:first])
+        if mode != "hold":  # there, the newest mask depends on the clock
+            np.testing.assert_array_equal(stems[stem][settled:], sound[settled : len(samples)])
+
+
+def test_never_a_mask(ones):
+    """Networks that never answer: equal shares, then the mix in one stem."""
+    samples = noise(60000)
+    live = start(ones, MODES["sliding"], realtime=True, hold_seconds=0.3, cover="c")
+    live._engine.pause(True)
+    stems = plain.drive(live, samples, [300], flush=False)
+    assert live.underruns > 50
+    assert live.stats.runs == 0
+    live._engine.pause(False)
+    live.close()
+    delayed = samples[: len(samples) - live.latency]
+    early, late = slice(live.latency, live.latency + 8000), slice(live.latency + 20000, None)
+    for stem, sound in stems.items():
+        assert np.abs(sound[early] - delayed[:8000] / 3).max() <= IDENTITY
+        share = 1.0 if stem == "c" else 0.0
+        assert np.abs(sound[late] - share * delayed[20000:]).max() <= IDENTITY
+
+
+def test_flush_after_a_stall_waits(model):
+    samples = noise(20000)
+    with start(model, MODES["sliding"], realtime=True) as live:
+        live._engine.pause(True)
+        parts = [live.process(samples[:10000][at : at + 100])["vocals"] for at in range(0, 10000, 100)]
+        threading.Timer(0.1, live._engine.pause, [False]).start()
+        parts.append(live.flush()["vocals"])
+        assert len(np.concatenate(parts)) == 10000 + live.latency
+        # and the next stream knows nothing of it
+        again = plain.drive(live, samples[:0], [1])
+        assert not again["vocals"].any()
+
+
+# --- arguments, input, lifetime -----------------------------------------------------------
+
+
+def test_out_is_written_and_nothing_else(model):
+    samples = noise(5000)
+    before = samples.copy()
+    with start(model, {"hold": True}) as live:
+        expected = live.process(samples[:4096])
+    with start(model, {"hold": True}) as live:
+        guarded = np.full((4098, 2), 7, np.float32)
+        out = {"vocals": guarded[1:-1]}
+        assert live.process(samples[:4096], out) is out
+        np.testing.assert_array_equal(guarded[1:-1], expected["vocals"])
+        assert (guarded[[0, -1]] == 7).all()
+    np.testing.assert_array_equal(samples, before)
+
+
+def test_in_place(model):
+    samples = noise(4096)
+    with start(model, {"hold": True}) as live:
+        expected = live.process(samples)
+    with start(model, {"hold": True}) as live:
+        block = samples.copy()
+        live.process(block, {"vocals": block})
+    np.testing.assert_array_equal(block, expected["vocals"])
+
+
+def test_kinds_of_blocks(model):
+    samples = noise(1000, channels=3)
+    with start(model, {"hold": True}) as live:
+        expected = live.process(np.ascontiguousarray(samples[:, :2]))
+        for block in (
+            samples,
+            samples.astype(np.float64),
+            samples[:, :2],
+            samples[::-1][::-1],
+            samples.tolist(),
+        ):
+            live.reset()
+            for stem, sound in live.process(block).items():
+                np.testing.assert_array_equal(sound, expected[stem])
+        live.reset()
+        mono = live.process(samples[:, 0])
+        assert mono["vocals"].shape == (1000, 2)
+        assert live.process(samples[:0])["vocals"].shape == (0, 2)
+        frozen = np.ascontiguousarray(samples[:, :2])
+        frozen.flags.writeable = False
+        live.process(frozen)
+        for bad in (np.zeros((4, 2), np.int16), "noise", np.zeros((2, 2, 2), np.float32)):
+            with pytest.raises(SpleeterError, match="waveform"):
+                live.process(bad)
+        for bad in (
+            {"vocals": np.zeros((999, 2), np.float32)},
+            {"vocals": np.zeros((1000, 2))},
+            {"drums": None},
+        ):
+            with pytest.raises(ValueError, match="expected"):
+                live.process(samples, bad)
+        with pytest.raises(ValueError, match="4096"):
+            live.process(noise(4097))
+
+
+def test_values_that_are_no_sound(ones):
+    """NaN, infinities and absurd numbers become silence, are counted, and leave no trace."""
+    samples = noise(20000)
+    clean = samples.copy()
+    bad = {100: np.nan, 5000: np.inf, 5001: -np.inf, 9000: 1e30}
+    for at, value in bad.items():
+        samples[at, at % 2] = value
+        clean[at, at % 2] = 0
+    clean[300] = 0
+    samples[300] = 1e-40
+    with start(ones, MODES["sliding"]) as live:
+        stems = plain.drive(live, samples, [1000], flush=False)
+        assert live.stats.repaired == len(bad)
+        live.reset()
+        for stem, sound in plain.drive(live, clean, [1000], flush=False).items():
+            np.testing.assert_array_equal(sound, stems[stem])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"frames": 100}, "64"),
+        ({"frames": 1024}, "frames"),
+        ({"frames": 0}, "frames"),
+        ({"bins": 100}, "64"),
+        ({"bins": 320}, "bins"),
+        ({"hop_frames": 65}, "hop_frames"),
+        ({"hop_frames": 0}, "hop_frames"),
+        ({"hop_frames": 1.5}, "hop_frames"),
+        ({"hop_frames": 4, "lookahead": 61}, "lookahead"),
+        ({"lookahead": -1}, "lookahead"),
+        ({"lookahead": 1}, "lookahead"),
+        ({"hold": True, "lookahead": 1}, "hold"),
+        ({"budget": 0}, "budget"),
+        ({"hop_frames": 1, "budget": 129}, "budget"),
+        ({"window": 159}, "window"),
+        ({"window": 513}, "window"),
+        ({"window": "long"}, "window"),
+        ({"max_block": 0}, "block"),
+        ({"block": 1 << 21}, "block"),
+        ({"sample_rate": 44101}, "sample_rate"),
+        ({"sample_rate": 0}, "sample_rate"),
+        ({"sample_rate": 1 << 40}, "sample_rate"),
+        ({"threads": 0}, "threads"),
+        ({"cover": "drums"}, "cover"),
+        ({"crossfade": 5, "hop_frames": 4}, "crossfade"),
+        ({"hold_seconds": float("nan")}, "hold_seconds"),
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense(model, settings, message):
+    settings = {"frames": 64, **settings}
+    with pytest.raises(SpleeterError, match=message):
+        StreamSeparator(model, settings.pop("frames"), **settings)
+
+
+def test_closed_stream(model):
+    live = start(model, {})
+    assert "vocals" in repr(live)
+    live.close()
+    live.close()
+    for call in (lambda: live.process(noise(10)), live.flush, live.reset, lambda: live.stats):
+        with pytest.raises(SpleeterError, match="closed"):
+            call()
+    assert "closed" in repr(live)
+
+
+def test_model_by_name(tmp_path):
+    from golden import case
+
+    source = case("tiny-2stems") / "config.json"
+    with StreamSeparator(source, 64, realtime=False) as live:
+        assert live.instruments == load_model(source).instruments
+    with pytest.raises(SpleeterError):
+        StreamSeparator(tmp_path / "missing.json")
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_engines_leave_nothing_behind(model):
+    def cycle(count):
+        for _ in range(count):
+            live = start(model, MODES["sliding"], realtime=True)
+            live.process(noise(700))
+            live.close()
+
+    cycle(50)
+    gc.collect()
+    memory, threads = resident(), threading.active_count()
+    tasks = len(os.listdir("/proc/self/task"))
+    cycle(300)
+    gc.collect()
+    assert resident() - memory < 4 << 20  # 300 engines take 500 MB
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/task")) == tasks
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+def test_a_long_stream_takes_no_more_memory(model):
+    with start(model, MODES["sliding"], realtime=True) as live:
+        block = noise(4096)
+        out = {stem: np.empty_like(block) for stem in live.instruments}
+        for _ in range(200):
+            live.process(block, out)
+        memory = resident()
+        for _ in range(4000):  # six minutes
+            live.process(block, out)
+        assert resident() - memory < 1 << 20
+
+
+def test_engines_side_by_side_share_a_model(model):
+    samples = noise(20000)
+    with start(model, MODES["sliding"]) as live:
+        expected = plain.drive(live, samples, [500])
+    results = []
+
+    def run(seed):
+        with start(model, MODES["sliding"]) as live:
+            results.append(plain.drive(live, samples, cuts(seed)))
+
+    threads = [threading.Thread(target=run, args=[seed]) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    for result in results:
+        for stem, sound in result.items():
+            np.testing.assert_array_equal(sound, expected[stem])
+
+
+def test_settings_are_frozen(model):
+    with start(model, {}) as live:
+        assert isinstance(live.settings, StreamSettings)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            live.settings.frames = 128
