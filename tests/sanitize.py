@@ -29,6 +29,7 @@ TESTS = [
     "tests/unit/test_fast.py",
     "tests/unit/test_rows.py",
     "tests/unit/test_network.py",
+    "tests/unit/test_model_file.py",
     "tests/unit/test_spectral.py",
     "tests/functional/test_golden.py",
 ]
