@@ -7,7 +7,9 @@ disk), and never sees the name of the target.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,10 +19,13 @@ import numpy as np
 from ..errors import AudioError
 from .formats import Format
 from .sequential import VirtualFile, sequential_file
+from .tags import Tags, write_tags
 
 if TYPE_CHECKING:
     import soundfile
     from numpy.typing import NDArray
+
+logger = logging.getLogger("spleeterrt")
 
 # Bytes of samples from which a WAV file is written as RF64: its 32-bit sizes end at 4 GiB.
 WAV_LIMIT = (1 << 32) - (1 << 16)
@@ -88,6 +93,20 @@ class Encoder:
         self._drain()
         self._close()
         self._verify(self._temporary)
+
+    def add_tags(self, tags: Tags) -> None:
+        """Add tags to the finished file: to a copy, so that a failure costs the tags only."""
+        tagged = temporary(self._target.parent)
+        self.temporaries.append(tagged)
+        try:
+            shutil.copyfile(self._temporary, tagged)
+            write_tags(tagged, self._format.codec, tags)
+            self._verify(tagged, tagged.stat().st_size)
+            os.replace(tagged, self._temporary)
+        except Exception as error:
+            logger.warning("%s: the tags could not be written: %s", self._target, error)
+            with contextlib.suppress(OSError):
+                tagged.unlink()
 
     def publish(self) -> None:
         """Put the file in the place of its target."""

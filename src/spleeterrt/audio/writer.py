@@ -25,6 +25,7 @@ from . import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
 from .formats import FFMPEG_CODECS, FULL_SCALE, Format, full_scale, parse_bitrate, quantize, usual_rate
 from .resample import StreamResampler, checked_rate, fit, resampled_frames
+from .tags import Tags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ class StemFileWriter:
         residual: a stem that is written as the mix minus all other `sources`. In integer files
             with `"clamp"` or `"rescale"` the files of all sources then sum to the quantised mix,
             sample by sample, unless the residual itself exceeds full scale.
+        tags: of each stem, for codecs that hold any; a failure to write them is only logged.
         threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
             than one on, in threads of their own.
 
@@ -81,6 +83,7 @@ class StemFileWriter:
         file_rate: float | None = None,
         total_frames: int | None = None,
         residual: str | None = None,
+        tags: Mapping[str, Tags] | None = None,
         threads: int = 1,
     ) -> None:
         self.paths = {name: Path(os.fsdecode(path)) for name, path in paths.items()}
@@ -100,6 +103,7 @@ class StemFileWriter:
         )
         self.channels = channels
         self._clip = clip
+        self._tags = tags or {}
         self._format = Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
         if file_rate is None and self.file_rate != self.sample_rate:
             total_frames = None  # the caller did not know
@@ -195,6 +199,9 @@ class StemFileWriter:
                 self._encode_spools()
             for encoder in self._encoders.values():
                 encoder.finish()
+            for name, encoder in self._encoders.items():
+                if self._tags.get(name):
+                    encoder.add_tags(self._tags[name])
             for encoder in self._encoders.values():
                 encoder.publish()
             self._finished = True

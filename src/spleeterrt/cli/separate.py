@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..audio import ffmpeg
 from ..errors import SeparationCancelled, SpleeterError
 from .errors import handle_errors
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     pass
 
 DEFAULT_OUTPUT = str(Path(tempfile.gettempdir()) / "separated_audio")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc")
-CODECS = ("wav", "flac", "ogg", "mp3")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
 
 logger = logging.getLogger("spleeterrt")
 
@@ -75,8 +76,15 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     show_default=True,
     help="Names of the results; may use {filename}, {instrument}, {foldername}, {codec}.",
 )
-@click.option("-c", "--codec", type=click.Choice(CODECS), default="wav", show_default=True)
-@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of mp3 and ogg.")
+@click.option(
+    "-c",
+    "--codec",
+    type=click.Choice(CODECS),
+    default="wav",
+    show_default=True,
+    help="m4a and wma need the extra spleeterrt[ffmpeg].",
+)
+@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of the lossy codecs.")
 @click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
 @click.option(
@@ -105,6 +113,12 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
 )
+@click.option(
+    "--tags/--no-tags",
+    default=None,
+    help="Carry over tags and cover, the title as 'Song (vocals)'; not to wav.  "
+    "[default: if spleeterrt[tags] is installed]",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary.")
@@ -128,6 +142,7 @@ def separate(
     bit_depth: str,
     clip: str,
     sample_rate: Any,
+    tags: bool | None,
     threads: int | None,
     low_memory: bool,
     quiet: bool,
@@ -145,9 +160,12 @@ def separate(
     report = _Report()
     songs = _find_songs(files, report)
     from ..audio.adapter import AudioAdapter
+    from ..audio.formats import check_codec
     from ..separator import Separator, output_paths
 
     audio_adapter = AudioAdapter.get(adapter) if adapter else None
+    if audio_adapter is None:
+        check_codec(codec)
     separator = Separator(
         model,
         MWF=mwf,
@@ -182,6 +200,7 @@ def separate(
                         bit_depth=bit_depth,
                         clip=clip,
                         sample_rate=sample_rate,
+                        tags=tags,
                         progress=progress,
                         cancel=interruption,
                     )
@@ -299,17 +318,23 @@ def _find_songs(files: tuple[str, ...], report: _Report) -> list[str]:
             if not os.path.isdir(name):
                 songs.append(name)
                 continue
-            found = sorted(str(entry) for entry in Path(name).iterdir() if _is_audio(entry))
+            entries = sorted(str(entry) for entry in Path(name).iterdir() if _is_file(entry))
+            suffixes = AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
+            found = [entry for entry in entries if entry.lower().endswith(suffixes)]
+            if not ffmpeg.ffmpeg_installed():
+                others = [entry for entry in entries if entry.lower().endswith(ffmpeg.AUDIO_SUFFIXES)]
+                if others:
+                    logger.warning("%s (%d files left out): %s", others[0], len(others), ffmpeg.NEEDS_FFMPEG)
             if not found:
-                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
+                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(suffixes)})")
             songs.extend(found)
         except (OSError, ValueError, SpleeterError) as error:
             report.fail(name, error)
     return list(dict.fromkeys(songs))
 
 
-def _is_audio(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
 
 
 def _configure_logging(verbose: bool, quiet: bool) -> None:
