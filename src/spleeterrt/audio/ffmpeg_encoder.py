@@ -36,8 +36,12 @@ class FFmpegEncoder(Encoder):
         import av
 
         format = self._format
-        # The edit list counts in the movie's time scale: frames, instead of milliseconds.
-        options = {"movie_timescale": str(format.rate)} if format.codec == "m4a" else {}
+        options = {
+            # The edit list counts in the movie's time scale: frames, instead of milliseconds.
+            "m4a": {"movie_timescale": str(format.rate)},
+            # Of the usual size, packets would be filled up by half at higher bitrates.
+            "wma": {"packet_size": "32000"},
+        }[format.codec]
         container = av.open(sink, mode="w", format=_CONTAINERS[format.codec], container_options=options)
         stream: Any = container.add_stream(_ENCODERS[format.codec], rate=format.rate)
         stream.codec_context.layout = _LAYOUTS[format.channels]

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,9 +56,9 @@ class FFmpegSource:
         self._file = _InputFile(path)
         self._container: Any = None
         try:
+            self._check_protection()
             self._container = self._open()
             self._stream = self._choose_stream()
-            self._check_protection()
             # What the header says of rate and channels may be wrong (HE-AAC): the first samples tell.
             self.rate = 0
             self.channels = 0
@@ -100,9 +101,7 @@ class FFmpegSource:
             count = "a damaged packet" if self._bad == 1 else f"{self._bad} damaged packets"
             return f"{self._path}: {count} could not be decoded: silence there, or missing at the end"
         if self._damage is not None:
-            return (
-                f"{self._path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
-            )
+            return f"{self._path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
         return None
 
     def _unreadable(self, reason: str) -> AudioError:
@@ -121,9 +120,7 @@ class FFmpegSource:
             )
         except (av.FFmpegError, ValueError) as error:
             self._file.check_read(self._path)
-            if isinstance(error, MemoryError):
-                raise
-            raise self._unreadable(_reason(error)) from error
+            raise self._unreadable(_reason(error)) from error  # no memory: for the sizes in a damaged header
         self._file.check_read(self._path)
         return container
 
@@ -196,10 +193,10 @@ class FFmpegSource:
                 yield from held
                 held, position = [rest], position + len(rest)
         if ends and held:
-            # The last packet says how much of it counts, or the edit list does.
-            duration = self._stream.duration
-            if duration is not None:
-                end = min(end, _frames(duration, self._stream.time_base, self.rate))
+            # The last packet says how much of it counts, or the edit list does, which may be in milliseconds.
+            listed = _frames(self._stream.duration, self._stream.time_base, self.rate)
+            if 0 < listed < end - self.rate / 1000:
+                end = listed
             surplus = position - end
             last = held[-1]
             if 0 < surplus < len(last):
@@ -340,11 +337,11 @@ class _InputFile(VirtualFile):
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
             return int(self._file.seek(offset, whence))
-        except OSError:
-            raise
+        except (OSError, ValueError, OverflowError):  # to where a damaged header points
+            return -errno.EINVAL
         except BaseException as error:
             self.fail(error)
-            return 0
+            return -errno.EINVAL
 
     def peek(self, size: int, at: int = 0) -> bytes:
         """Bytes of the file, outside of FFmpeg's reading."""

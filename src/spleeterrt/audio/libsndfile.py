@@ -86,9 +86,7 @@ class SoundFileSource:
         if self._declared is not None and position < self._declared:
             return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
         if self._damage is not None:
-            return (
-                f"{self._path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
-            )
+            return f"{self._path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
         if self._file.format == "OGG" and not _ogg_ends(self._path):
             return f"{self._path}: the Ogg stream has no end mark: the file may be truncated"
         return None
@@ -118,7 +116,9 @@ class SoundFileSource:
             detail = getattr(error, "error_string", "").strip().rstrip(".")
             # libsndfile's message for a text file named .mp3 would mislead.
             reason = f" ({detail})" if detail and "does not exist" not in detail else ""
-            raise UnknownFormatError(f"{self._path}: not a readable audio file{reason}; {_SUPPORTED}") from error
+            raise UnknownFormatError(
+                f"{self._path}: not a readable audio file{reason}; {_SUPPORTED}"
+            ) from error
 
     def _check_virtual(self) -> None:
         """Raise what happened in a callback: a lost read must not look like the end of the file."""

@@ -10,6 +10,7 @@ true of a stem.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,7 +21,7 @@ from typing import Any
 NEEDS_MUTAGEN = "tags need mutagen: pip install 'spleeterrt[tags]'"
 TAGGED_CODECS = ("mp3", "flac", "ogg", "opus", "m4a", "wma")
 
-# The names of Vorbis comments, which mutagen's "easy" interface to MP4 shares.
+# The names of Vorbis comments, and what the other formats call them.
 _NAMES = (
     "title", "artist", "album", "albumartist", "composer", "genre", "date", "tracknumber", "discnumber",
     "copyright", "bpm",
@@ -37,6 +38,19 @@ _ID3_NAMES = {
     "discnumber": "TPOS",
     "copyright": "TCOP",
     "bpm": "TBPM",
+}
+_MP4_NAMES = {
+    "title": "\xa9nam",
+    "artist": "\xa9ART",
+    "album": "\xa9alb",
+    "albumartist": "aART",
+    "composer": "\xa9wrt",
+    "genre": "\xa9gen",
+    "date": "\xa9day",
+    "tracknumber": "trkn",
+    "discnumber": "disk",
+    "copyright": "cprt",
+    "bpm": "tmpo",
 }
 _ASF_NAMES = {
     "title": "Title",
@@ -108,21 +122,22 @@ def _read_texts(path: Path, file: Any) -> dict[str, list[str]]:
             for name, frame in _ID3_NAMES.items()
             if (texts := [text for found in tags.getall(frame) for text in _id3_texts(found) if text])
         }
-    if kind == "MP4":
-        from mutagen.easymp4 import EasyMP4
-
-        tags = EasyMP4(path).tags
+    names = {"MP4": _MP4_NAMES, "ASF": _ASF_NAMES}.get(kind, {})
     texts = {}
     for name in _NAMES:
-        key = _ASF_NAMES[name] if kind == "ASF" else name
-        try:
-            found = [str(value) for value in tags[key]] if key in tags else []
-        except (KeyError, ValueError):
-            continue
+        key = names.get(name, name)
+        found = [_text(value) for value in tags[key]] if key in tags else []
         found = [value for value in found if value]
         if found:
             texts[name] = found
     return texts
+
+
+def _text(value: Any) -> str:
+    """A pair of numbers is MP4's way to say "3/12"."""
+    if isinstance(value, tuple):
+        return f"{value[0]}/{value[1]}" if value[1] else str(value[0] or "")
+    return str(value)
 
 
 def _id3_texts(frame: Any) -> list[str]:
@@ -192,7 +207,7 @@ def _write_flac(path: Path, tags: Tags) -> None:
     from mutagen.flac import FLAC
 
     file = FLAC(path)
-    _fill(file, tags)
+    file.update(tags.texts)
     if tags.cover:
         file.add_picture(_flac_picture(tags.cover))
     file.save()
@@ -211,7 +226,7 @@ def _write_opus(path: Path, tags: Tags) -> None:
 
 
 def _save_ogg(file: Any, tags: Tags) -> None:
-    _fill(file, tags)
+    file.update(tags.texts)
     if tags.cover:
         picture = base64.b64encode(_flac_picture(tags.cover).write())
         file["metadata_block_picture"] = [picture.decode("ascii")]
@@ -219,17 +234,21 @@ def _save_ogg(file: Any, tags: Tags) -> None:
 
 
 def _write_m4a(path: Path, tags: Tags) -> None:
-    from mutagen.easymp4 import EasyMP4
     from mutagen.mp4 import MP4, MP4Cover
 
-    easy = EasyMP4(path)
-    _fill(easy, tags)
-    easy.save()
+    file = MP4(path)
+    for name, values in tags.texts.items():
+        if name in ("tracknumber", "discnumber", "bpm"):
+            numbers = re.fullmatch(r"\s*(\d{1,4})(?:\s*/\s*(\d{1,4}))?(?:\.\d*)?\s*", values[0])
+            if numbers is not None:
+                first, second = int(numbers[1]), int(numbers[2] or 0)
+                file[_MP4_NAMES[name]] = [first if name == "bpm" else (first, second)]
+        else:
+            file[_MP4_NAMES[name]] = values
     if tags.cover:
-        file = MP4(path)
         kind = MP4Cover.FORMAT_PNG if _mime(tags.cover) == "image/png" else MP4Cover.FORMAT_JPEG
         file["covr"] = [MP4Cover(tags.cover, imageformat=kind)]
-        file.save()
+    file.save()
 
 
 def _write_wma(path: Path, tags: Tags) -> None:
@@ -243,14 +262,6 @@ def _write_wma(path: Path, tags: Tags) -> None:
         head = bytes([_FRONT_COVER]) + len(tags.cover).to_bytes(4, "little")
         file["WM/Picture"] = [ASFByteArrayAttribute(head + text + tags.cover)]
     file.save()
-
-
-def _fill(target: Any, tags: Tags) -> None:
-    for name, values in tags.texts.items():
-        try:
-            target[name] = values
-        except (KeyError, ValueError, TypeError):  # not a name of this format, or not a number there
-            continue
 
 
 def _flac_picture(data: bytes) -> Any:

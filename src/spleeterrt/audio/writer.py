@@ -297,7 +297,11 @@ class StemFileWriter:
         frames = resampled_frames(self._read, self.sample_rate, self.file_rate)
         # One source frame is file_rate / sample_rate frames; one more for the rounding.
         slack = math.ceil(self.file_rate / self.sample_rate) + 1
-        if self.total_frames is not None and self.total_frames > 0 and abs(frames - self.total_frames) <= slack:
+        if (
+            self.total_frames is not None
+            and self.total_frames > 0
+            and abs(frames - self.total_frames) <= slack
+        ):
             return self.total_frames
         return frames
 
