@@ -1,7 +1,8 @@
 # cython: language_level=3
 """Audio clients whose callback is C++ (`core/live`): JACK, PortAudio.
 
-Arguments are trusted; the public face is `spleeterrt.live`. What goes wrong is a RuntimeError with its reason.
+Arguments are trusted; the public face is `spleeterrt.live`. What goes wrong is a RuntimeError with its
+reason.
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
@@ -36,15 +37,17 @@ cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
         void connect(const string& source, const string& target) except +
         vector[string] hardware(cbool sources) except +
     cdef cppclass JackClient(JackPorts):
-        JackClient(const vector[string]& libraries, const string& name, const vector[string]& stems) except +
+        JackClient(
+            const vector[string]& libraries, const string& name, const vector[string]& stems,
+        ) except +
         size_t block()
         void use(const LiveSource* source)
         void start() except +
         LiveCallback& callback()
     cdef cppclass JackTape(JackPorts):
         JackTape(
-            const vector[string]& libraries, const string& name, const float* music, size_t frames, float* record,
-            size_t record_channels, size_t record_frames,
+            const vector[string]& libraries, const string& name, const float* music,
+            size_t frames, float* record, size_t record_channels, size_t record_frames,
         ) except +
         void start() except +
         uint32_t begun()
@@ -180,13 +183,15 @@ cdef class PortAudio(Client):
     cdef PortAudioClient* client
 
     def __cinit__(
-        self, libraries, str input, str output, size_t stems, size_t stem, unsigned sample_rate, unsigned preferred,
-        size_t block,
+        self, libraries, str input, str output, size_t stems, size_t stem, unsigned sample_rate,
+        unsigned preferred, size_t block,
     ):
         cdef vector[string] names = strings(libraries)
         cdef string source = input.encode(), target = output.encode()
         with nogil:
-            self.client = new PortAudioClient(names, source, target, stems, stem, sample_rate, preferred, block)
+            self.client = new PortAudioClient(
+                names, source, target, stems, stem, sample_rate, preferred, block
+            )
 
     def __dealloc__(self):
         self.close()
@@ -304,7 +309,8 @@ cdef class Tape:
 
     def stats(self):
         return {
-            "callbacks": self.client.callbacks(), "xruns": self.client.xruns(), "worst_gap": self.client.worst_gap(),
+            "callbacks": self.client.callbacks(), "xruns": self.client.xruns(),
+            "worst_gap": self.client.worst_gap(),
         }
 
     def reset_stats(self):

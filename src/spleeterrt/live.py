@@ -8,8 +8,8 @@
             time.sleep(0.1)
             session.update()
 
-The audio callback is compiled code and knows no Python. A client is closed, and its callback ended, before the
-engine that it uses.
+The audio callback is compiled code and knows no Python. A client is closed, and its callback ended, before
+the engine that it uses.
 """
 
 from __future__ import annotations
@@ -341,8 +341,8 @@ class LiveSession:
 
 
 def default_hop(stems: int, threads: int | None = None, frames: int = 128) -> int:
-    """The fewest new frames per run for which the networks have time: a frame step (23 ms at 44.1 kHz) for each
-    network that a thread runs, and 128 frames of it. A modern core needs half of that or less.
+    """The fewest new frames per run for which the networks have time: a frame step (23 ms at 44.1 kHz) for
+    each network that a thread runs, and 128 frames of it. A modern core needs half of that or less.
     """
     return min(frames, -(-stems // check_threads(threads)) * -(-frames // 128))
 
@@ -350,13 +350,14 @@ def default_hop(stems: int, threads: int | None = None, frames: int = 128) -> in
 def settings_within(
     model: Model, latency_ms: float, settings: Mapping[str, Any], block: int, sample_rate: int
 ) -> dict[str, Any]:
-    """The settings of best sound whose latency is not above a limit: first the whole window, then the short one,
-    then masks that lag (`hold`). Settings that are given stay as they are. Nothing is measured: whether the networks
-    are fast enough here is for `spleeterrt live` to show.
+    """The settings of best sound whose latency is not above a limit: first the whole window, then the short
+    one, then masks that lag (`hold`). Settings that are given, not None or False, stay as they are. Nothing
+    is measured: whether the networks are fast enough here is for `spleeterrt live` to show.
 
     Raises:
         SpleeterError: the limit is below what is possible.
     """
+    settings = {name: value for name, value in settings.items() if value is not None and value is not False}
     least = float("inf")
     for choice in ({}, {"window": "short"}, {"hold": True}, {"hold": True, "window": "short"}):
         if any(name in settings for name in choice):
@@ -367,7 +368,9 @@ def settings_within(
         if latency <= latency_ms:
             return candidate
         least = min(least, latency)
-    raise SpleeterError(f"a latency of {latency_ms:g} ms is not possible with this model; at least {least:.1f} ms")
+    raise SpleeterError(
+        f"a latency of {latency_ms:g} ms is not possible with this model; at least {least:.1f} ms"
+    )
 
 
 def open_client(
@@ -413,8 +416,10 @@ _HELP = {
     ("JACK", "library not found"): "install JACK 2 (libjack) or PipeWire's libjack, or use the other backend",
     ("JACK", "no server"): "start one, for example `jackd -d alsa` or QjackCtl; with PipeWire: `pw-jack "
     "spleeterrt live ...`; or use the other backend",
-    ("PortAudio", "library not found"): "install libportaudio2 (Debian), portaudio (Fedora, Arch, Homebrew), or "
-    "`pip install sounddevice`",
+    (
+        "PortAudio",
+        "library not found",
+    ): "install libportaudio2 (Debian), portaudio (Fedora, Arch, Homebrew), or `pip install sounddevice`",
     ("PortAudio", "this machine has no"): "connect one, name one with --device, or use JACK",
 }
 
