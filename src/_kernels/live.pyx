@@ -59,8 +59,8 @@ cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
 cdef extern from "core/live/portaudio.h" namespace "spleeterrt" nogil:
     cdef cppclass PortAudioClient:
         PortAudioClient(
-            const vector[string]& libraries, const string& input, const string& output, size_t stems, size_t stem,
-            unsigned sample_rate, unsigned preferred, size_t block,
+            const vector[string]& libraries, const string& input, const string& output, size_t stems,
+            size_t stem, unsigned sample_rate, unsigned preferred, size_t block,
         ) except +
         string name() except +
         unsigned sample_rate()

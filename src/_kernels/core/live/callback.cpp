@@ -67,7 +67,8 @@ void LiveCallback::run(const StreamInput &in, const StreamOutput *outs, const St
         worst_.store(took, relaxed);
 }
 
-void LiveCallback::meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count, float decay)
+void LiveCallback::meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count,
+                         float decay)
 {
     float peak = levels_[i].load(relaxed) * decay;
     if (peak < 1e-9f)

@@ -85,7 +85,8 @@ private:
 // Stereo in; every stem and the mix under the gains out.
 class JackClient : public JackPorts {
 public:
-    JackClient(const std::vector<std::string> &libraries, const std::string &name, const std::vector<std::string> &stems);
+    JackClient(const std::vector<std::string> &libraries, const std::string &name,
+               const std::vector<std::string> &stems);
     ~JackClient();
 
     // The block of the server at this moment. Blocks that the engine does not take are silent.

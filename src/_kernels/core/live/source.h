@@ -9,7 +9,8 @@ namespace spleeterrt {
 
 struct LiveSource {
     StreamEngine *engine = nullptr;
-    void (*process)(StreamEngine *, const StreamInput &, const StreamOutput *, const StreamOutput &, std::size_t) = nullptr;
+    void (*process)(StreamEngine *, const StreamInput &, const StreamOutput *outs, const StreamOutput &mix,
+                    std::size_t count) = nullptr;
     std::size_t stems = 0, latency = 0, block = 0;
     bool fixed = false; // every block is `block` long; else at most that
 
