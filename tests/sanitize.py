@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = [
     "tests/unit/test_kernels.py",
     "tests/unit/test_fast.py",
+    "tests/unit/test_rows.py",
     "tests/unit/test_network.py",
     "tests/unit/test_spectral.py",
     "tests/functional/test_golden.py",

@@ -283,7 +283,7 @@ cdef void run_stem(
 
 
 def want_frames(table, Py_ssize_t first, Py_ssize_t last):
-    """A copy of a table that computes the frames first ... last - 1 of the output only, with the same bits."""
+    """A copy of a table that computes frames first ... last - 1 of the output only, with the same bits."""
     narrowed = table.copy()
     cdef network_layer[::1] rows = narrowed
     _want_frames(&rows[0], rows.shape[0], first, last)

@@ -32,7 +32,7 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         unsigned sample_rate
         size_t threads
         cbool realtime
-        int niceness
+        int niceness, priority
         size_t cover
         double hold_seconds, ramp_seconds
         const char* isa
@@ -90,6 +90,7 @@ cdef StreamOptions options_of(values, bytes isa) except *:
     o.crossfade, o.synthesis, o.budget = values["crossfade"], values["synthesis"], values["budget"]
     o.max_block, o.block, o.sample_rate = values["max_block"], values["block"], values["sample_rate"]
     o.threads, o.realtime, o.niceness = values["threads"], values["realtime"], values["niceness"]
+    o.priority = values["priority"]
     o.cover, o.hold_seconds = values["cover"], values["hold_seconds"]
     o.isa = isa
     return o

@@ -1,4 +1,4 @@
-"""Narrowed tables (`nn.want_frames`): the same bits in the wanted frames, and nothing else is read or written."""
+"""Narrowed tables (`nn.want_frames`): the same bits in the wanted frames, and nothing else is written."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ from spleeterrt.layers import LAYER_NAMES, aligned_empty, lower
 from spleeterrt.planner import Plan, default_isa, make_plan
 
 
-def run_narrowed(model: Model, x: np.ndarray, first: int, last: int, threads: int = 1, shift: int = 0) -> np.ndarray:
-    """The wanted frames, by workspaces of NaN. Guard zones lie around these and around the output, which starts
-    `shift` floats behind a cache line.
+def run_narrowed(
+    model: Model, x: np.ndarray, first: int, last: int, threads: int = 1, shift: int = 0
+) -> np.ndarray:
+    """The wanted frames, by workspaces of NaN. Guard zones lie around these and around the output, which
+    starts `shift` floats behind a cache line.
     """
     table, size = lower(model.config, model._plan, *x.shape[1:3])
     before = table.copy()
@@ -88,7 +90,9 @@ def wanted_rows(draw: st.DrawFn, frames: int) -> tuple[int, int]:
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.data(), case=cases(), low_memory=st.booleans())
 def test_any_rows_of_any_network(isa: str, data: st.DataObject, case: Case, low_memory: bool) -> None:
-    model = Model(case.config, weights_of(case.config, case.seed), plan=make_plan(case.config, isa, low_memory))
+    model = Model(
+        case.config, weights_of(case.config, case.seed), plan=make_plan(case.config, isa, low_memory)
+    )
     check_rows(model, case.input(), [data.draw(wanted_rows(case.frames))], case.threads)
 
 
@@ -128,7 +132,9 @@ def test_rows_of_each_layer_alone(isa: str, layer: str) -> None:
         "e1 and e2": {"e1": "direct", "e2": "winograd4"},
         "d5, d6 and out": {"d5": "lazy2", "d6": "direct", "out": "direct"},
     }.get(layer, {layer: "winograd4"})
-    check_rows(Model(config, weights_of(config), plan=mixed(isa, **fast)), magnitudes(1, 256, 64), some_rows(256))
+    check_rows(
+        Model(config, weights_of(config), plan=mixed(isa, **fast)), magnitudes(1, 256, 64), some_rows(256)
+    )
 
 
 @pytest.mark.parametrize("softmax", [False, True])
@@ -160,7 +166,7 @@ def test_rows_that_are_left() -> None:
     decoder = [(0, 2), (0, 4), (4, 8), (12, 16), (28, 32), (62, 64)]
     assert rows_left(128, 127, 128) == [*encoder, *decoder, (127, 128)]
     assert rows_left(128, 0, 128) == [*encoder, *[(0, 2 << k) for k in range(6)], (0, 128)]
-    # Frame 0 takes d6's 0 ... 3, d5's 0 ... 2; from there on a row of tiles takes 5 rows, so a row of tiles again.
+    # Frame 0 takes d6's 0 ... 3 and d5's 0 ... 2; a row of tiles takes 5 rows, so a row of tiles again.
     left = rows_left(512, 0, 1)
     assert left[6:] == [*[(0, 4)] * 5, (0, 2), (0, 1)]
     # d1 takes 5 rows of e6, so two rows of its tiles, and here that is all of the encoder.

@@ -539,6 +539,7 @@ def test_values_that_are_no_sound(ones):
         ({"sample_rate": 0}, "sample_rate"),
         ({"sample_rate": 1 << 40}, "sample_rate"),
         ({"threads": 0}, "threads"),
+        ({"priority": 100}, "priority"),
         ({"cover": "drums"}, "cover"),
         ({"crossfade": 5, "hop_frames": 4}, "crossfade"),
         ({"hold_seconds": float("nan")}, "hold_seconds"),

@@ -134,7 +134,8 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
             break;
         const Range input = input_rows(row, computed);
         want_output(layers[i - 1], input);
-        if (row.op == OP_TRANSPCONV) // beside the layer before stands the encoder's of the same size
+        // Beside the layer before stands the encoder's of the same size. (What is deeper wants these rows, too.)
+        if (row.op == OP_TRANSPCONV)
             want_output(layers[mask - 1 - i], input);
     }
 }

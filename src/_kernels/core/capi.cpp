@@ -1,0 +1,309 @@
+// The C interface; see spleeterrt.h.
+#include "spleeterrt.h"
+
+#include "model_file.h"
+#include "stream/engine.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+using namespace spleeterrt;
+
+struct srt_stream {
+    LoadedModel model;
+    LayerTable table;
+    std::vector<const float *> weights;
+    std::vector<StreamOutput> outputs;
+    std::unique_ptr<StreamEngine> engine; // gone before what it reads
+};
+
+namespace {
+
+void tell(char *message, const std::string &text)
+{
+    if (message)
+        std::snprintf(message, SRT_MESSAGE_SIZE, "%s", text.c_str());
+}
+
+// Sizes that are negative become zero, which check_stream names where it is wrong.
+std::size_t size_of(int value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
+
+StreamOptions stream_options(const srt_options &o, const LoadedModel &model)
+{
+    const ModelFileConfig &c = model.config;
+    StreamOptions s;
+    s.frame_length = static_cast<std::size_t>(c.frame_length);
+    s.frame_step = static_cast<std::size_t>(c.frame_step);
+    s.fft_length = static_cast<std::size_t>(c.fft_length());
+    s.model_rate = static_cast<unsigned>(c.sample_rate);
+    s.exponent = static_cast<float>(c.separation_exponent);
+    s.average = o.full_band || c.mask_extension == ModelFileConfig::MaskExtension::average;
+    s.frames = size_of(o.frames);
+    s.bins = o.bins ? size_of(o.bins) : static_cast<std::size_t>(c.F);
+    s.hold = o.hold;
+    s.hop_frames = o.hop_frames ? size_of(o.hop_frames) : o.hold ? 1 : s.frames;
+    s.lookahead = size_of(o.lookahead);
+    s.crossfade = size_of(o.crossfade);
+    s.synthesis = o.window ? size_of(o.window) : s.frame_length;
+    s.budget = size_of(o.budget);
+    s.max_block = size_of(o.max_block);
+    s.block = size_of(o.block);
+    s.sample_rate = static_cast<unsigned>(size_of(o.sample_rate));
+    s.threads = o.threads ? size_of(o.threads) : std::max(1u, std::thread::hardware_concurrency());
+    s.realtime = o.realtime;
+    s.niceness = o.niceness;
+    s.priority = o.priority;
+    s.cover = o.cover < 0 ? c.instruments.size() - 1 : static_cast<std::size_t>(o.cover);
+    s.hold_seconds = o.hold_seconds;
+    s.isa = model.kernels->name;
+    return s;
+}
+
+std::string first_negative(const srt_options &o)
+{
+    const struct {
+        const char *name;
+        int value;
+    } fields[] = {{"frames", o.frames},       {"hop_frames", o.hop_frames}, {"lookahead", o.lookahead},
+                  {"bins", o.bins},           {"budget", o.budget},         {"max_block", o.max_block},
+                  {"block", o.block},         {"window", o.window},         {"sample_rate", o.sample_rate},
+                  {"threads", o.threads},     {"crossfade", o.crossfade},   {"niceness", o.niceness}};
+    for (const auto &field : fields)
+        if (field.value < 0)
+            return std::string(field.name) + ": expected no negative number, got " + std::to_string(field.value);
+    if (!(o.hold_seconds >= 0 && o.hold_seconds <= 3600))
+        return "hold_seconds: expected 0 to 3600";
+    return "";
+}
+
+int open(const char *model_file, const srt_options &options, srt_stream **stream, char *message)
+{
+    std::string problem = first_negative(options);
+    if (!problem.empty()) {
+        tell(message, problem);
+        return SRT_BAD_OPTIONS;
+    }
+    std::unique_ptr<srt_stream> s(new srt_stream);
+    if (!load_model(model_file, options.isa, options.low_memory, s->model, problem)) {
+        tell(message, problem);
+        return SRT_BAD_MODEL;
+    }
+    const StreamOptions o = stream_options(options, s->model);
+    problem = check_stream(o, s->model.config.instruments.size());
+    if (!problem.empty()) {
+        tell(message, problem);
+        return SRT_BAD_OPTIONS;
+    }
+    s->table = lower(s->model.config.network, s->model.plan, static_cast<long long>(o.frames),
+                     static_cast<long long>(o.bins));
+    for (const AlignedFloats &arena : s->model.arenas)
+        s->weights.push_back(arena.data());
+    s->outputs.resize(s->weights.size());
+    StreamNetwork network;
+    network.kernels = s->model.kernels;
+    network.layers = s->table.rows.data();
+    network.n_layers = s->table.rows.size();
+    network.workspace_floats = static_cast<std::size_t>(s->table.workspace_floats);
+    network.weights = s->weights.data();
+    network.stems = s->weights.size();
+    network.softmax = s->model.config.softmax;
+    s->engine.reset(new StreamEngine(network, o));
+    *stream = s.release();
+    return SRT_OK;
+}
+
+StreamOutput stereo(float *const *channels)
+{
+    return channels ? StreamOutput{{channels[0], channels[1]}, 1} : StreamOutput{{nullptr, nullptr}, 1};
+}
+
+void collect(srt_stream &stream, float *const *outputs)
+{
+    for (std::size_t s = 0; s < stream.outputs.size(); s++)
+        stream.outputs[s] = stereo(outputs ? outputs + 2 * s : nullptr);
+}
+
+void silence(const StreamOutput &out, std::size_t count)
+{
+    for (float *channel : out.channel)
+        if (channel)
+            std::memset(channel, 0, count * sizeof(float));
+}
+
+} // namespace
+
+extern "C" {
+
+srt_options srt_default_options(void)
+{
+    srt_options o = {};
+    o.size = sizeof o;
+    o.frames = 128;
+    o.max_block = 4096;
+    o.sample_rate = 44100;
+    o.realtime = 1;
+    o.cover = -1;
+    o.hold_seconds = 1.0;
+    return o;
+}
+
+int srt_open(const char *model_file, const srt_options *options, srt_stream **stream, char *message)
+{
+    tell(message, "");
+    if (!stream)
+        return SRT_BAD_ARGUMENT;
+    *stream = nullptr;
+    if (!model_file) {
+        tell(message, "no model file was named");
+        return SRT_BAD_ARGUMENT;
+    }
+    const srt_options defaults = srt_default_options();
+    if (options && options->size != defaults.size) {
+        tell(message, "options: begin with srt_default_options() of the same version of the library");
+        return SRT_BAD_OPTIONS;
+    }
+    try {
+        return open(model_file, options ? *options : defaults, stream, message);
+    } catch (const std::bad_alloc &) {
+        tell(message, "not enough memory");
+        return SRT_NO_MEMORY;
+    } catch (const std::system_error &error) {
+        tell(message, std::string("no more threads: ") + error.what());
+        return SRT_NO_MEMORY;
+    } catch (const std::exception &error) {
+        tell(message, error.what());
+        return SRT_FAILED;
+    }
+}
+
+srt_stream *srt_create(const char *model_file, const srt_options *options, char *message)
+{
+    srt_stream *stream = nullptr;
+    srt_open(model_file, options, &stream, message);
+    return stream;
+}
+
+void srt_destroy(srt_stream *stream) { delete stream; }
+
+int srt_stems(const srt_stream *stream) { return stream ? static_cast<int>(stream->weights.size()) : 0; }
+
+const char *srt_stem_name(const srt_stream *stream, int stem)
+{
+    if (!stream || stem < 0 || stem >= srt_stems(stream))
+        return nullptr;
+    return stream->model.config.instruments[static_cast<std::size_t>(stem)].c_str();
+}
+
+size_t srt_latency(const srt_stream *stream) { return stream ? stream->engine->latency() : 0; }
+
+int srt_process(srt_stream *stream, const float *const *input, float *const *outputs, size_t count)
+{
+    return srt_process_mix(stream, input, outputs, nullptr, count);
+}
+
+int srt_process_mix(srt_stream *stream, const float *const *input, float *const *outputs, float *const *mix,
+                    size_t count)
+{
+    if (!stream || (count && (!input || !input[0] || !input[1])))
+        return SRT_BAD_ARGUMENT;
+    if (count == 0)
+        return SRT_OK;
+    collect(*stream, outputs);
+    const StreamOutput total = stereo(mix);
+    const StreamEngine &engine = *stream->engine;
+    if (count > engine.largest_block() || (engine.block_is_fixed() && count != engine.largest_block())) {
+        for (const StreamOutput &out : stream->outputs)
+            silence(out, count);
+        silence(total, count);
+        return SRT_BAD_BLOCK;
+    }
+    stream->engine->process({{input[0], input[1]}, 1}, stream->outputs.data(), total, count);
+    return SRT_OK;
+}
+
+int srt_set_gain(srt_stream *stream, int stem, float gain)
+{
+    if (!stream || stem < 0 || stem >= srt_stems(stream) || !(std::fabs(gain) <= 1000.0f))
+        return SRT_BAD_ARGUMENT;
+    stream->engine->set_gain(static_cast<std::size_t>(stem), gain);
+    return SRT_OK;
+}
+
+int srt_set_gains(srt_stream *stream, const float *gains)
+{
+    if (!stream || !gains)
+        return SRT_BAD_ARGUMENT;
+    for (int stem = 0; stem < srt_stems(stream); stem++)
+        if (!(std::fabs(gains[stem]) <= 1000.0f))
+            return SRT_BAD_ARGUMENT;
+    for (int stem = 0; stem < srt_stems(stream); stem++)
+        srt_set_gain(stream, stem, gains[stem]);
+    return SRT_OK;
+}
+
+int srt_get_stats(const srt_stream *stream, srt_stats *stats)
+{
+    if (!stream || !stats)
+        return SRT_BAD_ARGUMENT;
+    const StreamStats s = stream->engine->stats();
+    *stats = {s.runs,          s.underruns,   s.dropped,           s.covered_frames,
+              s.repaired,      s.load,        s.run_seconds,       s.worst_run_seconds,
+              s.process_seconds, s.worst_process_seconds, s.process_load};
+    return SRT_OK;
+}
+
+int srt_reset_stats(srt_stream *stream)
+{
+    if (!stream)
+        return SRT_BAD_ARGUMENT;
+    stream->engine->reset_stats();
+    return SRT_OK;
+}
+
+int srt_reset(srt_stream *stream)
+{
+    if (!stream)
+        return SRT_BAD_ARGUMENT;
+    stream->engine->reset();
+    return SRT_OK;
+}
+
+int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix)
+{
+    if (!stream)
+        return SRT_BAD_ARGUMENT;
+    try {
+        collect(*stream, outputs);
+        stream->engine->flush(stream->outputs.data(), stereo(mix));
+        return SRT_OK;
+    } catch (const std::exception &) {
+        return SRT_NO_MEMORY;
+    }
+}
+
+const char *srt_code_text(int code)
+{
+    switch (code) {
+    case SRT_OK: return "done";
+    case SRT_BAD_ARGUMENT: return "an argument is missing or out of its range";
+    case SRT_BAD_BLOCK: return "a block of another size than promised";
+    case SRT_BAD_OPTIONS: return "options that make no sense";
+    case SRT_BAD_MODEL: return "the model is missing, damaged, or not a model";
+    case SRT_NO_MEMORY: return "not enough memory, or no more threads";
+    case SRT_FAILED: return "failed";
+    default: return "unknown code";
+    }
+}
+
+const char *srt_version(void) { return SRT_VERSION; }
+
+} // extern "C"

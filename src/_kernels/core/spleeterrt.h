@@ -1,0 +1,141 @@
+/* spleeterrt: music source separation while the music plays, in C.
+ *
+ *     srt_options options = srt_default_options();
+ *     options.block = 256;
+ *     options.hop_frames = 2;
+ *     char message[SRT_MESSAGE_SIZE];
+ *     srt_stream *stream = srt_create("four.safetensors", &options, message);
+ *     if (!stream)
+ *         fprintf(stderr, "%s\n", message);
+ *     ...
+ *     srt_process(stream, input, outputs, 256);  // in the audio callback
+ *     ...
+ *     srt_destroy(stream);
+ *
+ * A model file is what `spleeterrt models convert spleeter:4stems four.safetensors` writes. Signals are stereo, float32,
+ * full scale 1, one array per channel. A stream belongs to one thread at a time, except for the functions that
+ * say otherwise. Functions that can fail return a code (0: done) or NULL; `srt_create` also a message in words.
+ *
+ * Real time: srt_process takes no lock, allocates nothing and never waits for the networks, which run in threads of
+ * their own. Late ones are counted (srt_get_stats) and covered. Latency is constant: srt_latency. */
+#ifndef SPLEETERRT_H
+#define SPLEETERRT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32) && defined(SRT_BUILD)
+#define SRT_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define SRT_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define SRT_API __attribute__((visibility("default")))
+#else
+#define SRT_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SRT_MESSAGE_SIZE 1024
+
+typedef struct srt_stream srt_stream;
+
+enum srt_code {
+    SRT_OK = 0,
+    SRT_BAD_ARGUMENT = 1, /* a null pointer, a stem that is not there, a number out of its range */
+    SRT_BAD_BLOCK = 2,    /* a block other than promised; outputs are silent then */
+    SRT_BAD_OPTIONS = 3,
+    SRT_BAD_MODEL = 4, /* missing, damaged, or not a model */
+    SRT_NO_MEMORY = 5, /* or no more threads */
+    SRT_FAILED = 6
+};
+
+/* How a stream works. Zeros mean the defaults, but for frames, max_block, sample_rate, realtime and hold_seconds: begin
+ * with srt_default_options(). */
+typedef struct srt_options {
+    size_t size;        /* of this structure, as srt_default_options sets it */
+    int frames;         /* T, what the networks see: 64, 128 (default), ..., 512 frames */
+    int hop_frames;     /* new frames per run; 0: all of them (double-buffered); hold: 1 */
+    int lookahead;      /* frames that the networks see behind those whose masks they make */
+    int bins;           /* F; 0: the model's */
+    int budget;         /* samples at the model's rate for a run; 0: the time between two runs */
+    int max_block;      /* largest block; 4096 */
+    int block;          /* the host's fixed block, if it has one: lowers the latency where it divides 1024 */
+    int window;         /* samples of a frame that are synthesised; 0: all (4096); 2048 lowers the latency */
+    int sample_rate;    /* Hz; 44100 */
+    int threads;        /* of the networks; 0: one per core */
+    int realtime;       /* 1; 0: srt_process waits for the networks, so that results are the same every time */
+    int hold;           /* the newest mask for the newest frame: latency is the window alone */
+    int crossfade;      /* frames over which masks of consecutive runs fade */
+    int cover;          /* index of the stem that gets the mix when masks are too old; -1: the last one */
+    double hold_seconds; /* how long a mask is held before; 1 */
+    int full_band;      /* masks also above F */
+    int niceness;       /* added to that of the networks' threads (Linux) */
+    int priority;       /* real-time priority of these threads, below the callback's, where allowed; 0: none */
+    int low_memory;     /* half of the weights' memory, somewhat slower */
+    const char *isa;    /* "avx512", "avx2", "generic"; NULL: the best of this CPU */
+} srt_options;
+
+typedef struct srt_stats {
+    uint64_t runs;           /* finished runs of the networks */
+    uint64_t underruns;      /* runs that were not ready when due */
+    uint64_t dropped;        /* of these: never begun */
+    uint64_t covered_frames; /* frames under an older mask than their own */
+    uint64_t repaired;       /* input samples that were not numbers, or absurdly large */
+    double load;             /* seconds of a run over the seconds between runs: above 1 it cannot hold */
+    double run_seconds, worst_run_seconds;
+    double process_seconds, worst_process_seconds; /* of srt_process */
+    double process_load;                            /* that over the duration of the block */
+} srt_stats;
+
+SRT_API srt_options srt_default_options(void);
+
+/* Loads a model and starts a stream. options NULL: the defaults. message: NULL, or SRT_MESSAGE_SIZE characters that get
+ * the reason of a failure. NULL on failure. */
+SRT_API srt_stream *srt_create(const char *model_file, const srt_options *options, char *message);
+
+/* The same with a code: *stream is NULL on failure. */
+SRT_API int srt_open(const char *model_file, const srt_options *options, srt_stream **stream, char *message);
+
+/* Ends the threads, frees everything. NULL is allowed. */
+SRT_API void srt_destroy(srt_stream *stream);
+
+/* The stems of the model, in its order; name: UTF-8, owned by the stream, NULL if there is none of that index. */
+SRT_API int srt_stems(const srt_stream *stream);
+SRT_API const char *srt_stem_name(const srt_stream *stream, int stem);
+
+/* Samples at options.sample_rate by which stems come later than the mix. */
+SRT_API size_t srt_latency(const srt_stream *stream);
+
+/* The next `count` samples of the mix in, of every stem out. input: 2 channels. outputs: 2 channels of each stem,
+ * stem by stem (left, right, left, ...); NULL for one that is not wanted, or for all. An output may be an input. */
+SRT_API int srt_process(srt_stream *stream, const float *const *input, float *const *outputs, size_t count);
+
+/* The same, with the sum of the stems under their gains in mix: 2 channels, NULL if not wanted. */
+SRT_API int srt_process_mix(srt_stream *stream, const float *const *input, float *const *outputs,
+                            float *const *mix, size_t count);
+
+/* A stem's linear gain (0: muted), from the next block on, without clicks. From any thread. */
+SRT_API int srt_set_gain(srt_stream *stream, int stem, float gain);
+SRT_API int srt_set_gains(srt_stream *stream, const float *gains); /* of all stems */
+
+/* From any thread. */
+SRT_API int srt_get_stats(const srt_stream *stream, srt_stats *stats);
+SRT_API int srt_reset_stats(srt_stream *stream);
+
+/* Not for an audio callback: both wait for networks that run.
+ * reset: forgets the signal. flush: the last srt_latency samples, outputs as of srt_process; then as after reset. */
+SRT_API int srt_reset(srt_stream *stream);
+SRT_API int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix);
+
+/* In words; never NULL. */
+SRT_API const char *srt_code_text(int code);
+SRT_API const char *srt_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
