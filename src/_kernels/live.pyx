@@ -32,6 +32,7 @@ cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
         string name() except +
         unsigned sample_rate()
         cbool realtime()
+        int priority()
         void ask_block(size_t block) except +
         string ended() except +
         void connect(const string& source, const string& target) except +
@@ -44,6 +45,7 @@ cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
         void use(const LiveSource* source)
         void start() except +
         LiveCallback& callback()
+        size_t capture_latency()
     cdef cppclass JackTape(JackPorts):
         JackTape(
             const vector[string]& libraries, const string& name, const float* music,
@@ -161,6 +163,10 @@ cdef class Jack(Client):
         return self.client.realtime()
 
     @property
+    def priority(self):
+        return self.client.priority()
+
+    @property
     def device_latency(self):
         return 0.0
 
@@ -168,9 +174,9 @@ cdef class Jack(Client):
     def ended(self):
         return self.client.ended().decode(errors="replace")
 
-    def ask_block(self, size_t block):
-        with nogil:
-            self.client.ask_block(block)
+    @property
+    def capture_latency(self):
+        return self.client.capture_latency()
 
     def connect(self, str source, str target):
         self.client.connect(source.encode(), target.encode())
@@ -229,6 +235,10 @@ cdef class PortAudio(Client):
     @property
     def realtime(self):
         return False  # not known
+
+    @property
+    def priority(self):
+        return 0
 
     @property
     def device_latency(self):

@@ -96,6 +96,11 @@ class AudioClient:
         return bool(self._open().realtime)
 
     @property
+    def priority(self) -> int:
+        """Real-time priority of the callback (1 to 99); 0: none, or not known."""
+        return int(self._open().priority)
+
+    @property
     def device_latency(self) -> float:
         """Seconds that the devices add, where they are not in the graph."""
         return float(self._open().device_latency)
@@ -172,6 +177,11 @@ class JackClient(AudioClient):
             raise SpleeterError(f"the client's name: expected 1 to 32 characters without ':', got {name!r}")
         libraries = JACK_LIBRARIES if library is None else (library,)
         super().__init__(stems, _plainly(self.kind, live.Jack, libraries, name, list(stems)))
+
+    @property
+    def capture_latency(self) -> int:
+        """Samples from the hardware's input to our outputs, as the server tells other clients."""
+        return int(self._open().capture_latency)
 
     def connect(self, source: str, target: str) -> None:
         """Connect two ports, by their full names."""

@@ -104,6 +104,14 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
     default=None,
     help=f"Added to the niceness of the networks  [default: {GENTLE} without real-time scheduling, else 0]",
 )
+@click.option(
+    "--priority",
+    type=click.IntRange(0, 99),
+    default=0,
+    show_default=True,
+    help="Real-time priority of the networks, below the callback's: other programs cannot delay them, but "
+    "they can stop others if the load nears 100 %. 0: ordinary threads.",
+)
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=None, help="Then end.")
 @click.option("--name", default="spleeterrt", show_default=True, help="Of the JACK client.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a second on standard output.")
@@ -130,6 +138,7 @@ def live(
     block: int,
     threads: int | None,
     nice: int | None,
+    priority: int,
     seconds: float | None,
     name: str,
     as_json: bool,
@@ -160,6 +169,7 @@ def live(
             "hop_frames": default_hop(len(model.instruments), threads, frames) if hop is None else hop,
             "budget": budget,
             "window": window,
+            "priority": priority,
         }
         volumes = _gains(gains, model.instruments)
         muted, soloed = set(mute) | ({"vocals"} if karaoke else set()), set(solo)
@@ -174,6 +184,10 @@ def live(
             block=block,
         )
         with client:
+            if priority and 0 < client.priority <= priority:
+                raise SpleeterError(
+                    f"priority: the audio callback runs at {client.priority}; the networks must be below"
+                )
             settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
             if latency_ms is not None:
                 settings = settings_within(model, latency_ms, settings, client.block, client.sample_rate)
@@ -409,6 +423,7 @@ def _report(session: LiveSession, seconds: float) -> dict[str, Any]:
         "sample_rate": client.sample_rate,
         "block": client.block,
         "realtime": client.realtime,
+        "priority": client.priority,
         "latency": session.latency,
         "latency_ms": round(_milliseconds(session), 3),
         "stats": session.stats._asdict(),

@@ -28,6 +28,7 @@ JackApi::JackApi(const std::vector<std::string> &names)
     library.find(get_buffer_size, "jack_get_buffer_size");
     library.find(set_buffer_size, "jack_set_buffer_size");
     library.find(is_realtime, "jack_is_realtime");
+    library.try_find(client_real_time_priority, "jack_client_real_time_priority");
     library.find(last_frame_time, "jack_last_frame_time");
     library.find(set_process_callback, "jack_set_process_callback");
     library.find(set_buffer_size_callback, "jack_set_buffer_size_callback");
@@ -92,6 +93,11 @@ void JackPorts::ask_block(std::size_t block)
 {
     if (api_.set_buffer_size(client_, static_cast<jack_nframes_t>(block)))
         throw std::runtime_error("the server does not take a block of " + std::to_string(block) + " samples");
+}
+
+int JackPorts::priority() const
+{
+    return api_.client_real_time_priority ? std::max(0, api_.client_real_time_priority(client_)) : 0;
 }
 
 std::string JackPorts::ended() const
@@ -224,6 +230,13 @@ void JackClient::report_latency(int mode)
         else
             api_.port_set_latency_range(in_[c], playback, &range);
     }
+}
+
+std::size_t JackClient::capture_latency()
+{
+    jack_latency_range_t range = {0, 0};
+    api_.port_get_latency_range(out_[0], capture, &range);
+    return range.max;
 }
 
 // --- tape ---------------------------------------------------------------------------------------

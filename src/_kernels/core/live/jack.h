@@ -31,6 +31,7 @@ struct JackApi {
     jack_nframes_t (*get_sample_rate)(jack_client_t *), (*get_buffer_size)(jack_client_t *);
     int (*set_buffer_size)(jack_client_t *, jack_nframes_t);
     int (*is_realtime)(jack_client_t *);
+    int (*client_real_time_priority)(jack_client_t *) = nullptr; // may be missing
     jack_nframes_t (*last_frame_time)(const jack_client_t *);
     int (*set_process_callback)(jack_client_t *, int (*)(jack_nframes_t, void *), void *);
     int (*set_buffer_size_callback)(jack_client_t *, int (*)(jack_nframes_t, void *), void *);
@@ -61,6 +62,8 @@ public:
     std::string name() const { return api_.get_client_name(client_); }
     unsigned sample_rate() const { return api_.get_sample_rate(client_); }
     bool realtime() const { return api_.is_realtime(client_) != 0; }
+    // Of the callback, on the scale of sched_setscheduler; 0: an ordinary thread, or not known.
+    int priority() const;
     // Asks the server for another block size.
     void ask_block(std::size_t block);
     // What the server's end was, or "": it runs.
@@ -95,6 +98,8 @@ public:
     void use(const LiveSource *source);
     void start() { activate(); }
     LiveCallback &callback() { return callback_; }
+    // Of the first output port, as other clients see it: from the hardware on.
+    std::size_t capture_latency();
 
 private:
     int process(jack_nframes_t count);
