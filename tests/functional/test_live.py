@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,25 +160,34 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[subproce
         process.wait()
 
 
-def play_and_record(client: JackClient, music: np.ndarray, seconds: float) -> tuple[np.ndarray, int]:
-    """The recorded mix, and where in it the first sample played would be without latency."""
-    name = client.name
+def play_and_record(
+    music: np.ndarray, seconds: float, inputs: Sequence[str], outputs: Sequence[str]
+) -> tuple[np.ndarray, int]:
+    """What was recorded, and where in it the first sample played would be without latency."""
     with Tape(JACK_LIBRARIES, "recorder", None, 2, int(seconds * RATE)) as recorder:
         recorder.start()
         with Tape(JACK_LIBRARIES, "player", music) as player:
             player.start()
-            for i, side in enumerate(("left", "right"), 1):
-                recorder.connect(f"{name}:mix_{side}", f"recorder:in_{i}")
-                player.connect(f"player:out_{i}", f"{name}:in_{side}")
+            for i in range(2):
+                recorder.connect(outputs[i], f"recorder:in_{i + 1}")
+                player.connect(f"player:out_{i + 1}", inputs[i])
             time.sleep(seconds + 0.1)
             return recorder.record.copy(), player.begun - recorder.begun
 
 
-def heard_latency(client: JackClient) -> int:
+def ports(
+    client: str, inputs: str = "in", outputs: str = "mix", sides: Sequence[str] = ("left", "right")
+) -> Any:
+    return [f"{client}:{inputs}_{side}" for side in sides], [f"{client}:{outputs}_{side}" for side in sides]
+
+
+def heard_latency(inputs: Sequence[str], outputs: Sequence[str]) -> int:
     music = np.zeros((10 * RATE, 2), np.float32)
     music[RATE // 2] = 0.5
-    record, begin = play_and_record(client, music, 1.0)
-    return int(np.argmax(np.abs(record[:, 0]))) - begin - RATE // 2
+    record, begin = play_and_record(music, 1.0, inputs, outputs)
+    left = record[:, 0]
+    assert np.abs(left).max() > 0.1
+    return int(np.argmax(np.abs(left))) - begin - RATE // 2
 
 
 @pytest.mark.parametrize("window", ["full", "short"])
@@ -189,7 +199,7 @@ def test_latency_and_another_block(two_stems: Model, window: str) -> None:
         session = LiveSession(client, two_stems, hop_frames=4, window=window, full_band=True)
         session.start()
         wait_until(lambda: client.capture_latency == session.latency)
-        assert heard_latency(client) == session.latency
+        assert heard_latency(*ports(client.name)) == session.latency
         before, runs = session.latency, session.stats.runs
         assert runs > 0
         assert not session.update()
@@ -203,7 +213,7 @@ def test_latency_and_another_block(two_stems: Model, window: str) -> None:
         assert session.latency != before
         wait_until(lambda: client.capture_latency == session.latency)
         silent = client.stats.silent
-        assert heard_latency(client) == session.latency
+        assert heard_latency(*ports(client.name)) == session.latency
         assert client.stats.silent == silent
         assert session.stats.runs >= runs
 
@@ -218,7 +228,7 @@ def test_gains_and_levels(four_stems: Model) -> None:
         session.gains["bass"] = 2.0
         session.apply_gains()
         session.start()
-        play_and_record(client, noise, 0.7)
+        play_and_record(noise, 0.7, *ports(client.name))
         levels = client.levels
         assert 0.3 < levels["input"] <= 0.5
         assert levels["drums"] == 0
@@ -259,6 +269,27 @@ def test_the_server_ends(server: subprocess.Popen[bytes], two_stems: Model) -> N
         server.kill()
         wait_until(lambda: session.ended)
         assert not session.update()
+
+
+@pytest.mark.parametrize("stem", [None, "accompaniment"])
+@pytest.mark.usefixtures("server")
+def test_portaudio(two_stems: Model, stem: str | None) -> None:
+    """Through PortAudio's own JACK client, where it is built with one."""
+    try:
+        client = PortAudioClient(two_stems.instruments, "system", output_stem=stem, block=PERIOD)
+    except SpleeterError as error:
+        pytest.skip(str(error))
+    with client:
+        session = LiveSession(client, two_stems, hop_frames=4, full_band=True)
+        session.muted.add("vocals")
+        session.apply_gains()
+        session.start()
+        latency = heard_latency(*ports("PortAudio", "in", "out", ("0", "1")))
+        assert 0 <= latency - session.latency <= client.device_latency * RATE
+        assert client.levels["mix"] == client.levels["accompaniment"]
+        assert session.ended == ""
+    with pytest.raises(SpleeterError, match=r"no input device none of this.*\n  \d"):
+        PortAudioClient(two_stems.instruments, "none of this")
 
 
 # --- the command ------------------------------------------------------------------------------
