@@ -8,7 +8,8 @@ plays the music in a loop, one records the sum of the stems, one is idle. The pl
 where it comes out is the measured latency. Counts are from the first block on, CPU time from the third
 second on. Once per rate everything runs without the separator: xruns that the machine makes by itself.
 Where the system allows it, the networks run at the lowest real-time priority, so that other programs do not
-matter; settings "ordinary threads" do not. Results: `bench/results/realtime.md` and `.json`.
+matter; settings "ordinary threads" do not. Results: `bench/results/realtime.md` and `.json`, where those of
+other rates stay.
 """
 
 from __future__ import annotations
@@ -62,8 +63,7 @@ class Setting:
 SETTINGS = (
     Setting("4stems", "hop 2", ("--hop", "2"), 160),
     Setting("4stems", "hop 2, short", ("--hop", "2", "--window", "short"), 115),
-    Setting("4stems", "hop 1", ("--hop", "1")),
-    Setting("4stems", "hop 1, short", ("--hop", "1", "--window", "short")),
+    Setting("4stems", "hop 1, ordinary threads", ("--hop", "1", "--priority", "0")),
     Setting("4stems", "hop 2, ordinary threads", ("--hop", "2", "--priority", "0")),
     Setting("4stems", "hop 4", ("--hop", "4")),
     Setting("4stems", "hop 8", ("--hop", "8")),
@@ -314,21 +314,27 @@ HEADER = (
 )
 
 
+def earlier(name: str, rates: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Results that are there, of other rates."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return [], []
+    before = json.loads(path.read_text(encoding="utf-8"))
+    return tuple([one for one in before[key] if one["rate"] not in rates] for key in ("results", "idle"))
+
+
 def write(results: list[dict[str, Any]], idle: list[dict[str, Any]], realtime: bool, name: str) -> None:
     parts = []
     for alone in idle:
         rate = alone["rate"]
-        rows = [row(result) for result in results if result["rate"] == rate]
-        if rows:
-            parts += [
-                f"## {rate / 1000:g} kHz, {rows and results[0]['seconds']:.0f} s each",
-                table(HEADER, rows),
-            ]
-        parts.append(
+        here = [result for result in results if result["rate"] == rate]
+        parts += [
+            f"## {rate / 1000:g} kHz, {min(result['seconds'] for result in here):.0f} s each",
+            table(HEADER, [row(result) for result in here]),
             f"Without the separator, {alone['seconds']:.0f} s: {alone['idle_xruns']} xruns, the longest time "
             f"between two callbacks {alone['idle_worst_gap_ms']:.1f} ms (a period lasts "
-            f"{1000 * PERIOD / rate:.1f} ms), the cores {alone['others']:.0%} busy."
-        )
+            f"{1000 * PERIOD / rate:.1f} ms), the cores {alone['others']:.0%} busy.",
+        ]
     report(
         name,
         "Real time, in a JACK graph",
@@ -363,16 +369,18 @@ def main() -> None:
         s for s in SETTINGS if not options.only or any(t in f"{s.model} {s.title}" for t in options.only)
     ]
     env = {"MODEL_PATH": str(ensure_checkpoints(tuple({s.model for s in settings})).resolve())}
-    results: list[dict[str, Any]] = []
-    idle: list[dict[str, Any]] = []
     name = "realtime-quick" if options.quick else "realtime"
+    results, idle = earlier(name, options.rates)
     for rate in options.rates:
         loop = tape_loop(options.audio or default_music(), rate, 60)
         with jack_server(rate, realtime):
             idle.append(idle_run(rate, seconds, loop))
             for setting in settings:
+                if rate != SAMPLE_RATE and setting.target_ms is None:
+                    continue  # the networks do not depend on it
                 results.append(run(setting, rate, seconds, loop, realtime, env))
                 print(" | ".join(row(results[-1])), file=sys.stderr, flush=True)
+    idle.sort(key=lambda one: one["rate"])
     write(results, idle, realtime, name)
 
 
