@@ -3,8 +3,8 @@
     python bench/soak.py [--cycles 10000] [--hours 1] [--models 4stems]
 
 1. Creates and closes `--cycles` engines on a small network, each fed a few blocks.
-2. Streams `--hours` of noise as fast as it goes through full-size networks (double-buffered) and through a small
-   network (a sliding window).
+2. Streams `--hours` of noise as fast as it goes through full-size networks (double-buffered) and through a
+   small network (a sliding window).
 
 Writes resident memory, threads and file descriptors along the way to `bench/results/soak.md`.
 """
@@ -97,7 +97,9 @@ def main() -> None:
             rows.append((f"{done:g}", f"{memory:.1f}", threads, files))
             print(title, *rows[-1], flush=True)
         took = time.perf_counter() - begun
-        text.append(f"## {title}\n\n{took:.0f} s.\n\n{table((unit, 'MB resident', 'threads', 'files'), rows)}")
+        text.append(
+            f"## {title}\n\n{took:.0f} s.\n\n{table((unit, 'MB resident', 'threads', 'files'), rows)}"
+        )
     report("soak", "Does the real-time engine keep anything?", conditions(("numpy",)), *text)
 
 
