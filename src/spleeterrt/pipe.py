@@ -272,8 +272,12 @@ class Output:
     def put(self, data: bytes) -> None:
         raise NotImplementedError
 
+    def end(self) -> None:
+        """All has been written. For every output, before the first one is finished: a reader may wait for the
+        end of one before it reads another."""
+
     def finish(self) -> None:
-        """All has been written."""
+        """Wait until all is where it belongs."""
 
     def publish(self) -> None:
         """All outputs are finished."""
@@ -353,16 +357,19 @@ class PipeOutput(Output):
                 self._change.notify_all()
         self._check()
 
-    def finish(self) -> None:
+    def end(self) -> None:
         with self._change:
             self._ended = True
             self._change.notify_all()
+
+    def finish(self) -> None:
         while self._thread.is_alive():
             self._thread.join(0.1)
         self._check()
 
     def abort(self) -> None:
         self._interruption.stop()
+        self.end()
         self.finish()
 
     def _check(self) -> None:

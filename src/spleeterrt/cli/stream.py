@@ -185,6 +185,8 @@ def stream(
                 )
                 broken = all(item.gone for item in outputs)
                 for item in outputs:
+                    item.end()
+                for item in outputs:
                     item.finish()
                 for item in outputs:
                     item.publish()
