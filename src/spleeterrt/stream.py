@@ -257,6 +257,11 @@ class StreamSeparator:
         return bool(self._open().block_is_fixed)
 
     @property
+    def idle(self) -> bool:
+        """Whether no run of the networks is under way or waits."""
+        return bool(self._open().idle())
+
+    @property
     def underruns(self) -> int:
         """Runs of the networks that were not ready when their masks were due."""
         return self.stats.underruns
