@@ -2,10 +2,10 @@
 
     python bench/latency.py [--models 2stems,4stems] [--seconds 10] [--redraw]
 
-For each T and hop: the time of a run of the networks from due to ready, the least budget that it holds with a
-margin, the latency that follows, and the CPU time of the whole engine. The settings of lowest latency are then
-played by the clock. Writes `results/latency.{png,md,json}`; needs matplotlib for the picture, and full-size
-models (`peers.py --checkpoints` makes random ones).
+For each T and hop: the time of a run of the networks from due to ready, the least budget that it holds with
+a margin, the latency that follows, and the CPU time of the whole engine. The settings of lowest latency are
+then played by the clock. Writes `results/latency.{png,md,json}`; needs matplotlib for the picture, and
+full-size models (`peers.py --checkpoints` makes random ones).
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ def run(names: list[str], seconds: float) -> dict:
                       f"CPU {100 * p.cpu:.1f} %, {p.latency_ms['full']:.0f} ms", flush=True)  # fmt: skip
         for window in WINDOWS:
             plan = plan_stream(model, window=window, threads=threads, block=BLOCK)
-            played.append(play(f"{name}, lowest latency, {window} window", model, seconds, **plan.arguments()))
+            played.append(
+                play(f"{name}, lowest latency, {window} window", model, seconds, **plan.arguments())
+            )
         title = f"{name}, double-buffered, T = 128"
         played.append(play(title, model, max(seconds, 9.0), frames=128, threads=threads))
     return {
@@ -201,12 +203,19 @@ def draw(results: dict, path: Path) -> None:
                 if column == 0:
                     axis.set_ylabel("CPU, % of the machine")
         handles = [
-            Line2D([], [], color=colours[frames], marker="o", label=f"T = {frames} frames ({frames * 1024 / 44100:.1f} s)")
+            Line2D(
+                [],
+                [],
+                color=colours[frames],
+                marker="o",
+                label=f"T = {frames} frames ({frames * 1024 / 44100:.1f} s)",
+            )
             for frames in FRAMES
         ]
         handles += [
             Line2D([], [], color="0.4", marker="o", linestyle="", label="holds in real time"),
-            Line2D([], [], color="0.4", marker="o", markerfacecolor="white", linestyle="", label="too slow here"),
+            Line2D([], [], color="0.4", marker="o", markerfacecolor="white", linestyle="",
+                   label="too slow here"),
             Line2D([], [], color="black", marker="*", markersize=12, linestyle="",
                    label="lowest latency that holds, T ≥ 128"),
         ]  # fmt: skip
@@ -231,7 +240,9 @@ def _panel(axis, points: list, window: str, colours: dict) -> None:  # type: ign
         axis.annotate(f"hop {last['hop']}", (x[-1], y[-1]), textcoords="offset points", xytext=(0, -11),
                       ha="center", fontsize=7, color=colour)  # fmt: skip
         if frames == max(colours):
-            axis.annotate("hop 1", (x[0], y[0]), textcoords="offset points", xytext=(7, 2), fontsize=7, color=colour)
+            axis.annotate(
+                "hop 1", (x[0], y[0]), textcoords="offset points", xytext=(7, 2), fontsize=7, color=colour
+            )
     best = [p for p in points if p["holds"] and p["frames"] >= LEAST_FRAMES]
     if best:
         p = min(best, key=lambda p: p["latency_ms"][window])
@@ -254,7 +265,8 @@ def _panel(axis, points: list, window: str, colours: dict) -> None:  # type: ign
 def write(results: dict) -> None:
     rows = [
         (
-            p["stems"], p["frames"], p["hop"], f"{p['run_ms']:.1f}", f"{p['high_ms']:.1f}", f"{100 * p['load']:.0f}",
+            p["stems"], p["frames"], p["hop"], f"{p['run_ms']:.1f}", f"{p['high_ms']:.1f}",
+            f"{100 * p['load']:.0f}",
             f"{100 * p['cpu']:.1f}", f"{p['latency_ms']['full']:.0f}", f"{p['latency_ms']['short']:.0f}",
             "yes" if p["holds"] else "no",
         )
@@ -263,22 +275,23 @@ def write(results: dict) -> None:
     header = ("stems", "T", "hop", "run ms", "95 %", "load %", "CPU %", "full ms", "short ms", "holds")
     played = [
         (
-            p["title"], p["settings"], f"{p['latency_ms']:.1f}", f"{100 * p['cpu']:.1f}", f"{p['run_ms']:.1f}",
-            f"{p['worst_ms']:.1f}", p["runs"], p["underruns"], p["late_blocks"],
+            p["title"], p["settings"], f"{p['latency_ms']:.1f}", f"{100 * p['cpu']:.1f}",
+            f"{p['run_ms']:.1f}", f"{p['worst_ms']:.1f}", p["runs"], p["underruns"], p["late_blocks"],
         )
         for p in results["played"]
     ]  # fmt: skip
-    played_header = ("by the clock", "settings", "latency ms", "CPU %", "run ms", "worst ms", "runs", "underruns",
-                     "late blocks")  # fmt: skip
+    played_header = ("by the clock", "settings", "latency ms", "CPU %", "run ms", "worst ms", "runs",
+                     "underruns", "late blocks")  # fmt: skip
     common.report(
         "latency",
         "Latency against CPU load",
         f"- CPU: {results['cpu']}, {results['cores']} cores usable, threads: as many\n"
-        f"- Models: random full-size weights\n- Date: {results['date']}\n- Command: `python bench/latency.py`",
-        f"run: all networks, from due to ready, median and 95th percentile; load: the median over the time between "
-        f"two runs; CPU: signal and networks, of all cores; latency: at {common.SAMPLE_RATE} Hz with blocks of {BLOCK}, "
-        f"a budget of the 95th percentile and {100 * results['margin']:.0f} % more (holds), or else the time between "
-        "two runs.",
+        "- Models: random full-size weights\n"
+        f"- Date: {results['date']}\n- Command: `python bench/latency.py`",
+        "run: all networks, from due to ready, median and 95th percentile; load: the median over the time "
+        "between two runs; CPU: signal and networks, of all cores; latency: at "
+        f"{common.SAMPLE_RATE} Hz with blocks of {BLOCK}, a budget of the 95th percentile and "
+        f"{100 * results['margin']:.0f} % more (holds), or else the time between two runs.",
         "![Latency against CPU load](latency.png)",
         "The lowest latencies that `plan_stream` gives, and the original's mode, played by the clock:",
         common.table(played_header, played),

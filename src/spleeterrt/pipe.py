@@ -19,7 +19,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -29,7 +29,7 @@ import numpy as np
 
 from .audio.encoder import temporary
 from .audio.pcm import SampleFormat, clipped, decode, encode, read_wav_header, wav_header
-from .errors import AudioError, SpleeterError
+from .errors import AudioError
 
 if TYPE_CHECKING:
     from .stream import StreamSeparator
@@ -63,7 +63,9 @@ class Interruption:
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"x")
 
-    def wait(self, *, read: int | None = None, write: int | None = None, seconds: float | None = None) -> bool:
+    def wait(
+        self, *, read: int | None = None, write: int | None = None, seconds: float | None = None
+    ) -> bool:
         """Wait until a descriptor is ready, or the time is over; False: it is time to stop."""
         if self._asked:
             return False

@@ -68,11 +68,13 @@ class StreamPlan:
 
     def __str__(self) -> str:
         window = self.window if isinstance(self.window, str) else f"{self.window} samples"
+        times = f"{1e3 * self.run_seconds:.1f} ms (95 %: {1e3 * self.high_seconds:.1f})"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return (
             f"{self.latency_ms:.1f} ms ({self.latency} samples at {self.sample_rate} Hz, block {self.block}): "
-            f"T = {self.frames}, hop {self.hop_frames}, lookahead {self.lookahead}, budget {self.budget}, "
-            f"{window} window; a run takes {1e3 * self.run_seconds:.1f} ms (95 %: {1e3 * self.high_seconds:.1f}) "
-            f"on {self.threads} {'thread' if self.threads == 1 else 'threads'}, load {100 * self.load:.0f} %"
+            f"T = {self.frames}, hop {self.hop_frames}, lookahead {self.lookahead}, "
+            f"budget {self.budget}, {window} window; "
+            f"a run takes {times} on {threads}, load {100 * self.load:.0f} %"
         )
 
 
@@ -96,7 +98,9 @@ class MachineBench:
     def runs(self, settings: StreamSettings, seconds: float) -> list[float]:
         settings = replace(settings, realtime=True, block=None, max_block=4096)
         hop = settings.hop_frames or settings.frames
-        samples = math.ceil(hop * self._model.config.frame_step * settings.sample_rate / self._model.config.sample_rate)
+        samples = math.ceil(
+            hop * self._model.config.frame_step * settings.sample_rate / self._model.config.sample_rate
+        )
         found: list[float] = []
         with self._open(settings) as live:
             self._finished(live)  # with a hop of 1 the silence before the signal has a run already
@@ -204,7 +208,8 @@ class _Planner:
                         return plan
         least = self._lowest(windows[-1:], FRAMES[-1:])
         raise SpleeterError(
-            f"no setting holds {latency_ms:g} ms on this machine with {self.threads} threads; the least is {least}"
+            f"no setting holds {latency_ms:g} ms on this machine with {self.threads} threads; "
+            f"the least is {least}"
         )
 
     def _lowest(self, windows: Iterable[int | str], sizes: Iterable[int]) -> StreamPlan:
@@ -250,7 +255,7 @@ class _Planner:
         return self._try(choose, frames)
 
     def _try(self, choose: Any, frames: int) -> StreamPlan | None:
-        """Settings chosen for a time that a run needs, rehearsed; again for more time where they do not hold."""
+        """Settings chosen for a time that a run needs, rehearsed; for more time if they fail."""
         need = self._need(frames, 1)
         for _ in range(_ATTEMPTS):
             settings = choose(need)
@@ -340,7 +345,7 @@ def plan_table(
     """Latency against load for T and hop, as measured here: what `spleeterrt stream --plan` prints."""
     planner = _Planner(model, bench or MachineBench(model), threads, sample_rate, block, margin)
     header = ("T", "hop", "run ms", "95 %", "load", "full window", "short window", "")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for frames in reversed([size for size in FRAMES if size & (size - 1) == 0]):
         hop = 1
         while hop <= frames:
@@ -348,7 +353,9 @@ def plan_table(
             seconds = planner.bench.runs(settings, _TABLE_SECONDS)
             high = _high(seconds) * (1 + margin)
             period = hop * planner.config.frame_step
-            budget = min(period, math.ceil(high * planner.config.sample_rate / planner._grain()) * planner._grain())
+            budget = min(
+                period, math.ceil(high * planner.config.sample_rate / planner._grain()) * planner._grain()
+            )
             holds = high * planner.config.sample_rate <= period
             latencies = [
                 1e3 * planner._latency(replace(settings, window=window, budget=budget)) / sample_rate

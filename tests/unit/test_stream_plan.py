@@ -90,9 +90,11 @@ def test_the_rest_of_a_latency_goes_to_lookahead_then_to_load() -> None:
 
 
 def test_impossible_latency_says_what_is_possible() -> None:
-    with pytest.raises(SpleeterError, match=r"no setting holds 20 ms .* 2 threads; the least is \d+\.\d ms .*T = 64"):
+    with pytest.raises(
+        SpleeterError, match=r"no setting holds 20 ms .* 2 threads; the least is \d+\.\d ms .*T = 64"
+    ):
         planned(Machine(MODERATE), 20)
-    with pytest.raises(SpleeterError, match="no setting holds 90 ms .*full window"):
+    with pytest.raises(SpleeterError, match=r"no setting holds 90 ms .*full window"):
         planned(Machine(MODERATE), 90, "full")
 
 

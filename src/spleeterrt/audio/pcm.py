@@ -146,7 +146,7 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
 def _data_bytes(size: int, long_size: int | None, whole: int, used: int) -> int | None:
     if size == _UNKNOWN and long_size is not None:
         return None if long_size in (0, (1 << 64) - 1) else long_size
-    # What programs write that do not know: ffmpeg all ones; sox 0x7ffff000; arecord about 0x80000000; others 0.
+    # Where the length is not known ffmpeg writes all ones, sox 0x7ffff000, arecord about 0x80000000; some 0.
     if size == 0:
         more_follows = 8 + whole > used and whole < 0x7FFFF000
         return 0 if more_follows else None
@@ -160,12 +160,11 @@ def _read_format(body: bytes, name: str) -> tuple[SampleFormat, int, int]:
     if tag == _EXTENSIBLE and len(body) >= 40 and body[26:40] == _GUID_TAIL:
         tag = struct.unpack("<H", body[24:26])[0]
     size = frame_bytes // channels if channels else 0
-    for format in FORMATS.values():
-        if format.floating == (tag == _FLOAT) and format.bytes == size and (size == 1) == (format.name == "u8"):
-            # Fewer valid bits than the container has lie at its top: the scale is the same.
-            if tag in (_PCM, _FLOAT) and frame_bytes == size * channels and (bits + 7) // 8 == size:
-                if rate < 1:
-                    break
+    # Fewer valid bits than their bytes hold lie at the top: the scale is the same.
+    whole = channels and frame_bytes == size * channels and (bits + 7) // 8 == size
+    if whole and rate and tag in (_PCM, _FLOAT):
+        for format in FORMATS.values():
+            if (format.bytes, format.floating) == (size, tag == _FLOAT):
                 return format, channels, rate
     raise AudioError(
         f"{name}: WAV samples that are not read here (format {tag:#x}, {bits} bits, {channels} channels, "
@@ -205,7 +204,12 @@ def wav_header(
     elif large:
         first = _chunk(b"JUNK", bytes(28))
     whole, data_bytes = min(whole, _UNKNOWN), min(data_bytes, _UNKNOWN)
-    return struct.pack("<4sI4s", form, whole, b"WAVE") + first + chunks + struct.pack("<4sI", b"data", data_bytes)
+    return (
+        struct.pack("<4sI4s", form, whole, b"WAVE")
+        + first
+        + chunks
+        + struct.pack("<4sI", b"data", data_bytes)
+    )
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

@@ -15,7 +15,7 @@ from .errors import handle_errors
 
 if TYPE_CHECKING:
     from ..network import Model
-    from ..pipe import Encoding, Interruption, Output, Route, Source
+    from ..pipe import Encoding, Output, Route, Source
     from ..stream import StreamSeparator
 
 INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "f32le")
@@ -29,8 +29,8 @@ Examples:
   parec --format=s16le --rate=44100 --channels=2 | spleeterrt stream --realtime --latency 200 \\
     --input-format s16le --rate 44100 --channels 2 --stem vocals | pacat ...
 
-Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted; ended by SIGPIPE (141 in a shell) if nobody reads
-the output any more."""
+Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted; ended by SIGPIPE (141 in a shell) if
+nobody reads the output any more."""
 
 
 class _Window(click.ParamType):  # type: ignore[type-arg]
@@ -68,12 +68,14 @@ class _Gain(click.ParamType):  # type: ignore[type-arg]
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
 @click.option("--channels", type=click.IntRange(1, 255), default=None,
-              help="Of raw samples. One goes to both sides; of more than two the first two are used.")  # fmt: skip
+              help="Of raw samples. One goes to both sides; of more the first two are used.")  # fmt: skip
 @click.option("--output-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
               help="auto: as the input, and WAV for names that end in .wav.")  # fmt: skip
 @click.option("--bit-depth", type=click.Choice(list(_BIT_DEPTHS)), default=None,
               help="Of WAV output  [default: the input's]")  # fmt: skip
-@click.option("--stem", "stems", multiple=True, metavar="STEM", help="This stem. May be repeated with --output.")
+@click.option(
+    "--stem", "stems", multiple=True, metavar="STEM", help="This stem. May be repeated with --output."
+)
 @click.option("--mix", is_flag=True, help="The sum of the stems under their gains (karaoke: --mute vocals).")
 @click.option("--interleave", is_flag=True, help="All stems side by side: 2 channels for each.")
 @click.option("--output", default=None, metavar="PATH",
@@ -82,17 +84,23 @@ class _Gain(click.ParamType):  # type: ignore[type-arg]
 @click.option("--gain", "gains", type=_Gain(), multiple=True, help="Gain of a stem; may be repeated.")
 @click.option("--mute", multiple=True, metavar="STEM", help="Silence a stem; may be repeated.")
 @click.option("--solo", multiple=True, metavar="STEM", help="Silence all others; may be repeated.")
-@click.option("--frames", type=int, default=None, help="T, frames that the networks see: 64 to 512  [default: 128]")
+@click.option(
+    "--frames", type=int, default=None, help="T, frames that the networks see: 64 to 512  [default: 128]"
+)
 @click.option("--hop", type=int, default=None, help="New frames per run of the networks  [default: T]")
-@click.option("--lookahead", type=int, default=None, help="Frames seen behind those that are heard  [default: 0]")
-@click.option("--window", type=_Window(), default=None, help="Of the synthesis; short: lower latency  [default: full]")
+@click.option(
+    "--lookahead", type=int, default=None, help="Frames seen behind those that are heard  [default: 0]"
+)
+@click.option(
+    "--window", type=_Window(), default=None, help="Of the synthesis; short: lower latency  [default: full]"
+)
 @click.option("--budget", type=int, default=None,
               help="Samples at the model's rate that a run may take  [default: the hop]")  # fmt: skip
 @click.option("--hold", is_flag=True, help="The newest masks go to the newest frame: lowest latency.")
 @click.option("--crossfade", type=int, default=0, help="Frames over which the masks of a run fade in.")
 @click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
 @click.option("--block", type=int, default=None,
-              help=f"Samples that are processed at a time  [default: {DEFAULT_BLOCK} in real time]")  # fmt: skip
+              help=f"Samples processed at a time  [default: {DEFAULT_BLOCK} in real time]")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
 @click.option("--realtime", is_flag=True,
               help="For live sources: never wait for the networks; what is late is covered, and told at the "
@@ -101,8 +109,8 @@ class _Gain(click.ParamType):  # type: ignore[type-arg]
               help="Measure this machine and choose T, hop, lookahead, window and budget for that latency; "
               "real time.")  # fmt: skip
 @click.option("--keep-latency/--drop-latency", "keep", default=None,
-              help="Whether the output begins with the latency's silence, and is so much longer, or is aligned "
-              "with the input and as long  [default: kept in real time]")  # fmt: skip
+              help="Whether the output begins with the latency's silence, and is so much longer, or is "
+              "aligned with the input and as long  [default: kept in real time]")  # fmt: skip
 @click.option("--plan", is_flag=True, help="Print which settings hold in real time on this machine, and end.")
 @click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
 @handle_errors
@@ -117,9 +125,9 @@ def stream(
     """Separate samples that come through a pipe.
 
     Reads WAV or raw samples from FILE (also a named pipe) or standard input; writes one stem (--stem), the
-    stems' sum (--mix) or all (--interleave) to standard output or --output, or each stem to a file or named pipe of
-    its own (--output with {instrument}). The output begins with the input's first sample and is as long as
-    the input, except with --realtime, where it is late by the latency.
+    stems' sum (--mix) or all (--interleave) to standard output or --output, or each stem to a file or named
+    pipe of its own (--output with {instrument}). The output begins with the input's first sample and is as
+    long as the input, except with --realtime, where it is late by the latency.
 
     Ctrl-C and SIGTERM end the stream between two samples; files then hold what came so far.
     """
@@ -130,7 +138,9 @@ def stream(
         _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window)
         return
     realtime = realtime or latency is not None
-    _check_usage(source, input_format, rate, channels, output_format, bit_depth, stems, mix, interleave, output)
+    _check_usage(
+        source, input_format, rate, channels, output_format, bit_depth, stems, mix, interleave, output
+    )
     if block is None and realtime:
         block = DEFAULT_BLOCK
     from ..pipe import Interruption, Source, run_stream
@@ -143,14 +153,19 @@ def stream(
         names = _stems(stems, loaded.instruments)
         if not _open_source(reader, input_format, rate, channels):
             raise KeyboardInterrupt
-        arguments = {name: value for name, value in settings.items() if value is not None}
+        arguments: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         arguments.update(window=window, block=block, threads=threads, hold=hold)
         if latency is not None:
             from ..stream_plan import plan_stream
 
             with interruption.raising():
                 chosen = plan_stream(
-                    loaded, latency, threads, sample_rate=reader.rate, block=block, window=window
+                    loaded,
+                    latency,
+                    threads,
+                    sample_rate=reader.rate,
+                    block=block or DEFAULT_BLOCK,
+                    window=window,
                 )
             arguments = chosen.arguments()
             if not quiet:
@@ -274,6 +289,7 @@ def _routes(
     from ..pipe import Route
 
     output = None if output == "-" else output
+    paths: dict[str, str | None]
     if output is not None and "{instrument}" in output:
         paths = {stem: output.replace("{instrument}", stem) for stem in stems or instruments}
     else:
@@ -351,5 +367,3 @@ def _print_plan(
         click.echo(str(plan_stream(loaded, latency, threads, sample_rate=rate, block=block, window=window)))
         return
     click.echo(plan_table(loaded, threads, sample_rate=rate, block=block))
-
-
