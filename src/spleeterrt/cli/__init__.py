@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `spleeterrt models`, `spleeterrt info`.
+"""The command line: `spleeterrt separate`, `stream`, `models`, `info`.
 
 Only click is imported here; the commands import what they need when they run.
 """
@@ -12,7 +12,12 @@ from typing import NoReturn
 
 import click
 
-_COMMANDS = {"separate": ".separate:separate", "models": ".models:models", "info": ".info:info"}
+_COMMANDS = {
+    "separate": ".separate:separate",
+    "stream": ".stream:stream",
+    "models": ".models:models",
+    "info": ".info:info",
+}
 
 
 class _LazyGroup(click.Group):
