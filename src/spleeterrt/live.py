@@ -16,17 +16,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
-from ._kernels import live, stream
+from ._kernels import live
 from .errors import SpleeterError
 from .network import Model
 from .parallel import check_threads
-from .stream import StreamSeparator, StreamSettings, StreamStats
+from .stream import StreamSeparator, StreamStats
 
 JACK_LIBRARIES = {
     "win32": ("libjack64.dll", "libjack.dll"),
@@ -357,32 +357,6 @@ def default_hop(stems: int, threads: int | None = None, frames: int = 128) -> in
     return min(frames, -(-stems // check_threads(threads)) * -(-frames // 128))
 
 
-def settings_within(
-    model: Model, latency_ms: float, settings: Mapping[str, Any], block: int, sample_rate: int
-) -> dict[str, Any]:
-    """The settings of best sound whose latency is not above a limit: first the whole window, then the short
-    one, then masks that lag (`hold`). Settings that are given, not None or False, stay as they are. Nothing
-    is measured: whether the networks are fast enough here is for `spleeterrt live` to show.
-
-    Raises:
-        SpleeterError: the limit is below what is possible.
-    """
-    settings = {name: value for name, value in settings.items() if value is not None and value is not False}
-    least = float("inf")
-    for choice in ({}, {"window": "short"}, {"hold": True}, {"hold": True, "window": "short"}):
-        if any(name in settings for name in choice):
-            continue
-        candidate = {**choice, **settings}
-        options = StreamSettings(**candidate, block=block, sample_rate=sample_rate).options(model.config)
-        latency = 1000 * stream.stream_latency(options) / sample_rate
-        if latency <= latency_ms:
-            return candidate
-        least = min(least, latency)
-    raise SpleeterError(
-        f"a latency of {latency_ms:g} ms is not possible with this model; at least {least:.1f} ms"
-    )
-
-
 def open_client(
     backend: str,
     stems: Sequence[str],
@@ -483,5 +457,4 @@ __all__ = [
     "PortAudioClient",
     "default_hop",
     "open_client",
-    "settings_within",
 ]

@@ -27,7 +27,6 @@ from spleeterrt.live import (
     PortAudioClient,
     default_hop,
     open_client,
-    settings_within,
 )
 
 RATE, PERIOD = 44100, 512
@@ -104,6 +103,7 @@ def test_arguments() -> None:
         (["--gain", "piano=3"], 1, "no stem 'piano'"),
         (["--window", "wide"], 2, "full, short"),
         (["--backend", "alsa"], 2, "alsa"),
+        (["--latency", "100", "--hop", "2"], 2, "--latency chooses"),
     ],
 )
 @pytest.mark.usefixtures("no_server")
@@ -119,17 +119,6 @@ def test_default_hop() -> None:
     assert [default_hop(stems, 2) for stems in (2, 4, 5)] == [1, 2, 3]
     assert default_hop(4, 1) == 4
     assert default_hop(4, 4, frames=256) == 2
-
-
-def test_settings_within(two_stems: Model) -> None:
-    given = {"hop_frames": 1, "window": None, "hold": False}
-    latency = StreamSeparator(two_stems, hop_frames=1, block=128).latency * 1000 / RATE
-    assert settings_within(two_stems, latency, given, 128, RATE) == {"hop_frames": 1}
-    assert settings_within(two_stems, latency * 0.999, given, 128, RATE) != {"hop_frames": 1}
-    with pytest.raises(SpleeterError, match=r"not possible .* at least \d"):
-        settings_within(two_stems, 0.1, given, 128, RATE)
-    with pytest.raises(SpleeterError, match="not possible"):  # what is given stays
-        settings_within(two_stems, latency / 2, {**given, "window": "full", "hold": True}, 128, RATE)
 
 
 # --- in a graph -------------------------------------------------------------------------------
@@ -302,7 +291,7 @@ def started(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.usefixtures("server")
 def test_json() -> None:
-    options = ["--json", "--seconds", "2.5", "--karaoke", "--gain", "accompaniment=-6", "--latency", "100"]
+    options = ["--json", "--seconds", "2.5", "--karaoke", "--gain", "accompaniment=-6", "--latency", "500"]
     result = subprocess.run(command(*options), capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -311,7 +300,7 @@ def test_json() -> None:
     assert last["final"]
     assert last["sample_rate"] == RATE
     assert last["block"] == PERIOD
-    assert last["latency_ms"] <= 100
+    assert last["latency_ms"] <= 500
     assert last["gains"] == {"vocals": 0.0, "accompaniment": pytest.approx(0.501, abs=1e-3)}
     assert last["client"]["callbacks"] > 100
 

@@ -23,6 +23,7 @@ from .errors import handle_errors
 
 if TYPE_CHECKING:
     from ..live import AudioClient, LiveSession
+    from ..network import Model
 
 METER_DB = 60  # the meters' range
 METER_WIDTH = 32
@@ -52,11 +53,11 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
     show_default=True,
     help="Model: spleeter:2stems, 4stems, 5stems, a config.json, a checkpoint folder, a .safetensors file.",
 )
-@click.option("--frames", type=int, default=128, show_default=True, help="Frames that the networks see.")
+@click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")
 @click.option(
     "--hop", type=int, default=None, help="New frames per run  [default: one per network of a thread]"
 )
-@click.option("--lookahead", type=int, default=0, show_default=True, help="Frames behind the one heard.")
+@click.option("--lookahead", type=int, default=None, help="Frames behind the one heard  [default: 0]")
 @click.option(
     "--window",
     type=_Window(),
@@ -73,7 +74,7 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
     type=click.FloatRange(min=0, min_open=True),
     default=None,
     metavar="MS",
-    help="At most so much: window and mode are chosen accordingly.",
+    help="At most so much, with settings that hold on this machine (measured first, some seconds).",
 )
 @click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
 @click.option("--gain", "gains", multiple=True, metavar="STEM=DB", help="May be given several times.")
@@ -118,9 +119,9 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
 @handle_errors
 def live(
     model_name: str,
-    frames: int,
+    frames: int | None,
     hop: int | None,
-    lookahead: int,
+    lookahead: int | None,
     window: Any,
     budget: int | None,
     hold: bool,
@@ -155,14 +156,17 @@ def live(
       0          all stems sound                 r            counts begin anew
       q          quit
     """
+    if latency_ms is not None and (hold or any(x is not None for x in (frames, hop, lookahead, budget))):
+        raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
     with _Ending() as ending:
-        from ..live import LiveSession, default_hop, open_client, settings_within
+        from ..live import LiveSession, default_hop, open_client
         from ..network import load_model
 
         model = load_model(model_name)
+        frames = 128 if frames is None else frames
         settings: dict[str, Any] = {
             "frames": frames,
-            "lookahead": lookahead,
+            "lookahead": lookahead or 0,
             "threads": threads,
             "hold": hold,
             "full_band": full_band,
@@ -190,7 +194,7 @@ def live(
                 )
             settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
             if latency_ms is not None:
-                settings = settings_within(model, latency_ms, settings, client.block, client.sample_rate)
+                settings.update(_plan(client, model, latency_ms, threads, window))
             session = LiveSession(client, model, **settings)
             session.gains.update(volumes)
             session.muted |= muted
@@ -198,9 +202,21 @@ def live(
             session.apply_gains()
             session.start()
             _connect(client, connect)
-            _run(session, seconds, as_json, ending)
+            with ending.between_blocks():
+                _run(session, seconds, as_json, ending)
             if session.ended:
                 raise SpleeterError(f"{client.kind}: {session.ended}")
+
+
+def _plan(
+    client: AudioClient, model: Model, latency_ms: float, threads: int | None, window: Any
+) -> dict[str, Any]:
+    from ..stream_plan import plan_stream
+
+    where = {"sample_rate": client.sample_rate, "block": client.block}
+    plan = plan_stream(model, latency_ms, threads, **where, window=window)
+    click.echo(str(plan), err=True)
+    return {name: value for name, value in plan.arguments().items() if name not in where}
 
 
 def _gains(texts: tuple[str, ...], stems: tuple[str, ...]) -> dict[str, float]:
@@ -233,19 +249,28 @@ def _connect(client: AudioClient, connect: bool | None) -> None:
 
 
 class _Ending:
-    """Ctrl-C and SIGTERM are noted, so that ports are closed and the terminal is as before.
-
-    Then Ctrl-C gives exit code 130 as elsewhere, and SIGTERM 0: it is how services end.
+    """Ctrl-C and SIGTERM: at once, or `between_blocks` of what is shown. Ports are closed and the terminal is
+    as before; then Ctrl-C gives exit code 130 as elsewhere, and SIGTERM 0: it is how services end.
     """
 
     def __init__(self) -> None:
         self.signal = 0
+        self._waits = False
         self._before: dict[int, Any] = {}
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal:
-            raise KeyboardInterrupt  # the second time at once
+        at_once = self.signal or not self._waits
         self.signal = number
+        if at_once:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
+
+    @contextmanager
+    def between_blocks(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
 
     def __enter__(self) -> _Ending:
         for number in (signal.SIGINT, signal.SIGTERM):
