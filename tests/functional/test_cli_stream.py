@@ -74,7 +74,7 @@ def floats(data: bytes, channels: int = 2) -> np.ndarray:
 
 
 def sound(data: bytes) -> tuple[np.ndarray, int]:
-    """The samples of a WAV stream, with the parser of the package (libsndfile seeks)."""
+    """The samples of a WAV stream, whatever length its header tells."""
     file = io.BytesIO(data)
     header = read_wav_header(file.read, "test")
     return decode(file.read(), header.format, header.channels), header.rate
