@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `stream`, `models`, `info`.
+"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `info`.
 
 Only click is imported here; the commands import what they need when they run.
 """
@@ -15,6 +15,7 @@ import click
 _COMMANDS = {
     "separate": ".separate:separate",
     "stream": ".stream:stream",
+    "live": ".live:live",
     "models": ".models:models",
     "info": ".info:info",
 }
