@@ -303,8 +303,9 @@ def _panel(axis, points: list, window: str, colours: dict) -> None:  # type: ign
         at = (p["latency_ms"][window], 100 * p["cpu"])
         axis.plot(*at, "*", color="black", markersize=13, zorder=5)
         text = f"{at[0]:.0f} ms for {at[1]:.0f} % CPU\n(T = {p['frames']}, hop {p['hop']})"
-        axis.annotate(text, at, xytext=(0.5, 0.62), textcoords="axes fraction", fontsize=10, zorder=6,
-                      fontweight="bold", arrowprops={"arrowstyle": "-", "color": "0.3", "shrinkB": 8})  # fmt: skip
+        axis.annotate(text, at, xytext=(0.5, 0.62), textcoords="axes fraction", zorder=6,
+                      fontsize=10, fontweight="bold",
+                      arrowprops={"arrowstyle": "-", "color": "0.3", "shrinkB": 8})  # fmt: skip
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(30, 16_000)
