@@ -1,4 +1,4 @@
-"""`spleeterrt models`: list, download, check, convert and describe models."""
+"""`spleeterrt models`: list, download, check, convert, export and describe models."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from .errors import handle_errors
 
 # `..models` brings numpy: imported by the commands, not for `--help`.
 
-_SOURCE_HELP = "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder or a .safetensors file."
+_SOURCE_HELP = (
+    "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors file, "
+    "or ONNX files: their folder, or one that holds all stems."
+)
 
 
 @click.group(name="models")
 def models() -> None:
-    """List, download, check, convert and describe models."""
+    """List, download, check, convert, export and describe models."""
 
 
 @models.command(name="list")
@@ -66,14 +69,33 @@ def verify_command(sources: tuple[str, ...]) -> None:
 
 
 @models.command(name="convert", epilog=_SOURCE_HELP)
-@click.argument("source")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.argument("destination", metavar="DEST")
 @handle_errors
-def convert_command(source: str, destination: str) -> None:
-    """Write a model as one .safetensors file."""
-    from ..models import convert
+def convert_command(sources: tuple[str, ...], destination: str) -> None:
+    """Write a model as one .safetensors file.
 
-    click.echo(str(convert(source, destination)))
+    Several sources are ONNX files named after their stems: vocals.onnx accompaniment.onnx.
+    """
+    from ..models import convert, from_paths
+
+    click.echo(str(convert(from_paths(sources), destination)))
+
+
+@models.command(name="export", epilog=_SOURCE_HELP)
+@click.argument("source")
+@click.argument("folder")
+@handle_errors
+def export_command(source: str, folder: str) -> None:
+    """Write a model as ONNX files for other runtimes, one per stem (5 stems: one in all).
+
+    Input and output are magnitudes, float32 (segments, frames, bins, 2); frames and bins are multiples of 64.
+    Needs the extra spleeterrt[onnx].
+    """
+    from ..models import export
+
+    for path in export(source, folder):
+        click.echo(str(path))
 
 
 @models.command(name="info", epilog=_SOURCE_HELP)
