@@ -3,8 +3,8 @@
 What is known of those files comes from the scripts that make them (k2-fsa/sherpa-onnx, scripts/spleeter):
 a PyTorch module with TensorFlow's padding by hand, channels first, (2, segments, T, F) in and out,
 exported by `torch.onnx.export` with opset 13 and the segments free, then float16 by
-`convert_float_to_float16` with float32 input and output. This follows their recipe; PyTorch also computes what the files
-should give.
+`convert_float_to_float16` with float32 input and output. This follows their recipe;
+PyTorch also computes what the files should give.
 
     python tests/data/make_sherpa_layout.py    # needs torch, onnx, onnxruntime
     python tests/data/make_sherpa_layout.py --filters 16 32 64 128 256 512 --size 512 1024 --to /tmp/full

@@ -14,15 +14,14 @@ Needs the package `onnx` (`pip install "spleeterrt[onnx]"`).
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..atomic import write_whole
 from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError, SpleeterError
 from .weights import StemWeights, Tensor, check_weights, layer_name
@@ -64,22 +63,12 @@ def save_onnx(folder: Path, config: ModelConfig, weights: Mapping[str, Mapping[s
     for name, stems in groups.items():
         model = _Writer(onnx, config).model({stem: weights[stem] for stem in stems})
         paths.append(folder / f"{name}{SUFFIX}")
-        _write(paths[-1], model.SerializeToString())
+        try:
+            write_whole(paths[-1], model.SerializeToString())
+        except OSError as error:
+            raise ModelError(f"{paths[-1]}: cannot write: {error.strerror or error}") from error
         del model
     return paths
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.urandom(16).hex()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot write: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 class _Writer:
