@@ -22,6 +22,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -115,12 +116,13 @@ def museval_version() -> str:
         SpleeterError: it is not installed, or cannot be imported.
     """
     try:
-        import museval
+        import museval  # noqa: F401
+
+        return version("museval")
     except Exception as error:  # its dependencies fail in ways of their own where ffmpeg is missing
         raise SpleeterError(
             f'museval cannot be imported ({error}): pip install "spleeterrt[evaluate]"'
         ) from error
-    return str(getattr(museval, "__version__", "") or museval.version.version)
 
 
 def evaluate_track(
