@@ -15,8 +15,9 @@ from operations import joined, layer_works
 from spleeterrt._kernels import nn
 
 from spleeterrt import ModelConfig
+from spleeterrt.config import DEPTH
 from spleeterrt.kernels import gemm
-from spleeterrt.layers import DEPTH, LAYER_NAMES, channels, weight_layout
+from spleeterrt.layers import LAYER_NAMES, channels, weight_layout
 from spleeterrt.network import Model
 from spleeterrt.planner import default_isa, make_plan, methods_at
 

@@ -1,11 +1,14 @@
-"""The kernels under AddressSanitizer and UndefinedBehaviorSanitizer (Linux, GCC):
+"""The compiled code under AddressSanitizer, UndefinedBehaviorSanitizer and ThreadSanitizer (Linux, GCC):
 
-    python tests/sanitize.py [--examples N] [--rounds N] [--keep FOLDER] [PIP OPTION ...]
+    python tests/sanitize.py [--examples N] [--rounds N] [--keep FOLDER] [--only PART] [PIP OPTION ...]
 
-Builds the package with both into a new environment, then runs
+First `sanitize_stream`, a program of its own, with ThreadSanitizer: the real-time engine as a host and its
+other threads drive it, in random modes, with stalls, resets and flushes.
+
+Then builds the package with the other two into a new environment and runs
 
 1. `sanitize_fast`, a program of its own: the fast layers of every instruction set on random shapes, with
-   every buffer a heap block of its exact size, against the definition of the layers;
+   every buffer a heap block of its exact size, against the definition of the layers; and `sanitize_stream`;
 2. the tests of everything compiled, in Python with the sanitizers preloaded. What malloc returns is filled
    with NaN, so that numbers that are read before they are written show in the results.
 
@@ -29,13 +32,16 @@ TESTS = [
     "tests/unit/test_fast.py",
     "tests/unit/test_rows.py",
     "tests/unit/test_network.py",
+    "tests/unit/test_model_file.py",
     "tests/unit/test_spectral.py",
+    "tests/unit/test_stream.py",
     "tests/functional/test_golden.py",
 ]
 # The compiled modules are the instrumented ones, not those of another installation.
 CHECK = (
-    "from pathlib import Path; from spleeterrt._kernels import nn, spectral\n"
-    "for module in (nn, spectral): assert b'__asan_init' in Path(module.__file__).read_bytes(), module"
+    "from pathlib import Path; from spleeterrt._kernels import nn, spectral, stream\n"
+    "for module in (nn, spectral, stream):\n"
+    "    assert b'__asan_init' in Path(module.__file__).read_bytes(), module"
 )
 
 
@@ -60,6 +66,25 @@ def build(folder: Path, pip_options: list[str]) -> Path:
     return python
 
 
+def check_threads(folder: Path, rounds: int) -> None:
+    """The engine under ThreadSanitizer, built without Python."""
+    tools = folder / "tools"
+    subprocess.run([sys.executable, "-m", "venv", tools], check=True)
+    subprocess.run([tools / "bin" / "pip", "install", "-q", "cmake", "ninja"], check=True)
+    build = folder / "threads"
+    environment = {**os.environ, "PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
+    configure = ["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
+    configure += ["-DSPLEETERRT_PYTHON=OFF", "-DSPLEETERRT_SANITIZE=thread"]
+    subprocess.run(configure, env=environment, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(["cmake", "--build", build], env=environment, stdout=subprocess.DEVNULL, check=True)
+    print("=== the real-time engine and its threads", flush=True)
+    done = subprocess.run(
+        [build / "sanitize_stream", str(rounds)], env={**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    )
+    if done.returncode != 0:
+        sys.exit(f"failed: {done.returncode}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -67,6 +92,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=4, help="of each property of the networks (4)")
     parser.add_argument("--rounds", type=int, default=100, help="of the program (100)")
     parser.add_argument("--keep", type=Path, help="build there, and leave it")
+    parser.add_argument("--only", choices=("threads", "memory"), help="one of the two halves")
     args, pip_options = parser.parse_known_args()
     environment = {
         **os.environ,
@@ -79,11 +105,20 @@ def main() -> None:
     preloaded = {**environment, "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}"}
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.keep or Path(temporary)).resolve()
+        if args.only != "memory":
+            check_threads(folder, max(1, args.rounds // 4))
+        if args.only == "threads":
+            return
         python = build(folder, pip_options)
         for title, command, variables in (
             (
                 "buffers of their exact size",
                 [folder / "build" / "sanitize_fast", str(args.rounds)],
+                environment,
+            ),
+            (
+                "the real-time engine",
+                [folder / "build" / "sanitize_stream", str(max(1, args.rounds // 4))],
                 environment,
             ),
             ("instrumented modules", [python, "-c", CHECK], preloaded),

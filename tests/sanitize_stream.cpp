@@ -4,7 +4,8 @@
 //
 // Every round draws a mode, sizes of blocks and rates, and drives an engine as a host does: one thread calls process,
 // others turn gains, read statistics and let the workers stand still; in between reset and flush. All stems'
-// networks are the same, so that their sum is the mix, which is checked to the sample while nothing is turned.
+// networks are the same, so that their sum is the mix, which is checked to the sample while nothing is turned. Calls of
+// process are checked to allocate nothing.
 #include "network.h"
 #include "stream/engine.h"
 
@@ -13,11 +14,26 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <random>
 #include <thread>
 #include <vector>
 
 using namespace spleeterrt;
+
+namespace {
+thread_local std::size_t allocations = 0;
+}
+
+void *operator new(std::size_t size)
+{
+    allocations++;
+    if (void *memory = std::malloc(size ? size : 1))
+        return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void *memory) noexcept { std::free(memory); }
+void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -87,8 +103,10 @@ void drive(StreamEngine &engine, std::mt19937 &random, std::size_t most, bool fi
             in.right[i] = -in.left[i];
             history.push_back(in.left[i]);
         }
+        const std::size_t before = allocations;
         engine.process({{in.left.data(), in.right.data()}, 1}, places.data(),
                        {{mix.left.data(), mix.right.data()}, 1}, n);
+        expect(allocations == before, "process allocates nothing");
         for (std::size_t i = 0; check && i < n; i++) {
             const std::size_t at = done + i;
             const float wanted = at < engine.latency() ? 0.0f : history[at - engine.latency()];

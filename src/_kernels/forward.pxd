@@ -1,7 +1,7 @@
 """The forward pass of one stem: a flat table of layers over one workspace.
 
-`core/executor` runs the table, the fast layers itself, the others through `run_reference_layer`. Python
-lowers the network once (`spleeterrt.layers.lower`); nothing here knows Python.
+`core/executor` runs the table, the fast layers itself, the others through `run_reference_layer`;
+`core/network` makes it, once. Nothing here knows Python.
 """
 
 from _kernels.layers cimport bias_mask, conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_REST
@@ -10,25 +10,10 @@ from _kernels.shapes cimport ConvShape
 cdef extern from "core/fast/fast.h" nogil:
     cdef struct fast_kernels:
         const char* name
-        size_t (*weight_floats)(int decoder, int tile, int plain, int in_c, int out_c) noexcept nogil
-        size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c) noexcept nogil
-        void (*prepare)(
-            int decoder, int tile, int plain, int in_c, int out_c, const float* kernel, float* weights,
-            float* scratch) noexcept nogil
-        size_t (*scratch_floats)(
-            int decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c,
-            int pass_tiles) noexcept nogil
         void (*matrices)(
             int tile, double* data, double* output, double* filter, double* float_filter) noexcept nogil
-        int (*first_ring_rows)(int tile) noexcept nogil
-        size_t (*first_weight_floats)(int out_c) noexcept nogil
-        void (*first_prepare)(int out_c, const float* kernel, float* weights) noexcept nogil
-        size_t (*first_scratch_floats)(int w) noexcept nogil
-        int (*last_ring_rows)(int tile) noexcept nogil
-        size_t (*last_weight_floats)(int in_c) noexcept nogil
-        void (*last_prepare)(int in_c, const float* kernel, float* weights) noexcept nogil
-        size_t (*last_scratch_floats)(int w, int in_c) noexcept nogil
     const fast_kernels* fast_kernels_for(const char* name)
+    const fast_kernels* fast_kernels_at(int index)
 
 
 cdef extern from "core/executor.h" nogil:
@@ -45,16 +30,12 @@ cdef extern from "core/executor.h" nogil:
         NOWHERE
         NETWORK_INPUT
         NETWORK_OUTPUT
-    cdef struct network_layer:
-        long long op, method, plain, pass_tiles, activation
+    cdef struct network_layer:  # what Cython reads of it
+        long long op, activation
         long long h, w, c, out_h, out_w
         long long kernel, stride, dilation, pad_top, pad_left
         long long in_c, out_c
-        long long src, src_ld, src_row, src_ring
-        long long dst, dst_ld, dst_row, dst_ring
-        long long normed, normed_ld, normed_row
-        long long sums
-        long long cols, chunk
+        long long src, dst, dst_ld, normed, sums, cols, chunk
         long long weights, bias, scale, shift
         long long first_row, end_row
     cdef struct network_task:
@@ -71,6 +52,13 @@ cdef extern from "core/executor.h" nogil:
     ctypedef void (*reference_layer)(const network_task* task, Py_ssize_t index) noexcept nogil
     void run_network(const network_task* task, reference_layer reference)
     void want_frames(network_layer* layers, Py_ssize_t n_layers, Py_ssize_t first, Py_ssize_t last)
+
+
+cdef inline network_layer* rows_of(table) except NULL:
+    # Of a structured array of `nn.LAYER_FIELDS`, which the caller keeps.
+    if table.itemsize != sizeof(network_layer) or not table.flags.c_contiguous or not len(table):
+        raise ValueError(f"not a table of layers: {table.dtype}")
+    return <network_layer*><size_t>table.ctypes.data
 
 
 cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index) noexcept nogil:

@@ -7,6 +7,7 @@ public, validating face is `spleeterrt.kernels`. All arrays are float32 and C-co
 
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange, threadid
+from libcpp.string cimport string
 
 from _kernels cimport blas, columns, layers, shapes
 from _kernels.forward cimport (
@@ -21,14 +22,15 @@ from _kernels.forward cimport (
     OP_MASK as _OP_MASK,
     OP_TRANSPCONV as _OP_TRANSPCONV,
     fast_kernels,
-    fast_kernels_for,
     network_layer,
     network_task,
     reference_layer,
+    rows_of,
     run_network,
     run_reference_layer,
     want_frames as _want_frames,
 )
+from _kernels cimport network as net
 from _kernels.shapes cimport ConvShape
 
 blas.blas_start()
@@ -41,13 +43,7 @@ METHOD_REFERENCE, METHOD_DIRECT = _METHOD_REFERENCE, _METHOD_DIRECT
 METHOD_WINOGRAD2, METHOD_WINOGRAD4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4
 NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTPUT
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
-LAYER_FIELDS = (
-    "op", "method", "plain", "pass_tiles", "activation",
-    "h", "w", "c", "out_h", "out_w", "kernel", "stride", "dilation", "pad_top", "pad_left", "in_c", "out_c",
-    "src", "src_ld", "src_row", "src_ring", "dst", "dst_ld", "dst_row", "dst_ring",
-    "normed", "normed_ld", "normed_row", "sums", "cols", "chunk", "weights", "bias", "scale", "shift",
-    "first_row", "end_row",
-)
+LAYER_FIELDS = tuple([net.layer_field(index).decode() for index in range(net.layer_fields())])
 """The columns of the layer table, in the order of the C struct; all int64."""
 
 
@@ -182,75 +178,8 @@ def softmax_mask(float[:, ::1] x, const float[::1] input):
 
 # --- fast layers --------------------------------------------------------------------
 
-def _available():
-    cdef const fast_kernels* kernels
-    names = []
-    for name in ("avx512", "avx2", "generic"):
-        kernels = fast_kernels_for(name.encode())
-        if kernels != NULL:
-            names.append(name)
-    return tuple(names)
-
-
-FAST_ISAS = _available()
+FAST_ISAS = net.fast_isas()
 """Instruction sets of the fast kernels that run on this CPU, best first; may be empty."""
-
-
-cdef const fast_kernels* kernels_of(isa) except NULL:
-    cdef const fast_kernels* kernels = fast_kernels_for(isa.encode())
-    if kernels == NULL:
-        raise ValueError(f"no fast kernels for {isa!r} here; there are {FAST_ISAS}")
-    return kernels
-
-
-def fast_weight_floats(isa, bint decoder, int tile, bint plain, int in_c, int out_c):
-    """Floats of a Winograd layer's prepared weights."""
-    return kernels_of(isa).weight_floats(decoder, tile, plain, in_c, out_c)
-
-
-def fast_prepare_scratch_floats(isa, bint decoder, int tile, bint plain, int in_c, int out_c):
-    """Floats of scratch that `fast_prepare` needs."""
-    return kernels_of(isa).prepare_scratch_floats(decoder, tile, plain, in_c, out_c)
-
-
-def fast_prepare(
-    isa, bint decoder, int tile, bint plain, int in_c, int out_c,
-    const float[::1] kernel, float[::1] weights, float[::1] scratch,
-):
-    """A layer's kernel in TensorFlow's layout -> prepared weights."""
-    cdef const fast_kernels* kernels = kernels_of(isa)
-    cdef float* room = &scratch[0] if scratch.shape[0] > 0 else NULL
-    with nogil:
-        kernels.prepare(decoder, tile, plain, in_c, out_c, &kernel[0], &weights[0], room)
-
-
-def fast_scratch_floats(
-    isa, bint decoder, int tile, int w, Py_ssize_t src_ld, int in_c, int out_c, int pass_tiles,
-):
-    """Floats of scratch that a Winograd layer needs."""
-    return kernels_of(isa).scratch_floats(decoder, tile, w, src_ld, in_c, out_c, pass_tiles)
-
-
-def fast_first_sizes(isa, int tile, int w, int out_c):
-    """e1 before a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of the ring)."""
-    cdef const fast_kernels* kernels = kernels_of(isa)
-    return kernels.first_weight_floats(out_c), kernels.first_scratch_floats(w), kernels.first_ring_rows(tile)
-
-
-def fast_first_prepare(isa, int out_c, const float[::1] kernel, float[::1] weights):
-    kernels_of(isa).first_prepare(out_c, &kernel[0], &weights[0])
-
-
-def fast_last_sizes(isa, int tile, int w, int in_c):
-    """d6 and the mask behind a Winograd layer of such tiles: (floats of weights, floats of scratch, rows of
-    the ring)."""
-    cdef const fast_kernels* kernels = kernels_of(isa)
-    return (
-        kernels.last_weight_floats(in_c), kernels.last_scratch_floats(w, in_c), kernels.last_ring_rows(tile))
-
-
-def fast_last_prepare(isa, int in_c, const float[::1] kernel, float[::1] weights):
-    kernels_of(isa).last_prepare(in_c, &kernel[0], &weights[0])
 
 
 def fast_matrices(
@@ -259,7 +188,168 @@ def fast_matrices(
 ):
     """The one-dimensional transforms F(tile, 3) as the kernels compute them: data [n, n], output [tile, n],
     filter [n, 3] in double and as the layers' own float32, n = tile + 2."""
-    kernels_of(isa).matrices(tile, &data[0, 0], &output[0, 0], &filter[0, 0], &float_filter[0, 0])
+    net.kernels_of(isa).matrices(tile, &data[0, 0], &output[0, 0], &filter[0, 0], &float_filter[0, 0])
+
+
+# --- plans, weights, the table of layers: core/network; the arguments are those of network.pxd ------------
+
+METHODS = tuple([
+    (name, net.method_tile(<net.Method><int>index), bool(net.is_lazy(<net.Method><int>index)))
+    for index, name in enumerate(net.method_names())
+])
+"""Every method of a layer: name, tile (0: none), whether its weights are transformed during the layer."""
+MOST_FILTERS = net.MOST_FILTERS
+BATCH_NORM_EPSILON = net.BATCH_NORM_EPSILON
+
+cdef net.Chunks usual_chunks
+CHUNK_FLOATS, CHUNK_MIN_PIXELS = usual_chunks.floats, usual_chunks.least_pixels
+
+
+def activation_code(name):
+    """Of "LeakyReLU", "ReLU", "ELU"; -1: another name."""
+    return net.activation_code(name.encode())
+
+
+def default_isa():
+    """The instruction set that SPLEETERRT_ISA names, or the best one; None: the reference path."""
+    cdef const fast_kernels* kernels = NULL
+    cdef string error
+    if not net.choose_kernels(NULL, kernels, error):
+        raise ValueError(error.decode("utf-8", "replace"))
+    return kernels.name.decode() if kernels != NULL else None
+
+
+def make_plan(network, isa, bint low_memory):
+    """(names of methods, compact)"""
+    cdef net.Plan plan = net.make_plan(net.config_of(network), net.kernels_of(isa), low_memory)
+    return net.methods_of(plan), plan.compact
+
+
+def check_plan(plan):
+    """Raises ValueError for a plan that cannot run."""
+    net.plan_of(plan)
+
+
+def methods_at(network, plan, long long frames, long long bins):
+    return net.methods_of(net.plan_at(net.config_of(network), net.plan_of(plan), frames, bins))
+
+
+def pass_tiles(int in_c, int out_c, bint compact):
+    return net.pass_tiles(in_c, out_c, compact)
+
+
+def filter_cost(int tile):
+    return net.filter_cost(tile)
+
+
+def channels(network, bint padded):
+    """(input, output) channels of every layer."""
+    cdef net.NetworkConfig config = net.config_of(network)
+    cdef net.Channels c
+    widths = []
+    for layer in range(net.LAYERS):
+        c = net.layer_channels(config, layer, padded)
+        widths.append((c.c_in, c.out))
+    return widths
+
+
+def tensor_shapes(network):
+    """Of every layer {name: shape} of one stem's tensors, in the order in which `pack_layer` takes them."""
+    cdef net.NetworkConfig config = net.config_of(network)
+    return [
+        {spec.name.decode(): tuple(spec.shape) for spec in net.layer_tensors(config, layer)}
+        for layer in range(net.LAYERS)
+    ]
+
+
+def weight_layout(network, plan):
+    """(offsets in floats by layer, size): offsets of (weights, bias, scale, shift)."""
+    cdef net.WeightLayout layout = net.weight_layout(net.config_of(network), net.plan_of(plan))
+    cdef net.WeightOffsets at
+    offsets = []
+    for layer in range(net.LAYERS):
+        at = layout.layers[layer]
+        offsets.append((at.weights, at.bias, at.scale, at.shift))
+    return tuple(offsets), layout.size
+
+
+def pack_layer(network, plan, int layer, tensors, float[::1] arena):
+    """A layer's tensors (flat, of the right sizes) into a stem's arena of zeros."""
+    cdef net.NetworkConfig config = net.config_of(network)
+    cdef net.Plan c_plan = net.plan_of(plan)
+    cdef net.WeightLayout layout = net.weight_layout(config, c_plan)
+    cdef net.LayerTensors places
+    cdef const float[::1] kernel, bias, gamma, beta, mean, variance
+    kernel, bias = tensors[:2]
+    places.kernel, places.bias = &kernel[0], &bias[0]
+    if len(tensors) > 2:
+        gamma, beta, mean, variance = tensors[2:]
+        places.gamma, places.beta, places.mean, places.variance = &gamma[0], &beta[0], &mean[0], &variance[0]
+    with nogil:
+        net.pack_layer(config, c_plan, layout, layer, places, &arena[0])
+
+
+def fold_batch_norm(
+    const double[::1] gamma, const double[::1] beta, const double[::1] mean, const double[::1] variance,
+    double epsilon, float[::1] scale, float[::1] shift,
+):
+    cdef Py_ssize_t k
+    for k in range(gamma.shape[0]):
+        net.fold_batch_norm(gamma[k], beta[k], mean[k], variance[k], epsilon, scale[k], shift[k])
+
+
+def lower(
+    network, plan, long long frames, long long bins, long long chunk_floats, long long chunk_min_pixels,
+):
+    """(the table's bytes, floats of a workspace); the chunks are those of the reference path."""
+    cdef net.LayerTable table
+    cdef net.Chunks chunks
+    if not net.is_size(frames, bins):
+        raise ValueError(f"not a size of inputs: {frames} x {bins}")
+    chunks.floats, chunks.least_pixels = chunk_floats, chunk_min_pixels
+    table = net.lower(net.config_of(network), net.plan_of(plan), frames, bins, chunks)
+    size = table.rows.size() * sizeof(network_layer)
+    return bytearray((<char*>table.rows.data())[:size]), table.workspace_floats
+
+
+def load_model_file(path, isa=None, bint low_memory=False):
+    """What programs without Python get of a model file, for the tests: (configuration as of `ModelConfig`,
+    its network, plan, every stem's arena, (fft_length, bins)).
+
+    Raises:
+        ValueError: with the message that such programs get.
+    """
+    cdef net.LoadedModel model
+    cdef string error, c_path = path.encode(), name = b"" if isa is None else isa.encode()
+    cdef bint loaded
+    cdef const char* c_isa = NULL
+    if isa is not None:
+        c_isa = name.c_str()
+    with nogil:
+        loaded = net.load_model(c_path, c_isa, low_memory, model, error)
+    if not loaded:
+        raise ValueError(error.decode("utf-8", "replace"))
+    config = {
+        "instruments": tuple([stem.decode() for stem in model.config.instruments]),
+        "model_dir": model.config.model_dir.decode(),
+        "sample_rate": model.config.sample_rate,
+        "frame_length": model.config.frame_length,
+        "frame_step": model.config.frame_step,
+        "T": model.config.T,
+        "F": model.config.F,
+        "separation_exponent": model.config.separation_exponent,
+        "mask_extension": "average" if model.config.average else "zeros",
+        "model_type": "unet.softmax_unet" if model.config.softmax else "unet.unet",
+    }
+    network = (
+        model.config.network.n_channels, tuple(model.config.network.conv_n_filters),
+        model.config.network.conv_activation, model.config.network.deconv_activation)
+    plan = net.methods_of(model.plan), model.kernels.name.decode(), model.plan.compact
+    arenas = []
+    cdef size_t k
+    for k in range(model.arenas.size()):
+        arenas.append((<const char*>model.arenas[k].data())[:model.arenas[k].size() * sizeof(float)])
+    return config, network, plan, arenas, (model.config.fft_length(), model.config.bins())
 
 
 # --- the network --------------------------------------------------------------------
@@ -285,18 +375,17 @@ cdef void run_stem(
 def want_frames(table, Py_ssize_t first, Py_ssize_t last):
     """A copy of a table that computes frames first ... last - 1 of the output only, with the same bits."""
     narrowed = table.copy()
-    cdef network_layer[::1] rows = narrowed
-    _want_frames(&rows[0], rows.shape[0], first, last)
+    _want_frames(rows_of(narrowed), len(narrowed), first, last)
     return narrowed
 
 
 def forward(
-    isa, const network_layer[::1] table, const float[:, ::1] weights, float[:, ::1] workspaces,
+    isa, table, const float[:, ::1] weights, float[:, ::1] workspaces,
     const float[:, :, :, ::1] inputs, float[:, :, :, :, ::1] outputs, bint softmax, double[:, ::1] profile,
 ):
     """All stems' networks on all segments, without the GIL.
 
-    isa: of the table's fast layers (None: it has none); table: the layers;
+    isa: of the table's fast layers (None: it has none); table: layers, a structured array of LAYER_FIELDS;
     weights [stems, n]; workspaces [threads, n]: one per thread;
     inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes; of a table
     of `want_frames` the wanted frames alone, outputs [stems, segments, last - first, F, 2].
@@ -306,10 +395,12 @@ def forward(
     """
     cdef Py_ssize_t stems = weights.shape[0], segments = inputs.shape[0], task
     cdef Py_ssize_t tasks = stems * segments
-    cdef Py_ssize_t first = table[table.shape[0] - 1].first_row  # frame of the output
+    cdef const network_layer* rows = rows_of(table)
+    cdef Py_ssize_t n_layers = len(table)
+    cdef Py_ssize_t first = rows[n_layers - 1].first_row  # frame of the output
     cdef Py_ssize_t values = outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
     cdef int threads = <int>workspaces.shape[0]
-    cdef const fast_kernels* kernels = NULL if isa is None else kernels_of(isa)
+    cdef const fast_kernels* kernels = net.kernels_of(isa)
     cdef double* seconds = &profile[0, 0] if profile is not None else NULL
     if tasks == 0:
         return
@@ -318,7 +409,7 @@ def forward(
             tasks, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
         ):
             run_stem(
-                kernels, &table[0], table.shape[0], &weights[task % stems, 0], &workspaces[threadid(), 0],
+                kernels, rows, n_layers, &weights[task % stems, 0], &workspaces[threadid(), 0],
                 &inputs[task // stems, 0, 0, 0], &outputs[task % stems, task // stems, 0, 0, 0],
                 softmax, seconds if threads == 1 else NULL)
         if softmax:

@@ -10,7 +10,7 @@ from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.forward cimport fast_kernels, fast_kernels_for, network_layer, reference_layer
+from _kernels.forward cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
 
 cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamNetwork:
@@ -32,7 +32,7 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         unsigned sample_rate
         size_t threads
         cbool realtime
-        int niceness
+        int niceness, priority
         size_t cover
         double hold_seconds, ramp_seconds
         const char* isa
@@ -85,6 +85,7 @@ cdef StreamOptions options_of(values, bytes isa) except *:
     o.crossfade, o.synthesis, o.budget = values["crossfade"], values["synthesis"], values["budget"]
     o.max_block, o.block, o.sample_rate = values["max_block"], values["block"], values["sample_rate"]
     o.threads, o.realtime, o.niceness = values["threads"], values["realtime"], values["niceness"]
+    o.priority = values["priority"]
     o.cover, o.hold_seconds = values["cover"], values["hold_seconds"]
     o.isa = isa
     return o
@@ -115,7 +116,7 @@ cdef class Engine:
     cdef readonly bint block_is_fixed
 
     def __cinit__(
-        self, isa, const network_layer[::1] table, size_t workspace, const float[:, ::1] weights,
+        self, isa, table, size_t workspace, const float[:, ::1] weights,
         bint softmax, reference, values,
     ):
         cdef StreamNetwork network
@@ -127,7 +128,7 @@ cdef class Engine:
         self.outs.resize(weights.shape[0])
         if isa is not None:
             network.kernels = fast_kernels_for(isa.encode())
-        network.layers, network.n_layers = &table[0], table.shape[0]
+        network.layers, network.n_layers = rows_of(table), len(table)
         network.workspace_floats = workspace
         network.weights, network.stems = self.weights.data(), weights.shape[0]
         network.softmax = softmax
@@ -194,7 +195,8 @@ cdef class Engine:
         cdef StreamStats s = self.engine.stats()
         return {
             "runs": s.runs, "underruns": s.underruns, "dropped": s.dropped,
-            "covered_frames": s.covered_frames, "repaired": s.repaired, "load": s.load, "run_seconds": s.run_seconds,
+            "covered_frames": s.covered_frames, "repaired": s.repaired,
+            "load": s.load, "run_seconds": s.run_seconds,
             "worst_run_seconds": s.worst_run_seconds, "process_seconds": s.process_seconds,
             "worst_process_seconds": s.worst_process_seconds, "process_load": s.process_load,
         }

@@ -16,6 +16,7 @@ from .errors import SpleeterError
 
 DEPTH = 6  # encoder / decoder pairs of the U-Net
 SIZE_MULTIPLE = 1 << DEPTH  # frames and bins are halved DEPTH times
+MOST_FILTERS = 1 << 16  # of a layer
 DEFAULT_FILTERS = (16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("LeakyReLU", "ReLU", "ELU")
 MASK_EXTENSIONS = ("zeros", "average")
@@ -97,8 +98,8 @@ class ModelConfig:
         )
         need(
             len(self.conv_n_filters) == DEPTH
-            and all(isinstance(n, int) and n > 0 for n in self.conv_n_filters),
-            f"conv_n_filters to be {DEPTH} positive integers",
+            and all(isinstance(n, int) and 0 < n <= MOST_FILTERS for n in self.conv_n_filters),
+            f"conv_n_filters to be {DEPTH} integers from 1 to {MOST_FILTERS}",
             self.conv_n_filters,
         )
 

@@ -16,14 +16,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ._kernels import nn
-from .layers import (
-    ACTIVATION_CODES,
-    CHUNK_FLOATS,
-    CHUNK_MIN_PIXELS,
-    Float32,
-    aligned_empty,
-    fold_batch_norm,
-)
+from .layers import CHUNK_FLOATS, CHUNK_MIN_PIXELS, Float32, aligned_empty, fold_batch_norm
+from .planner import ACTIVATION_CODES
 
 __all__ = [
     "activate",

@@ -79,6 +79,7 @@ class StreamSettings:
     hold_seconds: float = 1.0
     full_band: bool = False
     niceness: int = 0
+    priority: int = 0
 
     def options(self, config: ModelConfig) -> dict[str, Any]:
         """The engine's options for a model.
@@ -92,6 +93,7 @@ class StreamSettings:
             if getattr(self, name) is not None:
                 _check_integer(name, getattr(self, name), least=1)
         _check_integer("niceness", self.niceness, least=0)
+        _check_integer("priority", self.priority, least=0)
         if not 0 <= self.hold_seconds <= 3600:
             raise SpleeterError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
         hop_frames = self.hop_frames
@@ -123,6 +125,7 @@ class StreamSettings:
             "threads": check_threads(self.threads),
             "realtime": bool(self.realtime),
             "niceness": self.niceness,
+            "priority": self.priority,
             "cover": self._cover(config),
             "hold_seconds": self.hold_seconds,
             "isa": default_isa() or "generic",
@@ -178,6 +181,8 @@ class StreamSeparator:
         cover: the stem that gets the whole mix when masks are older than `hold_seconds`; None: the last one.
         full_band: masks also above F (Spleeter's mask extension "average").
         niceness: added to that of the networks' threads (Linux).
+        priority: real-time priority of these threads (1 to 99), where the system allows it: below that of the
+            thread that calls `process`. 0: they run like any other.
 
     Attributes:
         latency: samples at `sample_rate` by which the stems come later than the mix; constant.
@@ -212,6 +217,7 @@ class StreamSeparator:
         hold_seconds: float = 1.0,
         full_band: bool = False,
         niceness: int = 0,
+        priority: int = 0,
     ) -> None:
         self._engine: Any = None
         self.settings = StreamSettings(
@@ -232,6 +238,7 @@ class StreamSeparator:
             hold_seconds=hold_seconds,
             full_band=full_band,
             niceness=niceness,
+            priority=priority,
         )
         if not isinstance(model, Model):
             model = load_model(model)

@@ -19,8 +19,8 @@ from tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 from spleeterrt import Model, ModelConfig, SpleeterError
 from spleeterrt.config import OFFICIAL_CONFIGS
-from spleeterrt.layers import LAYER_NAMES, aligned_empty, check_plan, lower, weight_layout
-from spleeterrt.planner import Plan, default_isa, make_plan, methods_at
+from spleeterrt.layers import LAYER_NAMES, aligned_empty, lower, weight_layout
+from spleeterrt.planner import Plan, check_plan, default_isa, make_plan, methods_at
 
 WIDTHS = (16, 32, 48, 32, 64, 32)
 # Of each property and instruction set; the sanitizers are slow.

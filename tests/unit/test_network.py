@@ -17,8 +17,11 @@ from spleeterrt._kernels import nn
 from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError, layers
+from spleeterrt.config import MOST_FILTERS
 from spleeterrt.kernels import fold_batch_norm
+from spleeterrt.models.weights import expected_shapes
 from spleeterrt.network import Model
+from spleeterrt.planner import ACTIVATION_CODES, make_plan
 
 ODD = (3, 5, 7, 9, 11, 13)
 USUAL = (4, 8, 8, 16, 16, 32)
@@ -111,7 +114,7 @@ def test_bias_mask(channels):
 def test_fused_bias_norm_and_activation(activation, channels):
     """Both orders, into one half of a wider buffer whose other half stays as it is."""
     rng = np.random.default_rng(channels)
-    code = layers.ACTIVATION_CODES[activation]
+    code = ACTIVATION_CODES[activation]
     x = rng.normal(0, 1, (37, channels)).astype(np.float32)
     bias = rng.normal(0, 1, channels).astype(np.float32)
     scale, shift = fold_batch_norm(rng.normal(0, 1, channels), rng.normal(0, 1, channels), 0.5, 2.0)
@@ -306,6 +309,77 @@ def test_profile():
         fast = methods[layers.LAYER_NAMES.index(name)] != "reference"
         assert (stages["fast"] > 0) == (fast and name not in strips)
         assert (stages["gemm"] > 0) == (not fast)
+
+
+# --- what Python and the core must agree on ---------------------------------------------
+
+
+def test_the_table_has_the_fields_of_the_core():
+    config = ModelConfig(instruments=("a",), conv_n_filters=USUAL)
+    table, _ = layers.lower(config, make_plan(config, None), 64, 128)
+    assert table.dtype.names == nn.LAYER_FIELDS == layers.LAYER_DTYPE.names
+    assert len(set(nn.LAYER_FIELDS)) == len(nn.LAYER_FIELDS)
+    assert table.itemsize == 8 * len(nn.LAYER_FIELDS)
+    # Names and values belong together: numbers that are known of e1, d6 and the mask.
+    known = {
+        "e1": {
+            "op": nn.OP_CONV,
+            "h": 64,
+            "w": 128,
+            "c": 2,
+            "out_h": 32,
+            "out_w": 64,
+            "kernel": 5,
+            "stride": 2,
+        },
+        "d6": {"op": nn.OP_TRANSPCONV, "in_c": 2 * USUAL[0], "out_c": 1, "src_ld": 2 * USUAL[0], "dst_ld": 1},
+        "out": {"op": nn.OP_MASK, "kernel": 4, "dilation": 2, "pad_top": 3, "dst": nn.NETWORK_OUTPUT},
+    }
+    for name, fields in known.items():
+        row = table[layers.LAYER_NAMES.index(name)]
+        assert {field: row[field] for field in fields} == fields
+    with pytest.raises(ValueError, match="not a table of layers"):
+        nn.forward(
+            None,
+            np.zeros(len(table), [("op", np.int64), ("method", np.int64)]),
+            *np.zeros((2, 1, 1), np.float32),
+            np.zeros((1, 64, 64, 2), np.float32),
+            np.zeros((1, 1, 64, 64, 2), np.float32),
+            False,
+            None,
+        )
+
+
+def test_limits_are_the_same():
+    assert MOST_FILTERS == nn.MOST_FILTERS
+    assert set(ACTIVATION_CODES.values()) == {0, 1, 2, 3}
+    assert nn.activation_code("Swish") == -1
+    with pytest.raises(SpleeterError, match="integers from 1 to 65536"):
+        ModelConfig(instruments=("a",), conv_n_filters=(1, 2, 3, 4, 5, MOST_FILTERS + 1))
+    # The widest network there may be: its sizes are numbers, however large.
+    config = ModelConfig(instruments=("a",), conv_n_filters=(MOST_FILTERS,) * 6)
+    for isa in (None, *nn.FAST_ISAS[:1]):
+        plan = make_plan(config, isa)
+        assert layers.weight_layout(config, plan).size > 25 * 9 * MOST_FILTERS**2
+        assert layers.lower(config, plan, 1 << 14, 1 << 15)[1] > MOST_FILTERS << 27
+    for size in ((1 << 40, 64), (1 << 30, 1 << 30)):
+        with pytest.raises(ValueError, match="not a size of inputs"):
+            layers.lower(config, plan, *size)
+
+
+@pytest.mark.parametrize("filters", [USUAL, ODD])
+def test_names_and_shapes_are_those_of_the_reference(filters):
+    config = ModelConfig(instruments=("a",), conv_n_filters=filters)
+    tensors = ref.random_weights("a", filters)["a"]
+    assert expected_shapes(config) == {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def test_tensors_of_other_shapes_are_refused():
+    config = ModelConfig(instruments=("a",), conv_n_filters=USUAL)
+    weights = ref.random_weights("a", USUAL)
+    weights["a"]["conv2d_2/kernel"] = weights["a"]["conv2d_2/kernel"][..., :-1]
+    with pytest.raises(ValueError, match="conv2d_2/kernel: expected shape"):
+        Model(config, weights)
 
 
 # --- errors ---------------------------------------------------------------------------

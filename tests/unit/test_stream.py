@@ -396,10 +396,11 @@ def test_a_stall_is_counted_covered_and_overcome(model, mode):
     # Before the stall, and once all that it touched is over.
     settled = last + latency + 2 * hop + 64 * 128
     assert settled < len(samples) - 5000 or mode == "double"
+    if mode == "hold":  # the newest mask depends on the clock
+        return
     for stem, sound in expected.items():
         np.testing.assert_array_equal(stems[stem][:first], sound[:first])
-        if mode != "hold":  # there, the newest mask depends on the clock
-            np.testing.assert_array_equal(stems[stem][settled:], sound[settled : len(samples)])
+        np.testing.assert_array_equal(stems[stem][settled:], sound[settled : len(samples)])
 
 
 def test_never_a_mask(ones):
@@ -539,6 +540,7 @@ def test_values_that_are_no_sound(ones):
         ({"sample_rate": 0}, "sample_rate"),
         ({"sample_rate": 1 << 40}, "sample_rate"),
         ({"threads": 0}, "threads"),
+        ({"priority": 100}, "priority"),
         ({"cover": "drums"}, "cover"),
         ({"crossfade": 5, "hop_frames": 4}, "crossfade"),
         ({"hold_seconds": float("nan")}, "hold_seconds"),

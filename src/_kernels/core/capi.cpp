@@ -61,6 +61,7 @@ StreamOptions stream_options(const srt_options &o, const LoadedModel &model)
     s.threads = o.threads ? size_of(o.threads) : std::max(1u, std::thread::hardware_concurrency());
     s.realtime = o.realtime;
     s.niceness = o.niceness;
+    s.priority = o.priority;
     s.cover = o.cover < 0 ? c.instruments.size() - 1 : static_cast<std::size_t>(o.cover);
     s.hold_seconds = o.hold_seconds;
     s.isa = model.kernels->name;

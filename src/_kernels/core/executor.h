@@ -1,6 +1,6 @@
 /* One stem's forward pass: a flat table of layers over one workspace (C interface).
  *
- * Python lowers a network once (`spleeterrt.layers.lower`); neither the executor nor what it calls knows Python. */
+ * `network.h` lowers a network to such a table. Neither the executor nor what it calls knows Python. */
 #ifndef SPLEETERRT_EXECUTOR_H
 #define SPLEETERRT_EXECUTOR_H
 
@@ -25,7 +25,8 @@ enum network_op {
 
 enum network_place { NOWHERE = -1, NETWORK_INPUT = -2, NETWORK_OUTPUT = -3 };
 
-/* One row of the table; all int64 (a numpy structured dtype of the same fields). Buffers are offsets in floats:
+/* One row of the table; all int64, each one listed in network.cpp too (checked there), from which Python takes its
+ * names. Buffers are offsets in floats:
  * src, dst, normed, sums, cols into the workspace; weights, bias, scale, shift into the stem's weights.
  * NETWORK_INPUT and NETWORK_OUTPUT stand for the segment's arrays. */
 struct network_layer {
@@ -65,6 +66,7 @@ struct network_task {
 
 typedef void (*reference_layer)(const struct network_task *task, ptrdiff_t index);
 
+/* reference: NULL where no layer is METHOD_REFERENCE. */
 void run_network(const struct network_task *task, reference_layer reference);
 
 /* Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these

@@ -73,6 +73,7 @@ typedef struct srt_options {
     double hold_seconds; /* how long a mask is held before; 1 */
     int full_band;      /* masks also above F */
     int niceness;       /* added to that of the networks' threads (Linux) */
+    int priority;       /* real-time priority of these threads, below the callback's, where allowed; 0: none */
     int low_memory;     /* half of the weights' memory, somewhat slower */
     const char *isa;    /* "avx512", "avx2", "generic"; NULL: the best of this CPU */
 } srt_options;

@@ -96,7 +96,7 @@ static void put(unsigned char *to, unsigned long value, int count)
 
 static int write_header(FILE *file, unsigned rate, unsigned long frames)
 {
-    unsigned char head[44] = "RIFF____WAVEfmt ________________data";
+    unsigned char head[44] = "RIFF    WAVEfmt                     data";
     put(head + 4, 36 + frames * 8, 4);
     put(head + 16, 16, 4);
     put(head + 20, 3, 2); /* float */

@@ -8,20 +8,19 @@ layer (k = 6), `batch_normalization[_k]` for encoder (k < 6) and decoder (k >= 6
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from .._kernels import nn
 from ..config import DEPTH, ModelConfig
 from ..errors import ModelError
+from ..planner import network_of
 
 Tensor: TypeAlias = npt.NDArray[np.float32]
 StemWeights: TypeAlias = dict[str, Tensor]
 
-KERNEL = 5  # every encoder and decoder layer is 5 x 5
-OUTPUT_KERNEL = 4
 LAYERS_PER_STEM = {"conv2d": DEPTH + 1, "batch_normalization": 2 * DEPTH, "conv2d_transpose": DEPTH}
 
 
@@ -36,27 +35,7 @@ def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     The decoder's layers after the first read the concatenation of the skip and the layer before,
     which have the same width: hence twice the skip's channels.
     """
-    filters = config.conv_n_filters
-    encoder = [(config.n_channels, filters[0]), *pairwise(filters)]
-    outputs = [*reversed(filters[:-1]), 1]
-    decoder = [
-        (filters[-1], outputs[0]),
-        *((2 * a, b) for a, b in pairwise(outputs)),
-    ]
-
-    shapes: dict[str, tuple[int, ...]] = {}
-    for k, (n_in, n_out) in enumerate(encoder):
-        shapes[f"{layer_name('conv2d', k)}/kernel"] = (KERNEL, KERNEL, n_in, n_out)
-        shapes[f"{layer_name('conv2d', k)}/bias"] = (n_out,)
-    shapes[f"{layer_name('conv2d', DEPTH)}/kernel"] = (OUTPUT_KERNEL, OUTPUT_KERNEL, 1, config.n_channels)
-    shapes[f"{layer_name('conv2d', DEPTH)}/bias"] = (config.n_channels,)
-    for k, (n_in, n_out) in enumerate(decoder):
-        shapes[f"{layer_name('conv2d_transpose', k)}/kernel"] = (KERNEL, KERNEL, n_out, n_in)
-        shapes[f"{layer_name('conv2d_transpose', k)}/bias"] = (n_out,)
-    for k, (_, n_out) in enumerate([*encoder, *decoder]):
-        for part in ("gamma", "beta", "moving_mean", "moving_variance"):
-            shapes[f"{layer_name('batch_normalization', k)}/{part}"] = (n_out,)
-    return shapes
+    return {name: shape for layer in nn.tensor_shapes(network_of(config)) for name, shape in layer.items()}
 
 
 def checkpoint_name(name: str, stem: int) -> str:

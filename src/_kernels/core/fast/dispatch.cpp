@@ -13,18 +13,12 @@ DECLARE(avx2)
 DECLARE(avx512)
 #endif
 
-namespace {
-
-struct Build {
-    const fast_kernels *kernels;
-    bool runs_here;
-};
-
-} // namespace
-
-const fast_kernels *fast_kernels_for(const char *name)
+const fast_kernels *fast_kernels_at(int index)
 {
-    const Build builds[] = {
+    const struct {
+        const fast_kernels *kernels;
+        bool runs_here;
+    } builds[] = {
 #ifdef FAST_X86
         {&avx512::kernels, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")},
@@ -32,8 +26,16 @@ const fast_kernels *fast_kernels_for(const char *name)
 #endif
         {&generic::kernels, true},
     };
-    for (const Build &build : builds)
-        if (build.runs_here && std::strcmp(name, build.kernels->name) == 0)
+    for (const auto &build : builds)
+        if (build.runs_here && index-- == 0)
             return build.kernels;
+    return nullptr;
+}
+
+const fast_kernels *fast_kernels_for(const char *name)
+{
+    for (int index = 0; const fast_kernels *kernels = fast_kernels_at(index); index++)
+        if (std::strcmp(name, kernels->name) == 0)
+            return kernels;
     return nullptr;
 }

@@ -72,6 +72,9 @@ struct fast_kernels {
 /* The kernels of a set ("generic", "avx2", "avx512"); NULL: not here. */
 const struct fast_kernels *fast_kernels_for(const char *name);
 
+/* The sets that run here, the best one first (index 0); NULL: no more. */
+const struct fast_kernels *fast_kernels_at(int index);
+
 #ifdef __cplusplus
 }
 #endif

@@ -12,6 +12,10 @@
 #include <new>
 #include <system_error>
 
+#if !defined(_WIN32)
+#include <pthread.h>
+#include <sched.h>
+#endif
 #if defined(__linux__)
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -140,6 +144,8 @@ std::string check_stream(const StreamOptions &o, std::size_t stems)
                number(o.model_rate) + " Hz; common rates are 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000";
     if (o.threads < 1 || o.threads > 256)
         return range("threads", 1, 256, static_cast<double>(o.threads));
+    if (o.priority < 0 || o.priority > 99)
+        return range("priority", 0, 99, o.priority);
     if (o.cover >= stems)
         return range("cover", 0, static_cast<double>(stems) - 1, static_cast<double>(o.cover));
     return "";
@@ -782,14 +788,28 @@ void StreamEngine::stand_still()
     pause_.wait(lock, [this] { return !paused_.load(); });
 }
 
-void StreamEngine::work(Worker &worker)
+// Of the calling thread, as far as the system allows.
+static void set_priority(int niceness, int priority)
 {
+#if !defined(_WIN32)
+    // Not inherited from a thread that runs at a higher one.
+    struct sched_param scheduling = {};
+    scheduling.sched_priority = priority;
+    pthread_setschedparam(pthread_self(), priority > 0 ? SCHED_RR : SCHED_OTHER, &scheduling);
+#endif
 #if defined(__linux__)
-    if (options_.niceness) {
+    if (niceness) {
         const id_t self = static_cast<id_t>(syscall(SYS_gettid));
-        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + options_.niceness);
+        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + niceness);
     }
 #endif
+    (void)niceness;
+    (void)priority;
+}
+
+void StreamEngine::work(Worker &worker)
+{
+    set_priority(options_.niceness, options_.priority);
     const std::size_t row = options_.bins * channels;
     for (;;) {
         tasks_.wait();

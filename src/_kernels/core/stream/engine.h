@@ -65,6 +65,7 @@ struct StreamOptions {
     std::size_t threads = 1;
     bool realtime = true;
     int niceness = 0;           // added to that of the workers (Linux)
+    int priority = 0;           // real-time priority of the workers, below the callback's, if the system allows (POSIX)
     std::size_t cover = 0;      // the stem that gets the mix when masks are too old
     double hold_seconds = 1.0;  // how long an old mask is held
     double ramp_seconds = 0.02; // of gain changes

@@ -1,0 +1,46 @@
+// Floats that start at a cache line, as the kernels want them, all zeros. Memory that is never written is never taken.
+#ifndef SPLEETERRT_ALIGNED_H
+#define SPLEETERRT_ALIGNED_H
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+namespace spleeterrt {
+
+class AlignedFloats {
+public:
+    static constexpr std::size_t alignment = 64; // bytes; a BLAS may round differently for other alignments
+
+    AlignedFloats() = default;
+    // Throws std::bad_alloc.
+    explicit AlignedFloats(std::size_t count) : size_(count)
+    {
+        constexpr std::size_t extra = alignment / sizeof(float);
+        if (count > SIZE_MAX / sizeof(float) - extra)
+            throw std::bad_alloc();
+        block_.reset(std::calloc(count + extra, sizeof(float)));
+        if (!block_)
+            throw std::bad_alloc();
+        const auto address = reinterpret_cast<std::uintptr_t>(block_.get());
+        data_ = reinterpret_cast<float *>((address + alignment - 1) / alignment * alignment);
+    }
+
+    float *data() { return data_; }
+    const float *data() const { return data_; }
+    std::size_t size() const { return size_; }
+
+private:
+    struct Free {
+        void operator()(void *block) const { std::free(block); }
+    };
+    std::unique_ptr<void, Free> block_;
+    float *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+} // namespace spleeterrt
+
+#endif

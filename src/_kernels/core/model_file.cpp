@@ -1,0 +1,485 @@
+// Reads our model files; see model_file.h. The container is documented at https://huggingface.co/docs/safetensors:
+// the length of a header (8 bytes, little-endian), the header (JSON), the tensors' bytes one after the other.
+//
+// Nothing in a file is believed before it is checked: lengths and offsets against the file's size, tensors against
+// the configuration, and all of that before memory is taken for them. Failures are exceptions in here only.
+#include "model_file.h"
+
+#include "crc32c.h"
+#include "picojson/picojson.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace spleeterrt {
+namespace {
+
+constexpr std::uint64_t MOST_HEADER = 1 << 20; // bytes; five stems take 60 kB
+constexpr int MOST_DEPTH = 32; // of arrays and objects in one another
+constexpr std::size_t MOST_STEMS = 64;
+const char *const FORMAT = "spleeterrt", *const VERSION = "1";
+
+class Failure : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+[[noreturn]] void fail(const std::string &message) { throw Failure(message); }
+
+std::string quoted(const std::string &text) { return "'" + text + "'"; }
+
+std::string text_of(const std::vector<long long> &shape)
+{
+    std::string text = "(";
+    for (std::size_t i = 0; i < shape.size(); i++)
+        text += (i ? ", " : "") + std::to_string(shape[i]);
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+// --- JSON -------------------------------------------------------------------------------------
+
+using Json = picojson::value;
+using Object = picojson::object;
+
+bool is_utf8(const std::string &text)
+{
+    for (std::size_t i = 0; i < text.size();) {
+        const unsigned char lead = (unsigned char)text[i++];
+        if (lead < 0x80)
+            continue;
+        const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+        if (lead < 0xC2 || lead > 0xF4 || text.size() - i < (std::size_t)more)
+            return false;
+        const unsigned char next = (unsigned char)text[i];
+        // longer than need be, surrogates, beyond the last code point
+        if ((lead == 0xE0 && next < 0xA0) || (lead == 0xED && next > 0x9F) || (lead == 0xF0 && next < 0x90) ||
+            (lead == 0xF4 && next > 0x8F))
+            return false;
+        for (int k = 0; k < more; k++, i++)
+            if (((unsigned char)text[i] & 0xC0) != 0x80)
+                return false;
+    }
+    return true;
+}
+
+// picojson recurses; its own limit does not count objects.
+bool is_deep(const std::string &text)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < text.size(); i++) {
+        const char c = text[i];
+        if (in_string && c == '\\')
+            i++;
+        else if (c == '"')
+            in_string = !in_string;
+        else if (!in_string && (c == '[' || c == '{') && ++depth > MOST_DEPTH)
+            return true;
+        else if (!in_string && (c == ']' || c == '}'))
+            depth--;
+    }
+    return false;
+}
+
+// A JSON object, and nothing behind it but spaces.
+Object parse_object(const std::string &text, const std::string &what)
+{
+    if (!is_utf8(text))
+        fail(what + " is not UTF-8");
+    if (is_deep(text))
+        fail(what + " is nested too deeply");
+    Json value;
+    std::string error;
+    auto end = text.begin();
+    try {
+        end = picojson::parse(value, text.begin(), text.end(), &error);
+    } catch (const std::overflow_error &) {
+        error = "a number beyond a double";
+    }
+    if (!error.empty())
+        fail(what + " is not JSON");
+    if (std::any_of(end, text.end(), [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; }))
+        fail(what + " is not JSON: something follows it");
+    if (!value.is<Object>())
+        fail(what + " is not a JSON object");
+    return std::move(value.get<Object>());
+}
+
+// null: the object has no such key, or null there.
+const Json *find(const Object &object, const std::string &key)
+{
+    const auto found = object.find(key);
+    return found == object.end() || found->second.is<picojson::null>() ? nullptr : &found->second;
+}
+
+// An integer that a double holds exactly.
+long long whole(const Json &value, const std::string &what)
+{
+    const double number = value.is<double>() ? value.get<double>() : NAN;
+    if (!(std::fabs(number) <= 9007199254740992.0) || number != std::floor(number))
+        fail(what + ": expected an integer");
+    return (long long)number;
+}
+
+// --- configuration: as `ModelConfig.from_dict` reads it -----------------------------------------
+
+class ConfigReader {
+public:
+    ModelFileConfig read(const Object &params)
+    {
+        static const Object nothing;
+        const Object &model = object(params, "model", nothing), &network = object(model, "params", nothing);
+        ModelFileConfig config;
+        read_instruments(params, config.instruments);
+        config.model_dir = string(params, "model_dir", "");
+        config.sample_rate = integer(params, "sample_rate", config.sample_rate, 768000);
+        config.frame_length = integer(params, "frame_length", config.frame_length, 1 << 16);
+        config.frame_step = integer(params, "frame_step", config.frame_step, config.frame_length);
+        config.T = integer(params, "T", config.T, 1 << 14);
+        config.F = integer(params, "F", config.F, config.bins());
+        if (!is_size(config.T, config.F))
+            fail("T and F must be multiples of " + std::to_string(SIZE_MULTIPLE));
+        config.network.n_channels = integer(params, "n_channels", config.network.n_channels, 2);
+        if (const Json *exponent = find(params, "separation_exponent"))
+            config.separation_exponent = exponent->is<double>() ? exponent->get<double>() : NAN;
+        if (!(config.separation_exponent > 0 && config.separation_exponent <= 10))
+            fail("expected 0 < separation_exponent <= 10");
+        if (choice(string(params, "mask_extension", "zeros"), {"zeros", "average"}, "mask_extension"))
+            config.mask_extension = ModelFileConfig::MaskExtension::average;
+        config.softmax = choice(string(model, "type", "unet.unet"), {"unet.unet", "unet.softmax_unet"}, "model type");
+        read_filters(network, config.network.conv_n_filters);
+        // Spleeter's own rule (unet.py): an unknown name means LeakyReLU in the encoder, ReLU in the decoder.
+        activation(network, "conv_activation", config.network.conv_activation);
+        activation(network, "deconv_activation", config.network.deconv_activation);
+        if (!is_valid(config.network))
+            fail("a network that cannot be (n_channels must be 2)");
+        return config;
+    }
+
+private:
+    static const Object &object(const Object &from, const char *key, const Object &otherwise)
+    {
+        const Json *value = find(from, key);
+        if (value && !value->is<Object>())
+            fail(std::string(key) + ": expected an object");
+        return value ? value->get<Object>() : otherwise;
+    }
+
+    static std::string string(const Object &from, const char *key, const char *otherwise)
+    {
+        const Json *value = find(from, key);
+        if (value && !value->is<std::string>())
+            fail(std::string(key) + ": expected a string");
+        return value ? value->get<std::string>() : otherwise;
+    }
+
+    static int integer(const Object &from, const char *key, int otherwise, int most)
+    {
+        const Json *value = find(from, key);
+        const long long number = value ? whole(*value, key) : otherwise;
+        if (number < 1 || number > most)
+            fail(std::string("expected ") + key + " to be an integer from 1 to " + std::to_string(most) + ", got " +
+                 std::to_string(number));
+        return (int)number;
+    }
+
+    // Whether it is the second of the two.
+    static bool choice(const std::string &value, std::pair<const char *, const char *> choices, const char *what)
+    {
+        if (value != choices.first && value != choices.second)
+            fail(std::string(what) + ": expected " + choices.first + " or " + choices.second + ", got " +
+                 quoted(value));
+        return value == choices.second;
+    }
+
+    static void activation(const Object &from, const char *key, int &code)
+    {
+        const Json *value = find(from, key);
+        const int named = value && value->is<std::string>() ? activation_code(value->get<std::string>()) : -1;
+        if (named >= 0)
+            code = named;
+    }
+
+    static void read_instruments(const Object &params, std::vector<std::string> &names)
+    {
+        const Json *list = find(params, "instrument_list");
+        if (!list || !list->is<picojson::array>() || list->get<picojson::array>().empty())
+            fail("expected instrument_list to be a list of stem names");
+        for (const Json &item : list->get<picojson::array>()) {
+            const std::string name = item.is<std::string>() ? item.get<std::string>() : "";
+            // Such that they can be file names.
+            if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string("/\\\0", 3)) != name.npos)
+                fail("instrument_list: not a name of a stem: " + quoted(name));
+            if (std::find(names.begin(), names.end(), name) != names.end())
+                fail("instrument_list: twice: " + quoted(name));
+            names.push_back(name);
+        }
+        if (names.size() > MOST_STEMS)
+            fail("expected at most " + std::to_string(MOST_STEMS) + " stems, got " + std::to_string(names.size()));
+    }
+
+    static void read_filters(const Object &network, int (&filters)[DEPTH])
+    {
+        const Json *value = find(network, "conv_n_filters");
+        if (!value)
+            return;
+        const std::string expected =
+            "conv_n_filters: expected " + std::to_string(DEPTH) + " integers from 1 to " + std::to_string(MOST_FILTERS);
+        if (!value->is<picojson::array>() || value->get<picojson::array>().size() != DEPTH)
+            fail(expected);
+        for (int k = 0; k < DEPTH; k++) {
+            const long long width = whole(value->get<picojson::array>()[k], "conv_n_filters");
+            if (width < 1 || width > MOST_FILTERS)
+                fail(expected);
+            filters[k] = (int)width;
+        }
+    }
+};
+
+// --- the file -----------------------------------------------------------------------------------
+
+struct Entry { // of a tensor in the header
+    std::string dtype;
+    std::vector<long long> shape;
+    std::uint64_t begin, end; // in the data
+};
+
+class ModelFile {
+public:
+    explicit ModelFile(const std::string &path)
+    {
+        const auto place = std::filesystem::u8path(path);
+        std::error_code code;
+        if (!std::filesystem::exists(place, code))
+            fail("no such file");
+        if (!std::filesystem::is_regular_file(place, code)) // neither a folder nor something that never ends
+            fail("not a file");
+        size_ = std::filesystem::file_size(place, code);
+        stream_.open(place, std::ios::binary);
+        if (code || !stream_)
+            fail("cannot be opened");
+        read_header();
+    }
+
+    const ModelFileConfig &config() const { return config_; }
+
+    // Whether a tensor is there, and as the network wants it.
+    void check(const std::string &stem, const TensorSpec &spec) const
+    {
+        const auto found = entries_.find(stem + "/" + spec.name);
+        if (found == entries_.end())
+            fail(where(stem, spec) + "missing");
+        const Entry &entry = found->second;
+        if (entry.dtype != "F32")
+            fail(where(stem, spec) + "expected float32 (F32), got " + quoted(entry.dtype));
+        if (entry.shape != spec.shape)
+            fail(where(stem, spec) + "expected shape " + text_of(spec.shape) + ", got " + text_of(entry.shape));
+        if (entry.end - entry.begin != (std::uint64_t)spec.count() * sizeof(float))
+            fail(where(stem, spec) + "its bytes do not fit its shape");
+    }
+
+    // A tensor that was checked.
+    std::vector<float> floats(const std::string &stem, const TensorSpec &spec)
+    {
+        const Entry &entry = entries_.at(stem + "/" + spec.name);
+        // Another dtype would be decoded here.
+        std::vector<float> values((std::size_t)spec.count());
+        if (!read(data_ + entry.begin, values.data(), values.size() * sizeof(float)))
+            fail(where(stem, spec) + "cannot be read");
+        const Json *checksum = find(checksums_, stem + "/" + spec.name);
+        if (!matches(checksum, values.data(), values.size() * sizeof(float)))
+            fail(where(stem, spec) + "wrong checksum, the file is corrupt");
+        if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
+            fail(where(stem, spec) + "holds values that are not finite");
+        return values;
+    }
+
+private:
+    static std::string where(const std::string &stem, const TensorSpec &spec)
+    {
+        return "stem " + quoted(stem) + ", tensor " + spec.name + ": ";
+    }
+
+    static bool matches(const Json *checksum, const void *data, std::size_t size)
+    {
+        return checksum && checksum->is<double>() && checksum->get<double>() == (double)crc32c(data, size);
+    }
+
+    bool read(std::uint64_t offset, void *out, std::size_t size)
+    {
+        stream_.clear();
+        stream_.seekg((std::streamoff)offset);
+        stream_.read(static_cast<char *>(out), (std::streamsize)size);
+        return stream_.good() && (std::size_t)stream_.gcount() == size;
+    }
+
+    void read_header()
+    {
+        unsigned char bytes[8] = {};
+        if (size_ < sizeof bytes || !read(0, bytes, sizeof bytes))
+            fail("not a readable safetensors file: too short");
+        std::uint64_t length = 0;
+        for (int i = 7; i >= 0; i--)
+            length = length << 8 | bytes[i];
+        if (length > size_ - sizeof bytes)
+            fail("not a readable safetensors file: its header would be longer than the file");
+        if (length > MOST_HEADER)
+            fail("its header is too long: " + std::to_string(length) + " bytes");
+        std::string text((std::size_t)length, '\0');
+        if (!read(sizeof bytes, &text[0], text.size()))
+            fail("not a readable safetensors file: its header cannot be read");
+        data_ = sizeof bytes + length;
+        const Object header = parse_object(text, "not a readable safetensors file: its header");
+        read_entries(header);
+        read_metadata(header);
+    }
+
+    void read_entries(const Object &header)
+    {
+        for (const auto &[name, value] : header)
+            if (name != "__metadata__")
+                entries_[name] = entry(value, "tensor " + quoted(name) + ": ");
+        // Side by side, from the first byte to the last: no two share bytes, and nothing hides between them.
+        std::vector<const std::pair<const std::string, Entry> *> sorted;
+        for (const auto &item : entries_)
+            sorted.push_back(&item);
+        std::sort(sorted.begin(), sorted.end(), [](const auto *a, const auto *b) {
+            return std::pair(a->second.begin, a->second.end) < std::pair(b->second.begin, b->second.end);
+        });
+        std::uint64_t at = 0;
+        for (const auto *item : sorted) {
+            if (item->second.begin != at)
+                fail("tensor " + quoted(item->first) + ": its bytes do not follow those of the one before");
+            at = item->second.end;
+        }
+        if (at != size_ - data_)
+            fail("truncated, or something follows the last tensor");
+    }
+
+    Entry entry(const Json &value, const std::string &where) const
+    {
+        if (!value.is<Object>())
+            fail(where + "not described by an object");
+        const Object &object = value.get<Object>();
+        const Json *dtype = find(object, "dtype"), *shape = find(object, "shape");
+        const Json *range = find(object, "data_offsets");
+        if (!dtype || !dtype->is<std::string>() || !shape || !shape->is<picojson::array>() || !range ||
+            !range->is<picojson::array>() || range->get<picojson::array>().size() != 2)
+            fail(where + "dtype, shape or data_offsets are missing");
+        Entry entry;
+        entry.dtype = dtype->get<std::string>();
+        for (const Json &size : shape->get<picojson::array>())
+            entry.shape.push_back(whole(size, where + "shape"));
+        const long long begin = whole(range->get<picojson::array>()[0], where + "data_offsets");
+        const long long end = whole(range->get<picojson::array>()[1], where + "data_offsets");
+        if (begin < 0 || end < begin || (std::uint64_t)end > size_ - data_)
+            fail(where + "its bytes lie outside the file");
+        entry.begin = (std::uint64_t)begin;
+        entry.end = (std::uint64_t)end;
+        return entry;
+    }
+
+    void read_metadata(const Object &header)
+    {
+        static const Object nothing;
+        const Json *value = find(header, "__metadata__");
+        const Object &metadata = value && value->is<Object>() ? value->get<Object>() : nothing;
+        const auto text = [&](const char *key) {
+            const Json *item = find(metadata, key);
+            return item && item->is<std::string>() ? item->get<std::string>() : std::string();
+        };
+        if (text("format") != FORMAT)
+            fail("not a model file of spleeterrt (its metadata do not say so)");
+        if (text("version") != VERSION)
+            fail("version " + text("version") + " of the format; this spleeterrt reads " + VERSION);
+        checksums_ = parse_object(text("crc32c"), "corrupt metadata: crc32c");
+        const std::string config = text("config");
+        if (!matches(find(checksums_, ""), config.data(), config.size()))
+            fail("corrupt: wrong checksum of the configuration");
+        const Object params = parse_object(config, "corrupt metadata: config");
+        try {
+            config_ = ConfigReader().read(params);
+        } catch (const Failure &failure) {
+            fail(std::string("model configuration: ") + failure.what());
+        }
+    }
+
+    std::ifstream stream_;
+    std::uint64_t size_ = 0, data_ = 0; // bytes of the file, where the tensors begin
+    std::map<std::string, Entry> entries_;
+    Object checksums_;
+    ModelFileConfig config_;
+};
+
+LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_memory)
+{
+    ModelFile file(path);
+    LoadedModel model;
+    model.config = file.config();
+    model.kernels = kernels;
+    const NetworkConfig &network = model.config.network;
+    model.plan = make_plan(network, kernels, low_memory);
+    std::vector<TensorSpec> specs[LAYERS];
+    for (int layer = 0; layer < LAYERS; layer++)
+        specs[layer] = layer_tensors(network, layer);
+    for (const std::string &stem : model.config.instruments)
+        for (const auto &layer : specs)
+            for (const TensorSpec &spec : layer)
+                file.check(stem, spec);
+    const WeightLayout layout = weight_layout(network, model.plan);
+    for (const std::string &stem : model.config.instruments) {
+        AlignedFloats arena((std::size_t)layout.size);
+        for (int layer = 0; layer < LAYERS; layer++) { // one after the other: few tensors are in memory twice
+            std::vector<std::vector<float>> values;
+            LayerTensors tensors;
+            for (const TensorSpec &spec : specs[layer]) {
+                values.push_back(file.floats(stem, spec));
+                tensors.*spec.place = values.back().data();
+            }
+            pack_layer(network, model.plan, layout, layer, tensors, arena.data());
+        }
+        model.arenas.push_back(std::move(arena));
+    }
+    return model;
+}
+
+} // namespace
+
+int ModelFileConfig::fft_length() const
+{
+    int length = 1;
+    while (length < frame_length)
+        length *= 2;
+    return length;
+}
+
+bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error)
+{
+    try {
+        const fast_kernels *kernels = nullptr;
+        if (!choose_kernels(isa, kernels, error))
+            return false;
+        if (!kernels) {
+            error = fast_kernels_at(0) ? "the reference path is not to be had here: another instruction set, please"
+                                       : "this build has no fast kernels, which loading a model needs";
+            return false;
+        }
+        model = load(path, kernels, low_memory);
+        return true;
+    } catch (const std::bad_alloc &) {
+        error = path + ": not enough memory";
+    } catch (const std::exception &failure) { // our own, and what libraries throw
+        error = path + ": " + failure.what();
+    }
+    return false;
+}
+
+} // namespace spleeterrt

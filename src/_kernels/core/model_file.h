@@ -1,0 +1,47 @@
+// A model from one `.safetensors` file as spleeterrt writes them (`spleeterrt.models.packed`): configuration and
+// packed weights, ready for `lower` and `run_network`. Needs no Python.
+#ifndef SPLEETERRT_MODEL_FILE_H
+#define SPLEETERRT_MODEL_FILE_H
+
+#include "aligned.h"
+#include "network.h"
+
+#include <string>
+#include <vector>
+
+namespace spleeterrt {
+
+// Names and limits as of `spleeterrt.config.ModelConfig`.
+struct ModelFileConfig {
+    std::vector<std::string> instruments; // stem names (UTF-8), in the model's order
+    std::string model_dir;
+    int sample_rate = 44100;                      // Hz
+    int frame_length = 4096, frame_step = 1024;   // of the STFT, in samples
+    int T = 512, F = 1024;                        // frames and bins of one input of the network
+    double separation_exponent = 2;               // of the ratio mask
+    enum class MaskExtension { zeros, average } mask_extension = MaskExtension::zeros; // above bin F
+    bool softmax = false;                         // masks by a softmax across stems ("unet.softmax_unet")
+    NetworkConfig network;
+
+    int fft_length() const; // the next power of two
+    int bins() const { return fft_length() / 2 + 1; }
+};
+
+struct LoadedModel {
+    ModelFileConfig config;
+    const fast_kernels *kernels = nullptr; // never null in a loaded model
+    Plan plan;
+    std::vector<AlignedFloats> arenas; // of each stem: packed weights, `weight_layout` long
+};
+
+// Loads a model for the instruction set `isa` ("avx512", "avx2", "generic"; null: the one that the environment
+// variable SPLEETERRT_ISA names, or the best of this CPU). low_memory: as of `make_plan`.
+//
+// False, and a message that names the file and, where there is one, the tensor: the file is missing, damaged
+// (checksums are verified) or not such a file, or the set is not on this machine. `model` is then left as it was.
+// Never throws. Whatever the file says, no more memory is taken than in proportion to its size.
+bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error);
+
+} // namespace spleeterrt
+
+#endif

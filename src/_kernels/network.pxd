@@ -1,0 +1,153 @@
+"""`core/network` for Cython, and the way from Python's objects to its structs and back.
+
+A configuration comes as (n_channels, conv_n_filters, code of conv_activation, code of deconv_activation), a
+plan as (names of methods, instruction set or None, compact).
+"""
+
+from libcpp cimport bool
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+from _kernels.forward cimport fast_kernels, fast_kernels_at, fast_kernels_for, network_layer
+
+cdef extern from "core/network.h" namespace "spleeterrt" nogil:
+    const int DEPTH, LAYERS, MOST_FILTERS, METHODS
+    cdef struct NetworkConfig:
+        int n_channels
+        int conv_n_filters[6]
+        int conv_activation, deconv_activation
+    bool is_valid(const NetworkConfig& config)
+    int activation_code(const string& name)
+
+    cdef enum Method:
+        pass
+    const char* method_name(Method method)
+    int method_tile(Method method)
+    bool is_lazy(Method method)
+    cdef cppclass Plan:
+        Method methods[13]
+        const fast_kernels* kernels
+        bool compact
+    Plan make_plan(const NetworkConfig& config, const fast_kernels* kernels, bool low_memory)
+    bool can_run(const Plan& plan)
+    Plan plan_at(const NetworkConfig& config, const Plan& plan, long long frames, long long bins)
+    int pass_tiles(int in_c, int out_c, bool compact)
+    int filter_cost(int tile)
+    bool choose_kernels(const char* wanted, const fast_kernels*& kernels, string& error) except +
+
+    cdef struct Channels:
+        int c_in "in"
+        int out
+    Channels layer_channels(const NetworkConfig& config, int layer, bool padded)
+    cdef cppclass LayerTensors:
+        const float* kernel
+        const float* bias
+        const float* gamma
+        const float* beta
+        const float* mean
+        const float* variance
+    cdef cppclass TensorSpec:
+        string name
+        vector[long long] shape
+    vector[TensorSpec] layer_tensors(const NetworkConfig& config, int layer) except +
+    cdef struct WeightOffsets:
+        long long weights, bias, scale, shift
+    cdef struct WeightLayout:
+        WeightOffsets layers[13]
+        long long size
+    WeightLayout weight_layout(const NetworkConfig& config, const Plan& plan)
+    void pack_layer(
+        const NetworkConfig& config, const Plan& plan, const WeightLayout& layout, int layer,
+        const LayerTensors& tensors, float* arena) except +
+    const double BATCH_NORM_EPSILON
+    void fold_batch_norm(
+        double gamma, double beta, double mean, double variance, double epsilon, float& scale, float& shift)
+
+    cdef cppclass Chunks:
+        long long floats, least_pixels
+    cdef cppclass LayerTable:
+        vector[network_layer] rows
+        long long workspace_floats
+    bool is_size(long long frames, long long bins)
+    LayerTable lower(
+        const NetworkConfig& config, const Plan& plan, long long frames, long long bins,
+        const Chunks& chunks) except +
+    int layer_fields()
+    const char* layer_field(int index)
+
+cdef extern from "core/model_file.h" namespace "spleeterrt" nogil:
+    cdef cppclass AlignedFloats:
+        const float* data()
+        size_t size()
+    cdef cppclass ModelFileConfig:
+        vector[string] instruments
+        string model_dir
+        int sample_rate, frame_length, frame_step, T, F
+        double separation_exponent
+        bool average "mask_extension == spleeterrt::ModelFileConfig::MaskExtension::average"
+        bool softmax
+        NetworkConfig network
+        int fft_length()
+        int bins()
+    cdef cppclass LoadedModel:
+        ModelFileConfig config
+        const fast_kernels* kernels
+        Plan plan
+        vector[AlignedFloats] arenas
+    bool load_model(const string& path, const char* isa, bool low_memory, LoadedModel& model, string& error)
+
+
+cdef inline const fast_kernels* kernels_of(isa) except? NULL:
+    # None: the reference path alone, no kernels.
+    cdef const fast_kernels* kernels
+    if isa is None:
+        return NULL
+    kernels = fast_kernels_for(isa.encode())
+    if kernels == NULL:
+        raise ValueError(f"no fast kernels for {isa!r} here; there are {fast_isas()}")
+    return kernels
+
+
+cdef inline tuple fast_isas():
+    cdef const fast_kernels* kernels
+    names = []
+    while True:
+        kernels = fast_kernels_at(<int>len(names))
+        if kernels == NULL:
+            return tuple(names)
+        names.append(kernels.name.decode())
+
+
+cdef inline NetworkConfig config_of(network) except *:
+    cdef NetworkConfig config
+    n_channels, filters, config.conv_activation, config.deconv_activation = network
+    config.n_channels = n_channels
+    if len(filters) != DEPTH or min(filters) < 1 or max(filters) > MOST_FILTERS:
+        raise ValueError(f"conv_n_filters: expected {DEPTH} integers from 1 to {MOST_FILTERS}, got {filters}")
+    for k in range(DEPTH):
+        config.conv_n_filters[k] = filters[k]
+    if not is_valid(config):
+        raise ValueError(f"not a network: {network}")
+    return config
+
+
+cdef inline tuple method_names():
+    return tuple([method_name(<Method><int>method).decode() for method in range(METHODS)])
+
+
+cdef inline Plan plan_of(plan) except *:
+    cdef Plan result
+    names = method_names()
+    methods, isa, result.compact = plan
+    if len(methods) != LAYERS or not set(methods) <= set(names):
+        raise ValueError(f"not a plan: {plan}")
+    for layer in range(LAYERS):
+        result.methods[layer] = <Method><int>names.index(methods[layer])
+    result.kernels = kernels_of(isa)
+    if not can_run(result):
+        raise ValueError(f"not a plan: {plan}")
+    return result
+
+
+cdef inline tuple methods_of(const Plan& plan):
+    return tuple([method_name(plan.methods[layer]).decode() for layer in range(LAYERS)])

@@ -1,0 +1,264 @@
+"""The C library and its example against the Python face.
+
+Built apart (it takes a minute): SPLEETERRT_C_BUILD names the folder of
+
+    cmake -B build/c -DSPLEETERRT_PYTHON=OFF -DSPLEETERRT_C_LIBRARY=ON && cmake --build build/c
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from golden import case
+
+from spleeterrt import StreamSeparator, load_model
+from spleeterrt.models import convert
+
+BUILD = Path(os.environ.get("SPLEETERRT_C_BUILD", ""))
+
+pytestmark = pytest.mark.skipif(
+    "SPLEETERRT_C_BUILD" not in os.environ, reason="SPLEETERRT_C_BUILD names no build of the C library"
+)
+
+
+INTEGERS = (
+    "frames",
+    "hop_frames",
+    "lookahead",
+    "bins",
+    "budget",
+    "max_block",
+    "block",
+    "window",
+    "sample_rate",
+    "threads",
+    "realtime",
+    "hold",
+    "crossfade",
+    "cover",
+)
+COUNTS = ("runs", "underruns", "dropped", "covered_frames", "repaired")
+TIMES = (
+    "load",
+    "run_seconds",
+    "worst_run_seconds",
+    "process_seconds",
+    "worst_process_seconds",
+    "process_load",
+)
+
+
+class Options(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        *((name, ctypes.c_int) for name in INTEGERS),
+        ("hold_seconds", ctypes.c_double),
+        *((name, ctypes.c_int) for name in ("full_band", "niceness", "priority", "low_memory")),
+        ("isa", ctypes.c_char_p),
+    ]
+
+
+class Stats(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_uint64) for name in COUNTS),
+        *((name, ctypes.c_double) for name in TIMES),
+    ]
+
+
+@pytest.fixture(scope="module")
+def library():
+    found = sorted(BUILD.glob("libspleeterrt.so*")) or sorted(BUILD.glob("*spleeterrt.*"))
+    lib = ctypes.CDLL(str(found[0]))
+    lib.srt_default_options.restype = Options
+    lib.srt_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(Options), ctypes.POINTER(ctypes.c_void_p)]
+    lib.srt_open.argtypes += [ctypes.c_char_p]
+    lib.srt_create.restype = ctypes.c_void_p
+    lib.srt_create.argtypes = [ctypes.c_char_p, ctypes.POINTER(Options), ctypes.c_char_p]
+    lib.srt_latency.restype = ctypes.c_size_t
+    lib.srt_stem_name.restype = ctypes.c_char_p
+    lib.srt_version.restype = lib.srt_code_text.restype = ctypes.c_char_p
+    for name in ("destroy", "stems", "latency", "reset", "reset_stats"):
+        getattr(lib, f"srt_{name}").argtypes = [ctypes.c_void_p]
+    lib.srt_stem_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    lib.srt_set_gain.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_float]
+    lib.srt_get_stats.argtypes = [ctypes.c_void_p, ctypes.POINTER(Stats)]
+    lib.srt_process.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_size_t]
+    lib.srt_process_mix.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_size_t]
+    lib.srt_flush.argtypes = [ctypes.c_void_p] * 3
+    return lib
+
+
+@pytest.fixture(scope="module", params=["tiny-2stems", "tiny-4stems", "tiny-5stems"])
+def model_file(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / f"{request.param}.safetensors"
+    return convert(case(request.param) / "config.json", path, progress=False)
+
+
+def pointers(channels):
+    """float** of the rows of [channels, n]."""
+    return (ctypes.c_void_p * len(channels))(*(row.ctypes.data for row in channels))
+
+
+def noise(count):
+    return np.random.default_rng(0).uniform(-0.5, 0.5, (count, 2)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("block", "hop"), [(256, 2), (1000, 0), (1, 5)])
+@pytest.mark.parametrize("subtype", ["FLOAT", "PCM_16", "PCM_24"])
+def test_the_example_gives_the_same_bits(model_file, tmp_path, block, hop, subtype):
+    samples = noise(3000 if block == 1 else 40000)
+    song = tmp_path / "song.wav"
+    soundfile.write(song, samples, 44100, subtype=subtype)
+    samples = soundfile.read(song, dtype="float32")[0]
+    command = [BUILD / "separate_wav", model_file, song, tmp_path, str(block), str(hop)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with StreamSeparator(model_file, 128, hop or None, realtime=False, max_block=block) as live:
+        parts = [live.process(samples[at : at + block]) for at in range(0, len(samples), block)]
+        parts.append(live.flush())
+        assert f"latency {live.latency}" in done.stdout
+        for stem in live.instruments:
+            sound, rate = soundfile.read(tmp_path / f"{stem}.wav", dtype="float32")
+            assert rate == 44100
+            expected = np.concatenate([part[stem] for part in parts])[live.latency :]
+            np.testing.assert_array_equal(sound, expected)
+
+
+def test_the_example_explains_itself(model_file, tmp_path):
+    song = tmp_path / "song.wav"
+    soundfile.write(song, noise(1000), 44100)
+    (tmp_path / "text.wav").write_text("not audio")
+    (tmp_path / "text.safetensors").write_text("not a model")
+    good = [model_file, song, tmp_path]
+    for index, bad in (
+        (0, tmp_path / "missing.safetensors"),
+        (0, tmp_path / "text.safetensors"),
+        (1, tmp_path / "missing.wav"),
+        (1, tmp_path / "text.wav"),
+        (2, tmp_path / "missing"),
+    ):
+        command = [*good]
+        command[index] = bad
+        done = subprocess.run([BUILD / "separate_wav", *command], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert str(bad) in done.stderr
+    assert subprocess.run([BUILD / "separate_wav"], capture_output=True).returncode == 1
+
+
+def test_the_interface(library, model_file):
+    model = load_model(model_file)
+    samples = noise(20000)
+    options = library.srt_default_options()
+    assert (options.frames, options.max_block, options.sample_rate, options.realtime) == (128, 4096, 44100, 1)
+    options.hop_frames, options.realtime, options.block, options.window = 4, 0, 128, 0
+    options.frames = 64
+    stream = ctypes.c_void_p()
+    message = ctypes.create_string_buffer(1024)
+    code = library.srt_open(str(model_file).encode(), options, stream, message)
+    assert code == 0, message.value
+    stems = len(model.instruments)
+    assert library.srt_stems(stream) == stems
+    assert [library.srt_stem_name(stream, k).decode() for k in range(stems)] == list(model.instruments)
+    assert library.srt_stem_name(stream, stems) is None
+    with StreamSeparator(model, 64, 4, block=128, realtime=False) as live:
+        assert library.srt_latency(stream) == live.latency
+        for at in range(0, 60 * 128, 128):
+            if at == 20 * 128:
+                assert library.srt_set_gain(stream, 0, 0.5) == 0
+                live.set_gains(**{model.instruments[0]: 0.5})
+            block = np.ascontiguousarray(samples[at : at + 128].T)
+            outs = np.full((2 * stems, 128), 7, np.float32)
+            mix = np.empty((2, 128), np.float32)
+            wanted = pointers(outs)
+            wanted[1] = None
+            assert library.srt_process_mix(stream, pointers(block), wanted, pointers(mix), 128) == 0
+            total = np.empty((128, 2), np.float32)
+            expected = live.process(samples[at : at + 128], mix_out=total)
+            np.testing.assert_array_equal(mix.T, total)
+            assert (outs[1] == 7).all()
+            for k, sound in enumerate(expected.values()):
+                np.testing.assert_array_equal(outs[2 * k], sound[:, 0])
+                if k:
+                    np.testing.assert_array_equal(outs[2 * k + 1], sound[:, 1])
+        stats = Stats()
+        assert library.srt_get_stats(stream, stats) == 0
+        assert stats.runs >= 10  # another one may be on its way
+        assert stats.underruns == stats.dropped == 0
+        rest = np.empty((2 * stems, live.latency), np.float32)
+        assert library.srt_flush(stream, pointers(rest), None) == 0
+        for k, sound in enumerate(live.flush().values()):
+            np.testing.assert_array_equal(rest[2 * k : 2 * k + 2].T, sound)
+    # another block than promised: silence and a code
+    outs = np.full((2 * stems, 100), 7, np.float32)
+    block = np.ones((2, 100), np.float32)
+    assert library.srt_process(stream, pointers(block), pointers(outs), 100) == 2
+    assert not outs.any()
+    assert library.srt_process(stream, None, None, 128) == 1
+    assert library.srt_process(stream, None, None, 0) == 0
+    assert library.srt_set_gain(stream, 99, 1.0) == library.srt_set_gain(stream, 0, float("nan")) == 1
+    assert library.srt_reset(stream) == library.srt_reset_stats(stream) == 0
+    library.srt_destroy(stream)
+    library.srt_destroy(None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("frames", 100, "frames"),
+        ("frames", -1, "frames"),
+        ("hop_frames", 129, "hop_frames"),
+        ("window", 100, "window"),
+        ("sample_rate", 44101, "sample_rate"),
+        ("hold_seconds", float("nan"), "hold_seconds"),
+        ("cover", 9, "cover"),
+        ("isa", b"mmx", "mmx"),
+        ("size", 8, "srt_default_options"),
+    ],
+)
+def test_bad_options(library, model_file, field, value, word):
+    options = library.srt_default_options()
+    setattr(options, field, value)
+    stream = ctypes.c_void_p()
+    message = ctypes.create_string_buffer(1024)
+    code = library.srt_open(str(model_file).encode(), options, stream, message)
+    assert code in (3, 4)
+    assert not stream
+    assert word in message.value.decode()
+    assert not library.srt_create(str(model_file).encode(), options, None)
+
+
+def test_bad_arguments(library, model_file, tmp_path):
+    stream = ctypes.c_void_p()
+    message = ctypes.create_string_buffer(1024)
+    assert library.srt_open(None, None, stream, message) == 1
+    missing = str(tmp_path / "missing.safetensors")
+    assert library.srt_open(missing.encode(), None, stream, message) == 4
+    assert missing in message.value.decode()
+    assert library.srt_code_text(4)
+    assert library.srt_code_text(99)
+    from spleeterrt import __version__
+
+    assert library.srt_version().decode() == __version__
+    # NULL streams are refused, not followed
+    assert library.srt_stems(None) == library.srt_latency(None) == 0
+    assert library.srt_process(None, None, None, 1) == library.srt_reset(None) == 1
+    assert library.srt_flush(None, None, None) == library.srt_get_stats(None, None) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at ELF")
+def test_nothing_but_the_interface_is_exported():
+    listing = subprocess.run(
+        ["nm", "-D", "--defined-only", BUILD / "libspleeterrt.so"], capture_output=True, text=True
+    )
+    if listing.returncode:
+        pytest.skip("no nm")
+    names = [line.split()[-1] for line in listing.stdout.splitlines()]
+    assert all(name.startswith("srt_") for name in names)
+    assert len(names) == 17
