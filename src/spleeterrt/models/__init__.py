@@ -192,7 +192,7 @@ def list_models() -> list[InstalledModel]:
 
 
 def info(source: Source) -> ModelInfo:
-    """Describe a model; its tensors are not read and nothing is downloaded.
+    """Describe a model; its tensors are not read (but those of ONNX files) and nothing is downloaded.
 
     Raises:
         SpleeterError: not a source, or its configuration or index cannot be read.
