@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `models`, `evaluate`, `info`, `completion`.
+"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `info`, `completion`.
 
 Only click is imported here; the commands import what they need when they run.
 """
@@ -16,6 +16,8 @@ from .errors import DONE, FAILED, INTERRUPTED
 
 _COMMANDS = {
     "separate": ".separate:separate",
+    "stream": ".stream:stream",
+    "live": ".live:live",
     "models": ".models:models",
     "evaluate": ".evaluate:evaluate",
     "info": ".info:info",
