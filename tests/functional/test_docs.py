@@ -7,6 +7,8 @@ Python blocks stand alone, but for the names in `PRELUDE`. A comment before a bl
 
     <!-- not run: the reason -->
     <!-- needs: onnx, onnxruntime -->      run where these packages are installed
+
+Players, recorders and ffmpeg are stubs that take and give audio.
 """
 
 from __future__ import annotations
@@ -52,6 +54,23 @@ except ImportError:
 else:
     for _name, _config in _configs.items():
         _configs[_name] = _config.replace(conv_n_filters={FILTERS})
+"""
+
+ARECORD = """
+import sys, wave
+if "raw" in sys.argv:
+    sys.stdout.buffer.write(bytes(4 * 44100))
+else:
+    with wave.open(sys.stdout.buffer, "wb") as file:
+        file.setparams((2, 2, 44100, 44100, "NONE", ""))
+        file.writeframes(bytes(4 * 44100))
+"""
+FFMPEG = """
+import io, sys, soundfile
+data, rate = soundfile.read(sys.argv[sys.argv.index("-i") + 1])
+whole = io.BytesIO()
+soundfile.write(whole, data, rate, format="WAV")
+sys.stdout.buffer.write(whole.getvalue())
 """
 
 
@@ -150,9 +169,18 @@ def sandbox(tmp_path: Path) -> Path:
     shutil.copytree(folder / "models" / "2stems", folder / "path" / "to" / "checkpoint")
     shutil.copytree(ROOT / "tests" / "data", folder / "tests" / "data")
     (folder / "site" / "sitecustomize.py").write_text(SITE)
-    for name, arguments in (("spleeterrt", "-m spleeterrt"), ("python", ""), ("python3", "")):
+    python = f'exec "{sys.executable}"'
+    programs = {
+        "spleeterrt": f'{python} -m spleeterrt "$@"',
+        **dict.fromkeys(("python", "python3"), f'{python} "$@"'),
+        **dict.fromkeys(("mpv", "aplay"), "exec cat > /dev/null"),
+    }
+    for name, code in (("arecord", ARECORD), ("ffmpeg", FFMPEG)):
+        (folder / "bin" / f"{name}.py").write_text(code)
+        programs[name] = f'{python} {folder / "bin" / name}.py "$@"'
+    for name, line in programs.items():
         script = folder / "bin" / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        script.write_text(f"#!/bin/sh\n{line}\n")
         script.chmod(0o755)
     return folder
 
