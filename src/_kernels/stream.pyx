@@ -4,7 +4,7 @@
 Arguments are trusted; the public, validating face is `spleeterrt.stream`.
 """
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
+from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 from libc.stdint cimport uint64_t
 from libcpp cimport bool as cbool
 from libcpp.string cimport string
@@ -62,6 +62,11 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         void pause(cbool stop)
         cbool idle()
 
+cdef extern from "core/live/source.h" namespace "spleeterrt" nogil:
+    cdef cppclass LiveSource:
+        pass
+    LiveSource live_source(StreamEngine* engine)
+
 cdef extern from "core/stream/windows.h" namespace "spleeterrt" nogil:
     cdef cppclass Windows:
         vector[float] heard, analysis, synthesis
@@ -109,6 +114,7 @@ cdef class Engine:
     """
 
     cdef StreamEngine* engine
+    cdef LiveSource live
     cdef object keep  # what the engine reads
     cdef vector[const float*] weights
     cdef vector[StreamOutput] outs
@@ -134,6 +140,7 @@ cdef class Engine:
         network.softmax = softmax
         network.reference = <reference_layer>PyCapsule_GetPointer(reference, "reference_layer")
         self.engine = new StreamEngine(network, options_of(values, stft_isa))
+        self.live = live_source(self.engine)
         self.latency = self.engine.latency()
         self.largest_block = self.engine.largest_block()
         self.block_is_fixed = self.engine.block_is_fixed()
@@ -145,9 +152,9 @@ cdef class Engine:
             del engine
 
     @property
-    def address(self):
-        """Of the C++ engine, for clients whose callback is not Python."""
-        return <size_t>self.engine
+    def source(self):
+        """For clients whose callback is not Python (`live.pyx`); valid while this object lives."""
+        return PyCapsule_New(&self.live, "spleeterrt.LiveSource", NULL)
 
     cdef StreamOutput collect(self, outs, mix) except *:
         cdef size_t stem = 0

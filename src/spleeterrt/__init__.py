@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .network import Model, load_model
     from .separator import Separator
     from .stream import StreamSeparator, StreamStats
+    from .stream_plan import StreamPlan, plan_stream
 
 _HOME = {
     "AudioError": "errors",
@@ -25,10 +26,12 @@ _HOME = {
     "SeparationCancelled": "errors",
     "Separator": "separator",
     "SpleeterError": "errors",
+    "StreamPlan": "stream_plan",
     "StreamSeparator": "stream",
     "StreamStats": "stream",
     "__version__": "_version",
     "load_model": "network",
+    "plan_stream": "stream_plan",
 }
 
 __all__ = [
@@ -39,10 +42,12 @@ __all__ = [
     "SeparationCancelled",
     "Separator",
     "SpleeterError",
+    "StreamPlan",
     "StreamSeparator",
     "StreamStats",
     "__version__",
     "load_model",
+    "plan_stream",
 ]
 
 

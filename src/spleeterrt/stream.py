@@ -255,6 +255,20 @@ class StreamSeparator:
         return self.model.instruments
 
     @property
+    def largest_block(self) -> int:
+        """Samples that `process` takes at most, or, if `block_is_fixed`, exactly."""
+        return int(self._open().largest_block)
+
+    @property
+    def block_is_fixed(self) -> bool:
+        return bool(self._open().block_is_fixed)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no run of the networks is under way or waits."""
+        return bool(self._open().idle())
+
+    @property
     def underruns(self) -> int:
         """Runs of the networks that were not ready when their masks were due."""
         return self.stats.underruns
@@ -314,13 +328,14 @@ class StreamSeparator:
         engine.process(block, self._outputs(out, count), self._output("mix_out", mix_out, count))
         return out
 
-    def flush(self) -> dict[str, Float32]:
+    def flush(self, *, mix_out: Float32 | None = None) -> dict[str, Float32]:
         """The end of the stream: the last `latency` samples of every stem. Waits for the networks.
 
-        Then a new stream begins, as after `reset`.
+        Then a new stream begins, as after `reset`. mix_out: float32 (latency, 2), as of `process`.
         """
+        engine = self._open()
         out = {stem: np.empty((self.latency, 2), np.float32) for stem in self.instruments}
-        self._open().flush(list(out.values()), None)
+        engine.flush(list(out.values()), self._output("mix_out", mix_out, self.latency))
         return out
 
     def reset(self) -> None:

@@ -179,8 +179,10 @@ def test_cli(song: Path, tmp_path: Path, music: np.ndarray) -> None:
 
 
 def test_cli_without_the_extra(song: Path, tmp_path: Path, music: np.ndarray) -> None:
-    # A module of that name that find_spec does not find.
-    hide = "import sys, importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: n != 'av' and f(n, *a) or None"
+    hide = (
+        "import importlib.util as u; find = u.find_spec;"
+        "u.find_spec = lambda name, *rest: None if name == 'av' else find(name, *rest)"
+    )
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(hide)
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}

@@ -135,6 +135,9 @@ def test_save_needs_the_folder(tmp_path):
 
 
 def test_import_is_light():
-    code = "import sys, spleeterrt.audio; print([m for m in ('numpy', 'soundfile', 'soxr', 'av') if m in sys.modules])"
+    code = (
+        "import sys, spleeterrt.audio;"
+        "print([m for m in ('numpy', 'soundfile', 'soxr', 'av') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

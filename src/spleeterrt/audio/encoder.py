@@ -22,7 +22,6 @@ from .sequential import VirtualFile, sequential_file
 from .tags import Tags, write_tags
 
 if TYPE_CHECKING:
-    import soundfile
     from numpy.typing import NDArray
 
 logger = logging.getLogger("spleeterrt")
@@ -133,14 +132,14 @@ class Encoder:
         try:
             self._file = self._open_file(self._sink)
             self._sink.check()
-        except (*self._errors(), OSError, ValueError, TypeError) as error:
+        except self._errors() as error:
             raise self._failed(self._sink.first_error() or error) from error
 
     def _errors(self) -> tuple[type[Exception], ...]:
-        """What the library raises."""
+        """What the library and the files raise; AssertionError: soundfile's word for a short write."""
         import soundfile
 
-        return (soundfile.SoundFileError,)
+        return (soundfile.SoundFileError, OSError, ValueError, TypeError, AssertionError)
 
     def _open_file(self, sink: Sink) -> Any:
         format = self._format
@@ -174,8 +173,7 @@ class Encoder:
         try:
             function(*arguments)
             self._sink.check()
-        # AssertionError: soundfile's word for a short write.
-        except (*self._errors(), OSError, AssertionError, ValueError) as error:
+        except self._errors() as error:
             raise self._failed(self._sink.first_error() or error) from error
 
     def _close(self) -> None:
@@ -191,7 +189,7 @@ class Encoder:
             sink.check()
             sink.close()
             self._size = sink.size
-        except (*self._errors(), OSError) as error:
+        except self._errors() as error:
             raise self._failed(sink.first_error() or error) from error
         finally:
             sink.close()
@@ -203,7 +201,7 @@ class Encoder:
         try:
             found = path.stat().st_size
             rate, channels, frames = self._properties(path)
-        except (*self._errors(), OSError, ValueError) as error:
+        except self._errors() as error:
             raise self._failed(error) from error
         if found != size:
             raise self._failed(f"it has {found} bytes, {size} were written")

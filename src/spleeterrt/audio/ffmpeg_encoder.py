@@ -30,7 +30,7 @@ class FFmpegEncoder(Encoder):
     def _errors(self) -> tuple[type[Exception], ...]:
         import av
 
-        return (av.FFmpegError,)
+        return (av.FFmpegError, OSError, ValueError, TypeError)
 
     def _open_file(self, sink: Sink) -> Any:
         import av

@@ -66,7 +66,7 @@ class FFmpegSource:
             self._ready: NDArray[Any] = next(self._blocks, np.empty((0, 0), np.float32))
             if not len(self._ready):
                 raise self._unreadable("no audio could be decoded")
-            self.frames = None
+            self.frames: int | None = None
             self.likely_frames, self._declared = self._lengths()
         except BaseException:
             self.close()
@@ -101,7 +101,8 @@ class FFmpegSource:
             count = "a damaged packet" if self._bad == 1 else f"{self._bad} damaged packets"
             return f"{self._path}: {count} could not be decoded: silence there, or missing at the end"
         if self._damage is not None:
-            return f"{self._path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
+            cause = f"truncated or damaged ({self._damage})"
+            return f"{self._path}: {cause}: only {position} frames could be decoded"
         return None
 
     def _unreadable(self, reason: str) -> AudioError:

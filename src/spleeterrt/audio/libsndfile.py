@@ -86,7 +86,8 @@ class SoundFileSource:
         if self._declared is not None and position < self._declared:
             return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
         if self._damage is not None:
-            return f"{self._path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
+            cause = f"truncated or damaged ({self._damage})"
+            return f"{self._path}: {cause}: only {position} frames could be decoded"
         if self._file.format == "OGG" and not _ogg_ends(self._path):
             return f"{self._path}: the Ogg stream has no end mark: the file may be truncated"
         return None

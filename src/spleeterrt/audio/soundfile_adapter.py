@@ -1,4 +1,4 @@
-"""`SoundFileAudioAdapter`: the default adapter, on libsndfile and FFmpeg's libraries; no program is called."""
+"""`SoundFileAudioAdapter`: the default adapter, on libsndfile and FFmpeg's libraries; no program is run."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     tags = read_tags(song)                      # of mp3, flac, ogg, opus, m4a, wma, aiff, wav
     write_tags(path, "m4a", tags.titled("vocals"))
 
-What describes the recording as a whole (track gains, fingerprints, identifiers, lyrics) stays behind: it is not
-true of a stem.
+What describes the recording as a whole (track gains, fingerprints, identifiers, lyrics) stays behind:
+it is not true of a stem.
 """
 
 from __future__ import annotations
@@ -116,14 +116,14 @@ def write_tags(path: Path, codec: str, tags: Tags) -> None:
 def _read_texts(path: Path, file: Any) -> dict[str, list[str]]:
     kind = type(file).__name__
     tags: Any = file.tags
+    texts: dict[str, list[str]] = {}
     if hasattr(tags, "getall"):  # ID3, in whatever container
-        return {
-            name: texts
-            for name, frame in _ID3_NAMES.items()
-            if (texts := [text for found in tags.getall(frame) for text in _id3_texts(found) if text])
-        }
+        for name, frame in _ID3_NAMES.items():
+            found = [text for item in tags.getall(frame) for text in _id3_texts(item) if text]
+            if found:
+                texts[name] = found
+        return texts
     names = {"MP4": _MP4_NAMES, "ASF": _ASF_NAMES}.get(kind, {})
-    texts = {}
     for name in _NAMES:
         key = names.get(name, name)
         found = [_text(value) for value in tags[key]] if key in tags else []

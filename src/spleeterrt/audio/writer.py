@@ -52,9 +52,9 @@ class StemFileWriter:
             any exceeds full scale (spools float32 next to the targets and encodes at the end);
             `"none"` writes float32 wav as it is.
         file_rate: Hz of the files; None: `sample_rate`, or 48000 if Opus does not know that.
-        total_frames: expected frames of each file; may be set until `commit`. Used to choose RF64 early; with `file_rate`
-            the files get exactly this length if it is within rounding of the resampled length
-            (which is `round(n * file_rate / sample_rate)`, halves up).
+        total_frames: expected frames of each file; may be set until `commit`. Used to choose RF64
+            early; with `file_rate` the files get exactly this length if it is within rounding of the
+            resampled length (which is `round(n * file_rate / sample_rate)`, halves up).
         residual: a stem that is written as the mix minus all other `sources`. In integer files
             with `"clamp"` or `"rescale"` the files of all sources then sum to the quantised mix,
             sample by sample, unless the residual itself exceeds full scale.

@@ -1,0 +1,61 @@
+// What the callbacks of all audio clients do: one call of the engine, meters, counts. No lock, no allocation, no
+// message.
+#ifndef SPLEETERRT_LIVE_CALLBACK_H
+#define SPLEETERRT_LIVE_CALLBACK_H
+
+#include "source.h"
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace spleeterrt {
+
+struct LiveStats {
+    std::uint64_t callbacks = 0;
+    std::uint64_t xruns = 0;  // that the server or the driver told of
+    std::uint64_t missed = 0; // callbacks of ours that took longer than their block lasts
+    std::uint64_t silent = 0; // callbacks without an engine for their block: silence was played
+    double worst_seconds = 0; // of a callback
+};
+
+class LiveCallback {
+public:
+    LiveCallback(std::size_t stems, double sample_rate)
+        : stems_(stems), sample_rate_(sample_rate), levels_(new std::atomic<float>[stems + 2]())
+    {
+    }
+
+    // Not from a callback: the engine from here on, or nullptr for silence. Returns when the callback no longer
+    // uses the one before.
+    void use(const LiveSource *source);
+    // When the callback can run no more.
+    void forget();
+
+    // In the callback: fills all channels that are not nullptr.
+    void run(const StreamInput &in, const StreamOutput *outs, const StreamOutput &mix, std::size_t count);
+    void xrun() { xruns_.fetch_add(1, std::memory_order_relaxed); }
+
+    // From any thread.
+    std::size_t stems() const { return stems_; }
+    LiveStats stats() const;
+    void reset_stats();
+    // Of the stems, the input, the mix: the peak, falling by 20 dB a second.
+    float level(std::size_t i) const { return levels_[i].load(std::memory_order_relaxed); }
+
+private:
+    void meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count, float decay);
+
+    const std::size_t stems_;
+    const double sample_rate_;
+    LiveSource current_;
+    std::atomic<const LiveSource *> source_{nullptr};
+    std::atomic<bool> busy_{false};
+    std::unique_ptr<std::atomic<float>[]> levels_;
+    std::atomic<std::uint64_t> callbacks_{0}, xruns_{0}, missed_{0}, silent_{0};
+    std::atomic<double> worst_{0};
+};
+
+} // namespace spleeterrt
+
+#endif

@@ -1,0 +1,327 @@
+# cython: language_level=3
+"""Audio clients whose callback is C++ (`core/live`): JACK, PortAudio.
+
+Arguments are trusted; the public face is `spleeterrt.live`. What goes wrong is a RuntimeError with its
+reason.
+"""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport uint32_t, uint64_t
+from libcpp cimport bool as cbool
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+import numpy as np
+
+cdef extern from "core/live/source.h" namespace "spleeterrt" nogil:
+    cdef cppclass LiveSource:
+        size_t latency
+
+cdef extern from "core/live/callback.h" namespace "spleeterrt" nogil:
+    cdef cppclass LiveStats:
+        uint64_t callbacks, xruns, missed, silent
+        double worst_seconds
+    cdef cppclass LiveCallback:
+        size_t stems()
+        LiveStats stats()
+        void reset_stats()
+        float level(size_t i)
+
+cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
+    cdef cppclass JackPorts:
+        string name() except +
+        unsigned sample_rate()
+        cbool realtime()
+        int priority()
+        void ask_block(size_t block) except +
+        string ended() except +
+        void connect(const string& source, const string& target) except +
+        vector[string] hardware(cbool sources) except +
+    cdef cppclass JackClient(JackPorts):
+        JackClient(
+            const vector[string]& libraries, const string& name, const vector[string]& stems,
+        ) except +
+        size_t block()
+        void use(const LiveSource* source)
+        void start() except +
+        LiveCallback& callback()
+        size_t capture_latency()
+    cdef cppclass JackTape(JackPorts):
+        JackTape(
+            const vector[string]& libraries, const string& name, const float* music,
+            size_t frames, float* record, size_t record_channels, size_t record_frames,
+        ) except +
+        void start() except +
+        uint32_t begun()
+        uint64_t callbacks()
+        uint64_t xruns()
+        double worst_gap()
+        void reset_stats()
+
+cdef extern from "core/live/portaudio.h" namespace "spleeterrt" nogil:
+    cdef cppclass PortAudioClient:
+        PortAudioClient(
+            const vector[string]& libraries, const string& input, const string& output, size_t stems,
+            size_t stem, unsigned sample_rate, unsigned preferred, size_t block,
+        ) except +
+        string name() except +
+        unsigned sample_rate()
+        size_t block()
+        double device_latency()
+        string ended() except +
+        void use(const LiveSource* source)
+        void start() except +
+        LiveCallback& callback()
+
+
+cdef vector[string] strings(values):
+    cdef vector[string] result
+    for value in values:
+        result.push_back(value.encode())
+    return result
+
+
+cdef class Client:
+    """What both kinds share. `close` may be called twice; nothing else may be called after it."""
+
+    cdef object engine  # lives as long as the callback may use it
+
+    cdef LiveCallback* callback(self) noexcept:
+        return NULL
+
+    cdef void use_source(self, const LiveSource* source):
+        pass
+
+    def use(self, engine):
+        """engine: a `stream.Engine`, or None for silence."""
+        cdef const LiveSource* source = NULL
+        if engine is not None:
+            source = <const LiveSource*>PyCapsule_GetPointer(engine.source, "spleeterrt.LiveSource")
+        self.use_source(source)
+        self.engine = engine
+
+    def stats(self):
+        cdef LiveStats s = self.callback().stats()
+        return {
+            "callbacks": s.callbacks, "xruns": s.xruns, "missed": s.missed, "silent": s.silent,
+            "worst_callback_seconds": s.worst_seconds,
+        }
+
+    def reset_stats(self):
+        self.callback().reset_stats()
+
+    def levels(self):
+        """Peaks of the stems, the input, the mix."""
+        cdef LiveCallback* callback = self.callback()
+        return [callback.level(i) for i in range(callback.stems() + 2)]
+
+
+cdef class Jack(Client):
+    cdef JackClient* client
+
+    def __cinit__(self, libraries, str name, stems):
+        cdef vector[string] names = strings(libraries), ports = strings(stems)
+        cdef string client_name = name.encode()
+        with nogil:
+            self.client = new JackClient(names, client_name, ports)
+
+    def __dealloc__(self):
+        self.close()
+
+    def close(self):
+        cdef JackClient* client = self.client
+        self.client = NULL
+        with nogil:
+            del client
+        self.engine = None
+
+    cdef LiveCallback* callback(self) noexcept:
+        return &self.client.callback()
+
+    cdef void use_source(self, const LiveSource* source):
+        with nogil:
+            self.client.use(source)
+
+    def start(self):
+        with nogil:
+            self.client.start()
+
+    @property
+    def name(self):
+        return self.client.name().decode()
+
+    @property
+    def sample_rate(self):
+        return self.client.sample_rate()
+
+    @property
+    def block(self):
+        return self.client.block()
+
+    @property
+    def realtime(self):
+        return self.client.realtime()
+
+    @property
+    def priority(self):
+        return self.client.priority()
+
+    @property
+    def device_latency(self):
+        return 0.0
+
+    @property
+    def ended(self):
+        return self.client.ended().decode(errors="replace")
+
+    @property
+    def capture_latency(self):
+        return self.client.capture_latency()
+
+    def connect(self, str source, str target):
+        self.client.connect(source.encode(), target.encode())
+
+    def hardware(self, bint sources):
+        return [name.decode(errors="replace") for name in self.client.hardware(sources)]
+
+
+cdef class PortAudio(Client):
+    cdef PortAudioClient* client
+
+    def __cinit__(
+        self, libraries, str input, str output, size_t stems, size_t stem, unsigned sample_rate,
+        unsigned preferred, size_t block,
+    ):
+        cdef vector[string] names = strings(libraries)
+        cdef string source = input.encode(), target = output.encode()
+        with nogil:
+            self.client = new PortAudioClient(
+                names, source, target, stems, stem, sample_rate, preferred, block
+            )
+
+    def __dealloc__(self):
+        self.close()
+
+    def close(self):
+        cdef PortAudioClient* client = self.client
+        self.client = NULL
+        with nogil:
+            del client
+        self.engine = None
+
+    cdef LiveCallback* callback(self) noexcept:
+        return &self.client.callback()
+
+    cdef void use_source(self, const LiveSource* source):
+        with nogil:
+            self.client.use(source)
+
+    def start(self):
+        with nogil:
+            self.client.start()
+
+    @property
+    def name(self):
+        return self.client.name().decode(errors="replace")
+
+    @property
+    def sample_rate(self):
+        return self.client.sample_rate()
+
+    @property
+    def block(self):
+        return self.client.block()
+
+    @property
+    def realtime(self):
+        return False  # not known
+
+    @property
+    def priority(self):
+        return 0
+
+    @property
+    def device_latency(self):
+        """Seconds, in and out."""
+        return self.client.device_latency()
+
+    @property
+    def ended(self):
+        return self.client.ended().decode()
+
+
+cdef class Tape:
+    """A JACK client that plays a loop, float32 [n, 2] or None, and records `channels` ports for `samples`.
+
+    For tests and benchmarks.
+    """
+
+    cdef JackTape* client
+    cdef object music
+    cdef readonly object record  # [samples, channels]; sample 0 at the server's time `begun`
+
+    def __cinit__(self, libraries, str name, music=None, Py_ssize_t channels=0, Py_ssize_t samples=0):
+        cdef vector[string] names = strings(libraries)
+        cdef string client_name = name.encode()
+        cdef const float[:, ::1] played
+        cdef float[:, ::1] record
+        cdef const float* from_ = NULL
+        cdef float* to = NULL
+        cdef size_t frames = 0
+        if music is not None:
+            self.music = np.array(music, np.float32, order="C")
+            played = self.music
+            frames, from_ = played.shape[0], &played[0, 0]
+        self.record = np.full((samples, channels), 0, np.float32)
+        if samples and channels:
+            record = self.record
+            to = &record[0, 0]
+        with nogil:
+            self.client = new JackTape(names, client_name, from_, frames, to, channels, samples)
+
+    def __dealloc__(self):
+        self.close()
+
+    def close(self):
+        cdef JackTape* client = self.client
+        self.client = NULL
+        with nogil:
+            del client
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def start(self):
+        with nogil:
+            self.client.start()
+
+    @property
+    def name(self):
+        return self.client.name().decode()
+
+    @property
+    def sample_rate(self):
+        return self.client.sample_rate()
+
+    @property
+    def begun(self):
+        return self.client.begun()
+
+    def connect(self, str source, str target):
+        self.client.connect(source.encode(), target.encode())
+
+    def ask_block(self, size_t block):
+        with nogil:
+            self.client.ask_block(block)
+
+    def stats(self):
+        return {
+            "callbacks": self.client.callbacks(), "xruns": self.client.xruns(),
+            "worst_gap": self.client.worst_gap(),
+        }
+
+    def reset_stats(self):
+        self.client.reset_stats()

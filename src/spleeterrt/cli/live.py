@@ -1,0 +1,494 @@
+"""`spleeterrt live`: the stems of what the machine plays, through JACK or the sound card, with meters."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import SpleeterError
+from .completion import complete_models
+from .errors import handle_errors
+
+if TYPE_CHECKING:
+    from ..live import AudioClient, LiveSession
+    from ..network import Model
+
+METER_DB = 60  # the meters' range
+METER_WIDTH = 32
+REFRESH = 0.1  # seconds between two pictures
+GENTLE = 5  # niceness of the networks where the audio callback is an ordinary thread
+
+
+class _Window(click.ParamType):  # type: ignore[type-arg]
+    name = "full|short|samples"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in ("full", "short") or isinstance(value, int):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"expected full, short or a number of samples, got {value!r}", param, ctx)
+
+
+@click.command(no_args_is_help=True)
+@click.option(
+    "-p",
+    "--params_filename",
+    "--model",
+    "model_name",
+    default="spleeter:2stems",
+    show_default=True,
+    shell_complete=complete_models,
+    help="Model: spleeter:2stems, 4stems, 5stems, a config.json, a checkpoint folder, a .safetensors file.",
+)
+@click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")
+@click.option(
+    "--hop", type=int, default=None, help="New frames per run  [default: one per network of a thread]"
+)
+@click.option("--lookahead", type=int, default=None, help="Frames behind the one heard  [default: 0]")
+@click.option(
+    "--window",
+    type=_Window(),
+    default=None,
+    help="Samples of the synthesis window; short: half, 46 ms less latency  [default: full]",
+)
+@click.option(
+    "--budget", type=int, default=None, help="Samples that a run may take  [default: until the next one]"
+)
+@click.option("--hold", is_flag=True, help="No wait for the networks: least latency, masks lag.")
+@click.option(
+    "--latency",
+    "latency_ms",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="MS",
+    help="At most so much, with settings that hold on this machine (measured first, some seconds).",
+)
+@click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
+@click.option("--gain", "gains", multiple=True, metavar="STEM=DB", help="May be given several times.")
+@click.option("--mute", multiple=True, metavar="STEM", help="May be given several times.")
+@click.option("--solo", multiple=True, metavar="STEM", help="May be given several times.")
+@click.option("--karaoke", is_flag=True, help="Without vocals: --mute vocals.")
+@click.option(
+    "--connect/--no-connect",
+    default=None,
+    help="JACK: the first capture ports to the input and the mix to the first playback ports, or nothing  "
+    "[default: the mix only]",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "jack", "portaudio"]),
+    default="auto",
+    show_default=True,
+    help="auto: JACK if a server runs and no device is named.",
+)
+@click.option("--device", default=None, help="PortAudio: a part of its name, or its number.")
+@click.option("--output-device", default=None, help="PortAudio: where it is not the same.")
+@click.option("--output-stem", default=None, metavar="STEM", help="PortAudio: play this, not the mix.")
+@click.option("--block", type=int, default=256, show_default=True, help="PortAudio: samples of a callback.")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
+@click.option(
+    "--nice",
+    type=click.IntRange(0, 19),
+    default=None,
+    help=f"Added to the niceness of the networks  [default: {GENTLE} without real-time scheduling, else 0]",
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(0, 99),
+    default=0,
+    show_default=True,
+    help="Real-time priority of the networks, below the callback's: other programs cannot delay them, but "
+    "they can stop others if the load nears 100 %. 0: ordinary threads.",
+)
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=None, help="Then end.")
+@click.option("--name", default="spleeterrt", show_default=True, help="Of the JACK client.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a second on standard output.")
+@handle_errors
+def live(
+    model_name: str,
+    frames: int | None,
+    hop: int | None,
+    lookahead: int | None,
+    window: Any,
+    budget: int | None,
+    hold: bool,
+    latency_ms: float | None,
+    full_band: bool,
+    gains: tuple[str, ...],
+    mute: tuple[str, ...],
+    solo: tuple[str, ...],
+    karaoke: bool,
+    connect: bool | None,
+    backend: str,
+    device: str | None,
+    output_device: str | None,
+    output_stem: str | None,
+    block: int,
+    threads: int | None,
+    nice: int | None,
+    priority: int,
+    seconds: float | None,
+    name: str,
+    as_json: bool,
+) -> None:
+    """Separate live sound: a JACK client, or the sound card through PortAudio.
+
+    Of JACK it takes in_left and in_right and gives two ports for every stem and for their mix under the
+    gains; of a sound card it plays the mix. By default it works at the lowest latency at which a run of the
+    networks has 23 ms for each network that a thread computes (full window; --window short takes 46 ms off).
+
+    \b
+    Keys in a terminal:
+      1 2 3 ...  mute a stem, or let it sound    s 1 2 3 ...  solo it, or no longer
+      0          all stems sound                 r            counts begin anew
+      q          quit
+    """
+    if latency_ms is not None and (hold or any(x is not None for x in (frames, hop, lookahead, budget))):
+        raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
+    with _Ending() as ending:
+        from ..live import LiveSession, default_hop, open_client
+        from ..network import load_model
+
+        model = load_model(model_name)
+        frames = 128 if frames is None else frames
+        settings: dict[str, Any] = {
+            "frames": frames,
+            "lookahead": lookahead or 0,
+            "threads": threads,
+            "hold": hold,
+            "full_band": full_band,
+            "hop_frames": default_hop(len(model.instruments), threads, frames) if hop is None else hop,
+            "budget": budget,
+            "window": window,
+            "priority": priority,
+        }
+        volumes = _gains(gains, model.instruments)
+        muted, soloed = set(mute) | ({"vocals"} if karaoke else set()), set(solo)
+        _check_stems(muted | soloed, model.instruments)
+        client = open_client(
+            backend,
+            model.instruments,
+            name=name,
+            device=device,
+            output_device=output_device,
+            output_stem=output_stem,
+            block=block,
+        )
+        with client:
+            if priority and 0 < client.priority <= priority:
+                raise SpleeterError(
+                    f"priority: the audio callback runs at {client.priority}; the networks must be below"
+                )
+            settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
+            if latency_ms is not None:
+                settings.update(_plan(client, model, latency_ms, threads, window))
+            session = LiveSession(client, model, **settings)
+            session.gains.update(volumes)
+            session.muted |= muted
+            session.soloed |= soloed
+            session.apply_gains()
+            session.start()
+            _connect(client, connect)
+            with ending.between_blocks():
+                _run(session, seconds, as_json, ending)
+            if session.ended:
+                raise SpleeterError(f"{client.kind}: {session.ended}")
+
+
+def _plan(
+    client: AudioClient, model: Model, latency_ms: float, threads: int | None, window: Any
+) -> dict[str, Any]:
+    from ..stream_plan import plan_stream
+
+    where = {"sample_rate": client.sample_rate, "block": client.block}
+    plan = plan_stream(model, latency_ms, threads, **where, window=window)
+    click.echo(str(plan), err=True)
+    return {name: value for name, value in plan.arguments().items() if name not in where}
+
+
+def _gains(texts: tuple[str, ...], stems: tuple[str, ...]) -> dict[str, float]:
+    """Linear gains from "STEM=DB"."""
+    gains = {}
+    for text in texts:
+        stem, _, decibels = text.partition("=")
+        try:
+            value = float(decibels.lower().removesuffix("db"))
+        except ValueError:
+            value = math.nan
+        if not value <= 60:  # also not a number
+            raise click.BadParameter(f"expected STEM=DB, at most 60, got {text!r}", param_hint="--gain")
+        gains[stem] = 10 ** (value / 20)
+    _check_stems(set(gains), stems)
+    return gains
+
+
+def _check_stems(named: set[str], stems: tuple[str, ...]) -> None:
+    for stem in sorted(named - set(stems)):
+        raise SpleeterError(f"no stem {stem!r}; there are {', '.join(stems)}")
+
+
+def _connect(client: AudioClient, connect: bool | None) -> None:
+    from ..live import JackClient
+
+    if isinstance(client, JackClient) and connect is not False:
+        # By default not the input: a microphone beside loudspeakers would howl.
+        client.connect_hardware(capture=connect is True, playback=True)
+
+
+class _Ending:
+    """Ctrl-C and SIGTERM: at once, or `between_blocks` of what is shown. Ports are closed and the terminal is
+    as before; then Ctrl-C gives exit code 130 as elsewhere, and SIGTERM 0: it is how services end.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._waits = False
+        self._before: dict[int, Any] = {}
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        at_once = self.signal or not self._waits
+        self.signal = number
+        if at_once:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
+
+    @contextmanager
+    def between_blocks(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+
+    def __enter__(self) -> _Ending:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, kind: object, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if kind is None and self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+
+
+def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _Ending) -> None:
+    """Until the time is over, the sound ends, or somebody ends it."""
+    begun = time.monotonic()
+    pictures = not as_json and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    display = _Meters() if pictures else None
+    every, shown = REFRESH if pictures else 1.0, begun
+    state = _State()
+    with _keys() as keys:
+        if not pictures and not as_json:
+            click.echo(_headline(session))
+        while not (ending.signal or session.ended or state.quit):
+            now = time.monotonic()
+            if seconds is not None and now - begun >= seconds:
+                break
+            if keys.wait(REFRESH):
+                for key in keys.read():
+                    _press(key, session, state)
+            session.update()
+            now = time.monotonic()
+            if now - shown < every:
+                continue
+            shown += every * int((now - shown) / every)
+            if as_json:
+                click.echo(json.dumps(_report(session, now - begun)))
+            elif display is not None:
+                display.show(session, state)
+            else:
+                click.echo(_line(session))
+        if as_json:
+            click.echo(json.dumps({**_report(session, time.monotonic() - begun), "final": True}))
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+@dataclass
+class _State:
+    solo_next: bool = False  # the next digit is for solo
+    quit: bool = False
+
+
+def _press(key: str, session: LiveSession, state: _State) -> None:
+    stems = session.model.instruments
+    solo, state.solo_next = state.solo_next, key in "sS"
+    if key in "qQ\x04":
+        state.quit = True
+    elif key in "rR":
+        session.reset_stats()
+    elif key == "0":
+        session.muted.clear()
+        session.soloed.clear()
+        session.apply_gains()
+    elif key.isdecimal() and int(key) <= len(stems):
+        chosen = session.soloed if solo else session.muted
+        chosen ^= {stems[int(key) - 1]}
+        session.apply_gains()
+
+
+class _NoKeys:
+    def wait(self, seconds: float) -> bool:
+        time.sleep(seconds)
+        return False
+
+    def read(self) -> str:
+        return ""
+
+
+class _TerminalKeys:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def wait(self, seconds: float) -> bool:
+        return bool(select.select([self._descriptor], [], [], seconds)[0])
+
+    def read(self) -> str:
+        # Nothing: the terminal is gone, and SIGHUP is on its way.
+        return os.read(self._descriptor, 64).decode(errors="ignore") or "q"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    class _WindowsKeys:
+        def wait(self, seconds: float) -> bool:
+            end = time.monotonic() + seconds
+            while not msvcrt.kbhit():
+                if time.monotonic() >= end:
+                    return False
+                time.sleep(0.02)
+            return True
+
+        def read(self) -> str:
+            return msvcrt.getwch()
+
+    @contextmanager
+    def _keys() -> Iterator[Any]:
+        yield _WindowsKeys() if sys.stdin is not None and sys.stdin.isatty() else _NoKeys()
+
+else:
+
+    @contextmanager
+    def _keys() -> Iterator[Any]:
+        """Keys one by one, without echo, if standard input is a terminal and this is its foreground job."""
+        import termios
+        import tty
+
+        try:
+            descriptor = sys.stdin.fileno()
+            foreground = os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
+        except (AttributeError, OSError, ValueError):
+            foreground = False
+        if not foreground:
+            yield _NoKeys()
+            return
+        before = termios.tcgetattr(descriptor)
+        try:
+            tty.setcbreak(descriptor)
+            yield _TerminalKeys(descriptor)
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+
+def _milliseconds(session: LiveSession) -> float:
+    return 1000 * session.latency / session.client.sample_rate + 1000 * session.client.device_latency
+
+
+def _headline(session: LiveSession) -> str:
+    client = session.client
+    return (
+        f"{client.kind} {client.name}: {client.sample_rate} Hz, block {client.block}, "
+        f"latency {_milliseconds(session):.1f} ms"
+    )
+
+
+def _counts(session: LiveSession) -> str:
+    stats, seen = session.stats, session.client.stats
+    return (
+        f"load {stats.load:4.0%}  callback {stats.process_load:4.0%}  "
+        f"underruns {stats.underruns}  xruns {seen.xruns}  late {seen.missed}"
+    )
+
+
+def _decibels(level: float) -> str:
+    return f"{20 * math.log10(level):6.1f}" if level > 1e-5 else "  -inf"
+
+
+def _line(session: LiveSession) -> str:
+    levels = "  ".join(f"{name} {_decibels(level).strip()}" for name, level in session.client.levels.items())
+    return f"latency {_milliseconds(session):.1f} ms  {_counts(session)}  | dB: {levels}"
+
+
+def _report(session: LiveSession, seconds: float) -> dict[str, Any]:
+    client = session.client
+    return {
+        "seconds": round(seconds, 3),
+        "cpu_seconds": round(time.process_time(), 4),
+        "backend": client.kind,
+        "name": client.name,
+        "sample_rate": client.sample_rate,
+        "block": client.block,
+        "realtime": client.realtime,
+        "priority": client.priority,
+        "latency": session.latency,
+        "latency_ms": round(_milliseconds(session), 3),
+        "stats": session.stats._asdict(),
+        "client": client.stats._asdict(),
+        "gains": session.separator.gains,
+        "levels": client.levels,
+    }
+
+
+@dataclass
+class _Meters:
+    """The picture, drawn over the one before."""
+
+    lines: int = 0
+
+    def show(self, session: LiveSession, state: _State) -> None:
+        columns = shutil.get_terminal_size().columns
+        rows = [_headline(session), _counts(session)]
+        names = list(session.client.levels)
+        width = max(len(name) for name in names)
+        for number, (name, level) in enumerate(session.client.levels.items(), 1):
+            key = str(number) if name in session.model.instruments else " "
+            flag = "M" if name in session.muted else "S" if name in session.soloed else " "
+            rows.append(f"{key} {flag} {name:{width}} {_bar(level)} {_decibels(level)} dB")
+        rows.append(
+            "solo: which stem? (1 2 ...)" if state.solo_next else "1 2 ... mute  s solo  0 all  q quit"
+        )
+        up = f"\x1b[{self.lines}A" if self.lines else ""
+        text = "".join(f"\x1b[2K{row[: columns - 1]}\n" for row in rows)
+        sys.stdout.write(f"\r{up}{text}")
+        sys.stdout.flush()
+        self.lines = len(rows)
+
+
+def _bar(level: float) -> str:
+    if level <= 0:
+        filled = 0
+    else:
+        part = 1 + 20 * math.log10(level) / METER_DB
+        filled = round(METER_WIDTH * min(1.0, max(0.0, part)))
+    return "#" * filled + "." * (METER_WIDTH - filled)

@@ -1,0 +1,370 @@
+"""`spleeterrt stream`: raw or WAV samples from a pipe to pipes, for use between other programs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import SpleeterError
+from .completion import complete_models
+from .errors import FAILED, handle_errors
+
+if TYPE_CHECKING:
+    from ..network import Model
+    from ..pipe import Encoding, Output, Route, Source
+    from ..stream import StreamSeparator
+
+INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "f32le")
+DEFAULT_BLOCK = 256  # in real time
+_BIT_DEPTHS = {"int16": "s16le", "int24": "s24le", "int32": "s32le", "float32": "f32le"}
+_WRITTEN = {"u8": "s16le", "f64le": "f32le"}  # what is read only, and what it becomes
+_EPILOG = """\b
+Examples:
+  ffmpeg -i song.mp3 -f wav - | spleeterrt stream --mix --mute vocals | mpv -
+  spleeterrt stream -p spleeter:4stems --output "/tmp/{instrument}.wav" song.wav
+  parec --format=s16le --rate=44100 --channels=2 | spleeterrt stream --realtime --latency 200 \\
+    --input-format s16le --rate 44100 --channels 2 --stem vocals | pacat ...
+
+Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted; ended by SIGPIPE (141 in a shell) if
+nobody reads the output any more."""
+
+
+class _Window(click.ParamType):  # type: ignore[type-arg]
+    name = "full|short|samples"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value in ("full", "short") or isinstance(value, int):
+            return value
+        if not value.isdecimal():
+            self.fail(f"expected full, short or samples, got {value!r}", param, ctx)
+        return int(value)
+
+
+class _Gain(click.ParamType):  # type: ignore[type-arg]
+    name = "stem=dB"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        stem, _, text = value.partition("=")
+        try:
+            decibels = float(text)
+        except ValueError:
+            decibels = float("nan")
+        if not stem or not decibels <= 60:
+            self.fail(f"expected STEM=DB with at most 60 dB, e.g. vocals=-6, got {value!r}", param, ctx)
+        return stem, 10 ** (decibels / 20)
+
+
+@click.command(no_args_is_help=True, epilog=_EPILOG)
+@click.argument("source", metavar="[FILE]", required=False)
+@click.option("-p", "--params_filename", "--model", "model", default="spleeter:2stems", show_default=True,
+              shell_complete=complete_models, help="Model, as of `separate`.")  # fmt: skip
+@click.option("--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
+              help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
+@click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
+@click.option("--channels", type=click.IntRange(1, 255), default=None,
+              help="Of raw samples. One goes to both sides; of more the first two are used.")  # fmt: skip
+@click.option("--output-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
+              help="auto: as the input, and WAV for names that end in .wav.")  # fmt: skip
+@click.option("--bit-depth", type=click.Choice(list(_BIT_DEPTHS)), default=None,
+              help="Of WAV output  [default: the input's]")  # fmt: skip
+@click.option(
+    "--stem", "stems", multiple=True, metavar="STEM", help="This stem. May be repeated with --output."
+)
+@click.option("--mix", is_flag=True, help="The sum of the stems under their gains (karaoke: --mute vocals).")
+@click.option("--interleave", is_flag=True, help="All stems side by side: 2 channels for each.")
+@click.option("--output", default=None, metavar="PATH",
+              help="File, named pipe or device instead of standard output; \"{instrument}\" in it: one for "
+              "each stem.")  # fmt: skip
+@click.option("--gain", "gains", type=_Gain(), multiple=True, help="Gain of a stem; may be repeated.")
+@click.option("--mute", multiple=True, metavar="STEM", help="Silence a stem; may be repeated.")
+@click.option("--solo", multiple=True, metavar="STEM", help="Silence all others; may be repeated.")
+@click.option(
+    "--frames", type=int, default=None, help="T, frames that the networks see: 64 to 512  [default: 128]"
+)
+@click.option("--hop", type=int, default=None, help="New frames per run of the networks  [default: T]")
+@click.option(
+    "--lookahead", type=int, default=None, help="Frames seen behind those that are heard  [default: 0]"
+)
+@click.option(
+    "--window", type=_Window(), default=None, help="Of the synthesis; short: lower latency  [default: full]"
+)
+@click.option("--budget", type=int, default=None,
+              help="Samples at the model's rate that a run may take  [default: the hop]")  # fmt: skip
+@click.option("--hold", is_flag=True, help="The newest masks go to the newest frame: lowest latency.")
+@click.option("--crossfade", type=int, default=0, help="Frames over which the masks of a run fade in.")
+@click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
+@click.option("--block", type=int, default=None,
+              help=f"Samples processed at a time  [default: {DEFAULT_BLOCK} in real time]")  # fmt: skip
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
+@click.option("--realtime", is_flag=True,
+              help="For live sources: never wait for the networks; what is late is covered, and told at the "
+              "end. Without it every run of the same input gives the same output.")  # fmt: skip
+@click.option("--latency", type=click.FloatRange(min=0, min_open=True), default=None, metavar="MS",
+              help="Measure this machine and choose T, hop, lookahead, window and budget for that latency; "
+              "real time.")  # fmt: skip
+@click.option("--keep-latency/--drop-latency", "keep", default=None,
+              help="Whether the output begins with the latency's silence, and is so much longer, or is "
+              "aligned with the input and as long  [default: kept in real time]")  # fmt: skip
+@click.option("--plan", is_flag=True, help="Print which settings hold in real time on this machine, and end.")
+@click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
+@handle_errors
+def stream(
+    source: str | None, model: str, input_format: str, rate: int | None, channels: int | None,
+    output_format: str, bit_depth: str | None, stems: tuple[str, ...], mix: bool, interleave: bool,
+    output: str | None, gains: tuple[tuple[str, float], ...], mute: tuple[str, ...], solo: tuple[str, ...],
+    frames: int | None, hop: int | None, lookahead: int | None, window: Any, budget: int | None, hold: bool,
+    crossfade: int, full_band: bool, block: int | None, threads: int | None, realtime: bool,
+    latency: float | None, keep: bool | None, plan: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Separate samples that come through a pipe.
+
+    Reads WAV or raw samples from FILE (also a named pipe) or standard input; writes one stem (--stem), the
+    stems' sum (--mix) or all (--interleave) to standard output or --output, or each stem to a file or named
+    pipe of its own (--output with {instrument}). The output begins with the input's first sample and is as
+    long as the input, except with --realtime, where it is late by the latency.
+
+    Ctrl-C and SIGTERM end the stream between two samples; files then hold what came so far.
+    """
+    settings = {"frames": frames, "hop_frames": hop, "lookahead": lookahead, "budget": budget}
+    if latency is not None and (hold or any(value is not None for value in settings.values())):
+        raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
+    if plan:
+        _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window)
+        return
+    realtime = realtime or latency is not None
+    _check_usage(
+        source, input_format, rate, channels, output_format, bit_depth, stems, mix, interleave, output
+    )
+    if block is None and realtime:
+        block = DEFAULT_BLOCK
+    from ..pipe import Interruption, Source, run_stream
+    from ..stream import StreamSeparator
+
+    with Interruption() as interruption:
+        reader = Source(None if source == "-" else source, interruption)
+        with interruption.raising():
+            loaded = _load(model)
+        names = _stems(stems, loaded.instruments)
+        if not _open_source(reader, input_format, rate, channels):
+            raise KeyboardInterrupt
+        arguments: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+        arguments.update(window=window, block=block, threads=threads, hold=hold)
+        if latency is not None:
+            from ..stream_plan import plan_stream
+
+            with interruption.raising():
+                chosen = plan_stream(
+                    loaded,
+                    latency,
+                    threads,
+                    sample_rate=reader.rate,
+                    block=block or DEFAULT_BLOCK,
+                    window=window,
+                )
+            arguments = chosen.arguments()
+            if not quiet:
+                click.echo(str(chosen), err=True)
+        arguments.update(sample_rate=reader.rate, crossfade=crossfade, full_band=full_band, realtime=realtime)
+        with StreamSeparator(loaded, **arguments) as separator:
+            separator.set_gains(**dict(gains))
+            separator.mute(*mute)
+            if solo:
+                separator.solo(*solo)
+            separator.reset()  # the first sample is under these gains already
+            if realtime and not quiet:
+                milliseconds = 1e3 * separator.latency / reader.rate
+                click.echo(f"latency: {separator.latency} samples, {milliseconds:.1f} ms", err=True)
+            outputs: list[Output] = []
+
+            def opened(path: str | None, channels: int) -> Output:
+                from ..pipe import open_output
+
+                encoding = _encoding(reader, output_format, bit_depth, path, channels)
+                outputs.append(open_output(path, encoding, interruption))
+                return outputs[-1]
+
+            try:
+                routes = _routes(opened, names, mix, interleave, output, reader, loaded.instruments)
+                run_stream(
+                    reader,
+                    separator,
+                    routes,
+                    interruption,
+                    keep_latency=realtime if keep is None else keep,
+                )
+                broken = all(item.gone for item in outputs)
+                for item in outputs:
+                    item.end()
+                for item in outputs:
+                    item.finish()
+                for item in outputs:
+                    item.publish()
+            except BaseException:
+                for item in outputs:
+                    item.abort()
+                raise
+            broken = broken or all(item.gone for item in outputs)
+            if not quiet and not broken:
+                _report(reader, separator, outputs, realtime)
+        if broken:
+            _end_by_sigpipe()
+        if interruption.is_set():
+            kept = [item for item in outputs if item.lasting]
+            if kept and not quiet:
+                seconds = kept[0].frames / reader.rate
+                click.echo(f"{seconds:.1f} s are in {', '.join(item.name for item in kept)}", err=True)
+            raise KeyboardInterrupt
+        reader.drain()
+        reader.close()
+
+
+def _load(model: str) -> Model:
+    from ..network import load_model
+
+    return load_model(model)
+
+
+def _check_usage(
+    source: str | None, input_format: str, rate: int | None, channels: int | None, output_format: str,
+    bit_depth: str | None, stems: tuple[str, ...], mix: bool, interleave: bool, output: str | None,
+) -> None:  # fmt: skip
+    raw = input_format not in ("auto", "wav")
+    if raw and (rate is None or channels is None):
+        raise click.UsageError(f"--input-format {input_format} needs --rate and --channels")
+    if not raw and not (rate is None and channels is None):
+        raise click.UsageError("--rate and --channels are those of raw samples: give --input-format as well")
+    if bit_depth is not None and output_format not in ("auto", "wav"):
+        raise click.UsageError(f"--bit-depth is that of WAV, not of {output_format}")
+    each = output is not None and "{instrument}" in output
+    if sum((bool(stems), mix, interleave)) > 1:
+        raise click.UsageError("--stem, --mix and --interleave exclude each other")
+    if not (stems or mix or interleave or each):
+        raise click.UsageError(
+            'what shall go out: --stem STEM, --mix, --interleave, or --output with "{instrument}" in it?'
+        )
+    if len(stems) > 1 and not each:
+        raise click.UsageError('several stems need --output with "{instrument}" in it, or --interleave')
+    if (mix or interleave) and each:
+        raise click.UsageError('"{instrument}" in --output: there is one output only')
+    if source in (None, "-", "/dev/stdin"):
+        if sys.stdin is None:
+            raise click.UsageError("standard input is closed")
+        if sys.stdin.isatty():
+            raise click.UsageError("standard input is a terminal: name a file, or pipe samples in")
+    if output in (None, "-", "/dev/stdout"):
+        if sys.stdout is None:
+            raise click.UsageError("standard output is closed")
+        if sys.stdout.isatty():
+            raise click.UsageError("standard output is a terminal: pipe it into a program, or give --output")
+
+
+def _stems(stems: tuple[str, ...], instruments: tuple[str, ...]) -> tuple[str, ...]:
+    for stem in stems:
+        if stem not in instruments:
+            raise SpleeterError(f"no stem {stem!r}; there are {', '.join(instruments)}")
+    return tuple(dict.fromkeys(stems))
+
+
+def _open_source(reader: Source, input_format: str, rate: int | None, channels: int | None) -> bool:
+    from ..audio.pcm import FORMATS
+
+    return reader.open(FORMATS.get(input_format), rate, channels)
+
+
+def _routes(
+    opened: Callable[[str | None, int], Output],
+    stems: tuple[str, ...],
+    mix: bool,
+    interleave: bool,
+    output: str | None,
+    reader: Source,
+    instruments: tuple[str, ...],
+) -> list[Route]:
+    from ..pipe import Route
+
+    output = None if output == "-" else output
+    paths: dict[str, str | None]
+    if output is not None and "{instrument}" in output:
+        paths = {stem: output.replace("{instrument}", stem) for stem in stems or instruments}
+    else:
+        paths = {"": output}
+    for path in paths.values():
+        if path is not None and os.path.isfile(path) and _same_file(path, reader.descriptor):
+            raise SpleeterError(f"{path} would replace the input; choose another --output")
+    if "" not in paths:
+        return [Route(opened(path, 2), (stem,)) for stem, path in paths.items()]
+    chosen = () if mix else instruments if interleave else stems
+    return [Route(opened(output, 2 * max(1, len(chosen))), chosen)]
+
+
+def _same_file(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _encoding(
+    reader: Source, output_format: str, bit_depth: str | None, path: str | None, channels: int
+) -> Encoding:
+    from ..audio.pcm import FORMATS
+    from ..pipe import Encoding
+
+    wav = output_format == "wav"
+    name = _WRITTEN.get(reader.format.name, reader.format.name)
+    if output_format == "auto":
+        wav = reader.is_wav or bit_depth is not None or (path or "").lower().endswith(".wav")
+    elif not wav:
+        name = output_format
+    if bit_depth is not None:
+        name = _BIT_DEPTHS[bit_depth]
+    return Encoding(FORMATS[name], wav, channels, reader.rate)
+
+
+def _report(reader: Source, separator: StreamSeparator, outputs: list[Output], realtime: bool) -> None:
+    """What was not as it should be, on standard error."""
+    for warning in reader.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if reader.channels > 2 and reader.frames:
+        click.echo(f"Warning: of {reader.channels} channels the first two were used", err=True)
+    stats = separator.stats
+    if stats.repaired:
+        click.echo(f"Warning: {stats.repaired} samples were no numbers and taken as zero", err=True)
+    if realtime and stats.underruns:
+        click.echo(
+            f"Warning: {stats.underruns} of {stats.runs + stats.dropped} runs of the networks were late "
+            f"(worst: {1e3 * stats.worst_run_seconds:.0f} ms); {stats.covered_frames} frames were covered",
+            err=True,
+        )
+    for item in outputs:
+        if item.gone:
+            click.echo(f"Warning: {item.name}: its reader has gone", err=True)
+        if item.clipped:
+            click.echo(f"Warning: {item.name}: {item.clipped} samples were clipped", err=True)
+
+
+def _end_by_sigpipe() -> None:
+    """As other filters end when nobody reads them any more."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+    raise click.exceptions.Exit(FAILED)
+
+
+def _print_plan(
+    model: str, latency: float | None, threads: int | None, rate: int, block: int, window: Any
+) -> None:
+    from ..stream_plan import plan_stream, plan_table
+
+    loaded = _load(model)
+    if latency is not None:
+        click.echo(str(plan_stream(loaded, latency, threads, sample_rate=rate, block=block, window=window)))
+        return
+    click.echo(plan_table(loaded, threads, sample_rate=rate, block=block))

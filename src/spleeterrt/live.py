@@ -1,0 +1,460 @@
+"""Stems of what the machine plays: the real-time engine behind JACK or PortAudio.
+
+    model = load_model("spleeter:4stems")
+    with JackClient(model.instruments) as client:
+        session = LiveSession(client, model)
+        session.start()
+        while not session.ended:
+            time.sleep(0.1)
+            session.update()
+
+The audio callback is compiled code and knows no Python. A client is closed, and its callback ended, before
+the engine that it uses.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, TypeVar
+
+from ._kernels import live
+from .errors import SpleeterError
+from .network import Model
+from .parallel import check_threads
+from .stream import StreamSeparator, StreamStats
+
+JACK_LIBRARIES = {
+    "win32": ("libjack64.dll", "libjack.dll"),
+    "darwin": ("libjack.0.dylib", "/usr/local/lib/libjack.0.dylib", "/opt/homebrew/lib/libjack.0.dylib"),
+}.get(sys.platform, ("libjack.so.0",))
+PORTAUDIO_LIBRARIES = {
+    "win32": ("libportaudio64bit.dll", "libportaudio.dll", "portaudio_x64.dll"),
+    "darwin": (
+        "libportaudio.2.dylib",
+        "/usr/local/lib/libportaudio.2.dylib",
+        "/opt/homebrew/lib/libportaudio.2.dylib",
+    ),
+}.get(sys.platform, ("libportaudio.so.2",))
+DEFAULT_BLOCK = 256  # of PortAudio; JACK has its own
+
+_Client = TypeVar("_Client", bound="AudioClient")
+
+
+class LiveStats(NamedTuple):
+    """What a client's callback has seen so far.
+
+    Attributes:
+        callbacks: blocks of audio.
+        xruns: losses that the server or the driver told of, whoever was late.
+        missed: callbacks that took longer than their block lasts.
+        silent: blocks for which there was no engine.
+        worst_callback_seconds: the longest callback.
+    """
+
+    callbacks: int
+    xruns: int
+    missed: int
+    silent: int
+    worst_callback_seconds: float
+
+
+class AudioClient:
+    """What `JackClient` and `PortAudioClient` have in common.
+
+    Attributes:
+        stems: names of the stems, as given.
+    """
+
+    kind = ""
+
+    def __init__(self, stems: Sequence[str], client: Any) -> None:
+        self.stems = tuple(stems)
+        self._client = client
+
+    @property
+    def name(self) -> str:
+        """Of the client in the graph, or of the devices."""
+        return str(self._open().name)
+
+    @property
+    def sample_rate(self) -> int:
+        return int(self._open().sample_rate)
+
+    @property
+    def block(self) -> int:
+        """Samples of a callback; a JACK server may change it at any time."""
+        return int(self._open().block)
+
+    @property
+    def realtime(self) -> bool:
+        """Whether the callback is known to run before all ordinary threads."""
+        return bool(self._open().realtime)
+
+    @property
+    def priority(self) -> int:
+        """Real-time priority of the callback (1 to 99); 0: none, or not known."""
+        return int(self._open().priority)
+
+    @property
+    def device_latency(self) -> float:
+        """Seconds that the devices add, where they are not in the graph."""
+        return float(self._open().device_latency)
+
+    @property
+    def ended(self) -> str:
+        """Why no more sound comes, or ""."""
+        return str(self._open().ended)
+
+    @property
+    def stats(self) -> LiveStats:
+        return LiveStats(**self._open().stats())
+
+    def reset_stats(self) -> None:
+        self._open().reset_stats()
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """Peaks of the stems, of "input" and of "mix", 1.0 full scale; they fall by 20 dB a second."""
+        return dict(zip((*self.stems, "input", "mix"), self._open().levels(), strict=True))
+
+    def use(self, separator: StreamSeparator | None) -> None:
+        """The engine of the next callbacks; None: silence. The client keeps it alive as long as it is needed.
+
+        Raises:
+            SpleeterError: it has other stems, or is closed.
+        """
+        if separator is not None and separator.instruments != self.stems:
+            raise SpleeterError(f"this client has the ports {self.stems}, not {separator.instruments}")
+        self._open().use(None if separator is None else separator._open())
+
+    def start(self) -> None:
+        """The callback runs from here on."""
+        _plainly(self.kind, self._open().start)
+
+    def close(self) -> None:
+        """End the callback, close the ports; may be called twice."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def __enter__(self: _Client) -> _Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> Any:
+        if self._client is None:
+            raise SpleeterError("the audio client is closed")
+        return self._client
+
+
+class JackClient(AudioClient):
+    """A client of the JACK server: `in_left`, `in_right`; `<stem>_left`, ..., `mix_left`, `mix_right`.
+
+    Its latency is reported to the server, so that hosts can compensate it.
+
+    Args:
+        stems: names of the stems, in the order of the engine.
+        name: of the client; the server makes it unique.
+        library: libjack, where it is not in its usual place.
+
+    Raises:
+        SpleeterError: no library or no server, and what to do.
+    """
+
+    kind = "JACK"
+
+    def __init__(self, stems: Sequence[str], name: str = "spleeterrt", library: str | None = None) -> None:
+        if not name or "\0" in name or ":" in name or len(name) > 32:
+            raise SpleeterError(f"the client's name: expected 1 to 32 characters without ':', got {name!r}")
+        libraries = JACK_LIBRARIES if library is None else (library,)
+        super().__init__(stems, _plainly(self.kind, live.Jack, libraries, name, list(stems)))
+
+    @property
+    def capture_latency(self) -> int:
+        """Samples from the hardware's input to our outputs, as the server tells other clients."""
+        return int(self._open().capture_latency)
+
+    def connect(self, source: str, target: str) -> None:
+        """Connect two ports, by their full names."""
+        _plainly(self.kind, self._open().connect, source, target)
+
+    def connect_hardware(self, *, capture: bool, playback: bool) -> list[tuple[str, str]]:
+        """Connect the first two inputs of the sound card to ours, and our mix to its first two outputs.
+
+        Returns:
+            What was connected: (source, target).
+        """
+        client, name = self._open(), self.name
+        pairs: list[tuple[str, str]] = []
+        if capture:
+            sources = client.hardware(True)[:2]
+            if len(sources) == 1:
+                sources *= 2
+            pairs += zip(sources, (f"{name}:in_left", f"{name}:in_right"), strict=False)
+        if playback:
+            pairs += zip((f"{name}:mix_left", f"{name}:mix_right"), client.hardware(False)[:2], strict=False)
+        for source, target in pairs:
+            self.connect(source, target)
+        return pairs
+
+
+class PortAudioClient(AudioClient):
+    """The sound card: its stereo (or mono) input in, the mix under the gains or one stem out.
+
+    Args:
+        stems: names of the stems, in the order of the engine.
+        device: of the input: a part of its name, or its number; None: the system's.
+        output_device: of the output; None: as `device`.
+        output_stem: what is played; None: the mix.
+        sample_rate: None: 44100 Hz if the devices have it, else their own.
+        block: samples of a callback.
+        library: libportaudio, where it is not in its usual place nor in the Python package sounddevice.
+
+    Raises:
+        SpleeterError: no library, no device, and what to do.
+    """
+
+    kind = "PortAudio"
+
+    def __init__(
+        self,
+        stems: Sequence[str],
+        device: str | None = None,
+        output_device: str | None = None,
+        output_stem: str | None = None,
+        sample_rate: int | None = None,
+        block: int = DEFAULT_BLOCK,
+        library: str | None = None,
+    ) -> None:
+        if output_stem is not None and output_stem not in stems:
+            raise SpleeterError(f"output_stem: expected one of {', '.join(stems)}, got {output_stem!r}")
+        if not 16 <= block <= 1 << 16:
+            raise SpleeterError(f"block: expected 16 to 65536 samples, got {block!r}")
+        libraries = _portaudio_libraries() if library is None else [library]
+        output_device = device if output_device is None else output_device
+        with _no_chatter():
+            client = _plainly(
+                self.kind,
+                live.PortAudio,
+                libraries,
+                device or "",
+                output_device or "",
+                len(stems),
+                len(stems) if output_stem is None else list(stems).index(output_stem),
+                sample_rate or 0,
+                44100,
+                block,
+            )
+        super().__init__(stems, client)
+
+
+class LiveSession:
+    """A model behind a client: makes its engine, and another one when the server changes the block.
+
+    Args:
+        client: open and not started.
+        model: with the stems of the client.
+        **settings: of `StreamSeparator`; `block` and `sample_rate` are the client's.
+
+    Attributes:
+        client, model, separator (of the moment).
+        gains, muted, soloed: change them and call `apply_gains`.
+    """
+
+    def __init__(self, client: AudioClient, model: Model, **settings: Any) -> None:
+        self.client = client
+        self.model = model
+        self.gains = dict.fromkeys(model.instruments, 1.0)
+        self.muted: set[str] = set()
+        self.soloed: set[str] = set()
+        self._settings = settings
+        self._past = (0, 0, 0, 0, 0, 0.0)  # of engines before
+        self.separator = self._new_separator()
+
+    @property
+    def ended(self) -> str:
+        """Why no more sound comes, or ""."""
+        return self.client.ended
+
+    @property
+    def latency(self) -> int:
+        """Samples from the client's input to its outputs."""
+        return self.separator.latency
+
+    @property
+    def stats(self) -> StreamStats:
+        """Of all engines since the beginning or `reset_stats`."""
+        now = self.separator.stats
+        runs, underruns, dropped, covered, repaired, worst = self._past
+        return now._replace(
+            runs=now.runs + runs,
+            underruns=now.underruns + underruns,
+            dropped=now.dropped + dropped,
+            covered_frames=now.covered_frames + covered,
+            repaired=now.repaired + repaired,
+            worst_run_seconds=max(now.worst_run_seconds, worst),
+        )
+
+    def start(self) -> None:
+        self.client.use(self.separator)
+        self.client.start()
+
+    def update(self) -> bool:
+        """To be called now and then: a new engine if the server has changed its block; whether it had."""
+        if self.ended or self.client.block == self._block:
+            return False
+        before, past = self.separator, self.stats
+        self.separator = self._new_separator()
+        self.client.use(self.separator)
+        before.close()
+        self._past = (
+            past.runs,
+            past.underruns,
+            past.dropped,
+            past.covered_frames,
+            past.repaired,
+            past.worst_run_seconds,
+        )
+        return True
+
+    def apply_gains(self) -> None:
+        """What `gains`, `muted` and `soloed` say, from the next block on."""
+        self._apply(self.separator)
+
+    def reset_stats(self) -> None:
+        self._past = (0, 0, 0, 0, 0, 0.0)
+        self.separator.reset_stats()
+        self.client.reset_stats()
+
+    def _new_separator(self) -> StreamSeparator:
+        self._block = self.client.block
+        settings = {**self._settings, "block": self._block, "sample_rate": self.client.sample_rate}
+        separator = StreamSeparator(self.model, **settings)
+        self._apply(separator)
+        return separator
+
+    def _apply(self, separator: StreamSeparator) -> None:
+        separator.set_gains(**self.gains)
+        for change, chosen in ((separator.mute, self.muted), (separator.solo, self.soloed)):
+            change(*separator.instruments, on=False)
+            if chosen:
+                change(*chosen)
+
+
+def default_hop(stems: int, threads: int | None = None, frames: int = 128) -> int:
+    """The fewest new frames per run for which the networks have time: a frame step (23 ms at 44.1 kHz) for
+    each network that a thread runs, and 128 frames of it. A modern core needs half of that or less.
+    """
+    return min(frames, -(-stems // check_threads(threads)) * -(-frames // 128))
+
+
+def open_client(
+    backend: str,
+    stems: Sequence[str],
+    *,
+    name: str = "spleeterrt",
+    device: str | None = None,
+    output_device: str | None = None,
+    output_stem: str | None = None,
+    block: int = DEFAULT_BLOCK,
+) -> AudioClient:
+    """backend: "jack", "portaudio", or "auto": JACK if a server runs, else PortAudio.
+
+    Raises:
+        SpleeterError: why there is no sound, and what to do.
+    """
+
+    def jack() -> AudioClient:
+        return JackClient(stems, name)
+
+    def portaudio() -> AudioClient:
+        return PortAudioClient(stems, device, output_device, output_stem, block=block)
+
+    if backend == "jack":
+        return jack()
+    if backend == "portaudio":
+        return portaudio()
+    if backend != "auto":
+        raise SpleeterError(f"backend: expected auto, jack or portaudio, got {backend!r}")
+    if device is not None or output_device is not None or output_stem is not None:
+        return portaudio()
+    try:
+        return jack()
+    except SpleeterError as no_jack:
+        try:
+            return portaudio()
+        except SpleeterError as no_portaudio:
+            raise SpleeterError(f"{no_jack}\n{no_portaudio}") from None
+
+
+_HELP = {
+    ("JACK", "library not found"): "install JACK 2 (libjack) or PipeWire's libjack, or use the other backend",
+    ("JACK", "no server"): "start one, for example `jackd -d alsa` or QjackCtl; with PipeWire: `pw-jack "
+    "spleeterrt live ...`; or use the other backend",
+    (
+        "PortAudio",
+        "library not found",
+    ): "install libportaudio2 (Debian), portaudio (Fedora, Arch, Homebrew), or `pip install sounddevice`",
+    ("PortAudio", "this machine has no"): "connect one, name one with --device, or use JACK",
+}
+
+T = TypeVar("T")
+
+
+def _plainly(kind: str, function: Callable[..., T], *args: Any) -> T:
+    """Call compiled code; its RuntimeError as a SpleeterError that says what to do."""
+    try:
+        return function(*args)
+    except RuntimeError as error:
+        text = str(error)
+        tips = [tip for (of, about), tip in _HELP.items() if of == kind and text.startswith(about)]
+        raise SpleeterError(f"{kind}: {text}" + "".join(f": {tip}" for tip in tips)) from error
+
+
+def _portaudio_libraries() -> list[str]:
+    """The system's, then that of the package sounddevice."""
+    from importlib.util import find_spec
+
+    libraries = list(PORTAUDIO_LIBRARIES)
+    spec = find_spec("_sounddevice_data")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        libraries += sorted(str(path) for path in Path(folder, "portaudio-binaries").glob("libportaudio*"))
+    return libraries
+
+
+@contextmanager
+def _no_chatter() -> Iterator[None]:
+    """Nothing on standard error: while it looks for devices, ALSA complains of each that is not there."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # closed: nothing can be written there
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+__all__ = [
+    "AudioClient",
+    "JackClient",
+    "LiveSession",
+    "LiveStats",
+    "PortAudioClient",
+    "default_hop",
+    "open_client",
+]
