@@ -87,7 +87,7 @@ class FFmpegEncoder(Encoder):
             stream = container.streams.best("audio")
             if stream is None:
                 raise ValueError("it has no audio")
-            rate, channels = stream.codec_context.sample_rate, len(stream.codec_context.layout.channels)
+            rate, channels = stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels
             if self._format.codec == "m4a":
                 return rate, channels, round((stream.duration or 0) * stream.time_base * rate)
             if (container.duration or 0) / 1_000_000 < self._frames / self._format.rate:

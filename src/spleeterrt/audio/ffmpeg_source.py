@@ -1,8 +1,7 @@
 """`FFmpegSource`: the samples of a file's audio track, decoded by FFmpeg (PyAV), in constant memory.
 
 - The file is decoded straight through, also to an offset: containers seek by rounded times and lossy
-  decoders need what came before, and a part shall equal the part of the whole. It costs little beside the
-  networks.
+  decoders need what came before, and a part shall equal the part of the whole.
 - Decoder delay and padding are left out where the file tells them: at the start by FFmpeg, at the end of
   MP4 files here. ADTS (.aac) files and others without such information begin with the encoder's delay.
 - A damaged packet becomes as much silence, so that what follows stays in its place.
@@ -53,6 +52,7 @@ class FFmpegSource:
         self._path = path
         self._bad = 0
         self._damage: str | None = None
+        self._reached = 0  # frames by the time stamps, which may have gaps
         self._file = _InputFile(path)
         self._container: Any = None
         try:
@@ -95,7 +95,7 @@ class FFmpegSource:
         return filled
 
     def end_warning(self, position: int) -> str | None:
-        if self._declared is not None and position < self._declared - _SLACK * self.rate:
+        if self._declared is not None and self._reached < self._declared - _SLACK * self.rate:
             return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
         if self._bad:
             count = "a damaged packet" if self._bad == 1 else f"{self._bad} damaged packets"
@@ -162,7 +162,8 @@ class FFmpegSource:
         """float32 (n, channels), at the rate and with the channels of the first block."""
         ends = "mov" in self._container.format.name
         held: list[NDArray[Any]] = []  # of the last packet: its end may be padding
-        end = position = lost = 0
+        position = lost = 0
+        last: Any = None  # packet
         convert = None
         for packet in self._packets():
             frames = self._decode(packet)
@@ -175,7 +176,7 @@ class FFmpegSource:
             if not frames:
                 continue
             if not self.rate:
-                self.rate, self.channels = frames[0].sample_rate, len(frames[0].layout.channels)
+                self.rate, self.channels = frames[0].sample_rate, frames[0].layout.nb_channels
                 if not (self.rate > 0 and 0 < self.channels <= _MAX_CHANNELS):
                     raise self._unreadable(f"{self.rate} Hz, {self.channels} channels")
                 convert = _Converter(frames[0])
@@ -186,22 +187,24 @@ class FFmpegSource:
                 held.insert(0, np.zeros((lost, self.channels), np.float32))
                 lost = 0
             position += sum(map(len, held))
-            if ends and packet.pts is not None and packet.duration:
-                end = _frames(packet.pts + packet.duration, packet.time_base, self.rate)
+            if packet.pts is not None and packet.duration:
+                last = packet
         if convert is not None:
             rest = convert.flush()
             if len(rest):
                 yield from held
                 held, position = [rest], position + len(rest)
-        if ends and held:
+        if last is not None:
+            end = _frames(last.pts + last.duration, last.time_base, self.rate)
+            self._reached = end - _frames(self._stream.start_time, self._stream.time_base, self.rate)
+        if ends and held and last is not None:
             # The last packet says how much of it counts, or the edit list does, which may be in milliseconds.
             listed = _frames(self._stream.duration, self._stream.time_base, self.rate)
             if 0 < listed < end - self.rate / 1000:
                 end = listed
-            surplus = position - end
-            last = held[-1]
-            if 0 < surplus < len(last):
-                held[-1] = last[:-surplus]
+            surplus = position - end  # negative after a gap
+            if 0 < surplus < len(held[-1]):
+                held[-1] = held[-1][:-surplus]
         yield from held
 
     def _packets(self) -> Iterator[Any]:
@@ -241,12 +244,12 @@ class _Converter:
     """Frames to float32 (n, channels); what differs from the first frame is resampled or remixed."""
 
     def __init__(self, first: Any) -> None:
-        self._rate, self._layout, self._channels = first.sample_rate, first.layout, len(first.layout.channels)
+        self._rate, self._layout, self._channels = first.sample_rate, first.layout, first.layout.nb_channels
         self._resampler: Any = None
         self._kind: tuple[int, str, str] | None = None
 
     def __call__(self, frame: Any) -> NDArray[Any]:
-        if frame.sample_rate == self._rate and len(frame.layout.channels) == self._channels:
+        if frame.sample_rate == self._rate and frame.layout.nb_channels == self._channels:
             before = self.flush()
             block = _samples(frame)
             return np.concatenate([before, block]) if len(before) else block
@@ -280,7 +283,7 @@ def _samples(frame: Any) -> NDArray[Any]:
     if frame.format.is_planar:
         values = values.T
     else:
-        values = values.reshape(-1, len(frame.layout.channels))
+        values = values.reshape(-1, frame.layout.nb_channels)
     kind = values.dtype.name
     if kind in _FULL_SCALE:
         # In float64, which holds 32 bits exactly, so that they are rounded once.
