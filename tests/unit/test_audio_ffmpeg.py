@@ -324,6 +324,14 @@ def test_what_is_not_audio(tmp_path, name, content):
         read(tmp_path / name)
 
 
+def test_tags_in_an_unknown_encoding(tmp_path):
+    path = make(tmp_path / "a.m4a", tones(5000), container="ipod", metadata={"title": "@@@@@@"})
+    data = path.read_bytes()
+    assert b"@@@@@@" in data
+    path.write_bytes(data.replace(b"@@@@@@", b"\xff\xfe\xe9\x80\xc3@"))
+    assert len(read(path)[0]) == 5000
+
+
 def test_no_frames(tmp_path):
     path = tmp_path / "a.m4a"
     with av.open(str(path), "w", format="ipod") as out:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .encoder import Encoder, Sink
+from .ffmpeg_source import open_input
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,9 +82,7 @@ class FFmpegEncoder(Encoder):
         return np.zeros((encoder_frames * size, self._format.channels), np.float32)
 
     def _properties(self, path: Path) -> tuple[int, int, int | None]:
-        import av
-
-        with open(path, "rb") as file, av.open(file, mode="r", metadata_errors="replace") as container:
+        with open(path, "rb") as file, open_input(file) as container:
             stream = container.streams.best("audio")
             if stream is None:
                 raise ValueError("it has no audio")

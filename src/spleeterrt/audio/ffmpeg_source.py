@@ -112,16 +112,10 @@ class FFmpegSource:
         import av
 
         try:
-            container = av.open(
-                self._file,
-                mode="r",
-                metadata_errors="replace",
-                # Playlists shall not open other files, let alone the network.
-                options={"protocol_whitelist": "none"},
-            )
+            container = open_input(self._file)
         except (av.FFmpegError, ValueError) as error:
             self._file.check_read(self._path)
-            raise self._unreadable(_reason(error)) from error  # no memory: for the sizes in a damaged header
+            raise self._unreadable(_reason(error)) from error
         self._file.check_read(self._path)
         return container
 
@@ -216,8 +210,6 @@ class FFmpegSource:
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, ValueError) as error:
-                if isinstance(error, MemoryError):
-                    raise
                 self._damage = _reason(error)
                 packet = None
             self._file.check_read(self._path)
@@ -233,9 +225,7 @@ class FFmpegSource:
             frames: list[Any] = packet.decode()
         except EOFError:  # the decoder was already emptied
             return []
-        except (av.FFmpegError, ValueError) as error:
-            if isinstance(error, MemoryError):
-                raise
+        except (av.FFmpegError, ValueError):  # "no memory" too: for the sizes in damaged data
             return None
         return frames
 
@@ -297,6 +287,16 @@ def _frames(duration: int | None, time_base: Fraction | None, rate: int) -> int:
     if not duration or not time_base or duration < 0:
         return 0
     return round(duration * time_base * rate)
+
+
+def open_input(file: Any) -> Any:
+    """A PyAV container."""
+    import av
+
+    # Tags in an unknown encoding are no reason to fail; from PyAV 19 on they never are.
+    lenient = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+    # Playlists shall not open other files, let alone the network.
+    return av.open(file, mode="r", options={"protocol_whitelist": "none"}, **lenient)
 
 
 def _reason(error: Exception) -> str:
