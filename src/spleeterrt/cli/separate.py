@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from ..audio import ffmpeg
 from ..errors import SeparationCancelled, SpleeterError
 from .completion import complete_files, complete_models
 from .errors import FAILED, error_code, error_message, handle_errors
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from ..separator import Separator
 
 DEFAULT_OUTPUT = str(Path(tempfile.gettempdir()) / "separated_audio")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc")
-CODECS = ("wav", "flac", "ogg", "mp3")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
 
 _Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
 
@@ -84,8 +85,15 @@ model_option = click.option(
     show_default=True,
     help="Names of the results; may use {filename}, {instrument}, {foldername}, {codec}.",
 )
-@click.option("-c", "--codec", type=click.Choice(CODECS), default="wav", show_default=True)
-@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of mp3 and ogg.")
+@click.option(
+    "-c",
+    "--codec",
+    type=click.Choice(CODECS),
+    default="wav",
+    show_default=True,
+    help="m4a and wma need the extra spleeterrt[ffmpeg].",
+)
+@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of the lossy codecs.")
 @click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
 @click.option(
@@ -114,6 +122,12 @@ model_option = click.option(
 @click.option(
     "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
 )
+@click.option(
+    "--tags/--no-tags",
+    default=None,
+    help="Carry over tags and cover, the title as 'Song (vocals)'; not to wav.  "
+    "[default: if spleeterrt[tags] is installed]",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file, a line each.")
@@ -138,6 +152,7 @@ def separate(
     bit_depth: str,
     clip: str,
     sample_rate: Any,
+    tags: bool | None,
     threads: int | None,
     low_memory: bool,
     as_json: bool,
@@ -156,9 +171,12 @@ def separate(
     report = _Report(as_json)
     songs = _find_songs(files, report)
     from ..audio.adapter import AudioAdapter
+    from ..audio.formats import check_codec
     from ..separator import Separator, output_paths
 
     audio_adapter = AudioAdapter.get(adapter) if adapter else None
+    if audio_adapter is None:
+        check_codec(codec)
     with report.loading():
         separator = Separator(
             model,
@@ -201,10 +219,13 @@ def separate(
                         bit_depth=bit_depth,
                         clip=clip,
                         sample_rate=sample_rate,
+                        tags=tags,
                         progress=progress,
                         cancel=interruption,
                     )
-                report.succeed(song, outputs[song], partial(_result_rate, separator, song, sample_rate))
+                report.succeed(
+                    song, outputs[song], partial(_result_rate, separator, song, sample_rate, codec)
+                )
                 for path in outputs[song].values():
                     logger.info("wrote %s", path)
             except SeparationCancelled:
@@ -223,13 +244,15 @@ def check_folder() -> None:
         raise SpleeterError(f"the current folder cannot be read: {error.strerror}") from error
 
 
-def _result_rate(separator: Separator, song: str, sample_rate: Any) -> int:
+def _result_rate(separator: Separator, song: str, sample_rate: Any, codec: str) -> int:
     if sample_rate == "source":
         from ..audio.reader import AudioReader
 
         with AudioReader(song) as reader:
             return reader.source_rate
-    return separator.sample_rate if sample_rate is None else int(sample_rate)
+    from ..audio.formats import usual_rate
+
+    return usual_rate(codec, separator.sample_rate) if sample_rate is None else int(sample_rate)
 
 
 def _conflicts(outputs: dict[str, dict[str, Path]], songs: list[str]) -> dict[str, str]:
@@ -402,17 +425,23 @@ def _find_songs(files: tuple[str, ...], report: _Report) -> list[str]:
             if not os.path.isdir(name):
                 songs.append(name)
                 continue
-            found = sorted(str(entry) for entry in Path(name).iterdir() if _is_audio(entry))
+            entries = sorted(str(entry) for entry in Path(name).iterdir() if _is_file(entry))
+            suffixes = AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
+            found = [entry for entry in entries if entry.lower().endswith(suffixes)]
+            if not ffmpeg.ffmpeg_installed():
+                others = [entry for entry in entries if entry.lower().endswith(ffmpeg.AUDIO_SUFFIXES)]
+                if others:
+                    logger.warning("%s (%d files left out): %s", others[0], len(others), ffmpeg.NEEDS_FFMPEG)
             if not found:
-                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
+                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(suffixes)})")
             songs.extend(found)
         except (OSError, ValueError, SpleeterError) as error:
             report.fail(name, error)
     return list(dict.fromkeys(songs))
 
 
-def _is_audio(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
 
 
 def configure_logging(verbose: bool, quiet: bool) -> None:
