@@ -19,7 +19,7 @@ from spleeterrt.audio.reader import AudioReader
 
 pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed")
 
-from ffmpeg_files import make  # noqa: E402
+from ffmpeg_files import make
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 
