@@ -378,7 +378,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="`spleeterrt live` in a JACK graph with the dummy driver.")
     parser.add_argument("audio", nargs="*", type=Path, help="music; default: tests/data/clip.*")
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--rates", type=int, nargs="+", default=[44100, 48000])
+    parser.add_argument("--rates", type=int, nargs="+", choices=BOTH, default=BOTH)
     parser.add_argument("--only", nargs="+", default=[], help="settings whose title contains one of these")
     parser.add_argument("--quick", action="store_true", help="8 s each, results to realtime-quick.*")
     options = parser.parse_args()
