@@ -15,5 +15,9 @@ class AudioError(SpleeterError):
     """An audio file cannot be read or written; the message names the file."""
 
 
+class UnknownFormatError(AudioError):
+    """libsndfile does not know the format; FFmpeg may."""
+
+
 class SeparationCancelled(SpleeterError):
     """The caller's `cancel` asked a separation to stop."""

@@ -230,13 +230,18 @@ class Model:
             self._kept = workspaces
 
 
-def load_model(source: str | os.PathLike[str], *, progress: bool = True, low_memory: bool = False) -> Model:
+def load_model(
+    source: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+    *,
+    progress: bool = True,
+    low_memory: bool = False,
+) -> Model:
     """Load a model.
 
     Args:
         source: `"spleeter:2stems"`, `4stems`, `5stems` (each also `-16kHz`), downloaded where it is
             missing; a Spleeter `config.json`; a folder with a TensorFlow checkpoint; a `.safetensors`
-            file.
+            file; ONNX files (`spleeterrt[onnx]`): their folder, or {stem: file}.
         progress: show a progress bar while downloading, on a terminal.
         low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half
             of the weights' memory, somewhat slower, the same to within rounding.

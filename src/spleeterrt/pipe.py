@@ -365,14 +365,17 @@ class PipeOutput(Output):
             self._change.notify_all()
 
     def finish(self) -> None:
-        while self._thread.is_alive():
-            self._thread.join(0.1)
+        self._join()
         self._check()
 
     def abort(self) -> None:
         self._interruption.stop()
         self.end()
-        self.finish()
+        self._join()
+
+    def _join(self) -> None:
+        while self._thread.is_alive():
+            self._thread.join(0.1)
 
     def _check(self) -> None:
         if self._error is not None:

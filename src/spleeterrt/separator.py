@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from .layers import Float32
 from .network import Model, load_model
 from .parallel import check_threads
 from .pipeline import Pipeline, to_stereo
+
+if TYPE_CHECKING:
+    from .audio.tags import Tags
 
 logger = logging.getLogger("spleeterrt")
 
@@ -272,6 +275,7 @@ class Separator:
         bit_depth: str = "int16",
         clip: str = "clamp",
         sample_rate: int | Literal["source"] | None = None,
+        tags: bool | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> dict[str, Path] | None:
@@ -284,14 +288,16 @@ class Separator:
             destination: folder of the results; made if it is missing.
             audio_adapter: reads and writes instead of the built-in one; the whole song is then in memory.
             offset, duration: seconds; duration None: to the end (Spleeter stops after 600 s).
-            codec: `"wav"`, `"flac"`, `"ogg"` or `"mp3"`.
-            bitrate: of mp3 and ogg.
+            codec: `"wav"`, `"flac"`, `"ogg"`, `"mp3"` or `"opus"`; with FFmpeg also `"m4a"` and `"wma"`.
+            bitrate: of the lossy ones.
             filename_format: may use {filename}, {instrument}, {foldername} and {codec}.
             synchronous: False: return at once; `join` waits and raises what went wrong.
             bit_depth: `"int16"`, `"int24"` or `"float32"` (WAV; FLAC the integers).
             clip: `"clamp"` at full scale, `"rescale"` all stems by one gain where one would clip,
                 `"none"` (float32 WAV).
-            sample_rate: Hz of the files; None: the model's; `"source"`: the input's.
+            sample_rate: Hz of the files; None: the model's (Opus: 48000); `"source"`: the input's.
+            tags: carry the song's tags and cover over, the title as `Song (vocals)`, where the codec holds
+                any (not WAV). None: if mutagen is installed; True: it must be.
 
         Returns:
             The path of each stem; None where synchronous is False.
@@ -303,16 +309,17 @@ class Separator:
         paths = self._paths(audio_descriptor, destination, filename_format, codec)
         if audio_adapter is None or _is_builtin(audio_adapter):
             options = {"codec": codec, "bitrate": bitrate, "bit_depth": bit_depth, "clip": clip}
+            tagged = _carries_tags(tags, codec)
 
             def job() -> None:
                 self._file_to_files(
-                    audio_descriptor, paths, offset, duration, options, sample_rate, progress, cancel
+                    audio_descriptor, paths, offset, duration, options, sample_rate, tagged, progress, cancel
                 )
         else:
             adapter = audio_adapter
-            if (bit_depth, clip, sample_rate) != ("int16", "clamp", None):
+            if (bit_depth, clip, sample_rate) != ("int16", "clamp", None) or tags:
                 raise SpleeterError(
-                    "bit_depth, clip and sample_rate are the built-in adapter's; yours decides itself"
+                    "bit_depth, clip, sample_rate and tags are the built-in adapter's; yours decides itself"
                 )
 
             def job() -> None:
@@ -420,9 +427,11 @@ class Separator:
         duration: float | None,
         options: dict[str, Any],
         sample_rate: int | Literal["source"] | None,
+        tagged: bool,
         progress: Progress | None,
         cancel: Cancel | None,
     ) -> None:
+        from .audio.formats import usual_rate
         from .audio.reader import AudioReader
         from .audio.resample import resampled_frames
         from .audio.writer import StemFileWriter
@@ -431,7 +440,7 @@ class Separator:
             return AudioReader(path, offset=offset, duration=duration, sample_rate=rate)
 
         with open_reader() as probe:  # says what the file is before anything is written
-            source_rate, source_frames = probe.source_rate, probe.frames
+            source_rate, source_frames = probe.source_rate, probe.likely_frames
         total = None
         if source_frames is not None:
             total = resampled_frames(source_frames, source_rate, self.sample_rate)
@@ -443,10 +452,13 @@ class Separator:
             with open_reader(self.sample_rate) as reader:
                 yield from map(to_stereo, reader)
                 warnings[:] = reader.warnings
+                if sample_rate == "source":
+                    writer.total_frames = reader.source_frames  # now exactly
 
         warnings: list[str] = []
         if sample_rate is None:
-            file_rate, file_frames = self.sample_rate, total
+            file_rate = usual_rate(options["codec"], self.sample_rate)
+            file_frames = total if file_rate == self.sample_rate else None
         elif sample_rate == "source":
             file_rate, file_frames = source_rate, source_frames
         else:
@@ -457,6 +469,7 @@ class Separator:
             file_rate=file_rate,
             total_frames=file_frames,
             residual=self._residual,
+            tags=_stem_tags(path, paths) if tagged else None,
             threads=self._threads,
             **options,
         )
@@ -543,6 +556,24 @@ def _choose(stems: Sequence[str] | None, instruments: tuple[str, ...]) -> tuple[
     if unknown or not wanted:
         raise SpleeterError(f"stems: expected some of {list(instruments)}, got {unknown or wanted}")
     return tuple(name for name in instruments if name in wanted)
+
+
+def _carries_tags(wanted: bool | None, codec: Codec | str) -> bool:
+    from .audio.tags import NEEDS_MUTAGEN, TAGGED_CODECS, mutagen_installed
+
+    possible = str(codec).lower() in TAGGED_CODECS
+    if wanted and not possible:
+        raise SpleeterError(f"tags: {codec} files hold none here; use {', '.join(TAGGED_CODECS)}")
+    if wanted and not mutagen_installed():
+        raise SpleeterError(NEEDS_MUTAGEN)
+    return possible and wanted is not False and mutagen_installed()
+
+
+def _stem_tags(path: PathLike, stems: Iterable[str]) -> dict[str, Tags]:
+    from .audio.tags import read_tags
+
+    tags = read_tags(Path(os.fsdecode(path)))
+    return {stem: tags.titled(stem) for stem in stems}
 
 
 def _stopper(cancel: Cancel | None) -> Callable[[], bool]:

@@ -74,7 +74,7 @@ def floats(data: bytes, channels: int = 2) -> np.ndarray:
 
 
 def sound(data: bytes) -> tuple[np.ndarray, int]:
-    """The samples of a WAV stream, with the parser of the package (libsndfile seeks)."""
+    """The samples of a WAV stream, whatever length its header tells."""
     file = io.BytesIO(data)
     header = read_wav_header(file.read, "test")
     return decode(file.read(), header.format, header.channels), header.rate
@@ -678,12 +678,9 @@ def test_realtime_aligned_on_request(music: np.ndarray) -> None:
         (("--mix", "--hop", "0"), 1, "hop_frames"),
         (("--mix", "missing.wav"), 1, "missing.wav"),
         (("--mix", "."), 1, "folder"),
-        (("--mix", "--output", "no\0name"), 1, "cannot be"),
     ],
 )
 def test_errors_are_clear(args: tuple[str, ...], code: int, message: str, music: np.ndarray) -> None:
-    if any("\0" in arg for arg in args):
-        pytest.skip("no such argument can be passed")
     data = wav_header(FORMATS["f32le"], 2, 44100, None) + music.tobytes()
     assert message in refused(*args, data=data, code=code)
 

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from audio_files import tones, write
 
-from spleeterrt.audio import Codec
+from spleeterrt.audio import Codec, formats
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.soundfile_adapter import SoundFileAudioAdapter
 from spleeterrt.errors import AudioError, SpleeterError
@@ -29,7 +29,7 @@ class NoAdapter:
 
 
 def test_codec_is_its_value():
-    assert [c.value for c in Codec] == ["wav", "mp3", "ogg", "m4a", "wma", "flac"]
+    assert [c.value for c in Codec] == ["wav", "mp3", "ogg", "m4a", "wma", "flac", "opus"]
     assert Codec.WAV == "wav"
     assert str(Codec.WAV) == f"{Codec.WAV}" == "{}".format(Codec.WAV) == "%s" % Codec.WAV == "wav"  # noqa: UP031, UP032
     assert f"{Codec.MP3:>5}" == "  mp3"
@@ -117,10 +117,15 @@ def test_save_mono_and_vector(tmp_path):
     assert (info.channels, info.samplerate, info.frames) == (1, 8000, 500)
 
 
-@pytest.mark.parametrize("codec", ["m4a", Codec.WMA, "aac"])
-def test_codecs_that_cannot_be_written(tmp_path, codec):
-    with pytest.raises(AudioError, match=r"libsndfile.*wav, flac, mp3 or ogg"):
-        AudioAdapter.default().save(tmp_path / "a", tones(50), 44100, codec)
+def test_codecs_that_cannot_be_written(tmp_path, monkeypatch):
+    with pytest.raises(AudioError, match=r"'aac' cannot be written; use wav, flac.* or wma"):
+        AudioAdapter.default().save(tmp_path / "a", tones(50), 44100, "aac")
+    monkeypatch.setattr(formats, "ffmpeg_installed", lambda: False)
+    for codec in ("m4a", Codec.WMA):
+        with pytest.raises(
+            AudioError, match=rf"codec {codec}: needs FFmpeg: pip install 'spleeterrt\[ffmpeg\]'"
+        ):
+            AudioAdapter.default().save(tmp_path / "a", tones(50), 44100, codec)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,7 +136,8 @@ def test_save_needs_the_folder(tmp_path):
 
 def test_import_is_light():
     code = (
-        "import sys, spleeterrt.audio; print([m for m in ('numpy', 'soundfile', 'soxr') if m in sys.modules])"
+        "import sys, spleeterrt.audio;"
+        "print([m for m in ('numpy', 'soundfile', 'soxr', 'av') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from audio_files import CLIP, drop_mp3_info, noise, tones, truncate, write
 
-from spleeterrt.audio import reader as reader_module
+from spleeterrt.audio import libsndfile
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler, resampled_frames
 from spleeterrt.errors import AudioError
@@ -451,7 +451,7 @@ def test_truncated_aiff(tmp_path, subtype, endian):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
 def test_what_happens_in_a_callback_of_the_reader(tmp_path, monkeypatch, capfd, method, when, error):
     path = drop_mp3_info(write(tmp_path / "a.mp3", noise(100_000)), tmp_path / "headless.mp3")
-    plain = getattr(reader_module._EndlessFile, method)
+    plain = getattr(libsndfile._EndlessFile, method)
     calls, at = 0, None
 
     def raising(self, *arguments):
@@ -461,7 +461,7 @@ def test_what_happens_in_a_callback_of_the_reader(tmp_path, monkeypatch, capfd, 
             raise error
         return plain(self, *arguments)
 
-    monkeypatch.setattr(reader_module._EndlessFile, method, raising)
+    monkeypatch.setattr(libsndfile._EndlessFile, method, raising)
     read(path)
     at, calls = calls if when == "last" else min(when, calls), 0
     with pytest.raises(AudioError if error is OSError else error):

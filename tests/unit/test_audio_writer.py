@@ -722,7 +722,8 @@ def test_full_disk(small_disk, codec, clip):
 
 
 @pytest.mark.parametrize("options", [
-    {"codec": "m4a"}, {"codec": Codec.WMA}, {"codec": "opus"}, {"bit_depth": "int8"}, {"clip": "soft"},
+    {"codec": "aac"}, {"codec": "opus", "file_rate": 44100}, {"codec": "opus", "bitrate": "1k"},
+    {"bit_depth": "int8"}, {"clip": "soft"},
     {"codec": "flac", "bit_depth": "float32"}, {"clip": "none"}, {"clip": "none", "codec": "mp3"},
     {"clip": "none", "codec": "flac", "bit_depth": "int24"}, {"codec": "mp3", "channels": 3}, {"channels": 0},
     {"codec": "flac", "channels": 9}, {"file_rate": 0}, {"codec": "mp3", "file_rate": 96000},

@@ -2,7 +2,8 @@
 
     AudioReader(path) -> blocks float32 (n, channels) -> ... -> StemFileWriter(paths).write(blocks)
 
-Built on soundfile (libsndfile) and soxr, which are imported on first use only.
+Built on soundfile (libsndfile) and soxr, and PyAV (FFmpeg) where it is installed and needed; all are imported
+on first use only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Codec(str, Enum):
     M4A = "m4a"
     WMA = "wma"
     FLAC = "flac"
+    OPUS = "opus"  # not in Spleeter
 
     # A plain (str, Enum) prints "Codec.WAV" up to Python 3.10 and formats differently since 3.12.
     def __str__(self) -> str:

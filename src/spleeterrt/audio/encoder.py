@@ -7,8 +7,10 @@ disk), and never sees the name of the target.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,10 +19,12 @@ import numpy as np
 from ..errors import AudioError
 from .formats import Format
 from .sequential import VirtualFile, sequential_file
+from .tags import Tags, write_tags
 
 if TYPE_CHECKING:
-    import soundfile
     from numpy.typing import NDArray
+
+logger = logging.getLogger("spleeterrt")
 
 # Bytes of samples from which a WAV file is written as RF64: its 32-bit sizes end at 4 GiB.
 WAV_LIMIT = (1 << 32) - (1 << 16)
@@ -28,6 +32,7 @@ WAV_LIMIT = (1 << 32) - (1 << 16)
 # Encoders of compressed formats get blocks of this size: Vorbis packs differently, and libsndfile
 # overflows its stack on very long ones, if fed with arbitrary sizes.
 _ENCODER_FRAMES = 4096
+_CONTAINERS = {"opus": "OGG"}
 COPY_FRAMES = 1 << 16
 
 
@@ -62,7 +67,7 @@ class Encoder:
         self.temporaries = [self._temporary]
         self._rf64 = format.codec == "wav" and (total_frames or 0) * format.frame_bytes >= WAV_LIMIT
         self._sink: Sink | None = None
-        self._file: soundfile.SoundFile | None = None
+        self._file: Any = None  # the library's
         self._size = 0
 
     def write(self, block: NDArray[Any]) -> None:
@@ -84,8 +89,23 @@ class Encoder:
         if len(self._pending):
             self._write(self._pending)
             self._pending = self._pending[:0]
+        self._drain()
         self._close()
-        self._verify()
+        self._verify(self._temporary)
+
+    def add_tags(self, tags: Tags) -> None:
+        """Add tags to the finished file: to a copy, so that a failure costs the tags only."""
+        tagged = temporary(self._target.parent)
+        self.temporaries.append(tagged)
+        try:
+            shutil.copyfile(self._temporary, tagged)
+            write_tags(tagged, self._format.codec, tags)
+            self._verify(tagged, tagged.stat().st_size)
+            os.replace(tagged, self._temporary)
+        except Exception as error:
+            logger.warning("%s: the tags could not be written: %s", self._target, error)
+            with contextlib.suppress(OSError):
+                tagged.unlink()
 
     def publish(self) -> None:
         """Put the file in the place of its target."""
@@ -105,42 +125,56 @@ class Encoder:
                     path.unlink()
 
     def open(self) -> None:
-        format = self._format
         try:
             self._sink = Sink(self._temporary)
         except OSError as error:
             raise self._failed(error) from error
-        import soundfile
-
         try:
-            self._file = sequential_file()(
-                self._sink,
-                "w",
-                samplerate=format.rate,
-                channels=format.channels,
-                format="RF64" if self._rf64 else format.codec.upper(),
-                subtype=format.subtype,
-                compression_level=format.level,
-                bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
-            )
+            self._file = self._open_file(self._sink)
             self._sink.check()
-        except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
+        except self._errors() as error:
             raise self._failed(self._sink.first_error() or error) from error
 
-    def _write(self, block: NDArray[Any]) -> None:
-        assert self._file is not None
-        assert self._sink is not None
+    def _errors(self) -> tuple[type[Exception], ...]:
+        """What the library and the files raise; AssertionError: soundfile's word for a short write."""
         import soundfile
 
+        return (soundfile.SoundFileError, OSError, ValueError, TypeError, AssertionError)
+
+    def _open_file(self, sink: Sink) -> Any:
+        format = self._format
+        return sequential_file()(
+            sink,
+            "w",
+            samplerate=format.rate,
+            channels=format.channels,
+            format="RF64" if self._rf64 else _CONTAINERS.get(format.codec, format.codec.upper()),
+            subtype=format.subtype,
+            compression_level=format.level,
+            bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
+        )
+
+    def _put(self, block: NDArray[Any]) -> None:
+        """Give the library a block."""
         if self._format.bit_depth == "int24" and block.dtype == np.int32:
             block = block << 8  # libsndfile takes the upper 24 bits
-        try:
-            self._file.write(block)
-            self._sink.check()
-        # AssertionError: soundfile's word for a short write.
-        except (soundfile.SoundFileError, OSError, AssertionError, ValueError) as error:
-            raise self._failed(self._sink.first_error() or error) from error
+        self._file.write(block)
+
+    def _drain(self) -> None:
+        """Have the encoder give what it holds; libsndfile's do when they are closed."""
+
+    def _write(self, block: NDArray[Any]) -> None:
+        self._call(self._put, block)
         self._frames += len(block)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call what makes the library write, and raise what goes wrong."""
+        assert self._sink is not None
+        try:
+            function(*arguments)
+            self._sink.check()
+        except self._errors() as error:
+            raise self._failed(self._sink.first_error() or error) from error
 
     def _close(self) -> None:
         """Close the encoder and the file, which writes the rest and the header."""
@@ -149,41 +183,42 @@ class Encoder:
         if sink is None:
             return
         self._size = -1
-        import soundfile
-
         try:
             if file is not None:
                 file.close()
             sink.check()
             sink.close()
             self._size = sink.size
-        except (soundfile.SoundFileError, OSError) as error:
+        except self._errors() as error:
             raise self._failed(sink.first_error() or error) from error
         finally:
             sink.close()
 
-    def _verify(self) -> None:
-        """Check the finished file against what was written to it."""
-        import soundfile
-
+    def _verify(self, path: Path, size: int | None = None) -> None:
+        """Check a finished file against what was written; `size`: its bytes, None: those of the encoder."""
         format = self._format
+        size = self._size if size is None else size
         try:
-            size = self._temporary.stat().st_size
-            with _opened(self._temporary) as info:
-                rate, channels, frames = info.samplerate, info.channels, info.frames
-        except (soundfile.SoundFileError, OSError) as error:
+            found = path.stat().st_size
+            rate, channels, frames = self._properties(path)
+        except self._errors() as error:
             raise self._failed(error) from error
-        if size != self._size:
-            raise self._failed(f"it has {size} bytes, {self._size} were written")
+        if found != size:
+            raise self._failed(f"it has {found} bytes, {size} were written")
         if (rate, channels) != (format.rate, format.channels):
             raise self._failed(f"it came out with {rate} Hz and {channels} channels")
         if format.codec == "mp3":
             # The length in its header is written last whatever happened; the bitrate is constant,
             # and the encoder's delay always makes at least one more frame.
-            if size * 8 < format.bits_per_second * self._frames / format.rate:
-                raise self._failed(f"it has only {size} bytes")
-        elif frames != self._frames:
+            if found * 8 < format.bits_per_second * self._frames / format.rate:
+                raise self._failed(f"it has only {found} bytes")
+        elif frames is not None and frames != self._frames:
             raise self._failed(f"it has {frames} frames, {self._frames} were written")
+
+    def _properties(self, path: Path) -> tuple[int, int, int | None]:
+        """Rate, channels and, where they are exact, frames of a finished file."""
+        with _opened(path) as info:
+            return info.samplerate, info.channels, info.frames
 
     def _convert_to_rf64(self) -> None:
         """Copy what is written so far into an RF64 file, and go on with that one."""

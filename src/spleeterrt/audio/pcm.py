@@ -1,7 +1,7 @@
 """Samples as bytes, and WAV headers as programs write them to pipes: nothing here seeks.
 
-libsndfile seeks in WAV files and believes the sizes in their headers, which a program that writes to a pipe
-cannot know. So pipes have a small parser of their own.
+libsndfile reads WAV from pipes, too, but takes a length of 0 at its word, which programs write that do not
+know it, and waits until a whole block is there. So pipes have a small parser of their own.
 """
 
 from __future__ import annotations

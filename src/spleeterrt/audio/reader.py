@@ -1,16 +1,8 @@
 """`AudioReader`: an audio file as a stream of float32 blocks, in constant memory.
 
-What libsndfile alone does not give, and this module adds:
-
-- MP3: seeking loses the bit reservoir (audible at low bitrates), and soundfile seeks after every
-  read. So MP3 is decoded straight through, and what precedes `offset` is decoded and dropped.
-  The same for Vorbis and Opus, whose seeks are not sample-accurate near the end.
-- MP3 without an Info/Xing header: libsndfile estimates the length from the size of the first
-  frame and stops there, even if more follows. Such a file is opened through a virtual file of
-  huge apparent size, so that the true end of the data ends the stream.
-- Truncated WAV, AIFF and Ogg files, which libsndfile shortens silently, give a warning.
-- A part that is resampled equals the same part of the whole file resampled: what surrounds it is
-  read too, as far as the filter reaches.
+libsndfile decodes what it knows (`libsndfile.py`), FFmpeg the rest (`ffmpeg_source.py`). A part that is
+resampled equals the same part of the whole file resampled: what surrounds it is read too, as far as
+the filter reaches.
 """
 
 from __future__ import annotations
@@ -18,30 +10,46 @@ from __future__ import annotations
 import math
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..errors import AudioError
+from ..errors import AudioError, UnknownFormatError
+from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
 from .resample import StreamResampler, checked_number, checked_rate, resampled_frames
-from .sequential import VirtualFile, sequential_file
 
 if TYPE_CHECKING:
-    import soundfile
     from numpy.typing import NDArray
 
-_SUPPORTED = "wav, flac, mp3, ogg (Vorbis, Opus), aiff, au, caf and w64 files can be read"
-_LOSSY = ("MP3", "VORBIS", "OPUS", "MPEG")
 # libsndfile drops what one failed call had decoded, so a damaged file is read in small steps;
 # a fixed step also makes what can be recovered independent of `block_frames`.
 _STEP = 1152
-_APPARENT_SIZE = 1 << 40  # of a virtual MP3 file; its "length" is then far beyond any real one
 _MARGIN = 512  # frames of the lower rate: more than the filter of the resampler reaches
-_UNKNOWN = 1 << 36  # frames: no real file has so many (18 days at 44.1 kHz is 2^36)
+
+
+class Source(Protocol):
+    """A file that is decoded in order."""
+
+    rate: int
+    channels: int
+    frames: int | None
+    """Exactly, or None."""
+    likely_frames: int | None
+    """`frames`, or a guess."""
+
+    def seek(self, frame: int) -> int:
+        """Called once, before `read`; where reading begins: `frame` or earlier."""
+
+    def read(self, step: NDArray[np.float32]) -> int:
+        """Fill `step`; the number of frames read, 0 at the end of what can be decoded."""
+
+    def end_warning(self, position: int) -> str | None:
+        """What is wrong with a file that ended after `position` frames."""
+
+    def close(self) -> None: ...
 
 
 class AudioReader:
@@ -93,15 +101,11 @@ class AudioReader:
         if not 1 <= checked_number(block_frames, f"{self.path}: block_frames") < math.inf:
             raise AudioError(f"{self.path}: block_frames must be >= 1, got {block_frames!r}")
         self._block_frames = int(block_frames)
-        self._virtual: _EndlessFile | None = None
-        self._damage: str | None = None
-        self._file = self._open()
-        self.source_rate: int = self._file.samplerate
+        self._source = self._open()
+        self.source_rate: int = self._source.rate
         self.rate = self.source_rate if rate is None else rate
-        self.channels: int = self._file.channels
-        self._lossy = any(name in self._file.format + self._file.subtype for name in _LOSSY)
-        self._length: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
-        self._declared = self._length
+        self.channels: int = self._source.channels
+        self._length: int | None = self._source.frames
         self._offset = offset
         self._start = round(offset * self.source_rate)
         self._position = 0  # source frames decoded or skipped
@@ -118,18 +122,27 @@ class AudioReader:
     @property
     def frames(self) -> int | None:
         """Frames that the iteration will give; None if unknown."""
-        if self._length is None:
-            return None
-        count = self._length - self._start
-        if self._limit is not None:
-            count = min(count, self._limit)
-        return self._frames_of(count)
+        return None if self._length is None else self._frames_of(self._part(self._length))
+
+    @property
+    def likely_frames(self) -> int | None:
+        """As `frames`, or about so many (for a progress bar)."""
+        length = self._source.likely_frames
+        return None if length is None else self._frames_of(self._part(length))
+
+    @property
+    def source_frames(self) -> int:
+        """Frames of the file, at its own rate, that the iteration has given."""
+        return self._part(self._position)
+
+    def _part(self, length: int) -> int:
+        """Of a file of `length` frames, those that are asked for."""
+        count = max(0, length - self._start)
+        return count if self._limit is None else min(count, self._limit)
 
     def close(self) -> None:
         """Close the file; may be called twice."""
-        self._file.close()
-        if self._virtual is not None:
-            self._virtual.close()
+        self._source.close()
 
     def __enter__(self) -> AudioReader:
         return self
@@ -180,8 +193,7 @@ class AudioReader:
                 yield out
             if done == limit:
                 return
-        count = self._position - self._start
-        limit = self._frames_of(count if self._limit is None else min(count, self._limit))
+        limit = self._frames_of(self.source_frames)
         # Rounding may ask for a little more than there is: what the filter gives after the end.
         missing = wanted + int(limit) - resampled_frames(fed, self.source_rate, self.rate)
         if missing > 0:
@@ -196,7 +208,7 @@ class AudioReader:
     def _frames_of(self, count: int) -> int:
         return resampled_frames(count, self.source_rate, self.rate)
 
-    def _open(self) -> soundfile.SoundFile:
+    def _open(self) -> Source:
         try:
             kind = os.stat(self.path).st_mode  # first: opening a named pipe would wait for a writer
             if stat.S_ISDIR(kind):
@@ -204,46 +216,29 @@ class AudioReader:
             if not stat.S_ISREG(kind):
                 raise AudioError(f"{self.path}: cannot be read: it is not a regular file")
             with open(self.path, "rb") as file:  # for the operating system's own error message
-                if not file.read(1):
-                    raise AudioError(f"{self.path}: the file is empty")
+                start = file.read(16)
         except OSError as error:
             raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
         except ValueError as error:  # a NUL character
             raise AudioError(f"{str(self.path)!r}: cannot be read: not a file name ({error})") from error
-        # Bytes, because soundfile cannot encode a name that is not valid UTF-8.
-        file = self._decoder(str(self.path) if os.name == "nt" else os.fsencode(self.path))
-        if file.format == "MP3" and not _mp3_tells_length(self.path):
-            file.close()
-            self._virtual = _EndlessFile(self.path)
+        if not start:
+            raise AudioError(f"{self.path}: the file is empty")
+        # libsndfile first; but where the name says .mp3 it would look for MPEG frames in anything.
+        if not is_foreign(start):
+            from .libsndfile import SoundFileSource
+
             try:
-                file = self._decoder(self._virtual)
-                self._check_virtual()
-            except BaseException:
-                self._virtual.close()
-                raise
-        return file
+                return SoundFileSource(self.path)
+            except UnknownFormatError:
+                if not ffmpeg_installed() and self.path.suffix.lower() not in FFMPEG_SUFFIXES:
+                    raise
+        if not ffmpeg_installed():
+            raise AudioError(f"{self.path}: {NEEDS_FFMPEG}")
+        from .ffmpeg_source import FFmpegSource
 
-    def _decoder(self, source: Any) -> soundfile.SoundFile:
-        import soundfile
-
-        try:
-            return sequential_file()(source)
-        # TypeError: a name ending in .raw makes soundfile ask for the parameters of raw data.
-        except (soundfile.SoundFileError, TypeError, ValueError) as error:
-            self._check_virtual()
-            detail = getattr(error, "error_string", "").strip().rstrip(".")
-            # libsndfile's message for a text file named .mp3 would mislead.
-            reason = f" ({detail})" if detail and "does not exist" not in detail else ""
-            raise AudioError(f"{self.path}: not a readable audio file{reason}; {_SUPPORTED}") from error
+        return FFmpegSource(self.path)
 
     def _check_length(self, offset: float) -> None:
-        declared = None
-        if self._file.format in ("WAV", "WAVEX", "RF64"):
-            declared = _riff_frames(self.path)
-        elif self._file.format == "AIFF":
-            declared = _aiff_frames(self.path)
-        if declared is not None and self._length is not None and declared > self._length:
-            self._declared = declared
         if self._length == 0:
             raise AudioError(f"{self.path}: the file holds no audio (0 frames)")
         if self._length is not None and self._start >= self._length:
@@ -254,15 +249,13 @@ class AudioReader:
 
     def _blocks(self, start: int, wanted: int | None) -> Iterator[NDArray[np.float32]]:
         """`wanted` source frames from `start`, whatever the file really holds."""
-        position = 0
-        if not self._lossy and start:
-            position = self._seek(start)
+        position = self._source.seek(start)
         skip = start - position
         block: NDArray[np.float32] = np.empty((self._block_frames, self.channels), dtype=np.float32)
         filled = delivered = 0
         step = np.empty((_STEP, self.channels), dtype=np.float32)
         while wanted is None or delivered + filled < wanted:
-            n = self._read(step)
+            n = self._source.read(step)
             if n == 0:
                 break
             position += n
@@ -289,198 +282,6 @@ class AudioReader:
         if position <= self._start:
             raise AudioError(self._beyond(self._start / self.source_rate, position))
         if self._limit is None or position < self._start + self._limit:
-            self._report_end(position)
-
-    def _seek(self, frame: int) -> int:
-        import soundfile
-
-        try:
-            return int(self._file.seek(frame))
-        except (soundfile.SoundFileError, RuntimeError) as error:
-            raise AudioError(f"{self.path}: cannot seek to frame {frame}: {error}") from error
-
-    def _read(self, step: NDArray[np.float32]) -> int:
-        """Fill `step`; the number of frames read, 0 at the end of what can be decoded."""
-        import soundfile
-
-        try:
-            n = int(self._file.buffer_read_into(step, dtype="float32"))
-        except soundfile.LibsndfileError as error:
-            self._check_virtual()
-            if "malloc" in error.error_string:
-                raise MemoryError(f"{self.path}: {error.error_string}") from error
-            # A damaged or truncated file: what came before is delivered, with a warning.
-            self._damage = error.error_string.strip().rstrip(".") or "damaged data"
-            n = 0
-        self._check_virtual()
-        return n
-
-    def _check_virtual(self) -> None:
-        """Raise what happened in a callback: a lost read must not look like the end of the file."""
-        if self._virtual is None:
-            return
-        try:
-            self._virtual.check()
-        except OSError as error:
-            raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-
-    def _report_end(self, position: int) -> None:
-        if self._declared is not None and position < self._declared:
-            self.warnings.append(
-                f"{self.path}: the file says {self._declared} frames, only {position} could be decoded"
-            )
-        elif self._damage is not None:
-            self.warnings.append(
-                f"{self.path}: truncated or damaged ({self._damage}): only {position} frames could be decoded"
-            )
-        elif self._file.format == "OGG" and not _ogg_ends(self.path):
-            self.warnings.append(f"{self.path}: the Ogg stream has no end mark: the file may be truncated")
-
-
-class _EndlessFile(VirtualFile):
-    """A file that claims to be huge: libsndfile then reads an MP3 to its true end.
-
-    An ID3v1 tag (the last 128 bytes) is left out.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(open(path, "rb"))  # noqa: SIM115 (closed by close)
-        self._size = self._file.seek(0, os.SEEK_END)
-        if self._size > 128:
-            self._file.seek(-128, os.SEEK_END)
-            if self._file.read(3) == b"TAG":
-                self._size -= 128
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = offset + (0, self._position, _APPARENT_SIZE)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            if self.first_error() is not None:
-                return 0
-            if self._position >= _APPARENT_SIZE - 128:  # the decoder looks for an ID3v1 tag there
-                data = bytes(min(len(buffer), _APPARENT_SIZE - self._position))
-            elif self._position >= self._size:
-                data = b""
-            else:
-                self._file.seek(self._position)
-                wanted = min(len(buffer), self._size - self._position)
-                data = self._file.read(wanted)
-                if len(data) != wanted:
-                    raise OSError("it became shorter meanwhile")
-            buffer[: len(data)] = data
-            self._position += len(data)
-            return len(data)
-        except BaseException as error:
-            self.fail(error)
-            return 0
-
-
-def _mp3_tells_length(path: Path) -> bool:
-    """Whether the first MPEG frame is a Xing/Info header that has the number of frames."""
-    with open(path, "rb") as file:
-        start = 0
-        while len(head := file.read(10)) == 10 and head[:3] == b"ID3":
-            size = (head[6] << 21) | (head[7] << 14) | (head[8] << 7) | head[9]
-            start += 10 + size + (10 if head[5] & 0x10 else 0)
-            file.seek(start)
-        file.seek(start)
-        data = file.read(4096)
-    frame = _first_mpeg_frame(data)
-    if frame is None:
-        return False
-    mpeg1 = (data[frame + 1] >> 3) & 3 == 3
-    mono = data[frame + 3] >> 6 == 3
-    side_info = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
-    for tag in (frame + 4 + side_info, frame + 6 + side_info):  # 2 bytes later with a checksum
-        if data[tag : tag + 4] in (b"Xing", b"Info") and len(data) >= tag + 8:
-            return bool(data[tag + 7] & 1)  # flag 1: the number of frames is there
-    return False
-
-
-def _first_mpeg_frame(data: bytes) -> int | None:
-    """Position of the first plausible MPEG audio frame header."""
-    at = data.find(b"\xff")
-    while 0 <= at < len(data) - 3:
-        sync = data[at + 1] & 0xE0 == 0xE0
-        version, layer = (data[at + 1] >> 3) & 3, (data[at + 1] >> 1) & 3
-        bitrate, rate = data[at + 2] >> 4, (data[at + 2] >> 2) & 3
-        if sync and version != 1 and layer != 0 and bitrate != 15 and rate != 3:
-            return at
-        at = data.find(b"\xff", at + 1)
-    return None
-
-
-def _riff_frames(path: Path) -> int | None:
-    """Frames that the header of a WAV file claims; None if it does not say (a stream)."""
-    with open(path, "rb") as file:
-        head = file.read(12)
-        align, long_size = 0, None
-        if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64"):
-            return None
-        while len(chunk := file.read(8)) == 8:
-            name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
-            if name == b"data":
-                if size == 0xFFFFFFFF and long_size is not None:
-                    size = long_size
-                elif size == 0 or size >= 0x7FFFF000:
-                    return None  # the placeholders of programs that write to a pipe
-                return size // align if align else None
-            body = file.read(28) if name in (b"fmt ", b"ds64") else b""
-            if name == b"fmt " and len(body) >= 14:
-                # A format with compression has other frames than blocks.
-                align = struct.unpack_from("<H", body, 12)[0] if body[:2] in _PLAIN_WAV else 0
-            if name == b"ds64" and len(body) >= 16:
-                long_size = struct.unpack_from("<Q", body, 8)[0]
-            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
-    return None
-
-
-_PLAIN_WAV = (b"\x01\x00", b"\x03\x00", b"\xfe\xff")  # PCM, float, extensible
-
-
-def _aiff_frames(path: Path) -> int | None:
-    """Frames that the header of an AIFF file claims; None if it does not say (a stream)."""
-    frames: int = 0
-    align: int = 0
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if len(head) < 12 or head[:4] != b"FORM" or head[8:] not in (b"AIFF", b"AIFC"):
-            return None
-        while len(chunk := file.read(8)) == 8:
-            name, size = chunk[:4], int.from_bytes(chunk[4:], "big")
-            body = file.read(min(size, 22)) if name in (b"COMM", b"SSND") else b""
-            if name == b"COMM" and len(body) >= 18:
-                channels, frames, bits = struct.unpack_from(">HIH", body)
-                # A format with compression has other frames than blocks.
-                align = channels * ((bits + 7) // 8) if body[18:] in _PLAIN_AIFF else 0
-            if name == b"SSND" and len(body) >= 4:
-                if not align or not 8 < size < 0x7F000000:
-                    return None  # the placeholders of programs that write to a pipe
-                offset: int = struct.unpack_from(">I", body)[0]
-                return min(frames, (size - 8 - min(offset, size - 8)) // align)
-            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
-    return None
-
-
-# PCM and float of either byte order; plain AIFF does not say.
-_PLAIN_AIFF = {b"", *b"NONE twos sowt in24 in32 42n1 23n1 23ni fl32 FL32 fl64 FL64".split()}
-
-
-def _ogg_ends(path: Path) -> bool:
-    """Whether the last Ogg page is whole and marked as the last one."""
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 2 * 65536))  # a page has at most 65307 bytes
-        tail = file.read()
-    page = tail.rfind(b"OggS")
-    if page < 0 or len(tail) < page + 27:
-        return False
-    segments = tail[page + 26]
-    length = 27 + segments + sum(tail[page + 27 : page + 27 + segments])
-    return bool(tail[page + 5] & 4) and len(tail) >= page + length
+            warning = self._source.end_warning(position)
+            if warning is not None:
+                self.warnings.append(warning)

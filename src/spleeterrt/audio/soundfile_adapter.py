@@ -1,4 +1,4 @@
-"""`SoundFileAudioAdapter`: the default adapter, on libsndfile; no external program needed."""
+"""`SoundFileAudioAdapter`: the default adapter, on libsndfile and FFmpeg's libraries; no program is run."""
 
 from __future__ import annotations
 

@@ -23,8 +23,9 @@ import numpy as np
 from ..errors import AudioError, SpleeterError
 from . import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
-from .formats import FULL_SCALE, Format, full_scale, parse_bitrate, quantize
+from .formats import FFMPEG_CODECS, FULL_SCALE, Format, full_scale, parse_bitrate, quantize, usual_rate
 from .resample import StreamResampler, checked_rate, fit, resampled_frames
+from .tags import Tags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,21 +42,23 @@ class StemFileWriter:
         paths: file of each stem to write. Folders are made as needed.
         sample_rate: Hz of the blocks given to `write`, 1000 to 768000.
         channels: of the blocks.
-        codec: `"wav"`, `"flac"`, `"mp3"` or `"ogg"`.
-        bitrate: of mp3 (constant; one of the format's bitrates) and ogg (nominal: the closest
-            Vorbis quality, which for stereo at 44.1 kHz spans 64k to 500k). Else ignored. An
-            mp3 file below 64k has no room for the header that tells its decoder delay and length.
-        bit_depth: `"int16"`, `"int24"` or `"float32"` (wav only). Ignored by mp3 and ogg.
+        codec: `"wav"`, `"flac"`, `"mp3"`, `"ogg"`, `"opus"`; by FFmpeg `"m4a"` and `"wma"`.
+        bitrate: of mp3 (constant; one of the format's bitrates), ogg (nominal: the closest
+            Vorbis quality, which for stereo at 44.1 kHz spans 64k to 500k), opus, m4a and wma. Else
+            ignored. An mp3 file below 64k has no room for the header that tells its decoder delay
+            and length.
+        bit_depth: `"int16"`, `"int24"` or `"float32"` (wav only). Ignored by lossy codecs.
         clip: `"clamp"` saturates at full scale; `"rescale"` scales all stems by one `gain` if
             any exceeds full scale (spools float32 next to the targets and encodes at the end);
             `"none"` writes float32 wav as it is.
-        file_rate: Hz of the files, if not `sample_rate`.
-        total_frames: expected frames of each file. Used to choose RF64 early; with `file_rate`
-            the files get exactly this length if it is within rounding of the resampled length
-            (which is `round(n * file_rate / sample_rate)`, halves up).
+        file_rate: Hz of the files; None: `sample_rate`, or 48000 if Opus does not know that.
+        total_frames: expected frames of each file; may be set until `commit`. Used to choose RF64
+            early; with `file_rate` the files get exactly this length if it is within rounding of the
+            resampled length (which is `round(n * file_rate / sample_rate)`, halves up).
         residual: a stem that is written as the mix minus all other `sources`. In integer files
             with `"clamp"` or `"rescale"` the files of all sources then sum to the quantised mix,
             sample by sample, unless the residual itself exceeds full scale.
+        tags: of each stem, for codecs that hold any; a failure to write them is only logged.
         threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
             than one on, in threads of their own.
 
@@ -80,6 +83,7 @@ class StemFileWriter:
         file_rate: float | None = None,
         total_frames: int | None = None,
         residual: str | None = None,
+        tags: Mapping[str, Tags] | None = None,
         threads: int = 1,
     ) -> None:
         self.paths = {name: Path(os.fsdecode(path)) for name, path in paths.items()}
@@ -93,12 +97,17 @@ class StemFileWriter:
         self.gain = 1.0
         self.sample_rate = checked_rate(sample_rate)
         self.file_rate = (
-            self.sample_rate if file_rate is None else checked_rate(file_rate, "sample rate of the files")
+            usual_rate(str(codec), self.sample_rate)
+            if file_rate is None
+            else checked_rate(file_rate, "sample rate of the files")
         )
         self.channels = channels
         self._clip = clip
+        self._tags = tags or {}
         self._format = Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
-        self._total = total_frames
+        if file_rate is None and self.file_rate != self.sample_rate:
+            total_frames = None  # the caller did not know
+        self.total_frames = total_frames
         workers = 1 if self._format.codec == "wav" else min(threads, len(self.paths))
         self._pool = ThreadPoolExecutor(workers, "spleeterrt-encode") if workers > 1 else None
         # A residual that is not written is not needed.
@@ -114,11 +123,12 @@ class StemFileWriter:
         self._made: list[Path] = []
         self._encoders: dict[str, Encoder] = {}
         self._spools: dict[str, Spool] = {}
+        encoder_class = _encoder_class(self._format.codec)
         try:
             for path in self.paths.values():
                 self._prepare(path)
             for name, path in self.paths.items():
-                self._encoders[name] = Encoder(path, self._format, total_frames)
+                self._encoders[name] = encoder_class(path, self._format, total_frames)
                 self._encoders[name].open()  # only now, so that `abort` knows of the file
         except BaseException:
             self.abort()
@@ -189,6 +199,9 @@ class StemFileWriter:
                 self._encode_spools()
             for encoder in self._encoders.values():
                 encoder.finish()
+            for name, encoder in self._encoders.items():
+                if self._tags.get(name):
+                    encoder.add_tags(self._tags[name])
             for encoder in self._encoders.values():
                 encoder.publish()
             self._finished = True
@@ -284,8 +297,12 @@ class StemFileWriter:
         frames = resampled_frames(self._read, self.sample_rate, self.file_rate)
         # One source frame is file_rate / sample_rate frames; one more for the rounding.
         slack = math.ceil(self.file_rate / self.sample_rate) + 1
-        if self._total is not None and self._total > 0 and abs(frames - self._total) <= slack:
-            return self._total
+        if (
+            self.total_frames is not None
+            and self.total_frames > 0
+            and abs(frames - self.total_frames) <= slack
+        ):
+            return self.total_frames
         return frames
 
     def _accept(self, blocks: dict[str, Block]) -> None:
@@ -368,6 +385,14 @@ class StemFileWriter:
     def _drop_spools(self) -> None:
         for spool in self._spools.values():
             spool.remove()
+
+
+def _encoder_class(codec: str) -> type[Encoder]:
+    if codec not in FFMPEG_CODECS:
+        return Encoder
+    from .ffmpeg_encoder import FFmpegEncoder
+
+    return FFmpegEncoder
 
 
 def _check_conflicts(paths: Mapping[str, Path]) -> None:

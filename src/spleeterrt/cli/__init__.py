@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `info`.
+"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `info`, `completion`.
 
 Only click is imported here; the commands import what they need when they run.
 """
@@ -12,12 +12,16 @@ from typing import NoReturn
 
 import click
 
+from .errors import DONE, FAILED, INTERRUPTED
+
 _COMMANDS = {
     "separate": ".separate:separate",
     "stream": ".stream:stream",
     "live": ".live:live",
     "models": ".models:models",
+    "evaluate": ".evaluate:evaluate",
     "info": ".info:info",
+    "completion": ".completion:completion",
 }
 
 
@@ -61,21 +65,21 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Entry point: exit code 0 done, 1 an error or a failed file, 2 wrong usage, 130 interrupted."""
+    """Entry point; the exit codes are in `cli/errors.py`."""
     try:
         # Outside standalone mode click returns the exit code, or what the command returned.
         code = cli.main(args=args, prog_name="spleeterrt", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(code if isinstance(code, int) else DONE)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Nobody reads any more: no complaint when the interpreter flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(FAILED)
     except OSError as error:  # standard output is full or closed
         click.echo(f"Error: {error}", err=True)
-        os._exit(1)
+        os._exit(FAILED)

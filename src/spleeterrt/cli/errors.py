@@ -1,4 +1,4 @@
-"""How commands report errors: one line `Error: ...` on standard error, exit code 1."""
+"""How commands report errors: one line `Error: ...` on standard error, and an exit code."""
 
 from __future__ import annotations
 
@@ -8,10 +8,28 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from ..errors import SpleeterError
+from ..errors import AudioError, ModelError, SpleeterError
+
+# The exit codes of every command; docs/machines.md has the same table.
+DONE = 0
+FAILED = 1  # at least one file, track or model
+USAGE = 2  # click's own, of unknown options and values
+INTERRUPTED = 130  # by Ctrl-C or SIGTERM
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def error_code(error: BaseException) -> str:
+    """What kind of error it is, for machines."""
+    for kind, code in ((AudioError, "audio"), (ModelError, "model"), (SpleeterError, "invalid")):
+        if isinstance(error, kind):
+            return code
+    return "unexpected"
+
+
+def error_message(error: BaseException) -> str:
+    return str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
 
 
 def handle_errors(command: Callable[P, R]) -> Callable[P, R]:

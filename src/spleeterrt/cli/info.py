@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completion import complete_models
 from .errors import handle_errors
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ DEFAULT_MODEL = "spleeter:2stems"
     "--model",
     "model",
     default=None,
+    shell_complete=complete_models,
     help="With --plan: the model, as of `separate`; its weights need not be there.  "
     f"[default: {DEFAULT_MODEL}]",
 )
@@ -37,9 +40,16 @@ DEFAULT_MODEL = "spleeter:2stems"
     default=None,
     help="With --plan: threads to count memory for  [default: one per core]",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
 def info(
-    plan: bool, model: str | None, frames: int | None, bins: int | None, low_memory: bool, threads: int | None
+    plan: bool,
+    model: str | None,
+    frames: int | None,
+    bins: int | None,
+    low_memory: bool,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
     """Describe this installation, or how networks run here.
 
@@ -52,12 +62,12 @@ def info(
     if not plan and (low_memory or any(value is not None for value in (model, frames, bins, threads))):
         raise click.UsageError("-p, --frames, --bins, --low-memory and --threads belong to --plan")
     if plan:
-        _show_plan(model or DEFAULT_MODEL, frames, bins, low_memory, threads)
+        _show_plan(model or DEFAULT_MODEL, frames, bins, low_memory, threads, as_json)
     else:
-        _show_machine()
+        _show_machine(as_json)
 
 
-def _show_machine() -> None:
+def _show_machine(as_json: bool) -> None:
     import numpy as np
 
     from .._kernels import nn
@@ -70,6 +80,26 @@ def _show_machine() -> None:
     cores, usable = os.cpu_count() or 1, check_threads(None)
     forced = os.environ.get("SPLEETERRT_ISA")
     chosen = default_isa() or "reference"
+    found = [f"spleeter:{model.name}" for model in list_models() if model.path is not None]
+    if as_json:
+        facts = {
+            "spleeterrt": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "cpu": cpu_name(),
+            "cores": cores,
+            "usable_cores": usable,
+            "isas": [*nn.FAST_ISAS, "reference"],
+            "isa": chosen,
+            "blas": nn.BLAS,
+            "model_roots": [str(root) for root in model_roots()],
+            "download_root": str(download_root()),
+            "models": found,
+        }
+        click.echo(json.dumps(facts))
+        return
     _print_rows(
         {
             "spleeterrt": __version__,
@@ -90,12 +120,16 @@ def _show_machine() -> None:
         if root == download_root():
             note += "  downloads go here"
         click.echo(f"  {root}{note}")
-    found = [f"spleeter:{model.name}" for model in list_models() if model.path is not None]
     _print_rows({"models found": ", ".join(found) or "none"})
 
 
 def _show_plan(
-    source: str, frames: int | None, bins: int | None, low_memory: bool, threads: int | None
+    source: str,
+    frames: int | None,
+    bins: int | None,
+    low_memory: bool,
+    threads: int | None,
+    as_json: bool,
 ) -> None:
     from ..models import configuration
     from ..parallel import check_threads
@@ -106,6 +140,9 @@ def _show_plan(
     threads = check_threads(threads)
     network = planned_network(config, low_memory)
     stems = len(config.instruments)
+    if as_json:
+        _print_plan_json(source, network, stems, threads)
+        return
     _print_rows(
         {
             "model": f"{source}, {_count(stems, 'stem')}",
@@ -131,6 +168,31 @@ def _show_plan(
             f"{machine.bytes / 1e9:.1f} GB/s (copy), measured just now",
         }
     )
+
+
+def _print_plan_json(source: str, network: PlannedNetwork, stems: int, threads: int) -> None:
+    from ..planned import method_text
+
+    layers = [
+        {
+            "layers": layer.names,
+            "method": method_text(layer),
+            "weights_bytes": layer.weights,
+            "predicted_seconds": layer.predicted,
+            "measured_seconds": layer.measured,
+        }
+        for layer in network.layers
+    ]
+    plan = {
+        "model": source,
+        "stems": stems,
+        "threads": threads,
+        "isa": network.plan.isa or "reference",
+        "layers": layers,
+        "weights_bytes_per_stem": network.weights,
+        "workspace_bytes_per_thread": network.workspace,
+    }
+    click.echo(json.dumps(plan))
 
 
 def _print_table(network: PlannedNetwork) -> None:

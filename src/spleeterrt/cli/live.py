@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
+from .completion import complete_models
 from .errors import handle_errors
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
     "model_name",
     default="spleeter:2stems",
     show_default=True,
+    shell_complete=complete_models,
     help="Model: spleeter:2stems, 4stems, 5stems, a config.json, a checkpoint folder, a .safetensors file.",
 )
 @click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")

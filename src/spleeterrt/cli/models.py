@@ -1,31 +1,52 @@
-"""`spleeterrt models`: list, download, check, convert and describe models."""
+"""`spleeterrt models`: list, download, check, convert, export and describe models."""
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import SpleeterError
-from .errors import handle_errors
+from .completion import complete_files, complete_models, complete_names
+from .errors import FAILED, error_code, handle_errors
+
+if TYPE_CHECKING:
+    from ..models import ModelInfo
 
 # `..models` brings numpy: imported by the commands, not for `--help`.
 
-_SOURCE_HELP = "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder or a .safetensors file."
+_SOURCE_HELP = (
+    "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors file, "
+    "or ONNX files: their folder, or one that holds all stems."
+)
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(name="models")
 def models() -> None:
-    """List, download, check, convert and describe models."""
+    """List, download, check, convert, export and describe models."""
 
 
 @models.command(name="list")
+@_json_option
 @handle_errors
-def list_command() -> None:
+def list_command(as_json: bool) -> None:
     """List the official models and where they are on this machine."""
     from ..models import list_models
 
-    for model in list_models():
+    found = list_models()
+    if as_json:
+        entries = [
+            {"name": f"spleeter:{m.name}", "path": None if m.path is None else str(m.path), "bytes": m.bytes}
+            for m in found
+        ]
+        click.echo(json.dumps(entries))
+        return
+    for model in found:
         if model.path is None or model.bytes is None:
             where = "not downloaded"
         else:
@@ -34,7 +55,7 @@ def list_command() -> None:
 
 
 @models.command(name="get")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
 @handle_errors
 def get_command(names: tuple[str, ...]) -> None:
     """Download official models (2stems, 4stems, 5stems), unless they are here already."""
@@ -45,8 +66,9 @@ def get_command(names: tuple[str, ...]) -> None:
 
 
 @models.command(name="verify", epilog=_SOURCE_HELP)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-def verify_command(sources: tuple[str, ...]) -> None:
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_models)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model, a line each.")
+def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
     """Read models whole and check every checksum and shape."""
     from ..models import verify
 
@@ -57,33 +79,62 @@ def verify_command(sources: tuple[str, ...]) -> None:
         except SpleeterError as error:  # the others are checked all the same
             click.echo(f"Error: {error}", err=True)
             failed = True
+            if as_json:
+                problem = {"code": error_code(error), "message": str(error)}
+                click.echo(json.dumps({"source": source, "status": "failed", "error": problem}))
+            continue
+        if as_json:
+            click.echo(json.dumps({"source": source, "status": "done", **_as_dict(report)}))
         else:
             click.echo(
                 f"{source}: OK ({report.tensors} tensors, {_megabytes(report.bytes or 0)}, {report.path})"
             )
     if failed:
-        sys.exit(1)
+        sys.exit(FAILED)
 
 
 @models.command(name="convert", epilog=_SOURCE_HELP)
-@click.argument("source")
-@click.argument("destination", metavar="DEST")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_models)
+@click.argument("destination", metavar="DEST", shell_complete=complete_files)
 @handle_errors
-def convert_command(source: str, destination: str) -> None:
-    """Write a model as one .safetensors file."""
-    from ..models import convert
+def convert_command(sources: tuple[str, ...], destination: str) -> None:
+    """Write a model as one .safetensors file.
 
-    click.echo(str(convert(source, destination)))
+    Several sources are ONNX files named after their stems: vocals.onnx accompaniment.onnx.
+    """
+    from ..models import convert, from_paths
+
+    click.echo(str(convert(from_paths(sources), destination)))
+
+
+@models.command(name="export", epilog=_SOURCE_HELP)
+@click.argument("source", shell_complete=complete_models)
+@click.argument("folder", shell_complete=complete_files)
+@handle_errors
+def export_command(source: str, folder: str) -> None:
+    """Write a model as ONNX files for other runtimes, one per stem (5 stems: one in all).
+
+    Input and output are magnitudes, float32 (segments, frames, bins, 2); frames and bins are multiples of 64.
+    Needs the extra spleeterrt[onnx].
+    """
+    from ..models import export
+
+    for path in export(source, folder):
+        click.echo(str(path))
 
 
 @models.command(name="info", epilog=_SOURCE_HELP)
-@click.argument("source")
+@click.argument("source", shell_complete=complete_models)
+@_json_option
 @handle_errors
-def info_command(source: str) -> None:
+def info_command(source: str, as_json: bool) -> None:
     """Describe a model: its stems, sizes and where it is."""
     from ..models import info
 
     model = info(source)
+    if as_json:
+        click.echo(json.dumps({"source": source, **_as_dict(model)}))
+        return
     config = model.config
     rows = {
         "stems": ", ".join(config.instruments),
@@ -101,6 +152,18 @@ def info_command(source: str) -> None:
         rows["size"] = f"{_megabytes(model.bytes)}, {model.tensors} tensors"
     for key, value in rows.items():
         click.echo(f"{key + ':':<13}{value}")
+
+
+def _as_dict(model: ModelInfo) -> dict[str, Any]:
+    """The configuration has Spleeter's keys."""
+    return {
+        "path": None if model.path is None else str(model.path),
+        "format": model.kind,
+        "tensors": model.tensors,
+        "parameters": model.parameters,
+        "bytes": model.bytes,
+        "config": model.config.to_dict(),
+    }
 
 
 def _megabytes(size: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -12,21 +13,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from ..audio import ffmpeg
 from ..errors import SeparationCancelled, SpleeterError
-from .errors import handle_errors
+from .completion import complete_files, complete_models
+from .errors import FAILED, error_code, error_message, handle_errors
 
 if TYPE_CHECKING:
-    pass
+    from ..separator import Separator
 
 DEFAULT_OUTPUT = str(Path(tempfile.gettempdir()) / "separated_audio")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc")
-CODECS = ("wav", "flac", "ogg", "mp3")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
+
+_Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
 
 logger = logging.getLogger("spleeterrt")
 
@@ -46,19 +52,23 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
         return rate
 
 
-@click.command(no_args_is_help=True)
-@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...")
-@click.option("-i", "--inputs", hidden=True, default=None)
-@click.option(
+model_option = click.option(
     "-p",
     "--params_filename",
     "--model",
     "model",
     default="spleeter:2stems",
     show_default=True,
-    help="Model: spleeter:2stems, 4stems, 5stems (or -16kHz), a config.json, a checkpoint folder, "
-    "a .safetensors file.",
+    shell_complete=complete_models,
+    help="Model: spleeter:2stems, 4stems, 5stems (or -16kHz), a config.json, a folder with a checkpoint or "
+    "ONNX files, a .safetensors file.",
 )
+
+
+@click.command(no_args_is_help=True)
+@click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_files)
+@click.option("-i", "--inputs", hidden=True, default=None)
+@model_option
 @click.option(
     "-o",
     "--output_path",
@@ -75,8 +85,15 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     show_default=True,
     help="Names of the results; may use {filename}, {instrument}, {foldername}, {codec}.",
 )
-@click.option("-c", "--codec", type=click.Choice(CODECS), default="wav", show_default=True)
-@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of mp3 and ogg.")
+@click.option(
+    "-c",
+    "--codec",
+    type=click.Choice(CODECS),
+    default="wav",
+    show_default=True,
+    help="m4a and wma need the extra spleeterrt[ffmpeg].",
+)
+@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of the lossy codecs.")
 @click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
 @click.option(
@@ -105,8 +122,15 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
 )
+@click.option(
+    "--tags/--no-tags",
+    default=None,
+    help="Carry over tags and cover, the title as 'Song (vocals)'; not to wav.  "
+    "[default: if spleeterrt[tags] is installed]",
+)
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file, a line each.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary.")
 @click.option("--verbose", is_flag=True, help="Say what is done.")
 @handle_errors
@@ -128,8 +152,10 @@ def separate(
     bit_depth: str,
     clip: str,
     sample_rate: Any,
+    tags: bool | None,
     threads: int | None,
     low_memory: bool,
+    as_json: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -140,36 +166,47 @@ def separate(
     """
     if inputs is not None:
         raise click.UsageError("-i is not supported (nor by Spleeter 2): name the files as arguments")
-    _configure_logging(verbose, quiet)
-    _check_folder()
-    report = _Report()
+    configure_logging(verbose, quiet)
+    check_folder()
+    report = _Report(as_json)
     songs = _find_songs(files, report)
     from ..audio.adapter import AudioAdapter
+    from ..audio.formats import check_codec
     from ..separator import Separator, output_paths
 
     audio_adapter = AudioAdapter.get(adapter) if adapter else None
-    separator = Separator(
-        model,
-        MWF=mwf,
-        threads=threads,
-        low_memory=low_memory,
-        stems=None if stems is None else [name.strip() for name in stems.split(",") if name.strip()],
-        residual=residual,
-        full_band=full_band,
-    )
-    outputs: dict[str, list[Path]] = {}
+    if audio_adapter is None:
+        check_codec(codec)
+    with report.loading():
+        separator = Separator(
+            model,
+            MWF=mwf,
+            threads=threads,
+            low_memory=low_memory,
+            stems=None if stems is None else [name.strip() for name in stems.split(",") if name.strip()],
+            residual=residual,
+            full_band=full_band,
+        )
+    outputs: dict[str, dict[str, Path]] = {}
     for song in songs:
         try:
-            outputs[song] = list(output_paths(song, output, filename_format, codec, separator.stems).values())
+            outputs[song] = output_paths(song, output, filename_format, codec, separator.stems)
         except SpleeterError as error:
             report.fail(song, error)
     for song, reason in _conflicts(outputs, songs).items():
         report.fail(song, SpleeterError(reason))
         del outputs[song]
-    with _Interruption() as interruption:
+    with Interruption() as interruption:
         for number, song in enumerate(outputs, 1):
+            report.begin()
             try:
-                with _progress_bar(song, number, len(outputs), quiet) as progress:
+                with _progress_bar(song, number, len(outputs), quiet) as bar:
+
+                    def progress(done: float, total: float | None, draw: _Draw | None = bar) -> None:
+                        report.seconds = done / (2 if mwf else 1)
+                        if draw:
+                            draw(done, total)
+
                     separator.separate_to_file(
                         song,
                         output,
@@ -182,11 +219,14 @@ def separate(
                         bit_depth=bit_depth,
                         clip=clip,
                         sample_rate=sample_rate,
+                        tags=tags,
                         progress=progress,
                         cancel=interruption,
                     )
-                report.done.append(song)
-                for path in outputs[song]:
+                report.succeed(
+                    song, outputs[song], partial(_result_rate, separator, song, sample_rate, codec)
+                )
+                for path in outputs[song].values():
                     logger.info("wrote %s", path)
             except SeparationCancelled:
                 raise KeyboardInterrupt from None
@@ -197,21 +237,32 @@ def separate(
     report.finish(output, quiet)
 
 
-def _check_folder() -> None:
+def check_folder() -> None:
     try:
         os.getcwd()
     except OSError as error:  # MKL would end the process
         raise SpleeterError(f"the current folder cannot be read: {error.strerror}") from error
 
 
-def _conflicts(outputs: dict[str, list[Path]], songs: list[str]) -> dict[str, str]:
+def _result_rate(separator: Separator, song: str, sample_rate: Any, codec: str) -> int:
+    if sample_rate == "source":
+        from ..audio.reader import AudioReader
+
+        with AudioReader(song) as reader:
+            return reader.source_rate
+    from ..audio.formats import usual_rate
+
+    return usual_rate(codec, separator.sample_rate) if sample_rate is None else int(sample_rate)
+
+
+def _conflicts(outputs: dict[str, dict[str, Path]], songs: list[str]) -> dict[str, str]:
     """Songs whose stems would replace an input, or a stem of an earlier song, with the reason."""
     inputs = {os.path.realpath(song): song for song in songs}
     taken: dict[str, str] = {}
     conflicts: dict[str, str] = {}
-    for song, paths in outputs.items():
-        names = [os.path.realpath(path) for path in paths]
-        for name, path in zip(names, paths, strict=True):
+    for song, stems in outputs.items():
+        names = [os.path.realpath(path) for path in stems.values()]
+        for name, path in zip(names, stems.values(), strict=True):
             if name in inputs:
                 conflicts[song] = (
                     f"{song}: {path} would replace the input {inputs[name]}; choose another output"
@@ -226,7 +277,7 @@ def _conflicts(outputs: dict[str, list[Path]], songs: list[str]) -> dict[str, st
     return conflicts
 
 
-class _Interruption:
+class Interruption:
     """The first Ctrl-C or SIGTERM asks the separation to stop between two segments, where nothing is half
     done (inside a callback of an audio library an exception would be lost); the second one raises.
     """
@@ -243,7 +294,7 @@ class _Interruption:
             raise KeyboardInterrupt
         self._asked = True
 
-    def __enter__(self) -> _Interruption:
+    def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._handle)
@@ -254,27 +305,76 @@ class _Interruption:
             signal.signal(number, handler)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """No control characters of a file name reach the terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @dataclass
 class _Report:
+    """What became of the files: for people, or (`as_json`) an object a line on standard output."""
+
+    as_json: bool
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0  # of audio, of the file at hand
+    _load_seconds: float = 0.0
+    _begun: float = field(default_factory=time.monotonic)
+    _warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.as_json:
+            logger.addHandler(_Collector(self._warnings))
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """While the model is loaded; its failure is one of no file in particular."""
+        self.begin()
+        try:
+            yield
+        except Exception as error:
+            self._print(None, error)
+            raise
+        self._load_seconds = time.monotonic() - self._begun
+
+    def begin(self) -> None:
+        self._begun, self.seconds = time.monotonic(), 0.0
+        self._warnings.clear()
+
+    def succeed(self, song: str, stems: dict[str, Path], rate: Callable[[], int]) -> None:
+        self.done.append(song)
+        if not self.as_json:
+            return
+        result = {
+            "file": song,
+            "status": "done",
+            "stems": {stem: os.path.abspath(path) for stem, path in stems.items()},
+            "sample_rate": rate(),
+            "seconds": round(self.seconds, 3),
+            "wall_seconds": round(time.monotonic() - self._begun, 3),
+            "load_seconds": round(self._load_seconds, 3),
+            "peak_memory_bytes": _peak_memory(),
+            "warnings": list(self._warnings),
+        }
+        click.echo(json.dumps(result))
 
     def fail(self, song: str, error: Exception) -> None:
         self.failed.append(song)
-        message = str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
+        message = error_message(error)
         if song not in message:
             message = f"{song}: {message}"
-        click.echo(f"Error: {_printable(message)}", err=True)
+        click.echo(f"Error: {printable(message)}", err=True)
         logger.info("where it failed", exc_info=error)
+        self._print(song, error)
+
+    def _print(self, song: str | None, error: Exception) -> None:
+        if self.as_json:
+            problem = {"code": error_code(error), "message": error_message(error)}
+            click.echo(json.dumps({"file": song, "status": "failed", "error": problem}))
 
     def finish(self, output: str, quiet: bool) -> None:
-        if not quiet and self.done:
+        if not quiet and not self.as_json and self.done:
             count = "1 file" if len(self.done) == 1 else f"{len(self.done)} files"
             click.echo(
                 f"{count} separated in {time.monotonic() - self.started:.1f} s; the stems are in {output}"
@@ -285,8 +385,34 @@ class _Report:
                     f"{len(self.failed)} of {len(self.failed) + len(self.done)} files failed:", err=True
                 )
                 for song in self.failed:
-                    click.echo(f"  {_printable(song)}", err=True)
-            raise click.exceptions.Exit(1)
+                    click.echo(f"  {printable(song)}", err=True)
+            raise click.exceptions.Exit(FAILED)
+
+
+class _Collector(logging.Handler):
+    """Keeps the warnings for `--json`."""
+
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())
+
+
+def _peak_memory() -> int | None:
+    """Bytes of this process at most so far; None where the system does not say."""
+    try:
+        # Not getrusage on Linux: what the parent had before it became this program counts there.
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def _find_songs(files: tuple[str, ...], report: _Report) -> list[str]:
@@ -299,20 +425,26 @@ def _find_songs(files: tuple[str, ...], report: _Report) -> list[str]:
             if not os.path.isdir(name):
                 songs.append(name)
                 continue
-            found = sorted(str(entry) for entry in Path(name).iterdir() if _is_audio(entry))
+            entries = sorted(str(entry) for entry in Path(name).iterdir() if _is_file(entry))
+            suffixes = AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
+            found = [entry for entry in entries if entry.lower().endswith(suffixes)]
+            if not ffmpeg.ffmpeg_installed():
+                others = [entry for entry in entries if entry.lower().endswith(ffmpeg.AUDIO_SUFFIXES)]
+                if others:
+                    logger.warning("%s (%d files left out): %s", others[0], len(others), ffmpeg.NEEDS_FFMPEG)
             if not found:
-                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(AUDIO_SUFFIXES)})")
+                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(suffixes)})")
             songs.extend(found)
         except (OSError, ValueError, SpleeterError) as error:
             report.fail(name, error)
     return list(dict.fromkeys(songs))
 
 
-def _is_audio(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
 
 
-def _configure_logging(verbose: bool, quiet: bool) -> None:
+def configure_logging(verbose: bool, quiet: bool) -> None:
     handler: logging.Handler = (
         logging.NullHandler() if sys.stderr is None else logging.StreamHandler(sys.stderr)
     )
@@ -323,16 +455,14 @@ def _configure_logging(verbose: bool, quiet: bool) -> None:
 
 
 @contextmanager
-def _progress_bar(
-    song: str, number: int, count: int, quiet: bool
-) -> Iterator[Callable[[float, float | None], None] | None]:
+def _progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[_Draw | None]:
     """A bar in seconds of audio with the time left, on a terminal; nothing in a pipe."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    name = _printable(Path(song).name)
+    name = printable(Path(song).name)
     label = f"[{number}/{count}] {name}" if count > 1 else name
     known = "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
     unknown = "{desc} {n:.0f} s of audio [{elapsed}]"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
-from .errors import handle_errors
+from .completion import complete_models
+from .errors import FAILED, handle_errors
 
 if TYPE_CHECKING:
     from ..network import Model
@@ -63,7 +64,7 @@ class _Gain(click.ParamType):  # type: ignore[type-arg]
 @click.command(no_args_is_help=True, epilog=_EPILOG)
 @click.argument("source", metavar="[FILE]", required=False)
 @click.option("-p", "--params_filename", "--model", "model", default="spleeter:2stems", show_default=True,
-              help="Model, as of `separate`.")  # fmt: skip
+              shell_complete=complete_models, help="Model, as of `separate`.")  # fmt: skip
 @click.option("--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
@@ -354,7 +355,7 @@ def _end_by_sigpipe() -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGPIPE)
-    raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(FAILED)
 
 
 def _print_plan(

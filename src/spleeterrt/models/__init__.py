@@ -1,8 +1,10 @@
 """Models: where they come from, and their weights in memory.
 
-    source -> (store: find or download) -> checkpoint | packed -> ModelConfig and float32 tensors by stem
+    source -> (store: find or download) -> checkpoint | packed | onnx_files -> ModelConfig and float32
+    tensors by stem
 
-A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, or a `.safetensors` file.
+A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, or ONNX
+files: their folder, one that holds all stems, or {stem: file}.
 """
 
 from __future__ import annotations
@@ -10,26 +12,34 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias, Union
 
 from ..config import OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
 from . import store
 from .checkpoint import find_index, infer_config, open_checkpoint, read_index, verify_checksums
+from .onnx_files import by_stem, is_onnx, onnx_stems, read_onnx, save_onnx
 from .packed import read_header, read_packed, save_packed
 from .weights import StemWeights, Tensor, check_weights, expected_shapes
 
 PREFIX = "spleeter:"
 
+PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
+Source: TypeAlias = PathLike | Mapping[str, PathLike]
+
 __all__ = [
     "InstalledModel",
     "ModelInfo",
+    "Source",
     "StemWeights",
     "check_weights",
     "configuration",
     "convert",
     "expected_shapes",
+    "export",
+    "from_paths",
     "get",
     "info",
     "list_models",
@@ -53,8 +63,9 @@ class ModelInfo:
     """What is known of a model without running it.
 
     Attributes:
-        path: the checkpoint folder or `.safetensors` file; None if it is not on this machine.
-        kind: `"TensorFlow checkpoint"` or `"safetensors"`.
+        path: the checkpoint folder, the `.safetensors` file, the ONNX file or the folder of ONNX files; None
+            if it is not on this machine.
+        kind: `"TensorFlow checkpoint"`, `"safetensors"` or `"ONNX"`.
         tensors: tensors in the file, those that separation does not need included; None without a file.
         parameters: numbers in the networks of all stems.
         bytes: size on disk; None without a file.
@@ -75,9 +86,10 @@ class _Place:
     Attributes:
         name: how the user named it.
         config: None where the checkpoint itself has to tell.
-        path: checkpoint folder or `.safetensors` file, if there is one.
+        path: checkpoint folder, `.safetensors` file, ONNX file or folder of them, if there is one.
         searched: the folders looked at.
         target: the folder that a download would fill; None if there is nothing to download.
+        onnx: ONNX files by stem.
     """
 
     name: str
@@ -85,6 +97,7 @@ class _Place:
     path: Path | None
     searched: Sequence[Path] = ()
     target: Path | None = None
+    onnx: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def packed(self) -> bool:
@@ -104,6 +117,8 @@ class _Place:
         return ModelError(f"model {self.name} not found; looked in:{looked}{hint}")
 
     def read_config(self, path: Path) -> ModelConfig:
+        if self.onnx:
+            return read_onnx(self.onnx)[0]
         if self.config is not None:
             return self.config
         if path.is_file():
@@ -112,13 +127,12 @@ class _Place:
         return infer_config(read_index(index), index)
 
 
-def load(
-    source: str | os.PathLike[str], progress: bool = True
-) -> tuple[ModelConfig, dict[str, StemWeights], Path]:
+def load(source: Source, progress: bool = True) -> tuple[ModelConfig, dict[str, StemWeights], Path]:
     """Load a model, downloading an official one that is nowhere on this machine.
 
     Args:
-        source: `"spleeter:<name>"`, a Spleeter `config.json`, a checkpoint folder or a `.safetensors` file.
+        source: `"spleeter:<name>"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, an
+            ONNX file with all stems, a folder of ONNX files, or {stem: ONNX file}.
         progress: show a progress bar of a download, if standard error is a terminal.
 
     Returns:
@@ -133,7 +147,7 @@ def load(
 
 
 def open_model(
-    source: str | os.PathLike[str], progress: bool = True
+    source: Source, progress: bool = True
 ) -> tuple[ModelConfig, dict[str, Mapping[str, Tensor]], Path]:
     """Like `load`, but a checkpoint's tensors are read, and found to be damaged, on access only.
 
@@ -141,12 +155,15 @@ def open_model(
     """
     place = _resolve(source)
     path = place.obtain(progress)
+    if place.onnx:
+        config, stems = read_onnx(place.onnx)
+        return config, dict(stems), path
     if place.packed:
         config, stems = read_packed(path)
         return config, dict(stems), path
     config = place.read_config(path)
     hint = ""
-    if os.fspath(source).startswith(PREFIX):
+    if place.name.startswith(PREFIX):
         hint = f"Remove the folder {path} to have the model downloaded again"
     try:
         return config, dict(open_checkpoint(path, config, hint)), path
@@ -174,8 +191,8 @@ def list_models() -> list[InstalledModel]:
     return models
 
 
-def info(source: str | os.PathLike[str]) -> ModelInfo:
-    """Describe a model; its tensors are not read and nothing is downloaded.
+def info(source: Source) -> ModelInfo:
+    """Describe a model; its tensors are not read (but those of ONNX files) and nothing is downloaded.
 
     Raises:
         SpleeterError: not a source, or its configuration or index cannot be read.
@@ -187,6 +204,11 @@ def info(source: str | os.PathLike[str]) -> ModelInfo:
             raise place.missing()
         config = place.config
         return ModelInfo(config, None, "TensorFlow checkpoint", None, _parameters(config), None)
+    if place.onnx:
+        found, stems = read_onnx(place.onnx)
+        tensors = sum(map(len, stems.values()))
+        size = sum(file.stat().st_size for file in place.onnx.values())
+        return ModelInfo(found, path, "ONNX", tensors, _parameters(found), size)
     config = place.read_config(path)
     if place.packed:
         kind, tensors = "safetensors", len(read_header(path)[1])
@@ -195,7 +217,7 @@ def info(source: str | os.PathLike[str]) -> ModelInfo:
     return ModelInfo(config, path, kind, tensors, _parameters(config), _bytes(path))
 
 
-def configuration(source: str | os.PathLike[str]) -> ModelConfig:
+def configuration(source: Source) -> ModelConfig:
     """A model's configuration; of an official model or a `config.json` no weights need be there.
 
     Raises:
@@ -209,7 +231,7 @@ def configuration(source: str | os.PathLike[str]) -> ModelConfig:
     return place.read_config(place.path)
 
 
-def verify(source: str | os.PathLike[str]) -> ModelInfo:
+def verify(source: Source) -> ModelInfo:
     """Read a model whole and check every checksum and shape; nothing is downloaded.
 
     Raises:
@@ -219,14 +241,12 @@ def verify(source: str | os.PathLike[str]) -> ModelInfo:
     if place.path is None:
         raise place.missing()
     load(source, progress=False)
-    if not place.packed:
+    if not place.packed and not place.onnx:
         verify_checksums(read_index(find_index(place.path)))
     return info(source)
 
 
-def convert(
-    source: str | os.PathLike[str], destination: str | os.PathLike[str], progress: bool = True
-) -> Path:
+def convert(source: Source, destination: PathLike, progress: bool = True) -> Path:
     """Write a model as one float32 `.safetensors` file. Returns its path.
 
     Raises:
@@ -240,7 +260,33 @@ def convert(
     return path
 
 
-def _resolve(source: str | os.PathLike[str]) -> _Place:
+def export(source: Source, folder: PathLike, progress: bool = True) -> list[Path]:
+    """Write a model as ONNX files, one per stem (one for all stems of a softmax model). Returns their paths.
+
+    Raises:
+        SpleeterError: as `load`; or a file cannot be written, or the package onnx is missing.
+    """
+    config, weights, _ = open_model(source, progress)
+    return save_onnx(Path(folder), config, weights)
+
+
+def from_paths(paths: Sequence[PathLike]) -> Source:
+    """The source that a command line names: one path or name, or ONNX files, a stem each."""
+    if len(paths) == 1:
+        return paths[0]
+    files = [Path(path) for path in paths]
+    for file in files:
+        if not is_onnx(file):
+            raise ModelError(f"{file}: only ONNX files can be several")
+    stems = by_stem(files)
+    if len(stems) < len(files):
+        raise ModelError(f"several files of one stem: {', '.join(map(str, files))}")
+    return stems
+
+
+def _resolve(source: Source) -> _Place:
+    if isinstance(source, Mapping) and source:
+        return _resolve_stems(source)
     if not isinstance(source, (str, os.PathLike)):
         raise _not_a_source(source)
     text = os.fspath(source)
@@ -262,14 +308,29 @@ def _resolve(source: str | os.PathLike[str]) -> _Place:
             return _Place(text, config, path)
         if config_path.is_file():
             return _resolve_config(config_path)
-        raise ModelError(f"{path}: no checkpoint in this folder (no .index file) and no config.json")
+        if stems := onnx_stems(path):
+            return _Place(text, None, path, onnx=stems)
+        raise ModelError(
+            f"{path}: no checkpoint in this folder (no .index file), no config.json and no ONNX file"
+        )
     if path.suffix.lower() == ".safetensors":
         if not path.is_file():
             raise ModelError(f"{path}: no such file")
         return _Place(text, None, path)
+    if is_onnx(path) and path.is_file():
+        return _Place(text, None, path, onnx=by_stem([path]))
     if path.suffix.lower() == ".json" or _begins_json(path):
         return _resolve_config(path)
     raise _not_a_source(source)
+
+
+def _resolve_stems(source: Mapping[str, PathLike]) -> _Place:
+    files = {stem: Path(path) for stem, path in source.items()}
+    for stem, path in files.items():
+        if not is_onnx(path) or not path.is_file():
+            raise ModelError(f"{stem}: {path}: {'no such file' if is_onnx(path) else 'not an ONNX file'}")
+    first = next(iter(files.values()))
+    return _Place(", ".join(map(str, files.values())), None, first.parent, onnx=files)
 
 
 def _resolve_official(name: str) -> _Place:
@@ -322,7 +383,7 @@ def _not_a_source(source: object) -> ModelError:
             message += f"; did you mean {close[0]}?"
     return ModelError(
         f"{message}\nA model is one of {', '.join(names)}; a Spleeter config.json; "
-        "a folder with a TensorFlow checkpoint; a .safetensors file"
+        "a folder with a TensorFlow checkpoint or ONNX files; a .safetensors or .onnx file"
     )
 
 

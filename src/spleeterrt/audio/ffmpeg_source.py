@@ -1,0 +1,360 @@
+"""`FFmpegSource`: the samples of a file's audio track, decoded by FFmpeg (PyAV), in constant memory.
+
+- The file is decoded straight through, also to an offset: containers seek by rounded times and lossy
+  decoders need what came before, and a part shall equal the part of the whole. It costs little beside the
+  networks.
+- Decoder delay and padding are left out where the file tells them: at the start by FFmpeg, at the end of
+  MP4 files here. ADTS (.aac) files and others without such information begin with the encoder's delay.
+- A damaged packet becomes as much silence, so that what follows stays in its place.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import AudioError
+from .ffmpeg import ASF_HEADER
+from .sequential import VirtualFile
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+_MAX_BAD_PACKETS = 100  # before the first good one
+_MAX_CHANNELS = 64
+_MAX_SILENCE = 1 << 16  # frames for one damaged packet
+_HEADER_BYTES = 1 << 20
+
+# Where the declared length is not an estimate from the bitrate.
+_TELL_LENGTH = ("mov", "asf", "tta", "wv", "ape")
+_SLACK = 0.5  # seconds by which it may be wrong all the same: of rounding, padding and preroll
+
+_PROTECTED_MP4 = re.compile(rb"stsd.{12}(?:enca|drms|aavd)", re.DOTALL)
+_PROTECTED_ASF = (  # the header objects of content encryption
+    bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"),
+    bytes.fromhex("14e68a292226174cb935dae07ee9289c"),
+)
+
+_ZERO = {"uint8": 128}
+_FULL_SCALE = {"uint8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31, "int64": 1 << 63}
+
+
+class FFmpegSource:
+    """Decodes the default audio track of one file in order; see `Source` in `reader`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._bad = 0
+        self._damage: str | None = None
+        self._file = _InputFile(path)
+        self._container: Any = None
+        try:
+            self._check_protection()
+            self._container = self._open()
+            self._stream = self._choose_stream()
+            # What the header says of rate and channels may be wrong (HE-AAC): the first samples tell.
+            self.rate = 0
+            self.channels = 0
+            self._blocks = self._decoded()
+            self._ready: NDArray[Any] = next(self._blocks, np.empty((0, 0), np.float32))
+            if not len(self._ready):
+                raise self._unreadable("no audio could be decoded")
+            self.frames: int | None = None
+            self.likely_frames, self._declared = self._lengths()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+        self._file.close()
+
+    def seek(self, frame: int) -> int:
+        return 0
+
+    def read(self, step: NDArray[np.float32]) -> int:
+        filled = 0
+        while filled < len(step):
+            if not len(self._ready):
+                block = next(self._blocks, None)
+                if block is None:
+                    break
+                self._ready = block
+            count = min(len(step) - filled, len(self._ready))
+            step[filled : filled + count] = self._ready[:count]
+            self._ready = self._ready[count:]
+            filled += count
+        return filled
+
+    def end_warning(self, position: int) -> str | None:
+        if self._declared is not None and position < self._declared - _SLACK * self.rate:
+            return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
+        if self._bad:
+            count = "a damaged packet" if self._bad == 1 else f"{self._bad} damaged packets"
+            return f"{self._path}: {count} could not be decoded: silence there, or missing at the end"
+        if self._damage is not None:
+            cause = f"truncated or damaged ({self._damage})"
+            return f"{self._path}: {cause}: only {position} frames could be decoded"
+        return None
+
+    def _unreadable(self, reason: str) -> AudioError:
+        return AudioError(f"{self._path}: not a readable audio file ({reason})")
+
+    def _open(self) -> Any:
+        import av
+
+        try:
+            container = av.open(
+                self._file,
+                mode="r",
+                metadata_errors="replace",
+                # Playlists shall not open other files, let alone the network.
+                options={"protocol_whitelist": "none"},
+            )
+        except (av.FFmpegError, ValueError) as error:
+            self._file.check_read(self._path)
+            raise self._unreadable(_reason(error)) from error  # no memory: for the sizes in a damaged header
+        self._file.check_read(self._path)
+        return container
+
+    def _choose_stream(self) -> Any:
+        stream = self._container.streams.best("audio")
+        if stream is None:
+            if self._container.streams.video:
+                raise AudioError(f"{self._path}: the file has no audio track")
+            raise self._unreadable("it has no audio track")
+        return stream
+
+    def _check_protection(self) -> None:
+        start = self._file.peek(_HEADER_BYTES)
+        if start.startswith(ASF_HEADER):
+            protected = any(mark in start for mark in _PROTECTED_ASF)
+        else:
+            protected = _PROTECTED_MP4.search(_movie_header(self._file, start)) is not None
+        if protected:
+            raise AudioError(f"{self._path}: the file is protected (DRM) and cannot be decoded")
+
+    def _lengths(self) -> tuple[int | None, int | None]:
+        """Frames that there may be, and frames that the header promises."""
+        stream, container = self._stream, self._container
+        seconds: Any = None
+        if stream.duration is not None and stream.time_base:
+            seconds = stream.duration * stream.time_base
+        elif container.duration is not None:
+            seconds = container.duration / 1_000_000
+        if seconds is None or seconds <= 0:
+            return None, None
+        frames = max(1, round(seconds * self.rate))
+        trusted = stream.duration is not None and container.format.name.split(",")[0] in _TELL_LENGTH
+        return frames, frames if trusted else None
+
+    # --- decoding ---------------------------------------------------------------
+
+    def _decoded(self) -> Iterator[NDArray[Any]]:
+        """float32 (n, channels), at the rate and with the channels of the first block."""
+        ends = "mov" in self._container.format.name
+        held: list[NDArray[Any]] = []  # of the last packet: its end may be padding
+        end = position = lost = 0
+        convert = None
+        for packet in self._packets():
+            frames = self._decode(packet)
+            if frames is None:
+                self._bad += 1
+                if not position and self._bad >= _MAX_BAD_PACKETS:
+                    return
+                lost += min(_frames(packet.duration, packet.time_base, self.rate), _MAX_SILENCE)
+                continue
+            if not frames:
+                continue
+            if not self.rate:
+                self.rate, self.channels = frames[0].sample_rate, len(frames[0].layout.channels)
+                if not (self.rate > 0 and 0 < self.channels <= _MAX_CHANNELS):
+                    raise self._unreadable(f"{self.rate} Hz, {self.channels} channels")
+                convert = _Converter(frames[0])
+            assert convert is not None
+            yield from held
+            held = [block for frame in frames if len(block := convert(frame))]
+            if lost:
+                held.insert(0, np.zeros((lost, self.channels), np.float32))
+                lost = 0
+            position += sum(map(len, held))
+            if ends and packet.pts is not None and packet.duration:
+                end = _frames(packet.pts + packet.duration, packet.time_base, self.rate)
+        if convert is not None:
+            rest = convert.flush()
+            if len(rest):
+                yield from held
+                held, position = [rest], position + len(rest)
+        if ends and held:
+            # The last packet says how much of it counts, or the edit list does, which may be in milliseconds.
+            listed = _frames(self._stream.duration, self._stream.time_base, self.rate)
+            if 0 < listed < end - self.rate / 1000:
+                end = listed
+            surplus = position - end
+            last = held[-1]
+            if 0 < surplus < len(last):
+                held[-1] = last[:-surplus]
+        yield from held
+
+    def _packets(self) -> Iterator[Any]:
+        """Packets of the stream, and at last the one that empties the decoder."""
+        import av
+
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, ValueError) as error:
+                if isinstance(error, MemoryError):
+                    raise
+                self._damage = _reason(error)
+                packet = None
+            self._file.check_read(self._path)
+            if packet is None:
+                return
+            yield packet
+
+    def _decode(self, packet: Any) -> list[Any] | None:
+        """The packet's frames; None if it is damaged."""
+        import av
+
+        try:
+            frames: list[Any] = packet.decode()
+        except EOFError:  # the decoder was already emptied
+            return []
+        except (av.FFmpegError, ValueError) as error:
+            if isinstance(error, MemoryError):
+                raise
+            return None
+        return frames
+
+
+class _Converter:
+    """Frames to float32 (n, channels); what differs from the first frame is resampled or remixed."""
+
+    def __init__(self, first: Any) -> None:
+        self._rate, self._layout, self._channels = first.sample_rate, first.layout, len(first.layout.channels)
+        self._resampler: Any = None
+        self._kind: tuple[int, str, str] | None = None
+
+    def __call__(self, frame: Any) -> NDArray[Any]:
+        if frame.sample_rate == self._rate and len(frame.layout.channels) == self._channels:
+            before = self.flush()
+            block = _samples(frame)
+            return np.concatenate([before, block]) if len(before) else block
+        import av
+
+        kind = (frame.sample_rate, frame.layout.name, frame.format.name)
+        parts = []
+        if kind != self._kind:
+            parts.append(self.flush())
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
+            self._kind = kind
+        frame.pts = None  # else it would be checked against the other frames'
+        parts += [_samples(part) for part in self._resampler.resample(frame)]
+        return np.concatenate(parts) if parts else self._nothing()
+
+    def flush(self) -> NDArray[Any]:
+        """The rest that the resampler holds."""
+        if self._resampler is None:
+            return self._nothing()
+        parts = [_samples(part) for part in self._resampler.resample(None)]
+        self._resampler = self._kind = None
+        return np.concatenate(parts) if parts else self._nothing()
+
+    def _nothing(self) -> NDArray[Any]:
+        return np.empty((0, self._channels), np.float32)
+
+
+def _samples(frame: Any) -> NDArray[Any]:
+    """A frame of any sample format as float32 (n, channels)."""
+    values: NDArray[Any] = frame.to_ndarray()
+    if frame.format.is_planar:
+        values = values.T
+    else:
+        values = values.reshape(-1, len(frame.layout.channels))
+    kind = values.dtype.name
+    if kind in _FULL_SCALE:
+        # In float64, which holds 32 bits exactly, so that they are rounded once.
+        wide = values.astype(np.float32 if kind in ("uint8", "int16") else np.float64)
+        values = (wide - _ZERO.get(kind, 0)) / _FULL_SCALE[kind]
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _frames(duration: int | None, time_base: Fraction | None, rate: int) -> int:
+    """A length in `time_base` as frames."""
+    if not duration or not time_base or duration < 0:
+        return 0
+    return round(duration * time_base * rate)
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).strip().rstrip(".")
+
+
+def _movie_header(file: _InputFile, start: bytes) -> bytes:
+    """The `moov` box of an MP4 file (its first MiB), which may come last; b"" if there is none."""
+    at = 0
+    while len(head := file.peek(16, at)) >= 8:
+        size = int.from_bytes(head[:4], "big")
+        if size == 1:
+            size = int.from_bytes(head[8:16], "big")
+        if head[4:8] == b"moov":
+            return file.peek(_HEADER_BYTES, at)
+        if size < 8 or (at == 0 and head[4:8] != b"ftyp"):
+            break
+        at += size
+    return b""
+
+
+class _InputFile(VirtualFile):
+    """The file that FFmpeg reads by callbacks: names need no care then, and no other file is opened."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            super().__init__(open(path, "rb"))  # noqa: SIM115 (closed by close)
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+    # FFmpeg asks before it writes.
+    write = None  # type: ignore[assignment]
+
+    def read(self, size: int) -> bytes:
+        try:
+            return b"" if self.first_error() is not None else bytes(self._file.read(size))
+        except BaseException as error:
+            self.fail(error)
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return int(self._file.seek(offset, whence))
+        except (OSError, ValueError, OverflowError):  # to where a damaged header points
+            return -errno.EINVAL
+        except BaseException as error:
+            self.fail(error)
+            return -errno.EINVAL
+
+    def peek(self, size: int, at: int = 0) -> bytes:
+        """Bytes of the file, outside of FFmpeg's reading."""
+        here = self._file.tell()
+        self._file.seek(at)
+        data = bytes(self._file.read(size))
+        self._file.seek(here)
+        return data
+
+    def check_read(self, path: Path) -> None:
+        """Raise what happened in a callback: a lost read must not look like the end of the file."""
+        try:
+            self.check()
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error

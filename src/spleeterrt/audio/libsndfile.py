@@ -1,0 +1,291 @@
+"""`SoundFileSource`: the samples of a file that libsndfile reads.
+
+What libsndfile alone does not give, and this module adds:
+
+- MP3: seeking loses the bit reservoir (audible at low bitrates), and soundfile seeks after every
+  read. So MP3 is decoded straight through, and what precedes `offset` is decoded and dropped.
+  The same for Vorbis and Opus, whose seeks are not sample-accurate near the end.
+- MP3 without an Info/Xing header: libsndfile estimates the length from the size of the first
+  frame and stops there, even if more follows. Such a file is opened through a virtual file of
+  huge apparent size, so that the true end of the data ends the stream.
+- Truncated WAV, AIFF and Ogg files, which libsndfile shortens silently, give a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import AudioError, UnknownFormatError
+from .sequential import VirtualFile, sequential_file
+
+if TYPE_CHECKING:
+    import soundfile
+    from numpy.typing import NDArray
+
+_SUPPORTED = "wav, flac, mp3, ogg (Vorbis, Opus), aiff, au, caf and w64 files can be read"
+_LOSSY = ("MP3", "VORBIS", "OPUS", "MPEG")
+_APPARENT_SIZE = 1 << 40  # of a virtual MP3 file; its "length" is then far beyond any real one
+_UNKNOWN = 1 << 36  # frames: no real file has so many (18 days at 44.1 kHz is 2^36)
+
+
+class SoundFileSource:
+    """Decodes one file in order; see `Source` in `reader`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._virtual: _EndlessFile | None = None
+        self._damage: str | None = None
+        self._file = self._open()
+        self.rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.frames: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
+        self.likely_frames = self.frames
+        self._lossy = any(name in self._file.format + self._file.subtype for name in _LOSSY)
+        try:
+            self._declared = self._declared_frames()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+        if self._virtual is not None:
+            self._virtual.close()
+
+    def seek(self, frame: int) -> int:
+        if self._lossy or not frame:
+            return 0
+        import soundfile
+
+        try:
+            return int(self._file.seek(frame))
+        except (soundfile.SoundFileError, RuntimeError) as error:
+            raise AudioError(f"{self._path}: cannot seek to frame {frame}: {error}") from error
+
+    def read(self, step: NDArray[np.float32]) -> int:
+        import soundfile
+
+        try:
+            n = int(self._file.buffer_read_into(step, dtype="float32"))
+        except soundfile.LibsndfileError as error:
+            self._check_virtual()
+            if "malloc" in error.error_string:
+                raise MemoryError(f"{self._path}: {error.error_string}") from error
+            # A damaged or truncated file: what came before is delivered, with a warning.
+            self._damage = error.error_string.strip().rstrip(".") or "damaged data"
+            n = 0
+        self._check_virtual()
+        return n
+
+    def end_warning(self, position: int) -> str | None:
+        if self._declared is not None and position < self._declared:
+            return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
+        if self._damage is not None:
+            cause = f"truncated or damaged ({self._damage})"
+            return f"{self._path}: {cause}: only {position} frames could be decoded"
+        if self._file.format == "OGG" and not _ogg_ends(self._path):
+            return f"{self._path}: the Ogg stream has no end mark: the file may be truncated"
+        return None
+
+    def _open(self) -> soundfile.SoundFile:
+        # Bytes, because soundfile cannot encode a name that is not valid UTF-8.
+        file = self._decoder(str(self._path) if os.name == "nt" else os.fsencode(self._path))
+        if file.format == "MP3" and not _mp3_tells_length(self._path):
+            file.close()
+            self._virtual = _EndlessFile(self._path)
+            try:
+                file = self._decoder(self._virtual)
+                self._check_virtual()
+            except BaseException:
+                self._virtual.close()
+                raise
+        return file
+
+    def _decoder(self, source: Any) -> soundfile.SoundFile:
+        import soundfile
+
+        try:
+            return sequential_file()(source)
+        # TypeError: a name ending in .raw makes soundfile ask for the parameters of raw data.
+        except (soundfile.SoundFileError, TypeError, ValueError) as error:
+            self._check_virtual()
+            detail = getattr(error, "error_string", "").strip().rstrip(".")
+            # libsndfile's message for a text file named .mp3 would mislead.
+            reason = f" ({detail})" if detail and "does not exist" not in detail else ""
+            raise UnknownFormatError(
+                f"{self._path}: not a readable audio file{reason}; {_SUPPORTED}"
+            ) from error
+
+    def _check_virtual(self) -> None:
+        """Raise what happened in a callback: a lost read must not look like the end of the file."""
+        if self._virtual is None:
+            return
+        try:
+            self._virtual.check()
+        except OSError as error:
+            raise AudioError(f"{self._path}: cannot be read: {error.strerror or error}") from error
+
+    def _declared_frames(self) -> int | None:
+        """Frames that the header claims; libsndfile's own number is what the data have room for."""
+        declared = None
+        if self._file.format in ("WAV", "WAVEX", "RF64"):
+            declared = _riff_frames(self._path)
+        elif self._file.format == "AIFF":
+            declared = _aiff_frames(self._path)
+        if declared is not None and self.frames is not None and declared > self.frames:
+            return declared
+        return self.frames
+
+
+class _EndlessFile(VirtualFile):
+    """A file that claims to be huge: libsndfile then reads an MP3 to its true end.
+
+    An ID3v1 tag (the last 128 bytes) is left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(open(path, "rb"))  # noqa: SIM115 (closed by close)
+        self._size = self._file.seek(0, os.SEEK_END)
+        if self._size > 128:
+            self._file.seek(-128, os.SEEK_END)
+            if self._file.read(3) == b"TAG":
+                self._size -= 128
+        self._position = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + (0, self._position, _APPARENT_SIZE)[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            if self.first_error() is not None:
+                return 0
+            if self._position >= _APPARENT_SIZE - 128:  # the decoder looks for an ID3v1 tag there
+                data = bytes(min(len(buffer), _APPARENT_SIZE - self._position))
+            elif self._position >= self._size:
+                data = b""
+            else:
+                self._file.seek(self._position)
+                wanted = min(len(buffer), self._size - self._position)
+                data = self._file.read(wanted)
+                if len(data) != wanted:
+                    raise OSError("it became shorter meanwhile")
+            buffer[: len(data)] = data
+            self._position += len(data)
+            return len(data)
+        except BaseException as error:
+            self.fail(error)
+            return 0
+
+
+def _mp3_tells_length(path: Path) -> bool:
+    """Whether the first MPEG frame is a Xing/Info header that has the number of frames."""
+    with open(path, "rb") as file:
+        start = 0
+        while len(head := file.read(10)) == 10 and head[:3] == b"ID3":
+            size = (head[6] << 21) | (head[7] << 14) | (head[8] << 7) | head[9]
+            start += 10 + size + (10 if head[5] & 0x10 else 0)
+            file.seek(start)
+        file.seek(start)
+        data = file.read(4096)
+    frame = _first_mpeg_frame(data)
+    if frame is None:
+        return False
+    mpeg1 = (data[frame + 1] >> 3) & 3 == 3
+    mono = data[frame + 3] >> 6 == 3
+    side_info = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
+    for tag in (frame + 4 + side_info, frame + 6 + side_info):  # 2 bytes later with a checksum
+        if data[tag : tag + 4] in (b"Xing", b"Info") and len(data) >= tag + 8:
+            return bool(data[tag + 7] & 1)  # flag 1: the number of frames is there
+    return False
+
+
+def _first_mpeg_frame(data: bytes) -> int | None:
+    """Position of the first plausible MPEG audio frame header."""
+    at = data.find(b"\xff")
+    while 0 <= at < len(data) - 3:
+        sync = data[at + 1] & 0xE0 == 0xE0
+        version, layer = (data[at + 1] >> 3) & 3, (data[at + 1] >> 1) & 3
+        bitrate, rate = data[at + 2] >> 4, (data[at + 2] >> 2) & 3
+        if sync and version != 1 and layer != 0 and bitrate != 15 and rate != 3:
+            return at
+        at = data.find(b"\xff", at + 1)
+    return None
+
+
+def _riff_frames(path: Path) -> int | None:
+    """Frames that the header of a WAV file claims; None if it does not say (a stream)."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+        align, long_size = 0, None
+        if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64"):
+            return None
+        while len(chunk := file.read(8)) == 8:
+            name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
+            if name == b"data":
+                if size == 0xFFFFFFFF and long_size is not None:
+                    size = long_size
+                elif size == 0 or size >= 0x7FFFF000:
+                    return None  # the placeholders of programs that write to a pipe
+                return size // align if align else None
+            body = file.read(28) if name in (b"fmt ", b"ds64") else b""
+            if name == b"fmt " and len(body) >= 14:
+                # A format with compression has other frames than blocks.
+                align = struct.unpack_from("<H", body, 12)[0] if body[:2] in _PLAIN_WAV else 0
+            if name == b"ds64" and len(body) >= 16:
+                long_size = struct.unpack_from("<Q", body, 8)[0]
+            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
+    return None
+
+
+_PLAIN_WAV = (b"\x01\x00", b"\x03\x00", b"\xfe\xff")  # PCM, float, extensible
+
+
+def _aiff_frames(path: Path) -> int | None:
+    """Frames that the header of an AIFF file claims; None if it does not say (a stream)."""
+    frames: int = 0
+    align: int = 0
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if len(head) < 12 or head[:4] != b"FORM" or head[8:] not in (b"AIFF", b"AIFC"):
+            return None
+        while len(chunk := file.read(8)) == 8:
+            name, size = chunk[:4], int.from_bytes(chunk[4:], "big")
+            body = file.read(min(size, 22)) if name in (b"COMM", b"SSND") else b""
+            if name == b"COMM" and len(body) >= 18:
+                channels, frames, bits = struct.unpack_from(">HIH", body)
+                # A format with compression has other frames than blocks.
+                align = channels * ((bits + 7) // 8) if body[18:] in _PLAIN_AIFF else 0
+            if name == b"SSND" and len(body) >= 4:
+                if not align or not 8 < size < 0x7F000000:
+                    return None  # the placeholders of programs that write to a pipe
+                offset: int = struct.unpack_from(">I", body)[0]
+                return min(frames, (size - 8 - min(offset, size - 8)) // align)
+            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
+    return None
+
+
+# PCM and float of either byte order; plain AIFF does not say.
+_PLAIN_AIFF = {b"", *b"NONE twos sowt in24 in32 42n1 23n1 23ni fl32 FL32 fl64 FL64".split()}
+
+
+def _ogg_ends(path: Path) -> bool:
+    """Whether the last Ogg page is whole and marked as the last one."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * 65536))  # a page has at most 65307 bytes
+        tail = file.read()
+    page = tail.rfind(b"OggS")
+    if page < 0 or len(tail) < page + 27:
+        return False
+    segments = tail[page + 26]
+    length = 27 + segments + sum(tail[page + 27 : page + 27 + segments])
+    return bool(tail[page + 5] & 4) and len(tail) >= page + length

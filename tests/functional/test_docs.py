@@ -1,0 +1,211 @@
+"""Every block of code in README.md and docs/*.md runs as it stands there.
+
+Shell blocks (`sh`) and Python blocks (`python`) of a page run in order in one folder, which holds what
+the pages name: song.mp3, other.flac, a_folder/, musdb18hq/, ... In the place of Spleeter's models are small
+random ones.
+Python blocks stand alone, but for the names in `PRELUDE`. A comment before a block, invisible on the page:
+
+    <!-- not run: the reason -->
+    <!-- needs: onnx, onnxruntime -->      run where these packages are installed
+
+Players, recorders and ffmpeg are stubs that take and give audio.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from checkpoint_writer import random_tensors, write_checkpoint
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = ("sh", "python")
+SHOWN = ("text", "json", "diff")  # never run
+FENCE = re.compile(
+    r"^(?:<!-- *(?P<mark>[^\n]*?) *-->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S
+)
+FILTERS = (1, 2, 2, 3, 3, 4)
+
+PRELUDE = """
+import numpy as _np
+_rng = _np.random.default_rng(0)
+waveform = _rng.uniform(-0.5, 0.5, (44100, 2)).astype(_np.float32)
+source = [waveform[k : k + 1000] for k in range(0, 44100, 1000)]
+magnitudes = _rng.random((1, 64, 64, 2), _np.float32)
+play = lambda block: None
+"""
+
+# Spleeter's names with narrow networks, in every Python that a block starts.
+SITE = f"""
+try:
+    from spleeterrt.config import OFFICIAL_CONFIGS as _configs
+except ImportError:
+    pass
+else:
+    for _name, _config in _configs.items():
+        _configs[_name] = _config.replace(conv_n_filters={FILTERS})
+"""
+
+ARECORD = """
+import sys, wave
+if "raw" in sys.argv:
+    sys.stdout.buffer.write(bytes(4 * 44100))
+else:
+    with wave.open(sys.stdout.buffer, "wb") as file:
+        file.setparams((2, 2, 44100, 44100, "NONE", ""))
+        file.writeframes(bytes(4 * 44100))
+"""
+FFMPEG = """
+import io, sys, soundfile
+data, rate = soundfile.read(sys.argv[sys.argv.index("-i") + 1])
+whole = io.BytesIO()
+soundfile.write(whole, data, rate, format="WAV")
+sys.stdout.buffer.write(whole.getvalue())
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    language: str
+    code: str
+    mark: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def not_run(self) -> bool:
+        return self.mark.startswith("not run: ") or self.mark == "test-command"
+
+    @property
+    def missing(self) -> list[str]:
+        if not self.mark.startswith("needs: "):
+            return []
+        names = [name.strip() for name in self.mark.removeprefix("needs: ").split(",")]
+        return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            page,
+            text.count("\n", 0, found.start("code")) + 1,
+            found["language"],
+            found["code"],
+            found["mark"] or "",
+        )
+        for found in FENCE.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_is_known(page: Path) -> None:
+    blocks = blocks_of(page)
+    assert 2 * len(blocks) == len(re.findall(r"^ *```", page.read_text(), re.M))
+    for block in blocks:
+        assert block.language in RUN + SHOWN, f"{block.where}: a block in {block.language!r}"
+
+
+def test_marks_are_spelled_right() -> None:
+    for page in PAGES:
+        for block in blocks_of(page):
+            known = block.not_run or block.mark.startswith("needs: ") or not block.mark
+            assert known, f"{block.where}: {block.mark!r}"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_messages_are_those_of_the_program() -> None:
+    sources = [path.read_text() for path in (ROOT / "src" / "spleeterrt").rglob("*.py")]
+    rows = (ROOT / "docs" / "troubleshooting.md").read_text().splitlines()
+    cells = [row.split("|")[1] for row in rows if row.startswith("| ")]
+    messages = [message for cell in cells for message in re.findall("`([^`]+)`", cell)]
+    assert len(messages) > 10
+    for message in messages:
+        for part in filter(None, map(str.strip, message.split("..."))):
+            known = any(part in source for source in sources) or part.startswith(("No module", ".part"))
+            assert known, part
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "sandbox"
+    for name in ("a_folder", "path/to", "tests", "bin", "site"):
+        (folder / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name, subtype in (
+        ("song.mp3", None), ("song.wav", "PCM_16"), ("other.flac", None), ("a_folder/one.wav", "PCM_16"),
+    ):  # fmt: skip
+        soundfile.write(folder / name, rng.uniform(-0.5, 0.5, (2 * 44100, 2)), 44100, subtype=subtype)
+    for number in range(2):
+        track = folder / "musdb18hq" / f"Track {number}"
+        track.mkdir(parents=True)
+        waves = {
+            name: rng.uniform(-0.2, 0.2, (2 * 44100, 2)) for name in ("vocals", "drums", "bass", "other")
+        }
+        for name, wave in {**waves, "mixture": sum(waves.values())}.items():
+            soundfile.write(track / f"{name}.wav", wave, 44100)
+    for count in (2, 4, 5):
+        write_checkpoint(folder / "models" / f"{count}stems", random_tensors(count, FILTERS, count))
+    shutil.copytree(folder / "models" / "2stems", folder / "path" / "to" / "checkpoint")
+    shutil.copytree(ROOT / "tests" / "data", folder / "tests" / "data")
+    (folder / "site" / "sitecustomize.py").write_text(SITE)
+    python = f'exec "{sys.executable}"'
+    programs = {
+        "spleeterrt": f'{python} -m spleeterrt "$@"',
+        **dict.fromkeys(("python", "python3"), f'{python} "$@"'),
+        **dict.fromkeys(("mpv", "aplay"), "exec cat > /dev/null"),
+    }
+    for name, code in (("arecord", ARECORD), ("ffmpeg", FFMPEG)):
+        (folder / "bin" / f"{name}.py").write_text(code)
+        programs[name] = f'{python} {folder / "bin" / name}.py "$@"'
+    for name, line in programs.items():
+        script = folder / "bin" / name
+        script.write_text(f"#!/bin/sh\n{line}\n")
+        script.chmod(0o755)
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_blocks_run(page: Path, sandbox: Path) -> None:
+    environment = {
+        **os.environ,
+        "PATH": f"{sandbox / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(sandbox / "site"),
+        "MODEL_PATH": str(sandbox / "models"),
+        "HOME": str(sandbox),
+        "TMPDIR": str(sandbox),
+        # What would be downloaded after all fails at once.
+        "GITHUB_HOST": "http://127.0.0.1:9",
+    }
+    for block in blocks_of(page):
+        if block.language not in RUN or block.not_run or block.missing:
+            continue
+        if block.language == "sh":
+            command = ["bash", "-euo", "pipefail", "-c", block.code]
+        else:
+            command = [sys.executable, "-c", PRELUDE + block.code]
+        done = subprocess.run(
+            command, cwd=sandbox, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, f"{block.where}\n{block.code}\n{done.stdout}\n{done.stderr}"

@@ -1,0 +1,256 @@
+"""ONNX files: what is exported runs elsewhere, and files of others are read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from checkpoint_writer import random_tensors, write_checkpoint
+from click.testing import CliRunner
+from golden import case
+from tolerances import NETWORK, close
+
+from spleeterrt import ModelError, load_model
+from spleeterrt.cli import cli
+from spleeterrt.models import configuration, convert, export, info, verify
+
+onnx = pytest.importorskip("onnx")
+
+SHERPA = Path(__file__).parents[1] / "data" / "sherpa"
+STEMS = ("vocals", "accompaniment")
+
+
+def onnx_runtime(path: Path, x: np.ndarray) -> dict[str, np.ndarray]:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {session.get_inputs()[0].name: x}), strict=True))
+
+
+def open_vino(path: Path, x: np.ndarray) -> dict[str, np.ndarray]:
+    openvino = pytest.importorskip("openvino")
+    model = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return {output.any_name: value for output, value in model([x]).items()}
+
+
+def reference(path: Path, x: np.ndarray) -> dict[str, np.ndarray]:
+    """onnx's own evaluator, in numpy."""
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(str(path))
+    return dict(zip(evaluator.output_names, evaluator.run(None, {"magnitude": x}), strict=True))
+
+
+@pytest.mark.parametrize("run", [onnx_runtime, open_vino])
+@pytest.mark.parametrize("name", ["tiny-2stems", "tiny-4stems", "tiny-5stems"])
+def test_export_gives_what_predict_gives(
+    name: str, run: Callable[[Path, np.ndarray], dict[str, np.ndarray]], tmp_path: Path
+) -> None:
+    model = load_model(case(name) / "config.json")
+    paths = export(case(name) / "config.json", tmp_path)
+    stems = model.instruments
+    assert [path.name for path in paths] == (
+        ["stems.onnx"] if model.config.softmax else [f"{stem}.onnx" for stem in stems]
+    )
+    rng = np.random.default_rng(0)
+    for shape in ((1, model.config.T, model.config.F, 2), (3, 64, 128, 2), (2, 128, 64, 2)):
+        x = rng.random(shape, np.float32)
+        expected = model.predict(x)
+        got = {key: value for path in paths for key, value in run(path, x).items()}
+        assert list(got) == list(stems)
+        for stem in stems:
+            close(got[stem], expected[stem], NETWORK, scale=1)
+
+
+def test_export_by_the_specification(tmp_path: Path) -> None:
+    model = load_model(case("tiny-2stems") / "config.json")
+    x = np.random.default_rng(0).random((1, 64, 64, 2), np.float32)
+    for path in export(case("tiny-2stems") / "config.json", tmp_path):
+        onnx.checker.check_model(str(path), full_check=True)
+        for stem, value in reference(path, x).items():
+            close(value, model.predict(x)[stem], NETWORK, scale=1)
+
+
+@pytest.mark.parametrize("name", ["tiny-2stems", "tiny-4stems", "tiny-5stems"])
+def test_exported_files_are_models(name: str, tmp_path: Path) -> None:
+    source = case(name) / "config.json"
+    model = load_model(source)
+    paths = export(source, tmp_path)
+    x = np.random.default_rng(0).random((1, 64, 128, 2), np.float32)
+    sources: list[Any] = [tmp_path]
+    if model.config.softmax:
+        sources.append(paths[0])
+    else:
+        sources.append({path.stem: path for path in reversed(paths)})
+    for other in sources:
+        again = load_model(other)
+        assert again.config == model.config
+        for stem, expected in model.predict(x).items():
+            np.testing.assert_array_equal(again.predict(x)[stem], expected)
+    assert info(tmp_path).kind == "ONNX"
+    assert verify(tmp_path).parameters == info(source).parameters
+    assert configuration(tmp_path) == model.config
+
+
+def test_one_stem_alone(tmp_path: Path) -> None:
+    """A single file of ours says which model it comes from, but is a model of its one stem."""
+    export(case("tiny-2stems") / "config.json", tmp_path)
+    assert load_model(tmp_path / "vocals.onnx").instruments == ("vocals",)
+
+
+# --- files of others ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["", ".fp16"])
+def test_sherpas_layout(variant: str) -> None:
+    """Made by PyTorch's exporter, and what PyTorch computes with the weights that are in the file."""
+    expected = np.load(SHERPA / "expected.npz")
+    model = load_model({stem: SHERPA / f"{stem}{variant}.onnx" for stem in STEMS})
+    assert model.instruments == STEMS
+    assert (model.config.T, model.config.F) == (64, 128)
+    assert (model.config.conv_activation, model.config.deconv_activation) == ("LeakyReLU", "ReLU")
+    x = np.ascontiguousarray(expected["x"].transpose(1, 2, 3, 0))
+    for stem, got in model.predict(x).items():
+        close(got.transpose(3, 0, 1, 2), expected[stem + variant], NETWORK, scale=x.max())
+
+
+def test_sherpas_folder(tmp_path: Path) -> None:
+    """As unpacked: the stems' names are those of the files, float32 before float16."""
+    model = load_model(SHERPA)
+    assert model.instruments == STEMS
+    exact = load_model({stem: SHERPA / f"{stem}.onnx" for stem in STEMS})
+    x = np.random.default_rng(0).random((1, 64, 64, 2), np.float32)
+    np.testing.assert_array_equal(model.predict(x)["vocals"], exact.predict(x)["vocals"])
+    done = CliRunner().invoke(
+        cli,
+        [
+            "models",
+            "convert",
+            *(str(SHERPA / f"{s}.fp16.onnx") for s in STEMS),
+            str(tmp_path / "m.safetensors"),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    half = load_model({stem: SHERPA / f"{stem}.fp16.onnx" for stem in STEMS})
+    again = load_model(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(x)["vocals"], half.predict(x)["vocals"])
+    assert again.config == half.config
+
+
+def test_convert_of_several(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    vocals = str(SHERPA / "vocals.onnx")
+    for sources, message in (
+        ([vocals, str(SHERPA / "vocals.fp16.onnx")], "several files of one stem"),
+        ([vocals, str(case("tiny-2stems"))], "only ONNX files can be several"),
+    ):
+        done = run(cli, ["models", "convert", *sources, str(tmp_path / "m.safetensors")])
+        assert done.exit_code == 1
+        assert message in done.stderr
+
+
+def change(model: Any, name: str) -> str:
+    """Make a graph that is nearly ours, and what the error says of it."""
+    nodes = model.graph.node
+
+    def first(kind: str) -> Any:
+        return next(node for node in nodes if node.op_type == kind)
+
+    if name == "skip after the activation":
+        first("Concat").input[0] = next(n.output[0] for n in nodes if n.op_type == "LeakyRelu")
+        return "expected Concat on"
+    if name == "concat the other way round":
+        node = first("Concat")
+        node.input[:] = list(reversed(node.input))
+        return "expected Concat on"
+    if name == "symmetric padding":
+        next(a for a in first("Conv").attribute if a.name == "pads").ints[:] = [2, 2, 2, 2]
+        return "padding (2, 2, 2, 2)"
+    if name == "another slope":
+        first("LeakyRelu").attribute[0].f = 0.01
+        return "alpha = 0.01"
+    if name == "another activation":
+        first("Relu").op_type = "Elu"
+        return "different activations"
+    if name == "another operation":
+        first("BatchNormalization").op_type = "Tanh"
+        return "Tanh"
+    if name == "integers":
+        first("Conv").op_type = "ConvInteger"
+        return "integers"
+    if name == "not a number":
+        tensor = model.graph.initializer[0]
+        values = onnx.numpy_helper.to_array(tensor).copy()
+        values.flat[0] = np.nan
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        return "not finite"
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "skip after the activation",
+        "concat the other way round",
+        "symmetric padding",
+        "another slope",
+        "another activation",
+        "another operation",
+        "integers",
+        "not a number",
+    ],
+)
+def test_other_graphs_are_refused(name: str, tmp_path: Path) -> None:
+    export(case("tiny-2stems") / "config.json", tmp_path)
+    model = onnx.load(str(tmp_path / "vocals.onnx"))
+    message = change(model, name)
+    onnx.save(model, str(tmp_path / "vocals.onnx"))
+    with pytest.raises(ModelError, match=r"vocals\.onnx") as error:
+        load_model(tmp_path / "vocals.onnx")
+    assert message in str(error.value)
+
+
+def test_damaged_and_mixed_files(tmp_path: Path) -> None:
+    export(case("tiny-2stems") / "config.json", tmp_path)
+    vocals = tmp_path / "vocals.onnx"
+    with pytest.raises(ModelError, match="another kind of network"):
+        load_model({"vocals": vocals, "accompaniment": SHERPA / "accompaniment.onnx"})
+    with pytest.raises(ModelError, match="no such file"):
+        load_model({"vocals": tmp_path / "none.onnx"})
+    vocals.write_bytes(vocals.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="not a readable ONNX file"):
+        load_model(tmp_path)
+    vocals.write_bytes(b"")
+    with pytest.raises(ModelError, match=r"vocals\.onnx"):
+        load_model(tmp_path)
+
+
+def test_export_command(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "tiny", random_tensors(2, (1, 2, 2, 3, 3, 4)))
+    out = tmp_path / "deep" / "out"
+    done = CliRunner().invoke(cli, ["models", "export", str(tmp_path / "tiny"), str(out)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split() == [str(out / "vocals.onnx"), str(out / "accompaniment.onnx")]
+    assert sorted(path.name for path in out.iterdir()) == ["accompaniment.onnx", "vocals.onnx"]
+    convert(out, tmp_path / "again.safetensors")
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(cli, ["models", "export", str(tmp_path / "tiny"), str(tmp_path / "file")])
+    assert done.exit_code == 1
+    assert "cannot write" in done.stderr
+
+
+def test_without_the_package() -> None:
+    code = (
+        "import sys; sys.modules['onnx'] = None\n"
+        "from spleeterrt import load_model, ModelError\n"
+        "try:\n    load_model(sys.argv[1])\nexcept ModelError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(SHERPA)], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "spleeterrt[onnx]"' in done.stdout
