@@ -82,8 +82,8 @@ cdef vector[string] strings(values):
 
 
 cdef class Client:
-    """What both kinds share. `close` may be called twice; other calls raise RuntimeError after it. `use`, `start` and
-    `close` are for one thread at a time."""
+    """What both kinds share. `close` may be called twice; other calls raise RuntimeError after it. `use`,
+    `start` and `close` are for one thread at a time."""
 
     cdef object engine  # lives as long as the callback may use it
 
