@@ -9,7 +9,7 @@ where it comes out is the measured latency. Counts are from the first block on, 
 second on. Once per rate everything runs without the separator: xruns that the machine makes by itself.
 Where the system allows it, the networks run at the lowest real-time priority, so that other programs do not
 matter; settings "ordinary threads" do not. Results: `bench/results/realtime.md` and `.json`, where those of
-other rates stay.
+other rates and settings stay.
 """
 
 from __future__ import annotations
@@ -334,13 +334,19 @@ HEADER = (
 )
 
 
-def earlier(name: str, rates: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Results that are there, of other rates."""
+def earlier(
+    name: str, rates: Sequence[int], settings: Sequence[Setting]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Results that are there, of other settings and rates."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return [], []
     before = json.loads(path.read_text(encoding="utf-8"))
-    return tuple([one for one in before[key] if one["rate"] not in rates] for key in ("results", "idle"))
+    again = {(rate, setting.model, setting.title) for rate in rates for setting in settings}
+    return (
+        [one for one in before["results"] if (one["rate"], one["model"], one["setting"]) not in again],
+        [one for one in before["idle"] if one["rate"] not in rates],
+    )
 
 
 def write(results: list[dict[str, Any]], idle: list[dict[str, Any]], realtime: bool, name: str) -> None:
@@ -390,7 +396,7 @@ def main() -> None:
     ]
     env = {"MODEL_PATH": str(ensure_checkpoints(tuple({s.model for s in settings})).resolve())}
     name = "realtime-quick" if options.quick else "realtime"
-    results, idle = earlier(name, options.rates)
+    results, idle = earlier(name, options.rates, settings)
     for rate in options.rates:
         loop = tape_loop(options.audio or default_music(), rate, 60)
         with jack_server(rate, realtime):
@@ -401,6 +407,8 @@ def main() -> None:
                 results.append(run(setting, rate, seconds, loop, realtime, env))
                 print(" | ".join(row(results[-1])), file=sys.stderr, flush=True)
     idle.sort(key=lambda one: one["rate"])
+    places = {(setting.model, setting.title): place for place, setting in enumerate(SETTINGS)}
+    results.sort(key=lambda one: places[one["model"], one["setting"]])
     write(results, idle, realtime, name)
 
 
