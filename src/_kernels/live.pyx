@@ -82,15 +82,16 @@ cdef vector[string] strings(values):
 
 
 cdef class Client:
-    """What both kinds share. `close` may be called twice; nothing else may be called after it."""
+    """What both kinds share. `close` may be called twice; other calls raise RuntimeError after it. `use`,
+    `start` and `close` are for one thread at a time."""
 
     cdef object engine  # lives as long as the callback may use it
 
-    cdef LiveCallback* callback(self) noexcept:
-        return NULL
+    cdef LiveCallback* callback(self) except NULL:
+        raise NotImplementedError
 
-    cdef void use_source(self, const LiveSource* source):
-        pass
+    cdef int use_source(self, const LiveSource* source) except -1:
+        raise NotImplementedError
 
     def use(self, engine):
         """engine: a `stream.Engine`, or None for silence."""
@@ -125,6 +126,11 @@ cdef class Jack(Client):
         with nogil:
             self.client = new JackClient(names, client_name, ports)
 
+    cdef JackClient* opened(self) except NULL:
+        if self.client == NULL:
+            raise RuntimeError("the client is closed")
+        return self.client
+
     def __dealloc__(self):
         self.close()
 
@@ -135,36 +141,39 @@ cdef class Jack(Client):
             del client
         self.engine = None
 
-    cdef LiveCallback* callback(self) noexcept:
-        return &self.client.callback()
+    cdef LiveCallback* callback(self) except NULL:
+        return &self.opened().callback()
 
-    cdef void use_source(self, const LiveSource* source):
+    cdef int use_source(self, const LiveSource* source) except -1:
+        client = self.opened()
         with nogil:
-            self.client.use(source)
+            client.use(source)
+        return 0
 
     def start(self):
+        client = self.opened()
         with nogil:
-            self.client.start()
+            client.start()
 
     @property
     def name(self):
-        return self.client.name().decode()
+        return self.opened().name().decode()
 
     @property
     def sample_rate(self):
-        return self.client.sample_rate()
+        return self.opened().sample_rate()
 
     @property
     def block(self):
-        return self.client.block()
+        return self.opened().block()
 
     @property
     def realtime(self):
-        return self.client.realtime()
+        return self.opened().realtime()
 
     @property
     def priority(self):
-        return self.client.priority()
+        return self.opened().priority()
 
     @property
     def device_latency(self):
@@ -172,17 +181,17 @@ cdef class Jack(Client):
 
     @property
     def ended(self):
-        return self.client.ended().decode(errors="replace")
+        return self.opened().ended().decode(errors="replace")
 
     @property
     def capture_latency(self):
-        return self.client.capture_latency()
+        return self.opened().capture_latency()
 
     def connect(self, str source, str target):
-        self.client.connect(source.encode(), target.encode())
+        self.opened().connect(source.encode(), target.encode())
 
     def hardware(self, bint sources):
-        return [name.decode(errors="replace") for name in self.client.hardware(sources)]
+        return [name.decode(errors="replace") for name in self.opened().hardware(sources)]
 
 
 cdef class PortAudio(Client):
@@ -199,6 +208,11 @@ cdef class PortAudio(Client):
                 names, source, target, stems, stem, sample_rate, preferred, block
             )
 
+    cdef PortAudioClient* opened(self) except NULL:
+        if self.client == NULL:
+            raise RuntimeError("the client is closed")
+        return self.client
+
     def __dealloc__(self):
         self.close()
 
@@ -209,28 +223,31 @@ cdef class PortAudio(Client):
             del client
         self.engine = None
 
-    cdef LiveCallback* callback(self) noexcept:
-        return &self.client.callback()
+    cdef LiveCallback* callback(self) except NULL:
+        return &self.opened().callback()
 
-    cdef void use_source(self, const LiveSource* source):
+    cdef int use_source(self, const LiveSource* source) except -1:
+        client = self.opened()
         with nogil:
-            self.client.use(source)
+            client.use(source)
+        return 0
 
     def start(self):
+        client = self.opened()
         with nogil:
-            self.client.start()
+            client.start()
 
     @property
     def name(self):
-        return self.client.name().decode(errors="replace")
+        return self.opened().name().decode(errors="replace")
 
     @property
     def sample_rate(self):
-        return self.client.sample_rate()
+        return self.opened().sample_rate()
 
     @property
     def block(self):
-        return self.client.block()
+        return self.opened().block()
 
     @property
     def realtime(self):
@@ -243,11 +260,11 @@ cdef class PortAudio(Client):
     @property
     def device_latency(self):
         """Seconds, in and out."""
-        return self.client.device_latency()
+        return self.opened().device_latency()
 
     @property
     def ended(self):
-        return self.client.ended().decode()
+        return self.opened().ended().decode()
 
 
 cdef class Tape:
@@ -279,6 +296,11 @@ cdef class Tape:
         with nogil:
             self.client = new JackTape(names, client_name, from_, frames, to, channels, samples)
 
+    cdef JackTape* opened(self) except NULL:
+        if self.client == NULL:
+            raise RuntimeError("the client is closed")
+        return self.client
+
     def __dealloc__(self):
         self.close()
 
@@ -295,33 +317,35 @@ cdef class Tape:
         self.close()
 
     def start(self):
+        client = self.opened()
         with nogil:
-            self.client.start()
+            client.start()
 
     @property
     def name(self):
-        return self.client.name().decode()
+        return self.opened().name().decode()
 
     @property
     def sample_rate(self):
-        return self.client.sample_rate()
+        return self.opened().sample_rate()
 
     @property
     def begun(self):
-        return self.client.begun()
+        return self.opened().begun()
 
     def connect(self, str source, str target):
-        self.client.connect(source.encode(), target.encode())
+        self.opened().connect(source.encode(), target.encode())
 
     def ask_block(self, size_t block):
+        client = self.opened()
         with nogil:
-            self.client.ask_block(block)
+            client.ask_block(block)
 
     def stats(self):
         return {
-            "callbacks": self.client.callbacks(), "xruns": self.client.xruns(),
-            "worst_gap": self.client.worst_gap(),
+            "callbacks": self.opened().callbacks(), "xruns": self.opened().xruns(),
+            "worst_gap": self.opened().worst_gap(),
         }
 
     def reset_stats(self):
-        self.client.reset_stats()
+        self.opened().reset_stats()

@@ -12,6 +12,18 @@ from libcpp.vector cimport vector
 
 from _kernels.forward cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
 
+cdef extern from *:
+    """
+    #if defined(_WIN32)
+    #include <process.h>
+    static int process_number(void) { return _getpid(); }
+    #else
+    #include <unistd.h>
+    static int process_number(void) { return (int)getpid(); }
+    #endif
+    """
+    int process_number() nogil
+
 cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamNetwork:
         const fast_kernels* kernels
@@ -41,6 +53,7 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamStats:
         uint64_t runs, underruns, dropped, covered_frames, repaired
         double load, run_seconds, worst_run_seconds, process_seconds, worst_process_seconds, process_load
+        cbool priority_refused
     cdef cppclass StreamInput:
         const float* channel[2]
         Py_ssize_t stride
@@ -120,6 +133,8 @@ cdef class Engine:
     cdef vector[StreamOutput] outs
     cdef readonly Py_ssize_t latency, largest_block
     cdef readonly bint block_is_fixed
+    cdef bint busy  # only looked at with the GIL
+    cdef int process_id
 
     def __cinit__(
         self, isa, table, size_t workspace, const float[:, ::1] weights,
@@ -129,6 +144,7 @@ cdef class Engine:
         cdef bytes stft_isa = values["isa"].encode()
         cdef Py_ssize_t stem
         self.keep = (table, weights, stft_isa)
+        self.process_id = process_number()
         for stem in range(weights.shape[0]):
             self.weights.push_back(&weights[stem, 0])
         self.outs.resize(weights.shape[0])
@@ -148,8 +164,20 @@ cdef class Engine:
     def __dealloc__(self):
         cdef StreamEngine* engine = self.engine
         self.engine = NULL
+        if self.process_id != process_number():
+            return  # the threads did not come along with a fork, and would be waited for
         with nogil:
             del engine
+
+    @property
+    def forked(self):
+        return self.process_id != process_number()
+
+    cdef int enter(self) except -1:
+        if self.busy:
+            raise RuntimeError("another thread is inside this stream")
+        self.busy = True
+        return 0
 
     @property
     def source(self):
@@ -177,23 +205,37 @@ cdef class Engine:
     def process(self, const float[:, ::1] block, outs, mix):
         """block [n, 2] -> outs: one [n, 2] array, or None, per stem; mix: [n, 2] or None."""
         cdef StreamInput input
-        cdef StreamOutput total = self.collect(outs, mix)
+        cdef StreamOutput total
         cdef size_t count = block.shape[0]
         if count == 0:
             return
+        self.enter()
+        try:
+            total = self.collect(outs, mix)
+        except BaseException:
+            self.busy = False
+            raise
         input.channel[0], input.channel[1], input.stride = &block[0, 0], &block[0, 1], 2
         with nogil:
             self.engine.process(input, self.outs.data(), total, count)
+        self.busy = False
 
     def flush(self, outs, mix):
         """outs, mix: as of `process`, [latency, 2]."""
-        cdef StreamOutput total = self.collect(outs, mix)
-        with nogil:
-            self.engine.flush(self.outs.data(), total)
+        cdef StreamOutput total
+        self.enter()
+        try:
+            total = self.collect(outs, mix)
+            with nogil:
+                self.engine.flush(self.outs.data(), total)
+        finally:
+            self.busy = False
 
     def reset(self):
+        self.enter()
         with nogil:
             self.engine.reset()
+        self.busy = False
 
     def set_gain(self, size_t stem, float gain):
         self.engine.set_gain(stem, gain)
@@ -206,6 +248,7 @@ cdef class Engine:
             "load": s.load, "run_seconds": s.run_seconds,
             "worst_run_seconds": s.worst_run_seconds, "process_seconds": s.process_seconds,
             "worst_process_seconds": s.worst_process_seconds, "process_load": s.process_load,
+            "priority_refused": s.priority_refused,
         }
 
     def reset_stats(self):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +76,7 @@ class AudioClient:
     def __init__(self, stems: Sequence[str], client: Any) -> None:
         self.stems = tuple(stems)
         self._client = client
+        self._lock = threading.Lock()  # `use` and `close` leave the GIL with the client in their hands
 
     @property
     def name(self) -> str:
@@ -130,7 +132,8 @@ class AudioClient:
         """
         if separator is not None and separator.instruments != self.stems:
             raise SpleeterError(f"this client has the ports {self.stems}, not {separator.instruments}")
-        self._open().use(None if separator is None else separator._open())
+        with self._lock:
+            self._open().use(None if separator is None else separator._open())
 
     def start(self) -> None:
         """The callback runs from here on."""
@@ -138,9 +141,10 @@ class AudioClient:
 
     def close(self) -> None:
         """End the callback, close the ports; may be called twice."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        with self._lock:
+            client, self._client = self._client, None
+            if client is not None:
+                client.close()
 
     def __enter__(self: _Client) -> _Client:
         return self

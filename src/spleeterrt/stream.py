@@ -22,6 +22,7 @@ from ._kernels import stream
 from .config import SIZE_MULTIPLE, ModelConfig
 from .errors import SpleeterError
 from .layers import Float32
+from .models import configuration
 from .network import Model, load_model
 from .parallel import check_threads
 from .pipeline import to_stereo
@@ -36,13 +37,14 @@ class StreamStats(NamedTuple):
     Attributes:
         runs: finished runs of all stems' networks.
         underruns: runs that were not ready when their masks were due.
-        dropped: of the underruns, runs that never began because newer ones were waiting.
+        dropped: runs that never began because newer ones were waiting.
         covered_frames: frames heard under an older mask than their own.
         repaired: input samples that were NaN, infinite or absurdly large, and were taken as zero.
         load: time from due to ready of a run over the time between runs, smoothed: above 1 it cannot hold.
         run_seconds, worst_run_seconds: that time.
         process_seconds, worst_process_seconds: time of a call of `process`.
         process_load: that over the duration of the block, smoothed.
+        priority_refused: the system does not let the networks' threads have the `priority` asked for.
     """
 
     runs: int
@@ -56,6 +58,7 @@ class StreamStats(NamedTuple):
     process_seconds: float
     worst_process_seconds: float
     process_load: float
+    priority_refused: bool
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class StreamSettings:
                 _check_integer(name, getattr(self, name), least=1)
         _check_integer("niceness", self.niceness, least=0)
         _check_integer("priority", self.priority, least=0)
-        if not 0 <= self.hold_seconds <= 3600:
+        if not (isinstance(self.hold_seconds, (int, float)) and 0 <= self.hold_seconds <= 3600):
             raise SpleeterError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
         hop_frames = self.hop_frames
         if hop_frames is None:
@@ -122,7 +125,7 @@ class StreamSettings:
             "max_block": self.max_block,
             "block": self.block or 0,
             "sample_rate": self.sample_rate,
-            "threads": check_threads(self.threads),
+            "threads": self._threads(config),
             "realtime": bool(self.realtime),
             "niceness": self.niceness,
             "priority": self.priority,
@@ -145,6 +148,14 @@ class StreamSettings:
         _check_integer("window", self.window, least=1)
         return self.window
 
+    def _threads(self, config: ModelConfig) -> int:
+        threads = check_threads(self.threads)
+        if (
+            self.threads is None
+        ):  # more than two runs at a time are of no use, and each thread has a workspace
+            threads = min(threads, 2 * len(config.instruments))
+        return threads
+
     def _cover(self, config: ModelConfig) -> int:
         if self.cover is None:
             return len(config.instruments) - 1
@@ -164,7 +175,7 @@ class StreamSeparator:
             Fewer: a sliding window, whose newest frame is at its right edge.
         lookahead: frames that the networks see behind those whose masks they make.
         bins: F, the lowest bins that the networks see; None: the model's.
-        threads: of the networks; None: one per core that this process may use.
+        threads: of the networks; None: one per core that this process may use, at most two per stem.
         budget: samples at the model's rate that a run may take from the moment that its last frame is
             complete; None: the time between two runs.
         max_block: the largest block that `process` will get.
@@ -241,6 +252,7 @@ class StreamSeparator:
             priority=priority,
         )
         if not isinstance(model, Model):
+            self.settings.options(configuration(model))  # complains before a large file is read
             model = load_model(model)
         self.model = model
         options = self.settings.options(model.config)
@@ -303,6 +315,7 @@ class StreamSeparator:
         Raises:
             ValueError: a block larger than promised, or an output of another shape.
             SpleeterError: the stream is closed; not samples.
+            RuntimeError: another thread is inside `process`, `flush` or `reset`.
         """
         engine = self._open()
         if not (
@@ -340,7 +353,7 @@ class StreamSeparator:
 
     def reset(self) -> None:
         """Forget the stream; the next block is the beginning of another. Waits for networks that run (some
-        hundredths of a second): not for an audio callback."""
+        hundredths of a second): not for an audio callback, nor while one is inside `process`."""
         self._open().reset()
 
     def close(self) -> None:
@@ -361,7 +374,7 @@ class StreamSeparator:
 
     # --- gains ------------------------------------------------------------------
 
-    def set_gains(self, **gains: float) -> None:
+    def set_gains(self, /, **gains: float) -> None:
         """Linear gains of stems, from the next block on, without clicks: `set_gains(vocals=0)` is karaoke."""
         for stem, gain in gains.items():
             self._check_stem(stem)
@@ -411,6 +424,8 @@ class StreamSeparator:
     def _open(self) -> Any:
         if self._engine is None:
             raise SpleeterError("the stream is closed")
+        if self._engine.forked:
+            raise SpleeterError("a stream does not survive a fork: create it in the child process")
         return self._engine
 
     def _outputs(self, out: Mapping[str, Float32], count: int) -> list[Float32 | None]:
@@ -428,6 +443,7 @@ class StreamSeparator:
             or array.shape != (count, 2)
             or not array.flags.c_contiguous
             or not array.flags.writeable
+            or not array.flags.aligned
         ):
             got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
             raise ValueError(
@@ -439,7 +455,7 @@ class StreamSeparator:
 def _check_integer(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise SpleeterError(f"{name}: expected an integer of at least {least}, got {value!r}")
-    if value > 1 << 31:
+    if value >= 1 << 31:
         raise SpleeterError(f"{name}: {value} is too large")
 
 

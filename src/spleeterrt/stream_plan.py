@@ -70,9 +70,10 @@ class StreamPlan:
         window = self.window if isinstance(self.window, str) else f"{self.window} samples"
         times = f"{1e3 * self.run_seconds:.1f} ms (95 %: {1e3 * self.high_seconds:.1f})"
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        samples = f"{self.latency} samples at {self.sample_rate} Hz, block {self.block}"
         return (
-            f"{self.latency_ms:.1f} ms ({self.latency} samples at {self.sample_rate} Hz, "
-            f"block {self.block}): T = {self.frames}, hop {self.hop_frames}, lookahead {self.lookahead}, "
+            f"{self.latency_ms:.1f} ms ({samples}): "
+            f"T = {self.frames}, hop {self.hop_frames}, lookahead {self.lookahead}, "
             f"budget {self.budget}, {window} window; "
             f"a run takes {times} on {threads}, load {100 * self.load:.0f} %"
         )

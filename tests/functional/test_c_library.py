@@ -69,6 +69,7 @@ class Stats(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_uint64) for name in COUNTS),
         *((name, ctypes.c_double) for name in TIMES),
+        ("priority_refused", ctypes.c_int),
     ]
 
 
@@ -81,7 +82,8 @@ def library():
     lib.srt_open.argtypes += [ctypes.c_char_p]
     lib.srt_create.restype = ctypes.c_void_p
     lib.srt_create.argtypes = [ctypes.c_char_p, ctypes.POINTER(Options), ctypes.c_char_p]
-    lib.srt_latency.restype = ctypes.c_size_t
+    lib.srt_latency.restype = lib.srt_largest_block.restype = ctypes.c_size_t
+    lib.srt_largest_block.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
     lib.srt_stem_name.restype = ctypes.c_char_p
     lib.srt_version.restype = lib.srt_code_text.restype = ctypes.c_char_p
     for name in ("destroy", "stems", "latency", "reset", "reset_stats"):
@@ -167,6 +169,9 @@ def test_the_interface(library, model_file):
     assert library.srt_stems(stream) == stems
     assert [library.srt_stem_name(stream, k).decode() for k in range(stems)] == list(model.instruments)
     assert library.srt_stem_name(stream, stems) is None
+    fixed = ctypes.c_int()
+    assert library.srt_largest_block(stream, fixed) == 128
+    assert fixed.value == 1
     with StreamSeparator(model, 64, 4, block=128, realtime=False) as live:
         assert library.srt_latency(stream) == live.latency
         for at in range(0, 60 * 128, 128):
@@ -261,4 +266,4 @@ def test_nothing_but_the_interface_is_exported():
         pytest.skip("no nm")
     names = [line.split()[-1] for line in listing.stdout.splitlines()]
     assert all(name.startswith("srt_") for name in names)
-    assert len(names) == 17
+    assert len(names) == 18

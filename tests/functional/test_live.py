@@ -128,7 +128,8 @@ def test_default_hop() -> None:
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     if shutil.which("jackd") is None:
         pytest.skip("jackd is not installed")
-    name = f"spleeterrt-test-{os.getpid()}"
+    # JACK remembers servers that were killed, eight at most, until one of the same name starts.
+    name = f"spleeterrt-test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
     options = ["-d", "dummy", "-r", str(RATE), "-p", str(PERIOD)]
     log = tmp_path / "jackd.log"
@@ -145,8 +146,12 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[subproce
                     pytest.skip(f"jackd does not start: {error}\n{log.read_text(errors='replace')}")
         yield process
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def play_and_record(

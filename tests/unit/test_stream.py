@@ -403,6 +403,18 @@ def test_a_stall_is_counted_covered_and_overcome(model, mode):
         np.testing.assert_array_equal(stems[stem][settled:], sound[settled : len(samples)])
 
 
+@pytest.mark.parametrize("block", [128, 384, 4096])
+@pytest.mark.parametrize("mode", ["hold", "hold, slow", "sliding by one", "double"])
+def test_large_blocks_are_no_underruns(model, mode, block):
+    """A call that brings several frames cannot expect masks of runs that it begins itself."""
+    samples = noise(max(30000, 10 * block))
+    with start(model, MODES[mode], realtime=True) as live:
+        for at in range(0, len(samples), block):
+            in_time(live, samples[at : at + block])
+        assert live.stats.underruns == live.stats.covered_frames == 0
+        assert live.stats.runs > 0
+
+
 def test_never_a_mask(ones):
     """Networks that never answer: equal shares, then the mix in one stem."""
     samples = noise(60000)
@@ -535,7 +547,7 @@ def test_values_that_are_no_sound(ones):
         ({"window": 513}, "window"),
         ({"window": "long"}, "window"),
         ({"max_block": 0}, "block"),
-        ({"block": 1 << 21}, "block"),
+        ({"block": 65537}, "block"),
         ({"sample_rate": 44101}, "sample_rate"),
         ({"sample_rate": 0}, "sample_rate"),
         ({"sample_rate": 1 << 40}, "sample_rate"),
@@ -544,6 +556,8 @@ def test_values_that_are_no_sound(ones):
         ({"cover": "drums"}, "cover"),
         ({"crossfade": 5, "hop_frames": 4}, "crossfade"),
         ({"hold_seconds": float("nan")}, "hold_seconds"),
+        ({"hold_seconds": "a"}, "hold_seconds"),
+        ({"niceness": 1 << 31}, "niceness"),
     ],
     ids=str,
 )
@@ -630,6 +644,96 @@ def test_engines_side_by_side_share_a_model(model):
     for result in results:
         for stem, sound in result.items():
             np.testing.assert_array_equal(sound, expected[stem])
+
+
+def test_only_one_thread_at_a_time(model):
+    """A reset from another thread than the callback's is refused, not waited for."""
+    samples = noise(4000)
+    with start(model, MODES["sliding"], realtime=True) as live:
+        over = threading.Event()
+        problems = []
+
+        def call():
+            while not over.is_set():
+                try:
+                    live.process(samples[:997])
+                except RuntimeError:
+                    problems.append("process")
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        for _ in range(200):
+            try:
+                live.reset()
+            except RuntimeError as error:
+                problems.append(str(error))
+        over.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        live.reset()
+        live.process(samples)
+        live.process(samples[:0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_gets_a_message(model):
+    with start(model, MODES["sliding"]) as live:
+        live.process(noise(1000))
+        child = os.fork()
+        if child == 0:
+            try:
+                live.process(noise(1000))
+            except SpleeterError as error:
+                live.close()
+                os._exit(0 if "fork" in str(error) else 1)
+            except BaseException:
+                os._exit(2)
+            os._exit(3)
+        deadline = time.monotonic() + 30
+        while os.waitpid(child, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(child, 9)
+                pytest.fail("the child hangs")
+            time.sleep(0.01)
+        live.process(noise(1000))
+
+
+def test_close_while_networks_stand_still(model):
+    live = start(model, MODES["sliding"], realtime=True)
+    live.process(noise(4000))
+    live._engine.pause(True)
+    live.process(noise(4000))
+    live.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="not on this system")
+def test_threads_do_not_inherit_the_callers_priority(model):
+    """Where the creator runs in real time, the networks do not, unless they are asked to."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    except PermissionError:
+        pytest.skip("not allowed here")
+    try:
+        mine = set(os.listdir("/proc/self/task"))
+        with start(model, MODES["sliding"], priority=5) as live:
+            time.sleep(0.1)
+            assert not live.stats.priority_refused
+            tasks = set(os.listdir("/proc/self/task")) - mine
+            assert {os.sched_getscheduler(int(task)) for task in tasks} == {os.SCHED_RR}
+        mine = set(os.listdir("/proc/self/task"))
+        with start(model, MODES["sliding"]):
+            time.sleep(0.1)
+            tasks = set(os.listdir("/proc/self/task")) - mine
+            assert {os.sched_getscheduler(int(task)) for task in tasks} == {os.SCHED_OTHER}
+    finally:
+        os.sched_setscheduler(0, *before)
+
+
+def test_a_stem_named_self():
+    with start(make(("self", "other")), {}) as live:
+        live.set_gains(self=0.5)
+        assert live.gains["self"] == 0.5
 
 
 def test_settings_are_frozen(model):

@@ -16,6 +16,10 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 using namespace spleeterrt;
 
 struct srt_stream {
@@ -36,6 +40,16 @@ void tell(char *message, const std::string &text)
 
 // Sizes that are negative become zero, which check_stream names where it is wrong.
 std::size_t size_of(int value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
+
+std::size_t usable_cores()
+{
+#if defined(__linux__)
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
+        return static_cast<std::size_t>(std::max(1, CPU_COUNT(&cores)));
+#endif
+    return std::max(1u, std::thread::hardware_concurrency());
+}
 
 StreamOptions stream_options(const srt_options &o, const LoadedModel &model)
 {
@@ -58,7 +72,7 @@ StreamOptions stream_options(const srt_options &o, const LoadedModel &model)
     s.max_block = size_of(o.max_block);
     s.block = size_of(o.block);
     s.sample_rate = static_cast<unsigned>(size_of(o.sample_rate));
-    s.threads = o.threads ? size_of(o.threads) : std::max(1u, std::thread::hardware_concurrency());
+    s.threads = o.threads ? size_of(o.threads) : std::min(usable_cores(), 2 * c.instruments.size());
     s.realtime = o.realtime;
     s.niceness = o.niceness;
     s.priority = o.priority;
@@ -166,13 +180,16 @@ int srt_open(const char *model_file, const srt_options *options, srt_stream **st
         tell(message, "no model file was named");
         return SRT_BAD_ARGUMENT;
     }
-    const srt_options defaults = srt_default_options();
-    if (options && options->size != defaults.size) {
-        tell(message, "options: begin with srt_default_options() of the same version of the library");
-        return SRT_BAD_OPTIONS;
+    srt_options wanted = srt_default_options();
+    if (options) { // of a program that was compiled for an earlier version: fewer fields
+        if (options->size < offsetof(srt_options, isa) + sizeof options->isa || options->size > wanted.size) {
+            tell(message, "options: begin with srt_default_options() of this version of the library or an earlier one");
+            return SRT_BAD_OPTIONS;
+        }
+        std::memcpy(&wanted, options, options->size);
     }
     try {
-        return open(model_file, options ? *options : defaults, stream, message);
+        return open(model_file, wanted, stream, message);
     } catch (const std::bad_alloc &) {
         tell(message, "not enough memory");
         return SRT_NO_MEMORY;
@@ -201,6 +218,13 @@ const char *srt_stem_name(const srt_stream *stream, int stem)
     if (!stream || stem < 0 || stem >= srt_stems(stream))
         return nullptr;
     return stream->model.config.instruments[static_cast<std::size_t>(stem)].c_str();
+}
+
+size_t srt_largest_block(const srt_stream *stream, int *fixed)
+{
+    if (fixed)
+        *fixed = stream && stream->engine->block_is_fixed();
+    return stream ? stream->engine->largest_block() : 0;
 }
 
 size_t srt_latency(const srt_stream *stream) { return stream ? stream->engine->latency() : 0; }
@@ -257,7 +281,7 @@ int srt_get_stats(const srt_stream *stream, srt_stats *stats)
     const StreamStats s = stream->engine->stats();
     *stats = {s.runs,          s.underruns,   s.dropped,           s.covered_frames,
               s.repaired,      s.load,        s.run_seconds,       s.worst_run_seconds,
-              s.process_seconds, s.worst_process_seconds, s.process_load};
+              s.process_seconds, s.worst_process_seconds, s.process_load, s.priority_refused};
     return SRT_OK;
 }
 
@@ -281,13 +305,9 @@ int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix)
 {
     if (!stream)
         return SRT_BAD_ARGUMENT;
-    try {
-        collect(*stream, outputs);
-        stream->engine->flush(stream->outputs.data(), stereo(mix));
-        return SRT_OK;
-    } catch (const std::exception &) {
-        return SRT_NO_MEMORY;
-    }
+    collect(*stream, outputs);
+    stream->engine->flush(stream->outputs.data(), stereo(mix));
+    return SRT_OK;
 }
 
 const char *srt_code_text(int code)

@@ -55,7 +55,7 @@ enum srt_code {
 /* How a stream works. Zeros mean the defaults, but for frames, max_block, sample_rate, realtime and hold_seconds: begin
  * with srt_default_options(). */
 typedef struct srt_options {
-    size_t size;        /* of this structure, as srt_default_options sets it */
+    size_t size;        /* of this structure, as srt_default_options sets it; later versions may append to it */
     int frames;         /* T, what the networks see: 64, 128 (default), ..., 512 frames */
     int hop_frames;     /* new frames per run; 0: all of them (double-buffered); hold: 1 */
     int lookahead;      /* frames that the networks see behind those whose masks they make */
@@ -65,7 +65,7 @@ typedef struct srt_options {
     int block;          /* the host's fixed block, if it has one: lowers the latency where it divides 1024 */
     int window;         /* samples of a frame that are synthesised; 0: all (4096); 2048 lowers the latency */
     int sample_rate;    /* Hz; 44100 */
-    int threads;        /* of the networks; 0: one per core */
+    int threads;        /* of the networks; 0: one per core that the process may use, at most two per stem */
     int realtime;       /* 1; 0: srt_process waits for the networks, so that results are the same every time */
     int hold;           /* the newest mask for the newest frame: latency is the window alone */
     int crossfade;      /* frames over which masks of consecutive runs fade */
@@ -81,13 +81,14 @@ typedef struct srt_options {
 typedef struct srt_stats {
     uint64_t runs;           /* finished runs of the networks */
     uint64_t underruns;      /* runs that were not ready when due */
-    uint64_t dropped;        /* of these: never begun */
+    uint64_t dropped;        /* runs that never began, because newer ones were waiting */
     uint64_t covered_frames; /* frames under an older mask than their own */
     uint64_t repaired;       /* input samples that were not numbers, or absurdly large */
     double load;             /* seconds of a run over the seconds between runs: above 1 it cannot hold */
     double run_seconds, worst_run_seconds;
     double process_seconds, worst_process_seconds; /* of srt_process */
     double process_load;                            /* that over the duration of the block */
+    int priority_refused; /* the system does not allow options.priority */
 } srt_stats;
 
 SRT_API srt_options srt_default_options(void);
@@ -105,6 +106,9 @@ SRT_API void srt_destroy(srt_stream *stream);
 /* The stems of the model, in its order; name: UTF-8, owned by the stream, NULL if there is none of that index. */
 SRT_API int srt_stems(const srt_stream *stream);
 SRT_API const char *srt_stem_name(const srt_stream *stream, int stem);
+
+/* The largest block that srt_process takes; *fixed (may be NULL): whether every block has to have that size. */
+SRT_API size_t srt_largest_block(const srt_stream *stream, int *fixed);
 
 /* Samples at options.sample_rate by which stems come later than the mix. */
 SRT_API size_t srt_latency(const srt_stream *stream);

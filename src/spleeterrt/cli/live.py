@@ -190,10 +190,13 @@ def live(
             block=block,
         )
         with client:
-            if priority and 0 < client.priority <= priority:
-                raise SpleeterError(
-                    f"priority: the audio callback runs at {client.priority}; the networks must be below"
+            if priority and client.priority <= priority:
+                at = (
+                    f"at {client.priority}"
+                    if client.priority
+                    else "without real-time priority, as far as known"
                 )
+                raise SpleeterError(f"priority: the audio callback runs {at}; the networks must be below it")
             settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
             if latency_ms is not None:
                 settings.update(_plan(client, model, latency_ms, threads, window))

@@ -242,6 +242,8 @@ def _check_usage(
         raise click.UsageError("--rate and --channels are those of raw samples: give --input-format as well")
     if bit_depth is not None and output_format not in ("auto", "wav"):
         raise click.UsageError(f"--bit-depth is that of WAV, not of {output_format}")
+    if output == "":
+        raise click.UsageError("--output: expected a path or -, got nothing")
     each = output is not None and "{instrument}" in output
     if sum((bool(stems), mix, interleave)) > 1:
         raise click.UsageError("--stem, --mix and --interleave exclude each other")

@@ -15,6 +15,7 @@
 #if !defined(_WIN32)
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #endif
 #if defined(__linux__)
 #include <sys/resource.h>
@@ -68,6 +69,7 @@ std::size_t synthesis_of(const StreamOptions &o) { return o.synthesis ? o.synthe
 std::size_t budget_of(const StreamOptions &o) { return o.budget ? o.budget : o.hop_frames * o.frame_step; }
 bool resamples(const StreamOptions &o) { return o.sample_rate != o.model_rate; }
 std::size_t largest_block(const StreamOptions &o) { return o.block ? o.block : o.max_block; }
+constexpr std::size_t most_block = 1 << 16; // windows wait in memory until their masks are due
 
 // Whether frames and deadlines fall on the borders of the host's blocks.
 bool fixed_block(const StreamOptions &o)
@@ -95,6 +97,38 @@ std::size_t core_latency(const StreamOptions &o)
     if (fixed_block(o))
         return latency - (o.block - 1);
     return o.hold ? latency : latency + model_block(o) - 1;
+}
+
+// While it lives, threads that are created get no signals.
+class NoSignals {
+public:
+#if defined(_WIN32)
+    NoSignals() {}
+#else
+    NoSignals()
+    {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_;
+#endif
+};
+
+// Running means begin with their first value.
+void smooth(std::atomic<double> &mean, double value)
+{
+    const double before = mean.load(relaxed);
+    mean.store(before == 0 ? value : before * (1 - smoothing) + value * smoothing, relaxed);
+}
+
+StreamInput from(const StreamInput &in, std::size_t at)
+{
+    const std::ptrdiff_t samples = static_cast<std::ptrdiff_t>(at) * in.stride;
+    return {{in.channel[0] + samples, in.channel[1] + samples}, in.stride};
 }
 
 template <typename T> void raise_to(std::atomic<T> &most, T value)
@@ -136,8 +170,8 @@ std::string check_stream(const StreamOptions &o, std::size_t stems)
                      static_cast<double>(o.synthesis));
     if (budget_of(o) > o.hop_frames * o.frame_step)
         return range("budget", 1, static_cast<double>(o.hop_frames) * step, static_cast<double>(o.budget));
-    if (largest_block(o) < 1 || largest_block(o) > (1u << 20))
-        return range(o.block ? "block" : "max_block", 1, 1 << 20, static_cast<double>(largest_block(o)));
+    if (largest_block(o) < 1 || largest_block(o) > most_block)
+        return range(o.block ? "block" : "max_block", 1, most_block, static_cast<double>(largest_block(o)));
     if (o.sample_rate < 1000 || !ResamplerFilter::possible(o.sample_rate, o.model_rate) ||
         !ResamplerFilter::possible(o.model_rate, o.sample_rate))
         return "sample_rate: " + number(o.sample_rate) + " Hz has no simple ratio to the model's " +
@@ -207,7 +241,10 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
     }
 
     // Runs that are begun and not yet heard to their end, one that came too late, one to fade from.
-    const std::size_t period = o.hop_frames * o.frame_step, block = model_block(o);
+    piece_ = std::min(most_, o.frame_step);
+    StreamOptions piece = o;
+    piece.block = piece_;
+    const std::size_t period = o.hop_frames * o.frame_step, block = model_block(piece);
     const std::size_t alive = o.hold ? o.budget + period : core_latency_ - o.synthesis - o.lookahead * o.frame_step;
     n_slots_ = (alive + block) / period + 2 + (o.crossfade ? 1 : 0);
 
@@ -241,6 +278,7 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
             workers_[i].workspace = take(network.workspace_floats);
         }
         start();
+        const NoSignals quiet; // the host's handlers run in the host's threads
         for (std::size_t i = 0; i < o.threads; i++)
             workers_[i].thread = std::thread([this, i] { work(workers_[i]); });
     } catch (...) {
@@ -281,7 +319,7 @@ void StreamEngine::start()
     std::fill(masks_, masks_ + stems * values, 1.0f / static_cast<float>(stems));
     std::fill(extensions_, extensions_ + stems * channels, options_.average ? 1.0f / static_cast<float>(stems) : 0.0f);
     covered_in_a_row_ = 0;
-    last_used_ = last_counted_ = -1;
+    last_used_ = last_counted_ = submitted_ = begun_before_ = -1;
     if (down_) {
         down_->reset();
         for (Resampler &up : up_)
@@ -292,6 +330,7 @@ void StreamEngine::start()
         gains_[s].done = ramp_;
     }
     finish_frame();
+    submitted_ = -1; // the first call may come at once
 }
 
 void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, const StreamOutput &mix, std::size_t count)
@@ -300,18 +339,24 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
         return;
     const double begun = seconds();
     waiting_ = !options_.realtime;
-    run_block(in, count, outs, mix, count);
+    begun_before_ = submitted_;
+    read_gains();
+    if (fixed_) {
+        run_block(in, count, outs, mix, 0, count);
+    } else {
+        // In pieces, so that few windows are begun at a time, whatever the host's blocks.
+        for (std::size_t at = 0; at < count; at += piece_)
+            run_block(from(in, at), std::min(piece_, count - at), outs, mix, at, std::min(piece_, count - at));
+    }
     const double took = seconds() - begun;
     const double load = took * options_.sample_rate / static_cast<double>(count);
-    process_seconds_.store(process_seconds_.load(relaxed) * (1 - smoothing) + took * smoothing, relaxed);
-    process_load_.store(process_load_.load(relaxed) * (1 - smoothing) + load * smoothing, relaxed);
+    smooth(process_seconds_, took);
+    smooth(process_load_, load);
     raise_to(worst_process_, took);
 }
 
-void StreamEngine::run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs,
-                             const StreamOutput &mix, std::size_t out_count)
+void StreamEngine::read_gains()
 {
-    take(in, count);
     for (std::size_t s = 0; s < network_.stems; s++) {
         Gain &gain = gains_[s];
         const float target = gain.target.load(relaxed);
@@ -321,17 +366,24 @@ void StreamEngine::run_block(const StreamInput &in, std::size_t count, const Str
             gain.done = 0;
         }
     }
+}
+
+// `count` samples in; `out_count` out, from the place `at` of the outputs on.
+void StreamEngine::run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs,
+                             const StreamOutput &mix, std::size_t at, std::size_t out_count)
+{
+    take(in, count);
     const std::size_t step = options_.frame_step;
-    for (std::size_t at = 0; at < out_count;) {
+    for (const std::size_t end = at + out_count; at < end;) {
         std::size_t n;
         if (up_filter_) {
-            n = std::min(out_count - at, resampled_chunk);
+            n = std::min(end - at, resampled_chunk);
             for (std::size_t i = 0; i < n; i++)
                 next_resampled(i);
             for (std::size_t s = 0; s < network_.stems; s++)
                 sources_[s] = out_.data() + s * resampled_chunk * channels;
         } else {
-            n = std::min(out_count - at, advance());
+            n = std::min(end - at, advance());
             for (std::size_t s = 0; s < network_.stems; s++)
                 sources_[s] = emitted_ < 0 ? zeros_ : ready_ + (s * step + ready_at()) * channels;
             emitted_ += static_cast<std::int64_t>(n);
@@ -415,10 +467,14 @@ void StreamEngine::submit(std::int64_t run)
     for (std::size_t i = 0; i < n_slots_ && !slot; i++)
         if (slots_[i].state.load(std::memory_order_acquire) == Free)
             slot = &slots_[i];
-    if (!slot) { // all hold runs that are far too late
+    if (!slot) { // all hold runs that are far too late; in hold mode the newest one counts
         dropped_.fetch_add(1, relaxed);
-        return;
+        if (options_.hold)
+            slot = take_back();
+        if (!slot)
+            return;
     }
+    submitted_ = run;
     const std::size_t row = options_.bins * channels;
     const std::size_t oldest = static_cast<std::size_t>(frames_) % options_.frames;
     const std::size_t rest = options_.frames - oldest;
@@ -509,7 +565,9 @@ std::int64_t StreamEngine::due_run(std::int64_t frame) const
 
 void StreamEngine::choose_masks(std::int64_t frame)
 {
-    const std::int64_t run = due_run(frame);
+    std::int64_t run = due_run(frame);
+    if (options_.hold && !waiting_) // one that began in this very call has had no time
+        run = std::min(run, begun_before_);
     if (options_.hold && run <= last_used_ && (waiting_ || !newest_done(last_used_ + 1)))
         return; // still the newest
     Slot *slot = nullptr;
@@ -548,6 +606,21 @@ StreamEngine::Slot *StreamEngine::find(std::int64_t run)
             return &slot;
     }
     return nullptr;
+}
+
+// The oldest run that waits, before a worker takes it.
+StreamEngine::Slot *StreamEngine::take_back()
+{
+    Slot *oldest = nullptr;
+    for (std::size_t i = 0; i < n_slots_; i++) {
+        Slot &slot = slots_[i];
+        if (slot.state.load(std::memory_order_acquire) == Pending &&
+            (!oldest || slot.run.load(relaxed) < oldest->run.load(relaxed)))
+            oldest = &slot;
+    }
+    int state = Pending;
+    const bool taken = oldest && oldest->state.compare_exchange_strong(state, Free, std::memory_order_acq_rel);
+    return taken ? oldest : nullptr;
 }
 
 StreamEngine::Slot *StreamEngine::newest_done(std::int64_t from)
@@ -695,24 +768,16 @@ void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
 {
     static const float zero = 0.0f;
     const StreamInput silence = {{&zero, &zero}, 0};
-    std::vector<StreamOutput> moved(outs, outs + network_.stems);
-    StreamOutput moved_mix = mix;
-    const auto move = [](StreamOutput &out, std::size_t n) {
-        for (float *&channel : out.channel)
-            if (channel)
-                channel += static_cast<std::ptrdiff_t>(n) * out.stride;
-    };
     // Runs that are too late hold slots that are needed here.
+    release(due_run(synthesised_) - 1);
     for (std::size_t i = 0; i < n_slots_; i++)
         wait_for([&] { return slots_[i].state.load(std::memory_order_acquire) != Running; });
     release(due_run(synthesised_) - 1);
     waiting_ = true;
+    read_gains();
     for (std::size_t left = latency_; left > 0;) {
-        const std::size_t n = std::min(most_, left);
-        run_block(silence, fixed_ ? most_ : n, moved.data(), moved_mix, n);
-        for (StreamOutput &out : moved)
-            move(out, n);
-        move(moved_mix, n);
+        const std::size_t n = std::min(fixed_ ? most_ : piece_, left);
+        run_block(silence, fixed_ ? most_ : n, outs, mix, latency_ - left, n);
         left -= n;
     }
     reset();
@@ -724,7 +789,7 @@ void StreamEngine::reset()
         Slot &slot = slots_[i];
         int state = Pending;
         if (!slot.state.compare_exchange_strong(state, Free, std::memory_order_acq_rel) && state == Running)
-            wait_for([&] { return slot.state.load(std::memory_order_acquire) == Done; });
+            wait_for([&] { return slot.state.load(std::memory_order_acquire) != Running; });
         slot.state.store(Free, std::memory_order_release);
     }
     start();
@@ -748,6 +813,7 @@ StreamStats StreamEngine::stats() const
     s.process_seconds = process_seconds_.load(relaxed);
     s.worst_process_seconds = worst_process_.load(relaxed);
     s.process_load = process_load_.load(relaxed);
+    s.priority_refused = priority_refused_.load(relaxed);
     return s;
 }
 
@@ -755,7 +821,7 @@ void StreamEngine::reset_stats()
 {
     for (auto *count : {&runs_, &underruns_, &dropped_, &covered_, &repaired_})
         count->store(0, relaxed);
-    for (auto *value : {&worst_run_, &worst_process_})
+    for (auto *value : {&run_seconds_, &worst_run_, &process_seconds_, &worst_process_, &process_load_})
         value->store(0, relaxed);
 }
 
@@ -788,14 +854,25 @@ void StreamEngine::stand_still()
     pause_.wait(lock, [this] { return !paused_.load(); });
 }
 
-// Of the calling thread, as far as the system allows.
-static void set_priority(int niceness, int priority)
+// Of the calling thread; whether the system allows the real-time priority that is asked for.
+static bool set_priority(int niceness, int priority)
 {
+    bool allowed = priority == 0;
 #if !defined(_WIN32)
-    // Not inherited from a thread that runs at a higher one.
+    int policy = SCHED_OTHER;
     struct sched_param scheduling = {};
-    scheduling.sched_priority = priority;
-    pthread_setschedparam(pthread_self(), priority > 0 ? SCHED_RR : SCHED_OTHER, &scheduling);
+    pthread_getschedparam(pthread_self(), &policy, &scheduling);
+    const bool inherited = policy == SCHED_FIFO || policy == SCHED_RR;
+    if (priority > 0) {
+        struct sched_param wanted = {};
+        wanted.sched_priority = std::min(std::max(priority, sched_get_priority_min(SCHED_RR)), sched_get_priority_max(SCHED_RR));
+        allowed = pthread_setschedparam(pthread_self(), SCHED_RR, &wanted) == 0;
+    }
+    if (inherited && (!priority || !allowed)) { // of a thread that may be the audio callback's: not for the networks
+        struct sched_param ordinary = {};
+        ordinary.sched_priority = (sched_get_priority_min(SCHED_OTHER) + sched_get_priority_max(SCHED_OTHER)) / 2;
+        pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
+    }
 #endif
 #if defined(__linux__)
     if (niceness) {
@@ -804,12 +881,13 @@ static void set_priority(int niceness, int priority)
     }
 #endif
     (void)niceness;
-    (void)priority;
+    return allowed;
 }
 
 void StreamEngine::work(Worker &worker)
 {
-    set_priority(options_.niceness, options_.priority);
+    if (!set_priority(options_.niceness, options_.priority))
+        priority_refused_.store(true, relaxed);
     const std::size_t row = options_.bins * channels;
     for (;;) {
         tasks_.wait();
@@ -881,8 +959,8 @@ void StreamEngine::finish(Slot &slot)
         softmax_mask(slot.estimates, values, network_.stems, slot.window + first_row_ * options_.bins * channels,
                      values);
     const double took = seconds() - slot.begun.load(relaxed);
-    const std::uint64_t before = runs_.fetch_add(1, relaxed);
-    run_seconds_.store(before ? run_seconds_.load(relaxed) * (1 - smoothing) + took * smoothing : took, relaxed);
+    runs_.fetch_add(1, relaxed);
+    smooth(run_seconds_, took);
     raise_to(worst_run_, took);
     slot.state.store(Done, std::memory_order_release);
     {

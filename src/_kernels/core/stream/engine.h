@@ -81,13 +81,14 @@ std::size_t stream_latency(const StreamOptions &options);
 struct StreamStats {
     std::uint64_t runs = 0;           // finished runs of the networks
     std::uint64_t underruns = 0;      // runs that were not ready when due
-    std::uint64_t dropped = 0;        // of these: never begun, because newer ones were waiting
+    std::uint64_t dropped = 0;        // runs that never began, because newer ones were waiting
     std::uint64_t covered_frames = 0; // frames under an older mask than their own
     std::uint64_t repaired = 0;       // input samples that were not numbers, or absurdly large: made zero
     double load = 0;                  // seconds of a run over the seconds between runs, smoothed
     double run_seconds = 0, worst_run_seconds = 0;         // from due to begin until ready
     double process_seconds = 0, worst_process_seconds = 0; // of `process`: smoothed, worst
     double process_load = 0; // process_seconds over the time of its blocks, smoothed
+    bool priority_refused = false; // the system does not allow options.priority
 };
 
 // Stereo samples of the caller: channel c of sample i is at channel[c][i * stride].
@@ -161,7 +162,8 @@ private:
     // In the caller's thread: the signal.
     void start();
     void run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs, const StreamOutput &mix,
-                   std::size_t out_count);
+                   std::size_t at, std::size_t out_count);
+    void read_gains();
     void take(const StreamInput &in, std::size_t count);
     void append(float left, float right);
     void gather(std::int64_t frame);
@@ -181,6 +183,7 @@ private:
     void cover();
     Slot *find(std::int64_t run);
     Slot *newest_done(std::int64_t from);
+    Slot *take_back();
     Slot *await(std::int64_t run);
     template <typename Condition> void wait_for(Condition condition);
     void release(std::int64_t before);
@@ -196,7 +199,7 @@ private:
     StreamNetwork network_;
     StreamOptions options_;
     std::vector<network_layer> layers_; // narrowed to the frames that are kept
-    std::size_t latency_ = 0, core_latency_ = 0, most_ = 0, ramp_ = 0, hold_frames_ = 0;
+    std::size_t latency_ = 0, core_latency_ = 0, most_ = 0, piece_ = 0, ramp_ = 0, hold_frames_ = 0;
     std::size_t first_row_ = 0, rows_ = 0; // of a run's frames those whose estimates are kept
     bool fixed_ = false;
     bool waiting_ = false; // for the networks, in the call at hand
@@ -218,6 +221,7 @@ private:
     float *ready_ = nullptr, *zeros_ = nullptr; // [stems][frame_step][2] finished samples; [frame_step][2]
     std::size_t covered_in_a_row_ = 0;
     std::int64_t last_used_ = -1, last_counted_ = -1; // runs whose masks were used, counted as late
+    std::int64_t submitted_ = -1, begun_before_ = -1; // the newest run; the newest one before this call
 
     // At another rate.
     std::unique_ptr<ResamplerFilter> down_filter_, up_filter_;
@@ -235,7 +239,7 @@ private:
     std::mutex choice_; // between workers
     std::mutex finished_mutex_;
     std::condition_variable finished_; // for callers that wait
-    std::atomic<bool> stop_{false}, paused_{false};
+    std::atomic<bool> stop_{false}, paused_{false}, priority_refused_{false};
     std::mutex pause_mutex_;
     std::condition_variable pause_;
 
