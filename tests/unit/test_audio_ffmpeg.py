@@ -140,8 +140,8 @@ def test_rates(tmp_path, rate):
 def test_end_padding_of_m4a_with_a_coarse_edit_list(tmp_path):
     for frames in (1023, 1024, 1025, 30_000, 50_001):
         wave, reader = read(make(tmp_path / "a.m4a", tones(frames), container="ipod"))
-        # FFmpeg drops a packet whose few samples begin after the rounded end.
-        assert len(wave) == (1024 if frames == 1025 else frames)
+        # Some versions of FFmpeg drop a packet whose few samples begin after the rounded end.
+        assert len(wave) == frames or (frames, len(wave)) == (1025, 1024)
         assert reader.frames is None  # the edit list counts in milliseconds here
 
 
