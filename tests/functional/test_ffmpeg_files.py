@@ -185,7 +185,8 @@ def test_cli_without_the_extra(song: Path, tmp_path: Path, music: np.ndarray) ->
     )
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(hide)
-    env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    paths = [str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     out = tmp_path / "out"
     done = cli("separate", "-p", CONFIG, "-o", out, song, env=env)
     assert done.returncode == 1
