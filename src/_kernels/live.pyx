@@ -26,25 +26,29 @@ cdef extern from "core/live/callback.h" namespace "spleeterrt" nogil:
         LiveStats stats()
         void reset_stats()
         float level(size_t i)
+    cdef cppclass CppAudioClient "spleeterrt::AudioClient":
+        string name() except +
+        unsigned sample_rate()
+        size_t block()
+        cbool realtime()
+        int priority()
+        double device_latency()
+        string ended() except +
+        void use(const LiveSource* source)
+        void start() except +
+        LiveCallback& callback()
 
 cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
     cdef cppclass JackPorts:
         string name() except +
         unsigned sample_rate()
-        cbool realtime()
-        int priority()
         void ask_block(size_t block) except +
-        string ended() except +
         void connect(const string& source, const string& target) except +
         vector[string] hardware(cbool sources) except +
-    cdef cppclass JackClient(JackPorts):
+    cdef cppclass JackClient(JackPorts, CppAudioClient):
         JackClient(
             const vector[string]& libraries, const string& name, const vector[string]& stems,
         ) except +
-        size_t block()
-        void use(const LiveSource* source)
-        void start() except +
-        LiveCallback& callback()
         size_t capture_latency()
     cdef cppclass JackTape(JackPorts):
         JackTape(
@@ -59,19 +63,11 @@ cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
         void reset_stats()
 
 cdef extern from "core/live/portaudio.h" namespace "spleeterrt" nogil:
-    cdef cppclass PortAudioClient:
+    cdef cppclass PortAudioClient(CppAudioClient):
         PortAudioClient(
             const vector[string]& libraries, const string& input, const string& output, size_t stems,
             size_t stem, unsigned sample_rate, unsigned preferred, size_t block,
         ) except +
-        string name() except +
-        unsigned sample_rate()
-        size_t block()
-        double device_latency()
-        string ended() except +
-        void use(const LiveSource* source)
-        void start() except +
-        LiveCallback& callback()
 
 
 cdef vector[string] strings(values):
@@ -82,155 +78,36 @@ cdef vector[string] strings(values):
 
 
 cdef class Client:
-    """What both kinds share. `close` may be called twice; other calls raise RuntimeError after it. `use`,
-    `start` and `close` are for one thread at a time."""
+    """A client, silent until `start`. `close` may be called twice; other calls raise RuntimeError after it.
+    `use`, `start` and `close` are for one thread at a time."""
 
+    cdef CppAudioClient* client
     cdef object engine  # lives as long as the callback may use it
 
-    cdef LiveCallback* callback(self) except NULL:
-        raise NotImplementedError
+    cdef CppAudioClient* opened(self) except NULL:
+        if self.client == NULL:
+            raise RuntimeError("the client is closed")
+        return self.client
 
-    cdef int use_source(self, const LiveSource* source) except -1:
-        raise NotImplementedError
+    def __dealloc__(self):
+        self.close()
+
+    def close(self):
+        client = self.client
+        self.client = NULL
+        with nogil:
+            del client
+        self.engine = None
 
     def use(self, engine):
         """engine: a `stream.Engine`, or None for silence."""
         cdef const LiveSource* source = NULL
+        client = self.opened()
         if engine is not None:
             source = <const LiveSource*>PyCapsule_GetPointer(engine.source, "spleeterrt.LiveSource")
-        self.use_source(source)
+        with nogil:
+            client.use(source)
         self.engine = engine
-
-    def stats(self):
-        cdef LiveStats s = self.callback().stats()
-        return {
-            "callbacks": s.callbacks, "xruns": s.xruns, "missed": s.missed, "silent": s.silent,
-            "worst_callback_seconds": s.worst_seconds,
-        }
-
-    def reset_stats(self):
-        self.callback().reset_stats()
-
-    def levels(self):
-        """Peaks of the stems, the input, the mix."""
-        cdef LiveCallback* callback = self.callback()
-        return [callback.level(i) for i in range(callback.stems() + 2)]
-
-
-cdef class Jack(Client):
-    cdef JackClient* client
-
-    def __cinit__(self, libraries, str name, stems):
-        cdef vector[string] names = strings(libraries), ports = strings(stems)
-        cdef string client_name = name.encode()
-        with nogil:
-            self.client = new JackClient(names, client_name, ports)
-
-    cdef JackClient* opened(self) except NULL:
-        if self.client == NULL:
-            raise RuntimeError("the client is closed")
-        return self.client
-
-    def __dealloc__(self):
-        self.close()
-
-    def close(self):
-        cdef JackClient* client = self.client
-        self.client = NULL
-        with nogil:
-            del client
-        self.engine = None
-
-    cdef LiveCallback* callback(self) except NULL:
-        return &self.opened().callback()
-
-    cdef int use_source(self, const LiveSource* source) except -1:
-        client = self.opened()
-        with nogil:
-            client.use(source)
-        return 0
-
-    def start(self):
-        client = self.opened()
-        with nogil:
-            client.start()
-
-    @property
-    def name(self):
-        return self.opened().name().decode()
-
-    @property
-    def sample_rate(self):
-        return self.opened().sample_rate()
-
-    @property
-    def block(self):
-        return self.opened().block()
-
-    @property
-    def realtime(self):
-        return self.opened().realtime()
-
-    @property
-    def priority(self):
-        return self.opened().priority()
-
-    @property
-    def device_latency(self):
-        return 0.0
-
-    @property
-    def ended(self):
-        return self.opened().ended().decode(errors="replace")
-
-    @property
-    def capture_latency(self):
-        return self.opened().capture_latency()
-
-    def connect(self, str source, str target):
-        self.opened().connect(source.encode(), target.encode())
-
-    def hardware(self, bint sources):
-        return [name.decode(errors="replace") for name in self.opened().hardware(sources)]
-
-
-cdef class PortAudio(Client):
-    cdef PortAudioClient* client
-
-    def __cinit__(
-        self, libraries, str input, str output, size_t stems, size_t stem, unsigned sample_rate,
-        unsigned preferred, size_t block,
-    ):
-        cdef vector[string] names = strings(libraries)
-        cdef string source = input.encode(), target = output.encode()
-        with nogil:
-            self.client = new PortAudioClient(
-                names, source, target, stems, stem, sample_rate, preferred, block
-            )
-
-    cdef PortAudioClient* opened(self) except NULL:
-        if self.client == NULL:
-            raise RuntimeError("the client is closed")
-        return self.client
-
-    def __dealloc__(self):
-        self.close()
-
-    def close(self):
-        cdef PortAudioClient* client = self.client
-        self.client = NULL
-        with nogil:
-            del client
-        self.engine = None
-
-    cdef LiveCallback* callback(self) except NULL:
-        return &self.opened().callback()
-
-    cdef int use_source(self, const LiveSource* source) except -1:
-        client = self.opened()
-        with nogil:
-            client.use(source)
-        return 0
 
     def start(self):
         client = self.opened()
@@ -251,20 +128,68 @@ cdef class PortAudio(Client):
 
     @property
     def realtime(self):
-        return False  # not known
+        return self.opened().realtime()
 
     @property
     def priority(self):
-        return 0
+        return self.opened().priority()
 
     @property
     def device_latency(self):
-        """Seconds, in and out."""
         return self.opened().device_latency()
 
     @property
     def ended(self):
-        return self.opened().ended().decode()
+        return self.opened().ended().decode(errors="replace")
+
+    def stats(self):
+        cdef LiveStats s = self.opened().callback().stats()
+        return {
+            "callbacks": s.callbacks, "xruns": s.xruns, "missed": s.missed, "silent": s.silent,
+            "worst_callback_seconds": s.worst_seconds,
+        }
+
+    def reset_stats(self):
+        self.opened().callback().reset_stats()
+
+    def levels(self):
+        """Peaks of the stems, the input, the mix."""
+        cdef LiveCallback* callback = &self.opened().callback()
+        return [callback.level(i) for i in range(callback.stems() + 2)]
+
+
+cdef class Jack(Client):
+    def __cinit__(self, libraries, str name, stems):
+        cdef vector[string] names = strings(libraries), ports = strings(stems)
+        cdef string client_name = name.encode()
+        with nogil:
+            self.client = new JackClient(names, client_name, ports)
+
+    cdef JackClient* jack(self) except NULL:
+        return <JackClient*>self.opened()
+
+    @property
+    def capture_latency(self):
+        return self.jack().capture_latency()
+
+    def connect(self, str source, str target):
+        self.jack().connect(source.encode(), target.encode())
+
+    def hardware(self, bint sources):
+        return [name.decode(errors="replace") for name in self.jack().hardware(sources)]
+
+
+cdef class PortAudio(Client):
+    def __cinit__(
+        self, libraries, str input, str output, size_t stems, size_t stem, unsigned sample_rate,
+        unsigned preferred, size_t block,
+    ):
+        cdef vector[string] names = strings(libraries)
+        cdef string source = input.encode(), target = output.encode()
+        with nogil:
+            self.client = new PortAudioClient(
+                names, source, target, stems, stem, sample_rate, preferred, block
+            )
 
 
 cdef class Tape:

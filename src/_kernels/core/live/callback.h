@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace spleeterrt {
 
@@ -54,6 +55,24 @@ private:
     std::unique_ptr<std::atomic<float>[]> levels_;
     std::atomic<std::uint64_t> callbacks_{0}, xruns_{0}, missed_{0}, silent_{0};
     std::atomic<double> worst_{0};
+};
+
+// A client of an audio system. Functions that may fail throw std::runtime_error.
+class AudioClient {
+public:
+    virtual ~AudioClient() = default;
+    virtual std::string name() const = 0; // of the client in the graph, or of the devices
+    virtual unsigned sample_rate() const = 0;
+    virtual std::size_t block() const = 0;
+    // Whether the callback is known to run in real time, and at which priority (0: not known).
+    virtual bool realtime() const { return false; }
+    virtual int priority() const { return 0; }
+    virtual double device_latency() const { return 0.0; } // seconds that devices outside of a graph add
+    virtual std::string ended() const = 0;                // why no more sound comes, or ""
+    // The engine from here on; it must live until another one or nullptr replaces it.
+    virtual void use(const LiveSource *source) = 0;
+    virtual void start() = 0;
+    virtual LiveCallback &callback() = 0;
 };
 
 } // namespace spleeterrt

@@ -86,18 +86,22 @@ private:
 };
 
 // Stereo in; every stem and the mix under the gains out.
-class JackClient : public JackPorts {
+class JackClient : public JackPorts, public AudioClient {
 public:
     JackClient(const std::vector<std::string> &libraries, const std::string &name,
                const std::vector<std::string> &stems);
-    ~JackClient();
+    ~JackClient() override;
 
+    std::string name() const override { return JackPorts::name(); }
+    unsigned sample_rate() const override { return JackPorts::sample_rate(); }
     // The block of the server at this moment. Blocks that the engine does not take are silent.
-    std::size_t block() const { return block_.load(); }
-    // The engine, and its latency for the hosts; it must live until another one or nullptr replaces it.
-    void use(const LiveSource *source);
-    void start() { activate(); }
-    LiveCallback &callback() { return callback_; }
+    std::size_t block() const override { return block_.load(); }
+    bool realtime() const override { return JackPorts::realtime(); }
+    int priority() const override { return JackPorts::priority(); }
+    std::string ended() const override { return JackPorts::ended(); }
+    void use(const LiveSource *source) override; // tells the hosts its latency
+    void start() override { activate(); }
+    LiveCallback &callback() override { return callback_; }
     // Of the first output port, as other clients see it: from the hardware on.
     std::size_t capture_latency();
 

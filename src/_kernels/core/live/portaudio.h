@@ -47,25 +47,25 @@ struct PortAudioApi {
     const PaStreamInfo *(*GetStreamInfo)(void *);
 };
 
-// Stereo in (mono is duplicated); out: the mix under the gains, or one stem. Functions throw std::runtime_error.
-class PortAudioClient {
+// Stereo in (mono is duplicated); out: the mix under the gains, or one stem.
+class PortAudioClient : public AudioClient {
 public:
     // input, output: a part of the device's name, its number, or "" for the default one. stem: what is played;
     // as many as there are stems: the mix. sample_rate 0: `preferred` if the device has it, else the device's own.
     PortAudioClient(const std::vector<std::string> &libraries, const std::string &input, const std::string &output,
                     std::size_t stems, std::size_t stem, unsigned sample_rate, unsigned preferred, std::size_t block);
-    ~PortAudioClient();
+    ~PortAudioClient() override;
     PortAudioClient(const PortAudioClient &) = delete;
     PortAudioClient &operator=(const PortAudioClient &) = delete;
 
-    std::string name() const { return name_; }
-    unsigned sample_rate() const { return rate_; }
-    std::size_t block() const { return block_; }
-    double device_latency() const; // seconds, in and out
-    std::string ended() const;
-    void use(const LiveSource *source) { callback_->use(source); }
-    void start();
-    LiveCallback &callback() { return *callback_; }
+    std::string name() const override { return name_; }
+    unsigned sample_rate() const override { return rate_; }
+    std::size_t block() const override { return block_; }
+    double device_latency() const override; // in and out
+    std::string ended() const override;
+    void use(const LiveSource *source) override { callback_->use(source); }
+    void start() override;
+    LiveCallback &callback() override { return *callback_; }
 
 private:
     void open(const std::string &input, const std::string &output, unsigned sample_rate, unsigned preferred);
