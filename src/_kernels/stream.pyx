@@ -49,7 +49,9 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         double hold_seconds, ramp_seconds
         const char* isa
     string cpp_check_stream "spleeterrt::check_stream" (const StreamOptions& options, size_t stems)
-    size_t cpp_stream_latency "spleeterrt::stream_latency" (const StreamOptions& options)
+    cdef cppclass StreamShape:
+        size_t latency
+    StreamShape stream_shape(const StreamOptions& options)
     cdef cppclass StreamStats:
         uint64_t runs, underruns, dropped, covered_frames, repaired
         double load, run_seconds, worst_run_seconds, process_seconds, worst_process_seconds, process_load
@@ -118,7 +120,7 @@ def check_stream(values, size_t stems):
 def stream_latency(values):
     """Samples at the host's rate, of options that `check_stream` accepts."""
     cdef bytes isa = values["isa"].encode()
-    return cpp_stream_latency(options_of(values, isa))
+    return stream_shape(options_of(values, isa)).latency
 
 
 cdef class Engine:

@@ -2,28 +2,12 @@
 
 #include "../clock.h"
 #include "../elementwise.h"
+#include "threads.h"
 #include "windows.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <new>
-#include <system_error>
-
-#if !defined(_WIN32)
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#endif
-#if defined(__linux__)
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#elif defined(_WIN32)
-#include <malloc.h>
-#endif
 
 namespace spleeterrt {
 namespace {
@@ -37,86 +21,8 @@ constexpr double smoothing = 0.1;           // of the latest value in running me
 
 constexpr auto relaxed = std::memory_order_relaxed;
 
-float *aligned_zeros(std::size_t floats)
-{
-    const std::size_t bytes = (std::max<std::size_t>(floats, 1) * sizeof(float) + 63) / 64 * 64;
-#if defined(_WIN32)
-    void *memory = _aligned_malloc(bytes, 64);
-#else
-    void *memory = nullptr;
-    if (posix_memalign(&memory, 64, bytes) != 0)
-        memory = nullptr;
-#endif
-    if (!memory)
-        throw std::bad_alloc();
-    std::memset(memory, 0, bytes); // touched here, not in the audio callback
-    return static_cast<float *>(memory);
-}
-
-void aligned_free(float *memory)
-{
-#if defined(_WIN32)
-    _aligned_free(memory);
-#else
-    std::free(memory);
-#endif
-}
-
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return -floor_div(-a, b); }
-
-std::size_t synthesis_of(const StreamOptions &o) { return o.synthesis ? o.synthesis : o.frame_length; }
-std::size_t budget_of(const StreamOptions &o) { return o.budget ? o.budget : o.hop_frames * o.frame_step; }
-bool resamples(const StreamOptions &o) { return o.sample_rate != o.model_rate; }
-std::size_t largest_block(const StreamOptions &o) { return o.block ? o.block : o.max_block; }
-constexpr std::size_t most_block = 1 << 16; // windows wait in memory until their masks are due
-
-// Whether frames and deadlines fall on the borders of the host's blocks.
-bool fixed_block(const StreamOptions &o)
-{
-    return o.block && !resamples(o) && o.frame_step % o.block == 0 && (o.hold || budget_of(o) % o.block == 0);
-}
-
-// The most samples at the model's rate that a block becomes.
-std::size_t model_block(const StreamOptions &o)
-{
-    if (!resamples(o))
-        return largest_block(o);
-    const double rate = static_cast<double>(o.model_rate) / o.sample_rate;
-    return static_cast<std::size_t>(std::ceil(static_cast<double>(largest_block(o)) * rate)) + 1;
-}
-
-// Latency between the resamplers, if any. A sample leaves when the first frame that contains it has its mask:
-// the frame is complete synthesis - 1 samples after it; the run that gives the mask begins up to
-// hop_frames + lookahead - 1 frames later and has `budget` samples. A run begins late by up to a block.
-std::size_t core_latency(const StreamOptions &o)
-{
-    std::size_t latency = synthesis_of(o) - 1;
-    if (!o.hold)
-        latency += (o.hop_frames + o.lookahead - 1) * o.frame_step + budget_of(o);
-    if (fixed_block(o))
-        return latency - (o.block - 1);
-    return o.hold ? latency : latency + model_block(o) - 1;
-}
-
-// While it lives, threads that are created get no signals.
-class NoSignals {
-public:
-#if defined(_WIN32)
-    NoSignals() {}
-#else
-    NoSignals()
-    {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_;
-#endif
-};
 
 // Running means begin with their first value.
 void smooth(std::atomic<double> &mean, double value)
@@ -140,83 +46,18 @@ template <typename T> void raise_to(std::atomic<T> &most, T value)
 
 } // namespace
 
-std::string check_stream(const StreamOptions &o, std::size_t stems)
-{
-    const auto number = [](double value) {
-        char text[32];
-        std::snprintf(text, sizeof text, "%.15g", value);
-        return std::string(text);
-    };
-    const auto range = [&](const char *name, double least, double most, double value) {
-        return std::string(name) + ": expected " + number(least) + " to " + number(most) + ", got " + number(value);
-    };
-    const double step = static_cast<double>(o.frame_step);
-    if (o.frames < 64 || o.frames > 512 || o.frames % 64)
-        return "frames: expected a multiple of 64 from 64 to 512, got " + number(static_cast<double>(o.frames));
-    if (o.bins < 64 || o.bins > o.fft_length / 2 || o.bins % 64)
-        return "bins: expected a multiple of 64 from 64 to " + number(static_cast<double>(o.fft_length / 2)) + ", got " +
-               number(static_cast<double>(o.bins));
-    if (o.hop_frames < 1 || o.hop_frames > o.frames)
-        return range("hop_frames", 1, static_cast<double>(o.frames), static_cast<double>(o.hop_frames));
-    if (o.lookahead > o.frames - o.hop_frames)
-        return range("lookahead", 0, static_cast<double>(o.frames - o.hop_frames), static_cast<double>(o.lookahead));
-    if (o.hold && (o.lookahead || o.crossfade))
-        return "hold: the newest mask goes to the newest frame, so lookahead and crossfade are 0";
-    if (o.crossfade > o.hop_frames)
-        return range("crossfade", 0, static_cast<double>(o.hop_frames), static_cast<double>(o.crossfade));
-    // Shorter ones would amplify what is near the end of the frame, where the analysis window vanishes.
-    if (4 * synthesis_of(o) < 5 * o.frame_step || synthesis_of(o) > o.frame_length)
-        return range("window", std::ceil(1.25 * step), static_cast<double>(o.frame_length),
-                     static_cast<double>(o.synthesis));
-    if (budget_of(o) > o.hop_frames * o.frame_step)
-        return range("budget", 1, static_cast<double>(o.hop_frames) * step, static_cast<double>(o.budget));
-    if (largest_block(o) < 1 || largest_block(o) > most_block)
-        return range(o.block ? "block" : "max_block", 1, most_block, static_cast<double>(largest_block(o)));
-    if (o.sample_rate < 1000 || !ResamplerFilter::possible(o.sample_rate, o.model_rate) ||
-        !ResamplerFilter::possible(o.model_rate, o.sample_rate))
-        return "sample_rate: " + number(o.sample_rate) + " Hz has no simple ratio to the model's " +
-               number(o.model_rate) + " Hz; common rates are 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000";
-    if (o.threads < 1 || o.threads > 256)
-        return range("threads", 1, 256, static_cast<double>(o.threads));
-    if (o.priority < 0 || o.priority > 99)
-        return range("priority", 0, 99, o.priority);
-    if (o.cover >= stems)
-        return range("cover", 0, static_cast<double>(stems) - 1, static_cast<double>(o.cover));
-    return "";
-}
-
-std::size_t stream_latency(const StreamOptions &o)
-{
-    const std::size_t core = core_latency(o);
-    if (!resamples(o))
-        return core;
-    const double ratio = static_cast<double>(o.sample_rate) / o.model_rate;
-    const double up = ResamplerFilter::least_delay(o.model_rate, o.sample_rate);
-    const double down = ResamplerFilter::least_delay(o.sample_rate, o.model_rate);
-    return static_cast<std::size_t>(std::ceil(ratio * (up + static_cast<double>(core)) + down));
-}
-
 StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &options)
-    : network_(network), options_(options)
+    : network_(network), options_(options), shape_(stream_shape(options))
 {
     StreamOptions &o = options_;
-    o.synthesis = synthesis_of(options);
-    o.budget = budget_of(options);
+    o.synthesis = shape_.synthesis;
+    o.budget = shape_.budget;
     const std::size_t stems = network.stems, values = o.bins * channels;
     // Only the frames that are kept are computed.
     layers_.assign(network.layers, network.layers + network.n_layers);
-    first_row_ = o.frames - o.lookahead - o.hop_frames;
-    rows_ = std::min(o.hop_frames + o.crossfade, o.frames - first_row_);
-    if (o.hold) {
-        first_row_ = o.frames - 1;
-        rows_ = 1;
-    }
-    want_frames(layers_.data(), static_cast<std::ptrdiff_t>(layers_.size()), static_cast<std::ptrdiff_t>(first_row_),
-                static_cast<std::ptrdiff_t>(first_row_ + rows_));
-    latency_ = stream_latency(o);
-    core_latency_ = core_latency(o);
-    most_ = spleeterrt::largest_block(o);
-    fixed_ = fixed_block(o);
+    want_frames(layers_.data(), static_cast<std::ptrdiff_t>(layers_.size()),
+                static_cast<std::ptrdiff_t>(shape_.first_row),
+                static_cast<std::ptrdiff_t>(shape_.first_row + shape_.rows));
     ramp_ = std::max<std::size_t>(1, static_cast<std::size_t>(o.ramp_seconds * o.sample_rate));
     hold_frames_ = static_cast<std::size_t>(
         std::ceil(o.hold_seconds * o.model_rate / static_cast<double>(o.frame_step)));
@@ -227,11 +68,11 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
     };
     heard_.reset(stft(windows.heard));
     masked_.reset(stft(windows.analysis));
-    if (resamples(o)) {
+    if (o.sample_rate != o.model_rate) {
         down_filter_.reset(new ResamplerFilter(o.sample_rate, o.model_rate));
         const double ratio = static_cast<double>(o.sample_rate) / o.model_rate;
-        const double up = (static_cast<double>(latency_) - down_filter_->delay()) / ratio -
-                          static_cast<double>(core_latency_);
+        const double up = (static_cast<double>(shape_.latency) - down_filter_->delay()) / ratio -
+                          static_cast<double>(shape_.core_latency);
         up_filter_.reset(new ResamplerFilter(o.model_rate, o.sample_rate,
                                              up - ResamplerFilter::least_delay(o.model_rate, o.sample_rate)));
         down_.reset(new Resampler(*down_filter_));
@@ -240,20 +81,13 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
         out_.resize(stems * resampled_chunk * channels);
     }
 
-    // Runs that are begun and not yet heard to their end, one that came too late, one to fade from.
-    piece_ = std::min(most_, o.frame_step);
-    StreamOptions piece = o;
-    piece.block = piece_;
-    const std::size_t period = o.hop_frames * o.frame_step, block = model_block(piece);
-    const std::size_t alive = o.hold ? o.budget + period : core_latency_ - o.synthesis - o.lookahead * o.frame_step;
-    n_slots_ = (alive + block) / period + 2 + (o.crossfade ? 1 : 0);
-
     try {
         const auto take = [&](std::size_t floats) {
-            blocks_.push_back(nullptr);
-            return blocks_.back() = aligned_zeros(floats);
+            memory_.emplace_back(floats);
+            std::memset(memory_.back().data(), 0, floats * sizeof(float)); // touched here, not in the audio callback
+            return memory_.back().data();
         };
-        ring_samples_ = core_latency_ + block + 2 * o.frame_length + o.frame_step;
+        ring_samples_ = shape_.core_latency + shape_.model_piece + 2 * o.frame_length + o.frame_step;
         ring_ = take(ring_samples_ * channels);
         magnitudes_ = take(o.frames * values);
         frame_ = take(o.frame_length * channels);
@@ -268,15 +102,14 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
         held_extensions_ = take(stems * channels);
         gains_.reset(new Gain[stems]);
         sources_.resize(stems);
-        slots_.reset(new Slot[n_slots_]);
-        for (std::size_t i = 0; i < n_slots_; i++) {
+        slots_.reset(new Slot[shape_.slots]);
+        for (std::size_t i = 0; i < shape_.slots; i++) {
             slots_[i].window = take(o.frames * values);
-            slots_[i].estimates = take(stems * rows_ * values);
+            slots_[i].estimates = take(stems * shape_.rows * values);
         }
         workers_.reset(new Worker[o.threads]);
-        for (std::size_t i = 0; i < o.threads; i++) {
+        for (std::size_t i = 0; i < o.threads; i++)
             workers_[i].workspace = take(network.workspace_floats);
-        }
         start();
         const NoSignals quiet; // the host's handlers run in the host's threads
         for (std::size_t i = 0; i < o.threads; i++)
@@ -298,9 +131,6 @@ void StreamEngine::shut_down()
     for (std::size_t i = 0; workers_ && i < options_.threads; i++)
         if (workers_[i].thread.joinable())
             workers_[i].thread.join();
-    for (float *block : blocks_)
-        aligned_free(block);
-    blocks_.clear();
 }
 
 // --- the signal, in the caller's thread ------------------------------------------------------
@@ -309,7 +139,7 @@ void StreamEngine::start()
 {
     const std::size_t stems = network_.stems, values = options_.bins * channels;
     received_ = frames_ = 0;
-    emitted_ = -static_cast<std::int64_t>(core_latency_);
+    emitted_ = -static_cast<std::int64_t>(shape_.core_latency);
     // Frames before the first one are silent; so is all of frame 0.
     const std::int64_t window = static_cast<std::int64_t>(options_.synthesis);
     synthesised_ = std::max<std::int64_t>(0, ceil_div(emitted_ + window, static_cast<std::int64_t>(options_.frame_step)));
@@ -341,12 +171,10 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
     waiting_ = !options_.realtime;
     begun_before_ = submitted_;
     read_gains();
-    if (fixed_) {
-        run_block(in, count, outs, mix, 0, count);
-    } else {
-        // In pieces, so that few windows are begun at a time, whatever the host's blocks.
-        for (std::size_t at = 0; at < count; at += piece_)
-            run_block(from(in, at), std::min(piece_, count - at), outs, mix, at, std::min(piece_, count - at));
+    // In pieces, so that few windows are begun at a time, whatever the host's blocks.
+    for (std::size_t at = 0; at < count; at += shape_.piece) {
+        const std::size_t n = std::min(shape_.piece, count - at);
+        run_block(from(in, at), n, outs, mix, at, n);
     }
     const double took = seconds() - begun;
     const double load = took * options_.sample_rate / static_cast<double>(count);
@@ -464,7 +292,7 @@ void StreamEngine::finish_frame()
 void StreamEngine::submit(std::int64_t run)
 {
     Slot *slot = nullptr;
-    for (std::size_t i = 0; i < n_slots_ && !slot; i++)
+    for (std::size_t i = 0; i < shape_.slots && !slot; i++)
         if (slots_[i].state.load(std::memory_order_acquire) == Free)
             slot = &slots_[i];
     if (!slot) { // all hold runs that are far too late; in hold mode the newest one counts
@@ -553,7 +381,8 @@ void StreamEngine::synthesise_frame()
     synthesised_++;
 }
 
-// The run that gives a frame its masks (hold: the newest that has had its time when the frame comes); negative: none.
+// The run that gives a frame its masks (hold: the newest that has had its time when the frame comes); negative:
+// none.
 std::int64_t StreamEngine::due_run(std::int64_t frame) const
 {
     const std::int64_t hop = static_cast<std::int64_t>(options_.hop_frames);
@@ -571,7 +400,7 @@ void StreamEngine::choose_masks(std::int64_t frame)
     if (options_.hold && run <= last_used_ && (waiting_ || !newest_done(last_used_ + 1)))
         return; // still the newest
     Slot *slot = nullptr;
-    std::size_t row = rows_ - 1;
+    std::size_t row = shape_.rows - 1;
     if (options_.hold && !waiting_) {
         slot = newest_done(last_used_ + 1);
     } else {
@@ -600,7 +429,7 @@ void StreamEngine::choose_masks(std::int64_t frame)
 
 StreamEngine::Slot *StreamEngine::find(std::int64_t run)
 {
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
         if (slot.state.load(std::memory_order_acquire) != Free && slot.run.load(relaxed) == run)
             return &slot;
@@ -612,7 +441,7 @@ StreamEngine::Slot *StreamEngine::find(std::int64_t run)
 StreamEngine::Slot *StreamEngine::take_back()
 {
     Slot *oldest = nullptr;
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
         if (slot.state.load(std::memory_order_acquire) == Pending &&
             (!oldest || slot.run.load(relaxed) < oldest->run.load(relaxed)))
@@ -626,7 +455,7 @@ StreamEngine::Slot *StreamEngine::take_back()
 StreamEngine::Slot *StreamEngine::newest_done(std::int64_t from)
 {
     Slot *newest = nullptr;
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
         if (slot.state.load(std::memory_order_acquire) != Done || slot.run.load(relaxed) < from)
             continue;
@@ -657,7 +486,7 @@ template <typename Condition> void StreamEngine::wait_for(Condition condition)
 void StreamEngine::masks_of(const Slot &slot, std::size_t row, float *masks)
 {
     const std::size_t values = options_.bins * channels;
-    ratio_masks(slot.estimates + row * values, rows_ * values, network_.stems, values, options_.exponent, masks);
+    ratio_masks(slot.estimates + row * values, shape_.rows * values, network_.stems, values, options_.exponent, masks);
 }
 
 void StreamEngine::extend()
@@ -677,7 +506,7 @@ void StreamEngine::fade_in(std::int64_t run, std::size_t row)
     Slot *before = find(run - 1);
     if (!before || before->state.load(std::memory_order_acquire) != Done)
         return;
-    masks_of(*before, std::min(options_.hop_frames + row, rows_ - 1), other_);
+    masks_of(*before, std::min(options_.hop_frames + row, shape_.rows - 1), other_);
     const float weight = static_cast<float>(row + 1) / static_cast<float>(options_.crossfade + 1);
     const std::size_t n = network_.stems * options_.bins * channels;
     for (std::size_t i = 0; i < n; i++)
@@ -690,7 +519,7 @@ void StreamEngine::cover()
     covered_.fetch_add(1, relaxed);
     // What came too late may still be newer than what is held.
     if (Slot *late = newest_done(last_used_ + 1)) {
-        masks_of(*late, rows_ - 1, masks_);
+        masks_of(*late, shape_.rows - 1, masks_);
         extend();
         last_used_ = late->run.load(relaxed);
         covered_in_a_row_ = 0;
@@ -716,7 +545,7 @@ void StreamEngine::cover()
 // Forgets the runs before `before` that are finished or not begun.
 void StreamEngine::release(std::int64_t before)
 {
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
         int state = slot.state.load(std::memory_order_acquire);
         if (slot.run.load(relaxed) >= before)
@@ -770,14 +599,14 @@ void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
     const StreamInput silence = {{&zero, &zero}, 0};
     // Runs that are too late hold slots that are needed here.
     release(due_run(synthesised_) - 1);
-    for (std::size_t i = 0; i < n_slots_; i++)
+    for (std::size_t i = 0; i < shape_.slots; i++)
         wait_for([&] { return slots_[i].state.load(std::memory_order_acquire) != Running; });
     release(due_run(synthesised_) - 1);
     waiting_ = true;
     read_gains();
-    for (std::size_t left = latency_; left > 0;) {
-        const std::size_t n = std::min(fixed_ ? most_ : piece_, left);
-        run_block(silence, fixed_ ? most_ : n, outs, mix, latency_ - left, n);
+    for (std::size_t left = shape_.latency; left > 0;) {
+        const std::size_t n = std::min(shape_.piece, left);
+        run_block(silence, shape_.piece, outs, mix, shape_.latency - left, n);
         left -= n;
     }
     reset();
@@ -785,7 +614,7 @@ void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
 
 void StreamEngine::reset()
 {
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
         int state = Pending;
         if (!slot.state.compare_exchange_strong(state, Free, std::memory_order_acq_rel) && state == Running)
@@ -836,7 +665,7 @@ void StreamEngine::pause(bool stop)
 
 bool StreamEngine::idle() const
 {
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         const int state = slots_[i].state.load(std::memory_order_acquire);
         if (state == Pending || state == Running)
             return false;
@@ -852,36 +681,6 @@ void StreamEngine::stand_still()
         return;
     std::unique_lock<std::mutex> lock(pause_mutex_);
     pause_.wait(lock, [this] { return !paused_.load(); });
-}
-
-// Of the calling thread; whether the system allows the real-time priority that is asked for.
-static bool set_priority(int niceness, int priority)
-{
-    bool allowed = priority == 0;
-#if !defined(_WIN32)
-    int policy = SCHED_OTHER;
-    struct sched_param scheduling = {};
-    pthread_getschedparam(pthread_self(), &policy, &scheduling);
-    const bool inherited = policy == SCHED_FIFO || policy == SCHED_RR;
-    if (priority > 0) {
-        struct sched_param wanted = {};
-        wanted.sched_priority = std::min(std::max(priority, sched_get_priority_min(SCHED_RR)), sched_get_priority_max(SCHED_RR));
-        allowed = pthread_setschedparam(pthread_self(), SCHED_RR, &wanted) == 0;
-    }
-    if (inherited && (!priority || !allowed)) { // of a thread that may be the audio callback's: not for the networks
-        struct sched_param ordinary = {};
-        ordinary.sched_priority = (sched_get_priority_min(SCHED_OTHER) + sched_get_priority_max(SCHED_OTHER)) / 2;
-        pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
-    }
-#endif
-#if defined(__linux__)
-    if (niceness) {
-        const id_t self = static_cast<id_t>(syscall(SYS_gettid));
-        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + niceness);
-    }
-#endif
-    (void)niceness;
-    return allowed;
 }
 
 void StreamEngine::work(Worker &worker)
@@ -902,7 +701,7 @@ void StreamEngine::work(Worker &worker)
             task.weights = network_.weights[stem];
             task.workspace = worker.workspace;
             task.input = slot->window;
-            task.output = slot->estimates + stem * rows_ * row;
+            task.output = slot->estimates + stem * shape_.rows * row;
             task.logits = network_.softmax;
             run_network(&task, network_.reference);
             stand_still();
@@ -920,7 +719,7 @@ StreamEngine::Slot *StreamEngine::choose(std::size_t &stem)
 {
     std::lock_guard<std::mutex> lock(choice_);
     Slot *begun = nullptr;
-    for (std::size_t i = 0; i < n_slots_; i++) {
+    for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
         if (slot.state.load(std::memory_order_acquire) == Running && slot.next_stem < network_.stems &&
             (!begun || slot.run.load(relaxed) < begun->run.load(relaxed)))
@@ -933,7 +732,7 @@ StreamEngine::Slot *StreamEngine::choose(std::size_t &stem)
     const bool newest = options_.hold && options_.realtime;
     for (;;) {
         Slot *chosen = nullptr;
-        for (std::size_t i = 0; i < n_slots_; i++) {
+        for (std::size_t i = 0; i < shape_.slots; i++) {
             Slot &slot = slots_[i];
             if (slot.state.load(std::memory_order_acquire) != Pending)
                 continue;
@@ -954,9 +753,9 @@ StreamEngine::Slot *StreamEngine::choose(std::size_t &stem)
 
 void StreamEngine::finish(Slot &slot)
 {
-    const std::size_t values = rows_ * options_.bins * channels;
+    const std::size_t values = shape_.rows * options_.bins * channels;
     if (network_.softmax)
-        softmax_mask(slot.estimates, values, network_.stems, slot.window + first_row_ * options_.bins * channels,
+        softmax_mask(slot.estimates, values, network_.stems, slot.window + shape_.first_row * options_.bins * channels,
                      values);
     const double took = seconds() - slot.begun.load(relaxed);
     runs_.fetch_add(1, relaxed);

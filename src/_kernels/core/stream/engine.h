@@ -19,8 +19,10 @@
 #ifndef SPLEETERRT_STREAM_ENGINE_H
 #define SPLEETERRT_STREAM_ENGINE_H
 
+#include "../aligned.h"
 #include "../executor.h"
 #include "../spectral.h"
+#include "options.h"
 #include "resampler.h"
 #include "semaphore.h"
 
@@ -45,38 +47,6 @@ struct StreamNetwork {
     bool softmax = false;
     reference_layer reference = nullptr;
 };
-
-struct StreamOptions {
-    // Of the model.
-    std::size_t frame_length = 4096, frame_step = 1024, fft_length = 4096;
-    unsigned model_rate = 44100;
-    float exponent = 2.0f;
-    bool average = false; // masks above F
-
-    std::size_t frames = 128, bins = 1024; // T, F
-    std::size_t hop_frames = 128, lookahead = 0;
-    bool hold = false;
-    std::size_t crossfade = 0;  // frames at the beginning of a run that fade from the run before
-    std::size_t synthesis = 0;  // samples of the synthesis window; 0: the frame length
-    std::size_t budget = 0;     // samples at the model's rate for the networks; 0: hop_frames * frame_step
-    std::size_t max_block = 4096;
-    std::size_t block = 0;      // the host's fixed block; 0: any up to max_block
-    unsigned sample_rate = 44100;
-    std::size_t threads = 1;
-    bool realtime = true;
-    int niceness = 0;           // added to that of the workers (Linux)
-    int priority = 0;           // real-time priority of the workers, below the callback's, if the system allows (POSIX)
-    std::size_t cover = 0;      // the stem that gets the mix when masks are too old
-    double hold_seconds = 1.0;  // how long an old mask is held
-    double ramp_seconds = 0.02; // of gain changes
-    const char *isa = "generic"; // of the STFT
-};
-
-// Why options make no sense, or "".
-std::string check_stream(const StreamOptions &options, std::size_t stems);
-
-// Samples at options.sample_rate by which the output comes later than the input.
-std::size_t stream_latency(const StreamOptions &options);
 
 struct StreamStats {
     std::uint64_t runs = 0;           // finished runs of the networks
@@ -109,10 +79,10 @@ public:
     StreamEngine(const StreamEngine &) = delete;
     StreamEngine &operator=(const StreamEngine &) = delete;
 
-    std::size_t latency() const { return latency_; }
+    std::size_t latency() const { return shape_.latency; }
     std::size_t stems() const { return network_.stems; }
-    std::size_t largest_block() const { return most_; }
-    bool block_is_fixed() const { return fixed_; }
+    std::size_t largest_block() const { return shape_.block; }
+    bool block_is_fixed() const { return shape_.fixed; }
 
     // The next `count` samples in, of all stems out (delayed by `latency`). Every channel of outs[stems] and of
     // mix, the sum of the stems under their gains, may be nullptr. count: <= largest_block(), and exactly that
@@ -143,7 +113,7 @@ private:
         std::atomic<std::int64_t> run{0};
         std::atomic<double> begun{0};
         float *window = nullptr;    // [T][F][2]
-        float *estimates = nullptr; // [stems][rows_][F][2]
+        float *estimates = nullptr; // [stems][rows][F][2]
         std::size_t next_stem = 0;  // under choice_
         std::atomic<std::size_t> left{0};
     };
@@ -199,12 +169,11 @@ private:
     StreamNetwork network_;
     StreamOptions options_;
     std::vector<network_layer> layers_; // narrowed to the frames that are kept
-    std::size_t latency_ = 0, core_latency_ = 0, most_ = 0, piece_ = 0, ramp_ = 0, hold_frames_ = 0;
-    std::size_t first_row_ = 0, rows_ = 0; // of a run's frames those whose estimates are kept
-    bool fixed_ = false;
+    const StreamShape shape_;
+    std::size_t ramp_ = 0, hold_frames_ = 0;
     bool waiting_ = false; // for the networks, in the call at hand
     std::unique_ptr<Stft> heard_, masked_; // for the networks; for the masks
-    std::vector<float *> blocks_; // aligned memory to free
+    std::vector<AlignedFloats> memory_;
 
     // The signal, at the model's rate.
     float *ring_ = nullptr; // [ring_samples_][2]
@@ -212,7 +181,7 @@ private:
     std::int64_t received_ = 0; // samples
     std::int64_t frames_ = 0;   // analysed
     float *magnitudes_ = nullptr; // ring of T rows [F][2]
-    std::int64_t emitted_ = 0;  // index of the next sample to leave, in the signal (begins at -core_latency_)
+    std::int64_t emitted_ = 0;  // index of the next sample to leave, in the signal (begins at -core_latency)
     std::int64_t synthesised_ = 0; // the next frame
     float *frame_ = nullptr, *scratch_ = nullptr;
     float *masks_ = nullptr, *held_ = nullptr, *other_ = nullptr; // [stems][F][2]
@@ -233,7 +202,6 @@ private:
     std::vector<const float *> sources_;  // [stems]
 
     std::unique_ptr<Slot[]> slots_;
-    std::size_t n_slots_ = 0;
     std::unique_ptr<Worker[]> workers_;
     Semaphore tasks_;
     std::mutex choice_; // between workers
