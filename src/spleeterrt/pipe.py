@@ -18,18 +18,20 @@ import signal
 import stat
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .audio.encoder import temporary
 from .audio.pcm import SampleFormat, clipped, decode, encode, read_wav_header, wav_header
 from .errors import AudioError
+from .signals import SignalHandler
 
 if TYPE_CHECKING:
     from .stream import StreamSeparator
@@ -42,14 +44,14 @@ _READ_BYTES = 1 << 16
 _POLL_SECONDS = 0.02
 
 
-class Interruption:
+class Interruption(SignalHandler):
     """The first Ctrl-C or SIGTERM ends the stream between two samples and wakes whoever waits; the
     second one raises KeyboardInterrupt wherever the program is."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._asked = self._signalled = self._raises = False
-        self._before: dict[int, Any] = {}
-        self._wakeup = -1
+        self._wakeup: int | None = None
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
         self._waits = os.name == "posix"  # elsewhere `select` knows sockets only
@@ -87,24 +89,20 @@ class Interruption:
         finally:
             self._raises = False
 
-    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         if self._signalled or self._raises or not self._waits:
             raise KeyboardInterrupt
         self._signalled = self._asked = True
 
     def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():
+        if self._waits and threading.current_thread() is threading.main_thread():
             # The C part of the handler writes to the pipe, so that no signal falls between a look and a wait.
-            if self._waits:
-                self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
+            self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        return super().__enter__()
 
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if self._before and self._waits:
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        if self._wakeup is not None:
             signal.set_wakeup_fd(self._wakeup)
         # Threads that wait may still look at the pipe: it stays open, and readable.
 
@@ -248,7 +246,7 @@ class Encoding:
         return wav_header(self.format, self.channels, self.rate, frames, large) if self.wav else b""
 
 
-class Output:
+class Output(ABC):
     """Where samples go.
 
     Attributes:
@@ -259,6 +257,7 @@ class Output:
 
     lasting = False
 
+    # `put` is what every kind does; the others have nothing to do for most.
     def __init__(self, name: str, encoding: Encoding) -> None:
         self.name, self.encoding = name, encoding
         self.gone = False
@@ -271,20 +270,21 @@ class Output:
         self.clipped += clipped(block, self.encoding.format)
         self.put(encode(block, self.encoding.format))
 
+    @abstractmethod
     def put(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Encoded samples."""
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027
         """All has been written. For every output, before the first one is finished: a reader may wait for the
         end of one before it reads another."""
 
-    def finish(self) -> None:
+    def finish(self) -> None:  # noqa: B027
         """Wait until all is where it belongs."""
 
-    def publish(self) -> None:
+    def publish(self) -> None:  # noqa: B027
         """All outputs are finished."""
 
-    def abort(self) -> None:
+    def abort(self) -> None:  # noqa: B027
         """Leave nothing half done; may be repeated."""
 
     def failed(self, error: BaseException) -> AudioError:

@@ -11,7 +11,8 @@ import click
 
 from ..errors import SeparationCancelled, SpleeterError
 from .errors import FAILED, error_message, handle_errors
-from .separate import Interruption, check_folder, configure_logging, model_option, printable
+from .options import full_band_option, model_option, threads_option
+from .separate import Interruption, check_folder, configure_logging, printable
 
 
 @click.command(no_args_is_help=True)
@@ -30,7 +31,7 @@ from .separate import Interruption, check_folder, configure_logging, model_optio
 )
 @click.option("--mwf", is_flag=True, help="Multichannel Wiener filter.")
 @click.option("--residual", is_flag=True, help="The last stem is the mix minus the others.")
-@click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
+@full_band_option
 @click.option(
     "--museval/--no-museval",
     "museval",
@@ -41,7 +42,7 @@ from .separate import Interruption, check_folder, configure_logging, model_optio
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
 @click.option("--force", is_flag=True, help="Evaluate tracks again that have a result.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
+@threads_option
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--quiet", "-q", is_flag=True, help="No line per track.")
 @click.option("--verbose", is_flag=True, help="Say what is done.")

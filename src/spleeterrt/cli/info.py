@@ -12,11 +12,10 @@ import click
 
 from .completion import complete_models
 from .errors import handle_errors
+from .options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from ..planned import PlannedNetwork
-
-DEFAULT_MODEL = "spleeter:2stems"
 
 
 @click.command()

@@ -19,8 +19,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
-from .completion import complete_models
+from ..signals import SignalHandler
 from .errors import handle_errors
+from .options import (
+    Window,
+    full_band_option,
+    gain_option,
+    model_option,
+    mute_option,
+    solo_option,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from ..live import AudioClient, LiveSession
@@ -32,29 +41,8 @@ REFRESH = 0.1  # seconds between two pictures
 GENTLE = 5  # niceness of the networks where the audio callback is an ordinary thread
 
 
-class _Window(click.ParamType):  # type: ignore[type-arg]
-    name = "full|short|samples"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in ("full", "short") or isinstance(value, int):
-            return value
-        try:
-            return int(value)
-        except ValueError:
-            self.fail(f"expected full, short or a number of samples, got {value!r}", param, ctx)
-
-
 @click.command(no_args_is_help=True)
-@click.option(
-    "-p",
-    "--params_filename",
-    "--model",
-    "model_name",
-    default="spleeter:2stems",
-    show_default=True,
-    shell_complete=complete_models,
-    help="Model: spleeter:2stems, 4stems, 5stems, a config.json, a checkpoint folder, a .safetensors file.",
-)
+@model_option
 @click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")
 @click.option(
     "--hop", type=int, default=None, help="New frames per run  [default: one per network of a thread]"
@@ -62,7 +50,7 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
 @click.option("--lookahead", type=int, default=None, help="Frames behind the one heard  [default: 0]")
 @click.option(
     "--window",
-    type=_Window(),
+    type=Window(),
     default=None,
     help="Samples of the synthesis window; short: half, 46 ms less latency  [default: full]",
 )
@@ -78,10 +66,10 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
     metavar="MS",
     help="At most so much, with settings that hold on this machine (measured first, some seconds).",
 )
-@click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
-@click.option("--gain", "gains", multiple=True, metavar="STEM=DB", help="May be given several times.")
-@click.option("--mute", multiple=True, metavar="STEM", help="May be given several times.")
-@click.option("--solo", multiple=True, metavar="STEM", help="May be given several times.")
+@full_band_option
+@gain_option
+@mute_option
+@solo_option
 @click.option("--karaoke", is_flag=True, help="Without vocals: --mute vocals.")
 @click.option(
     "--connect/--no-connect",
@@ -100,7 +88,7 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
 @click.option("--output-device", default=None, help="PortAudio: where it is not the same.")
 @click.option("--output-stem", default=None, metavar="STEM", help="PortAudio: play this, not the mix.")
 @click.option("--block", type=int, default=256, show_default=True, help="PortAudio: samples of a callback.")
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
+@threads_option
 @click.option(
     "--nice",
     type=click.IntRange(0, 19),
@@ -120,7 +108,7 @@ class _Window(click.ParamType):  # type: ignore[type-arg]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a second on standard output.")
 @handle_errors
 def live(
-    model_name: str,
+    model: str,
     frames: int | None,
     hop: int | None,
     lookahead: int | None,
@@ -129,7 +117,7 @@ def live(
     hold: bool,
     latency_ms: float | None,
     full_band: bool,
-    gains: tuple[str, ...],
+    gains: tuple[tuple[str, float], ...],
     mute: tuple[str, ...],
     solo: tuple[str, ...],
     karaoke: bool,
@@ -164,7 +152,7 @@ def live(
         from ..live import LiveSession, default_hop, open_client
         from ..network import load_model
 
-        model = load_model(model_name)
+        network = load_model(model)
         frames = 128 if frames is None else frames
         settings: dict[str, Any] = {
             "frames": frames,
@@ -172,17 +160,17 @@ def live(
             "threads": threads,
             "hold": hold,
             "full_band": full_band,
-            "hop_frames": default_hop(len(model.instruments), threads, frames) if hop is None else hop,
+            "hop_frames": default_hop(len(network.instruments), threads, frames) if hop is None else hop,
             "budget": budget,
             "window": window,
             "priority": priority,
         }
-        volumes = _gains(gains, model.instruments)
+        volumes = dict(gains)
         muted, soloed = set(mute) | ({"vocals"} if karaoke else set()), set(solo)
-        _check_stems(muted | soloed, model.instruments)
+        _check_stems(volumes.keys() | muted | soloed, network.instruments)
         client = open_client(
             backend,
-            model.instruments,
+            network.instruments,
             name=name,
             device=device,
             output_device=output_device,
@@ -199,8 +187,8 @@ def live(
                 raise SpleeterError(f"priority: the audio callback runs {at}; the networks must be below it")
             settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
             if latency_ms is not None:
-                settings.update(_plan(client, model, latency_ms, threads, window))
-            session = LiveSession(client, model, **settings)
+                settings.update(_plan(client, network, latency_ms, threads, window))
+            session = LiveSession(client, network, **settings)
             session.gains.update(volumes)
             session.muted |= muted
             session.soloed |= soloed
@@ -224,22 +212,6 @@ def _plan(
     return {name: value for name, value in plan.arguments().items() if name not in where}
 
 
-def _gains(texts: tuple[str, ...], stems: tuple[str, ...]) -> dict[str, float]:
-    """Linear gains from "STEM=DB"."""
-    gains = {}
-    for text in texts:
-        stem, _, decibels = text.partition("=")
-        try:
-            value = float(decibels.lower().removesuffix("db"))
-        except ValueError:
-            value = math.nan
-        if not value <= 60:  # also not a number
-            raise click.BadParameter(f"expected STEM=DB, at most 60, got {text!r}", param_hint="--gain")
-        gains[stem] = 10 ** (value / 20)
-    _check_stems(set(gains), stems)
-    return gains
-
-
 def _check_stems(named: set[str], stems: tuple[str, ...]) -> None:
     for stem in sorted(named - set(stems)):
         raise SpleeterError(f"no stem {stem!r}; there are {', '.join(stems)}")
@@ -253,17 +225,17 @@ def _connect(client: AudioClient, connect: bool | None) -> None:
         client.connect_hardware(capture=connect is True, playback=True)
 
 
-class _Ending:
+class _Ending(SignalHandler):
     """Ctrl-C and SIGTERM: at once, or `between_blocks` of what is shown. Ports are closed and the terminal is
     as before; then Ctrl-C gives exit code 130 as elsewhere, and SIGTERM 0: it is how services end.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.signal = 0
         self._waits = False
-        self._before: dict[int, Any] = {}
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         at_once = self.signal or not self._waits
         self.signal = number
         if at_once:
@@ -277,15 +249,9 @@ class _Ending:
         finally:
             self._waits = False
 
-    def __enter__(self) -> _Ending:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, kind: object, *_error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if kind is None and self.signal == signal.SIGINT:
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        if error[0] is None and self.signal == signal.SIGINT:
             raise KeyboardInterrupt
 
 

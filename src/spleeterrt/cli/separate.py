@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +20,10 @@ import click
 
 from ..audio import ffmpeg
 from ..errors import SeparationCancelled, SpleeterError
-from .completion import complete_files, complete_models
+from ..signals import SignalHandler
+from .completion import complete_files
 from .errors import FAILED, error_code, error_message, handle_errors
+from .options import full_band_option, model_option, threads_option
 
 if TYPE_CHECKING:
     from ..separator import Separator
@@ -50,19 +50,6 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
         if rate < 1:
             self.fail(f"expected a rate in Hz or 'source', got {value!r}", param, ctx)
         return rate
-
-
-model_option = click.option(
-    "-p",
-    "--params_filename",
-    "--model",
-    "model",
-    default="spleeter:2stems",
-    show_default=True,
-    shell_complete=complete_models,
-    help="Model: spleeter:2stems, 4stems, 5stems (or -16kHz), a config.json, a folder with a checkpoint or "
-    "ONNX files, a .safetensors file.",
-)
 
 
 @click.command(no_args_is_help=True)
@@ -104,7 +91,7 @@ model_option = click.option(
 @click.option(
     "--residual", is_flag=True, help="The last stem is the mix minus the others: the stems sum to the mix."
 )
-@click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
+@full_band_option
 @click.option(
     "--bit-depth",
     type=click.Choice(["int16", "int24", "float32"]),
@@ -128,7 +115,7 @@ model_option = click.option(
     help="Carry over tags and cover, the title as 'Song (vocals)'; not to wav.  "
     "[default: if spleeterrt[tags] is installed]",
 )
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
+@threads_option
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file, a line each.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary.")
@@ -277,32 +264,22 @@ def _conflicts(outputs: dict[str, dict[str, Path]], songs: list[str]) -> dict[st
     return conflicts
 
 
-class Interruption:
+class Interruption(SignalHandler):
     """The first Ctrl-C or SIGTERM asks the separation to stop between two segments, where nothing is half
     done (inside a callback of an audio library an exception would be lost); the second one raises.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._asked = False
-        self._before: dict[int, Any] = {}
 
     def is_set(self) -> bool:
         return self._asked
 
-    def _handle(self, _signal: int, _frame: FrameType | None) -> None:
+    def handle(self, number: int, frame: FrameType | None) -> None:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-
-    def __enter__(self) -> Interruption:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def printable(text: str) -> str:

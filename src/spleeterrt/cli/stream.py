@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
-from .completion import complete_models
 from .errors import FAILED, handle_errors
+from .options import (
+    Window,
+    full_band_option,
+    gain_option,
+    model_option,
+    mute_option,
+    solo_option,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from ..network import Model
@@ -34,37 +42,9 @@ Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted; ended by SIGPIPE
 nobody reads the output any more."""
 
 
-class _Window(click.ParamType):  # type: ignore[type-arg]
-    name = "full|short|samples"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in ("full", "short") or isinstance(value, int):
-            return value
-        if not value.isdecimal():
-            self.fail(f"expected full, short or samples, got {value!r}", param, ctx)
-        return int(value)
-
-
-class _Gain(click.ParamType):  # type: ignore[type-arg]
-    name = "stem=dB"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        stem, _, text = value.partition("=")
-        try:
-            decibels = float(text)
-        except ValueError:
-            decibels = float("nan")
-        if not stem or not decibels <= 60:
-            self.fail(f"expected STEM=DB with at most 60 dB, e.g. vocals=-6, got {value!r}", param, ctx)
-        return stem, 10 ** (decibels / 20)
-
-
 @click.command(no_args_is_help=True, epilog=_EPILOG)
 @click.argument("source", metavar="[FILE]", required=False)
-@click.option("-p", "--params_filename", "--model", "model", default="spleeter:2stems", show_default=True,
-              shell_complete=complete_models, help="Model, as of `separate`.")  # fmt: skip
+@model_option
 @click.option("--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
@@ -82,9 +62,9 @@ class _Gain(click.ParamType):  # type: ignore[type-arg]
 @click.option("--output", default=None, metavar="PATH",
               help="File, named pipe or device instead of standard output; \"{instrument}\" in it: one for "
               "each stem.")  # fmt: skip
-@click.option("--gain", "gains", type=_Gain(), multiple=True, help="Gain of a stem; may be repeated.")
-@click.option("--mute", multiple=True, metavar="STEM", help="Silence a stem; may be repeated.")
-@click.option("--solo", multiple=True, metavar="STEM", help="Silence all others; may be repeated.")
+@gain_option
+@mute_option
+@solo_option
 @click.option(
     "--frames", type=int, default=None, help="T, frames that the networks see: 64 to 512  [default: 128]"
 )
@@ -93,16 +73,16 @@ class _Gain(click.ParamType):  # type: ignore[type-arg]
     "--lookahead", type=int, default=None, help="Frames seen behind those that are heard  [default: 0]"
 )
 @click.option(
-    "--window", type=_Window(), default=None, help="Of the synthesis; short: lower latency  [default: full]"
+    "--window", type=Window(), default=None, help="Of the synthesis; short: lower latency  [default: full]"
 )
 @click.option("--budget", type=int, default=None,
               help="Samples at the model's rate that a run may take  [default: the hop]")  # fmt: skip
 @click.option("--hold", is_flag=True, help="The newest masks go to the newest frame: lowest latency.")
 @click.option("--crossfade", type=int, default=0, help="Frames over which the masks of a run fade in.")
-@click.option("--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz).")
+@full_band_option
 @click.option("--block", type=int, default=None,
               help=f"Samples processed at a time  [default: {DEFAULT_BLOCK} in real time]")  # fmt: skip
-@click.option("--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]")
+@threads_option
 @click.option("--realtime", is_flag=True,
               help="For live sources: never wait for the networks; what is late is covered, and told at the "
               "end. Without it every run of the same input gives the same output.")  # fmt: skip
