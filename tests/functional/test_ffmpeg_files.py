@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from audio_files import tones
+from command import cli
 from golden import case
 
 from spleeterrt import AudioError, Model, SeparationCancelled, Separator, SpleeterError
@@ -22,16 +21,6 @@ pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed"
 from ffmpeg_files import make
 
 CONFIG = str(case("tiny-2stems") / "config.json")
-
-
-def cli(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "spleeterrt", *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **options,
-    )
 
 
 def read(path: Path, rate: int | None = None) -> np.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from command import cli
 from golden import case
 
 from spleeterrt import AudioError, Model, SeparationCancelled, Separator, SpleeterError
@@ -30,16 +31,6 @@ def song(tmp_path: Path, music: np.ndarray) -> Path:
     path.parent.mkdir()
     soundfile.write(path, music, 44100, subtype="FLOAT")
     return path
-
-
-def cli(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "spleeterrt", *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **options,
-    )
 
 
 def files_under(folder: Path) -> list[str]:
