@@ -356,7 +356,7 @@ class LiveSession:
 
 def default_hop(stems: int, threads: int | None = None, frames: int = 128) -> int:
     """The fewest new frames per run for which the networks have time: a frame step (23 ms at 44.1 kHz) for
-    each network that a thread runs, and 128 frames of it. A modern core needs half of that or less.
+    each network that a thread runs, and 128 frames of it.
     """
     return min(frames, -(-stems // check_threads(threads)) * -(-frames // 128))
 
