@@ -8,7 +8,7 @@ from libcpp cimport bool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.forward cimport fast_kernels, fast_kernels_at, fast_kernels_for, network_layer
+from _kernels.executor cimport fast_kernels, fast_kernels_at, fast_kernels_for, network_layer
 
 cdef extern from "core/network.h" namespace "spleeterrt" nogil:
     const int DEPTH, LAYERS, MOST_FILTERS, METHODS

@@ -10,7 +10,7 @@ from cython.parallel cimport prange, threadid
 from libcpp.string cimport string
 
 from _kernels cimport blas, columns, layers, shapes
-from _kernels.forward cimport (
+from _kernels.executor cimport (
     METHOD_DIRECT as _METHOD_DIRECT,
     METHOD_REFERENCE as _METHOD_REFERENCE,
     METHOD_WINOGRAD2 as _METHOD_WINOGRAD2,
@@ -27,9 +27,9 @@ from _kernels.forward cimport (
     reference_layer,
     rows_of,
     run_network,
-    run_reference_layer,
     want_frames as _want_frames,
 )
+from _kernels.forward cimport run_reference_layer
 from _kernels cimport network as net
 from _kernels.shapes cimport ConvShape
 

@@ -10,7 +10,7 @@ from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.forward cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
+from _kernels.executor cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
 
 cdef extern from *:
     """

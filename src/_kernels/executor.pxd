@@ -1,0 +1,56 @@
+"""Declarations of `core/executor` and `core/fast`: what a module needs that runs tables of layers, without the
+reference layers and their BLAS.
+"""
+
+cdef extern from "core/fast/fast.h" nogil:
+    cdef struct fast_kernels:
+        const char* name
+        void (*matrices)(
+            int tile, double* data, double* output, double* filter, double* float_filter) noexcept nogil
+    const fast_kernels* fast_kernels_for(const char* name)
+    const fast_kernels* fast_kernels_at(int index)
+
+
+cdef extern from "core/executor.h" nogil:
+    cdef enum network_method:
+        METHOD_REFERENCE
+        METHOD_DIRECT
+        METHOD_WINOGRAD2
+        METHOD_WINOGRAD4
+    cdef enum network_op:
+        OP_CONV
+        OP_TRANSPCONV
+        OP_MASK
+    cdef enum network_place:
+        NOWHERE
+        NETWORK_INPUT
+        NETWORK_OUTPUT
+    cdef struct network_layer:  # what Cython reads of it
+        long long op, activation
+        long long h, w, c, out_h, out_w
+        long long kernel, stride, dilation, pad_top, pad_left
+        long long in_c, out_c
+        long long src, dst, dst_ld, normed, sums, cols, chunk
+        long long weights, bias, scale, shift
+        long long first_row, end_row
+    cdef struct network_task:
+        const fast_kernels* kernels
+        const network_layer* layers
+        Py_ssize_t n_layers
+        const float* weights
+        float* workspace
+        const float* input
+        float* output
+        int logits
+        double* profile
+        Py_ssize_t stages, fast_stage
+    ctypedef void (*reference_layer)(const network_task* task, Py_ssize_t index) noexcept nogil
+    void run_network(const network_task* task, reference_layer reference)
+    void want_frames(network_layer* layers, Py_ssize_t n_layers, Py_ssize_t first, Py_ssize_t last)
+
+
+cdef inline network_layer* rows_of(table) except NULL:
+    # Of a structured array of `nn.LAYER_FIELDS`, which the caller keeps.
+    if table.itemsize != sizeof(network_layer) or not table.flags.c_contiguous or not len(table):
+        raise ValueError(f"not a table of layers: {table.dtype}")
+    return <network_layer*><size_t>table.ctypes.data
