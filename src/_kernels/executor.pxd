@@ -1,5 +1,5 @@
-"""Declarations of `core/executor` and `core/fast`: what a module needs that runs tables of layers, without the
-reference layers and their BLAS.
+"""Declarations of `core/executor` and `core/fast`: what a module needs that runs tables of layers, without
+the reference layers and their BLAS.
 """
 
 cdef extern from "core/fast/fast.h" nogil:

@@ -1,5 +1,5 @@
-"""The reference layers of the forward pass, on im2col and BLAS: what `core/executor` calls for every layer of a
-table that is none of the fast ones. Nothing here knows Python.
+"""The reference layers of the forward pass, on im2col and BLAS: what `core/executor` calls for every layer of
+a table that is none of the fast ones. Nothing here knows Python.
 """
 
 from _kernels.executor cimport (
