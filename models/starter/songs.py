@@ -1,0 +1,241 @@
+"""Renders synthetic songs as multitracks, a musdb folder: `DIR/SONG/{mixture,vocals,drums,bass,other}.wav`.
+
+    python models/starter/songs.py --split heldout --songs 20 --out DIR
+
+A song is its split and its number: the same pair gives the same samples on machines with the same packages.
+A folder that is there is complete (it is made under another name and moved) and is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+import time
+from multiprocessing import Process
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from compose import Part, Song, compose, pick
+from effects import (
+    RATE,
+    compress,
+    delay,
+    double,
+    equalise,
+    gain_curve,
+    highpass,
+    place,
+    reverb,
+    saturate,
+)
+from instruments import DRUM_KITS, SoundFonts, guitar_amplifier, render_samples, render_synth, sample_kit
+from sources import SPLITS, STEMS, Split
+from voices import Singer, corpus, sing
+
+DEFAULT_CACHE = Path(__file__).parent / "cache"
+
+
+class Studio:
+    """Renders the songs of one split; holds what is loaded once."""
+
+    def __init__(self, split: Split, cache: Path) -> None:
+        self.split = split
+        self.fonts = SoundFonts()
+        self.corpora = {voice: corpus(voice, cache / "voices") for voice in split.voices}
+
+    def render(self, number: int, seconds: float) -> np.ndarray:
+        """Song `number`: float32 [stems, samples, 2], whose sum is the mix and peaks below 1."""
+        rng = np.random.default_rng([self.split.number, number])
+        song = compose(rng, seconds)
+        total = round(song.seconds * RATE)
+        stems = dict.fromkeys(STEMS, 0.0)
+        for part in song.parts:
+            sound = self.part(rng, song, part)[:total]
+            if len(sound) < total:
+                sound = np.pad(sound, ((0, total - len(sound)), (0, 0)))
+            stems[part.stem] = stems[part.stem] + loudness(sound, self.level(rng, part))
+        stems = {name: np.broadcast_to(x, (total, 2)) for name, x in stems.items()}
+        return self.master(rng, stems)
+
+    def part(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray:
+        if part.role == "drums":
+            return self.drums(rng, song, part)
+        if part.sound == "voice":
+            return self.voice(rng, song, part)
+        if part.sound in ("bass", "lead", "pad", "pluck"):
+            sound = render_synth(rng, part.sound, part.notes, song.seconds)
+        else:
+            drive = part.sound if isinstance(part.sound, str) else None
+            if part.sound in (29, 30) and rng.random() < 0.5:
+                drive = "overdrive" if part.sound == 29 else "distortion"
+            program = int(rng.choice((25, 26, 27))) if drive else int(part.sound)
+            font = pick(rng, self.split.soundfonts)
+            sound = self.fonts.render(font, 0, program, part.notes, song.seconds).astype(np.float64)
+            if drive:
+                low, high = (3, 10) if drive == "overdrive" else (15, 60)
+                sound = guitar_amplifier(rng, sound, rng.uniform(low, high))
+                if rng.random() < 0.6:
+                    sound = double(rng, sound)
+        if rng.random() < 0.7:
+            sound = equalise(rng, sound)
+        if part.stem == "bass":
+            if rng.random() < 0.7:
+                sound = compress(rng, sound)
+            if rng.random() < 0.3:
+                sound = saturate(rng, sound)
+            return place(rng, sound, 0.05)
+        sound = highpass(sound, rng.uniform(40, 180))
+        if rng.random() < 0.3:
+            sound = compress(rng, sound)
+        if rng.random() < 0.2:
+            sound = double(rng, sound)
+        if rng.random() < 0.6:
+            sound = reverb(rng, sound, rng.uniform(0.05, 0.6))
+        if rng.random() < 0.15:
+            sound = delay(rng, sound, 60 / song.tempo)
+        return place(rng, sound, 0.7)
+
+    def drums(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray:
+        if self.split.samples and rng.random() < 0.4:
+            sound = render_samples(sample_kit(rng), part.notes, song.seconds).astype(np.float64)
+        else:
+            font = pick(rng, self.split.drum_soundfonts)
+            kit = int(rng.choice(DRUM_KITS)) if rng.random() < 0.7 else 0
+            bank = 0 if "LV2" in font.name else 128
+            sound = self.fonts.render(font, bank, 0 if bank == 0 else kit, part.notes, song.seconds)
+            if not sound.any():  # a font without that kit
+                sound = self.fonts.render(font, bank, 0, part.notes, song.seconds)
+            sound = sound.astype(np.float64)
+        if rng.random() < 0.6:
+            sound = equalise(rng, sound, 4)
+        if rng.random() < 0.5:
+            sound = compress(rng, sound)
+        if rng.random() < 0.2:
+            sound = saturate(rng, sound)
+        if rng.random() < 0.5:
+            sound = reverb(rng, sound, rng.uniform(0.03, 0.3))
+        return place(rng, sound, 0.08)
+
+    def voice(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray:
+        voice = pick(rng, self.split.voices)
+        notes = part.notes
+        middle = float(np.median([note.pitch for note in notes]))
+        wanted = rng.uniform(60, 70) if voice.high else rng.uniform(48, 60)
+        notes = [note._replace(pitch=note.pitch + 12 * round((wanted - middle) / 12)) for note in notes]
+        singer = Singer.draw(rng, voice)
+        mono = sing(rng, singer, self.corpora[voice], notes, song.seconds)
+        sound = np.repeat(mono[:, None], 2, 1)
+        sound = highpass(sound, rng.uniform(60, 140))
+        sound = compress(rng, equalise(rng, sound, 5))
+        if rng.random() < 0.15:
+            sound = saturate(rng, sound)
+        if part.role != "lead" or rng.random() < 0.1:
+            sound = double(rng, sound)
+        if rng.random() < 0.8:
+            sound = reverb(rng, sound, rng.uniform(0.05, 0.5))
+        if rng.random() < 0.25:
+            sound = delay(rng, sound, 60 / song.tempo)
+        return place(rng, sound, 0.1 if part.role == "lead" else 0.7)
+
+    @staticmethod
+    def level(rng: np.random.Generator, part: Part) -> float:
+        """Loudness of a part in dB, as mixes have it."""
+        middle = {"vocals": -17, "drums": -17, "bass": -18, "other": -21}[part.stem]
+        if part.stem == "vocals" and part.role != "lead":
+            middle -= 5
+        return middle + float(np.clip(rng.normal(0, 2.5), -6, 6))
+
+    @staticmethod
+    def master(rng: np.random.Generator, stems: dict[str, np.ndarray]) -> np.ndarray:
+        """The same time-varying gain for every stem, so that the mix stays their sum."""
+        x = np.stack([stems[name] for name in STEMS])
+        if rng.random() < 0.7:
+            mix = x.sum(0)
+            level = 10 * np.log10((mix**2).mean() + 1e-10)
+            x = x * gain_curve(mix, level + rng.uniform(2, 8), rng.uniform(1.5, 3), 0.01, rng.uniform(0.1, 0.4))
+        peak = np.abs(x.sum(0)).max() + 1e-9
+        x = x * (rng.uniform(0.5, 0.98) / peak)
+        if rng.random() < 0.2:
+            x = np.stack([coded(rng, stem) for stem in x])
+            x = x * min(1.0, 0.98 / (np.abs(x.sum(0)).max() + 1e-9))
+        return x.astype(np.float32)
+
+
+def loudness(x: np.ndarray, decibels: float) -> np.ndarray:
+    """Scaled so that the loud half of it has this level."""
+    power = (x**2).mean(1)
+    blocks = power[: len(power) // 4410 * 4410].reshape(-1, 4410).mean(1)
+    loud = np.sort(blocks)[len(blocks) // 2 :].mean() if len(blocks) else power.mean()
+    return x * (10 ** (decibels / 20) / np.sqrt(loud + 1e-12)) if loud > 1e-9 else x
+
+
+def coded(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """Through an MP3 encoder and back."""
+    with tempfile.TemporaryDirectory() as folder:
+        before, middle, after = (Path(folder) / name for name in ("a.wav", "b.mp3", "c.wav"))
+        soundfile.write(before, x, RATE, "FLOAT")
+        rate = f"{rng.choice([96, 128, 192])}k"
+        for command in (
+            ["-i", before, "-b:a", rate, middle],
+            ["-i", middle, "-c:a", "pcm_f32le", after],
+        ):
+            subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, command)], check=True)
+        y, _ = soundfile.read(after, always_2d=True)
+    return np.pad(y, ((0, max(0, len(x) - len(y))), (0, 0)))[: len(x)]
+
+
+def write_song(folder: Path, stems: np.ndarray) -> None:
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    for name, x in zip(("mixture", *STEMS), (stems.sum(0), *stems), strict=True):
+        soundfile.write(temporary / f"{name}.wav", x, RATE, "PCM_16")
+    temporary.rename(folder)
+
+
+def render_songs(split: str, numbers: range, seconds: float, out: Path, cache: Path) -> None:
+    studio = Studio(SPLITS[split], cache)
+    for number in numbers:
+        folder = out / f"{split}-{number:04d}"
+        if folder.exists():
+            continue
+        began = time.perf_counter()
+        write_song(folder, studio.render(number, seconds))
+        print(f"{folder.name}  {time.perf_counter() - began:.1f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--split", choices=SPLITS, default="heldout")
+    parser.add_argument("--songs", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="number of the first song")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="analysed voices")
+    parser.add_argument("--processes", type=int, default=1)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    end = options.first + options.songs
+    common = (options.seconds, options.out, options.cache)
+    if options.processes == 1:
+        render_songs(options.split, range(options.first, end), *common)
+        return
+    for voice in SPLITS[options.split].voices:
+        corpus(voice, options.cache / "voices")  # once, before there are several
+    workers = [
+        Process(target=render_songs, args=(options.split, range(first, end, options.processes), *common))
+        for first in range(options.first, options.first + options.processes)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("a process failed; run again to go on where it stopped")
+
+
+if __name__ == "__main__":
+    main()
