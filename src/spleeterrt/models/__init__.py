@@ -21,7 +21,8 @@ from ..errors import ModelError
 from . import store
 from .checkpoint import find_index, infer_config, open_checkpoint, read_index, verify_checksums
 from .onnx_files import by_stem, is_onnx, onnx_stems, read_onnx, save_onnx
-from .packed import read_header, read_packed, save_packed
+from .packed import check_dtype, read_header, read_packed, save_packed, stored_dtype
+from .quantized import DTYPES
 from .weights import StemWeights, Tensor, check_weights, expected_shapes
 
 PREFIX = "spleeter:"
@@ -30,6 +31,7 @@ PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
 Source: TypeAlias = PathLike | Mapping[str, PathLike]
 
 __all__ = [
+    "DTYPES",
     "InstalledModel",
     "ModelInfo",
     "Source",
@@ -69,6 +71,7 @@ class ModelInfo:
         tensors: tensors in the file, those that separation does not need included; None without a file.
         parameters: numbers in the networks of all stems.
         bytes: size on disk; None without a file.
+        dtype: what a `.safetensors` file stores kernels in: one of `DTYPES`, or `"mixed"`; None of others.
     """
 
     config: ModelConfig
@@ -77,6 +80,7 @@ class ModelInfo:
     tensors: int | None
     parameters: int
     bytes: int | None
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -211,10 +215,10 @@ def info(source: Source) -> ModelInfo:
         return ModelInfo(found, path, "ONNX", tensors, _parameters(found), size)
     config = place.read_config(path)
     if place.packed:
-        kind, tensors = "safetensors", len(read_header(path)[1])
+        kind, tensors, dtype = "safetensors", len(read_header(path)[1]), stored_dtype(path)
     else:
-        kind, tensors = "TensorFlow checkpoint", len(read_index(find_index(path)))
-    return ModelInfo(config, path, kind, tensors, _parameters(config), _bytes(path))
+        kind, tensors, dtype = "TensorFlow checkpoint", len(read_index(find_index(path))), None
+    return ModelInfo(config, path, kind, tensors, _parameters(config), _bytes(path), dtype)
 
 
 def configuration(source: Source) -> ModelConfig:
@@ -246,17 +250,21 @@ def verify(source: Source) -> ModelInfo:
     return info(source)
 
 
-def convert(source: Source, destination: PathLike, progress: bool = True) -> Path:
-    """Write a model as one float32 `.safetensors` file. Returns its path.
+def convert(source: Source, destination: PathLike, progress: bool = True, *, dtype: str = "float32") -> Path:
+    """Write a model as one `.safetensors` file. Returns its path.
+
+    Args:
+        dtype: what the kernels are stored in, one of `DTYPES`; in memory every model is float32.
 
     Raises:
         SpleeterError: as `load`; or the destination is not a `.safetensors` path, or cannot be written.
     """
+    check_dtype(dtype)
     path = Path(destination)
     if path.suffix.lower() != ".safetensors":
         raise ModelError(f"{path}: the destination's name must end in .safetensors")
     config, weights, _ = load(source, progress)
-    save_packed(path, config, weights)
+    save_packed(path, config, weights, dtype)
     return path
 
 
