@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checkpoint_writer import random_tensors, write_checkpoint
 from click.testing import CliRunner, Result
@@ -13,7 +14,7 @@ from model_server import archive_of, serving
 
 import spleeterrt.models
 from spleeterrt import load_model
-from spleeterrt.cli.models import DTYPES, models
+from spleeterrt.cli.models import DTYPES, FORMATS, models
 from spleeterrt.fidelity import compare, probe_signal
 from spleeterrt.models import store
 
@@ -98,7 +99,7 @@ def test_convert_and_info(machine: Path) -> None:
 
 
 def test_choices_are_the_packages() -> None:
-    assert DTYPES == spleeterrt.models.DTYPES
+    assert (DTYPES, FORMATS) == (spleeterrt.models.DTYPES, spleeterrt.models.FORMATS)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -150,6 +151,47 @@ def test_convert_with_bad_audio_writes_nothing(machine: Path) -> None:
     assert "none.wav" in done.stderr
     assert not (machine / "m.safetensors").exists()
     assert run("convert", "tiny", "m.safetensors", "--dtype", "int4").exit_code == 2
+
+
+def test_convert_to_coefficients_and_back(machine: Path) -> None:
+    source = str(case("tiny-4stems") / "config.json")
+    done = run("convert", source, "out", "--format", "coefficients", "--verify", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    stems = ("vocals", "drums", "bass", "other")
+    assert report["path"] == "out"
+    assert report["bytes"] == sum((machine / "out" / f"{stem}.dat").stat().st_size for stem in stems)
+    assert {*report["stems"]} == {*stems}
+    for errors in report["stems"].values():  # to the bit
+        assert errors == {"mask_max": 0, "mask_mean": 0, "snr_db": None}
+    files = [argument for stem in stems for argument in ("--stem", f"{stem}=out/{stem}.dat")]
+    done = run("convert", *files, "--config", source, "back.safetensors", "--verify")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count(" equal\n") == 4
+    magnitude = np.random.default_rng(0).random((1, 64, 64, 2), np.float32)
+    expected = load_model(source).predict(magnitude)
+    for path in ("out", "back.safetensors"):
+        for stem, got in load_model(path).predict(magnitude).items():
+            np.testing.assert_array_equal(got, expected[stem])
+
+
+def test_convert_of_stems_that_cannot_be(machine: Path) -> None:
+    (machine / "vocals.dat").write_bytes(bytes(100))
+    for arguments, code, message in (
+        (("out.safetensors",), 2, "expected either SOURCE and DEST"),
+        (("tiny", "--stem", "a=vocals.dat", "out.safetensors"), 2, "expected either SOURCE and DEST"),
+        (("--stem", "vocals.dat", "out.safetensors"), 2, "expected STEM=FILE"),
+        (("--stem", "a=vocals.dat", "--stem", "a=b.dat", "out.safetensors"), 2, "one --stem only"),
+        (("--stem", "a=vocals.dat", "out.safetensors"), 1, "name a configuration"),
+        (("--stem", "a=vocals.dat", "--stem", "b=vocals.dat", "out.safetensors"), 1, "got 100;"),
+        (("tiny", "--config", "spleeter:2stems", "out.safetensors"), 1, "has its own configuration"),
+        (("vocals.dat", "out.safetensors"), 1, "--stem STEM=FILE"),
+        (("vocals.dat", "vocals.dat", "out.safetensors"), 1, "--stem STEM=FILE"),
+        (("tiny", "out", "--format", "coefficients", "--dtype", "int8"), 1, "are float32, not int8"),
+    ):
+        done = run("convert", *arguments)
+        assert (done.exit_code, message in " ".join(done.stderr.split())) == (code, True), done.stderr
+        assert sorted(path.name for path in machine.iterdir()) == ["tiny", "vocals.dat"]
 
 
 def test_errors_are_one_line_and_no_traceback(machine: Path) -> None:

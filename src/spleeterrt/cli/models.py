@@ -20,11 +20,27 @@ if TYPE_CHECKING:
 
 # `..models` brings numpy: imported by the commands, not for `--help`.
 DTYPES = ("float32", "float16", "int8")  # as of `..models`
+FORMATS = ("safetensors", "coefficients")
 
 _SOURCE_HELP = (
     "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors file, "
-    "or ONNX files: their folder, or one that holds all stems."
+    "or ONNX files: their folder, or one that holds all stems; or a folder of coefficient files and their "
+    "config.json."
 )
+
+
+class StemFile(click.ParamType):  # type: ignore[type-arg]
+    """STEM=FILE -> (stem, file)."""
+
+    name = "stem=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        stem, _, file = value.partition("=")
+        if not stem or not file:
+            self.fail(f"expected STEM=FILE, e.g. vocals=vocals.dat, got {value!r}", param, ctx)
+        return stem, file
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -98,8 +114,30 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
 
 
 @models.command(name="convert", epilog=_SOURCE_HELP)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_models)
+@click.argument("sources", metavar="[SOURCE...]", nargs=-1, shell_complete=complete_models)
 @click.argument("destination", metavar="DEST", shell_complete=complete_files)
+@click.option(
+    "--stem",
+    "stems",
+    type=StemFile(),
+    multiple=True,
+    help="Instead of SOURCE: a stem's coefficient or ONNX file; once for each stem.",
+)
+@click.option(
+    "--config",
+    metavar="MODEL",
+    shell_complete=complete_models,
+    help="What coefficient files lack (activations, sizes): spleeter:NAME or a config.json. "
+    "[default: Spleeter's for so many stems]",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    default="safetensors",
+    show_default=True,
+    help="coefficients: DEST becomes a folder of files for the original real-time engine.",
+)
 @click.option(
     "--dtype",
     type=click.Choice(DTYPES),
@@ -114,19 +152,33 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
 @_json_option
 @handle_errors
 def convert_command(
-    sources: tuple[str, ...], destination: str, dtype: str, verify_it: bool, audio: str | None, as_json: bool
+    sources: tuple[str, ...],
+    destination: str,
+    stems: tuple[tuple[str, str], ...],
+    config: str | None,
+    file_format: str,
+    dtype: str,
+    verify_it: bool,
+    audio: str | None,
+    as_json: bool,
 ) -> None:
-    """Write a model as one .safetensors file.
+    """Write a model as one .safetensors file, or as coefficient files.
 
     Several sources are ONNX files named after their stems: vocals.onnx accompaniment.onnx.
     """
-    from ..models import convert, from_paths
+    from ..models import convert, from_paths, info
 
-    source = from_paths(sources)
+    if bool(sources) == bool(stems):
+        raise click.UsageError(
+            "expected either SOURCE and DEST, or DEST and a --stem STEM=FILE for each stem"
+        )
+    if len(dict(stems)) < len(stems):
+        raise click.UsageError("a stem can have one --stem only")
+    source: Source = dict(stems) if stems else from_paths(sources)
     # Before the result is written, which may replace the source.
-    compare = _comparison(source, audio) if verify_it or audio is not None else None
-    path = convert(source, destination, dtype=dtype)
-    report: dict[str, Any] = {"path": str(path), "bytes": path.stat().st_size, "dtype": dtype}
+    compare = _comparison(source, config, audio) if verify_it or audio is not None else None
+    path = convert(source, destination, dtype=dtype, format=file_format, config=config)
+    report: dict[str, Any] = {"path": str(path), "bytes": info(path).bytes, "dtype": dtype}
     if compare is not None:
         report["signal"] = audio or "the built-in test signal"
         report["stems"] = compare(path)
@@ -142,14 +194,14 @@ def convert_command(
             click.echo(f"{stem:<16}{errors['mask_max']:>11.1e}{errors['mask_mean']:>12.1e}{snr:>11}")
 
 
-def _comparison(source: Source, audio: str | None) -> Callable[[Path], dict[str, Any]]:
+def _comparison(source: Source, config: str | None, audio: str | None) -> Callable[[Path], dict[str, Any]]:
     """A function from a converted model to its errors by stem, on a signal that is read now; `snr_db` is None
     where not a sample differs."""
     from ..audio.adapter import AudioAdapter
     from ..fidelity import compare, probe_signal
     from ..network import load_model
 
-    reference = load_model(source)
+    reference = load_model(source, config=config)
     rate = reference.config.sample_rate
     signal = probe_signal(rate) if audio is None else AudioAdapter.default().load(audio, sample_rate=rate)[0]
 
