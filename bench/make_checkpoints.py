@@ -32,35 +32,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 from common import CACHE, MODEL_NAMES, MODELS, SAMPLE_RATE
+from random_weights import GAIN, draw
 from spleeter.model import EstimatorSpecBuilder, InputProviderFactory
 from spleeter.utils.configuration import load_configuration
 
 tf1 = tf.compat.v1
 RELEASE_PATH = "deezer/spleeter/releases/download/v1.4.0"
-GAIN = 1 / 8  # 1 / rms of the STFT magnitudes of loud music, roughly
 CHECKPOINT_FILES = ("checkpoint", "model.index", "model.data-00000-of-00001")
-
-
-def draw(name: str, shape: list, rng: np.random.Generator, first: float, last: float) -> np.ndarray:
-    """Values for the variable `name`; `first` and `last` scale the first and last kernels of each network."""
-    if name.endswith("moving_mean"):
-        return rng.normal(0, 0.3, shape)
-    if name.endswith("moving_variance"):
-        return rng.uniform(0.5, 2, shape)
-    if name.endswith("gamma"):
-        return rng.uniform(0.5, 1.5, shape)
-    if name.endswith("beta"):
-        return rng.normal(0, 0.2, shape)
-    if name.endswith("bias"):
-        return rng.normal(0, 0.1, shape)
-    if not name.endswith("kernel"):
-        raise ValueError(f"unexpected variable {name} {shape}")
-    # He's rule. A transposed kernel is (H, W, out, in), and with stride 2 a quarter of its taps meet.
-    fan_in = shape[0] * shape[1] * (shape[3] / 4 if "transpose" in name else shape[2])
-    kernel = rng.uniform(-1, 1, shape) * np.sqrt(6 / fan_in)
-    if "transpose" not in name:
-        kernel *= {2: first, 1: last}.get(shape[2], 1.0)  # 2 channels of music, 1 of the last layer but one
-    return kernel
 
 
 def probe_signal(rng: np.random.Generator) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 UNIT = 2.0**-24  # half the distance from 1 to the next float32
+HALF = 2.0**-11  # the same of float16, above its subnormal numbers
 
 # A dot product of n terms: error <= n UNIT sum |a b| whatever the order of the sum (Higham, Accuracy and
 # Stability, 3.1); two more roundings for the bias.

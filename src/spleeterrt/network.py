@@ -235,21 +235,25 @@ def load_model(
     *,
     progress: bool = True,
     low_memory: bool = False,
+    config: str | os.PathLike[str] | ModelConfig | None = None,
 ) -> Model:
     """Load a model.
 
     Args:
         source: `"spleeter:2stems"`, `4stems`, `5stems` (each also `-16kHz`), downloaded where it is
             missing; a Spleeter `config.json`; a folder with a TensorFlow checkpoint; a `.safetensors`
-            file; ONNX files (`spleeterrt[onnx]`): their folder, or {stem: file}.
+            file; ONNX files (`spleeterrt[onnx]`): their folder, or {stem: file}; coefficient files of the
+            original real-time engine: {stem: file}, or their folder with a `config.json`.
         progress: show a progress bar while downloading, on a terminal.
         low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half
             of the weights' memory, somewhat slower, the same to within rounding.
+        config: what {stem: coefficient file} lacks (activations, filters, sizes): a `ModelConfig`, a
+            `config.json`, or `"spleeter:4stems"`. None: Spleeter's for two, four or five stems.
 
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.
     """
     from .models import open_model
 
-    config, weights, origin = open_model(source, progress=progress)
-    return Model(config, weights, origin, plan=make_plan(config, default_isa(), low_memory), consume=True)
+    found, weights, origin = open_model(source, progress=progress, config=config)
+    return Model(found, weights, origin, plan=make_plan(found, default_isa(), low_memory), consume=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checkpoint_writer import random_tensors, write_checkpoint
 from click.testing import CliRunner, Result
+from golden import case
 from model_server import archive_of, serving
 
-from spleeterrt.cli.models import models
+import spleeterrt.models
+from spleeterrt import load_model
+from spleeterrt.cli.models import DTYPES, FORMATS, models
+from spleeterrt.fidelity import compare, probe_signal
 from spleeterrt.models import store
 
 FILTERS = (1, 2, 2, 3, 3, 4)
@@ -80,7 +86,7 @@ def test_verify_goes_on_after_a_bad_one(machine: Path) -> None:
 def test_convert_and_info(machine: Path) -> None:
     result = run("convert", "tiny", "tiny.safetensors")
     assert (result.exit_code, result.stdout.strip()) == (0, "tiny.safetensors")
-    for source, kind in (("tiny", "TensorFlow checkpoint"), ("tiny.safetensors", "safetensors")):
+    for source, kind in (("tiny", "TensorFlow checkpoint"), ("tiny.safetensors", "safetensors, float32")):
         result = run("info", source)
         assert result.exit_code == 0
         rows = dict(line.split(":", 1) for line in result.stdout.splitlines())
@@ -90,6 +96,102 @@ def test_convert_and_info(machine: Path) -> None:
     result = run("convert", "tiny", "tiny.npz")
     assert result.exit_code == 1
     assert result.stderr.strip() == "Error: tiny.npz: the destination's name must end in .safetensors"
+
+
+def test_choices_are_the_packages() -> None:
+    assert (DTYPES, FORMATS) == (spleeterrt.models.DTYPES, spleeterrt.models.FORMATS)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_convert_to_small_weights(machine: Path, dtype: str) -> None:
+    """The table on the screen and the JSON say the same, and what `compare` says."""
+    source = str(case("tiny-2stems") / "config.json")
+    done = run("convert", source, "m.safetensors", "--dtype", dtype, "--verify", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["path"], report["dtype"]) == ("m.safetensors", dtype)
+    assert report["bytes"] == (machine / "m.safetensors").stat().st_size
+    exact = load_model(source)
+    expected = compare(exact, load_model("m.safetensors"), probe_signal(exact.config.sample_rate))
+    assert report["stems"].keys() == expected.keys() == {"vocals", "accompaniment"}
+    shown = run("convert", source, "m.safetensors", "--dtype", dtype, "--verify").stdout.splitlines()[-2:]
+    for line, (stem, errors) in zip(shown, report["stems"].items(), strict=True):
+        want = expected[stem]
+        assert (errors["mask_max"], errors["mask_mean"]) == (want.mask_max, want.mask_mean)
+        if dtype == "float32":
+            assert errors == {"mask_max": 0.0, "mask_mean": 0.0, "snr_db": None}
+            assert line.endswith(" equal")
+        else:
+            assert errors["snr_db"] == want.snr_db
+            assert line.split() == [
+                stem,
+                f"{want.mask_max:.1e}",
+                f"{want.mask_mean:.1e}",
+                f"{want.snr_db:.1f}",
+                "dB",
+            ]
+    assert json.loads(run("info", "m.safetensors", "--json").stdout)["dtype"] == dtype
+
+
+def test_convert_compares_with_what_it_replaces(machine: Path, clip: Path) -> None:
+    assert run("convert", str(case("tiny-2stems") / "config.json"), "m.safetensors").exit_code == 0
+    done = run("convert", "m.safetensors", "m.safetensors", "--dtype", "int8", "--audio", str(clip), "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["signal"] == str(clip)
+    for errors in report["stems"].values():
+        assert 0 < errors["mask_mean"] < errors["mask_max"] < 1
+        assert errors["snr_db"] > 20
+
+
+def test_convert_with_bad_audio_writes_nothing(machine: Path) -> None:
+    done = run("convert", "tiny", "m.safetensors", "--dtype", "int8", "--audio", "none.wav")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert "none.wav" in done.stderr
+    assert not (machine / "m.safetensors").exists()
+    assert run("convert", "tiny", "m.safetensors", "--dtype", "int4").exit_code == 2
+
+
+def test_convert_to_coefficients_and_back(machine: Path) -> None:
+    source = str(case("tiny-4stems") / "config.json")
+    done = run("convert", source, "out", "--format", "coefficients", "--verify", "--json")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads(done.stdout)
+    stems = ("vocals", "drums", "bass", "other")
+    assert report["path"] == "out"
+    assert report["bytes"] == sum((machine / "out" / f"{stem}.dat").stat().st_size for stem in stems)
+    assert {*report["stems"]} == {*stems}
+    for errors in report["stems"].values():  # to the bit
+        assert errors == {"mask_max": 0, "mask_mean": 0, "snr_db": None}
+    files = [argument for stem in stems for argument in ("--stem", f"{stem}=out/{stem}.dat")]
+    done = run("convert", *files, "--config", source, "back.safetensors", "--verify")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count(" equal\n") == 4
+    magnitude = np.random.default_rng(0).random((1, 64, 64, 2), np.float32)
+    expected = load_model(source).predict(magnitude)
+    for path in ("out", "back.safetensors"):
+        for stem, got in load_model(path).predict(magnitude).items():
+            np.testing.assert_array_equal(got, expected[stem])
+
+
+def test_convert_of_stems_that_cannot_be(machine: Path) -> None:
+    (machine / "vocals.dat").write_bytes(bytes(100))
+    for arguments, code, message in (
+        (("out.safetensors",), 2, "expected either SOURCE and DEST"),
+        (("tiny", "--stem", "a=vocals.dat", "out.safetensors"), 2, "expected either SOURCE and DEST"),
+        (("--stem", "vocals.dat", "out.safetensors"), 2, "expected STEM=FILE"),
+        (("--stem", "a=vocals.dat", "--stem", "a=b.dat", "out.safetensors"), 2, "one --stem only"),
+        (("--stem", "a=vocals.dat", "out.safetensors"), 1, "name a configuration"),
+        (("--stem", "a=vocals.dat", "--stem", "b=vocals.dat", "out.safetensors"), 1, "got 100;"),
+        (("tiny", "--config", "spleeter:2stems", "out.safetensors"), 1, "has its own configuration"),
+        (("vocals.dat", "out.safetensors"), 1, "--stem STEM=FILE"),
+        (("vocals.dat", "vocals.dat", "out.safetensors"), 1, "--stem STEM=FILE"),
+        (("tiny", "out", "--format", "coefficients", "--dtype", "int8"), 1, "are float32, not int8"),
+    ):
+        done = run("convert", *arguments)
+        assert (done.exit_code, message in " ".join(done.stderr.split())) == (code, True), done.stderr
+        assert sorted(path.name for path in machine.iterdir()) == ["tiny", "vocals.dat"]
 
 
 def test_errors_are_one_line_and_no_traceback(machine: Path) -> None:

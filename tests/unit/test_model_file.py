@@ -162,10 +162,6 @@ def renamed(header: dict[str, Any]) -> None:
     header["other"] = header.pop(KERNEL)
 
 
-def retyped(header: dict[str, Any]) -> None:
-    header[KERNEL]["dtype"] = "F16"
-
-
 HUGE = 1 << 62
 IN_KERNEL = "tensor 'vocals/conv2d_1/kernel'"
 
@@ -174,7 +170,9 @@ IN_KERNEL = "tensor 'vocals/conv2d_1/kernel'"
     ("edit", "message"),
     [
         (renamed, "stem 'vocals', tensor conv2d_1/kernel: missing"),
-        (retyped, "stem 'vocals', tensor conv2d_1/kernel: expected float32 .*'F16'"),
+        (edited("dtype", "F64"), r"stem 'vocals', tensor conv2d_1/kernel: expected float32 \(F32\), .*'F64'"),
+        (edited("dtype", "F16"), "conv2d_1/kernel: its bytes do not fit its shape"),
+        (edited("dtype", "I8"), "conv2d_1/kernel: its bytes do not fit its shape"),
         (edited("dtype", 5), f"{IN_KERNEL}: dtype, shape or data_offsets"),
         (edited("dtype", None), f"{IN_KERNEL}: dtype, shape or data_offsets"),
         (

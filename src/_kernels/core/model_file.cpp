@@ -1,5 +1,6 @@
 // Reads our model files; see model_file.h. The container is documented at https://huggingface.co/docs/safetensors:
-// the length of a header (8 bytes, little-endian), the header (JSON), the tensors' bytes one after the other.
+// the length of a header (8 bytes, little-endian), the header (JSON), the tensors' bytes one after the other; what
+// they hold, in `spleeterrt.models.packed`.
 //
 // Nothing in a file is believed before it is checked: lengths and offsets against the file's size, tensors against
 // the configuration, and all of that before memory is taken for them. Failures are exceptions in here only.
@@ -246,6 +247,19 @@ private:
 
 // --- the file -----------------------------------------------------------------------------------
 
+// IEEE 754 binary16 -> binary32, which holds all of its values.
+float float_of_half(std::uint16_t half)
+{
+    const std::uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
+    float value = (float)fraction * 0x1p-24f; // zero and subnormals
+    if (exponent) {
+        // The exponents' biases are 15 and 127; 31 and 255 stand for infinity and NaN.
+        const std::uint32_t bits = (exponent == 31 ? 255 : exponent + 112) << 23 | fraction << 13;
+        std::memcpy(&value, &bits, sizeof value);
+    }
+    return half & 0x8000 ? -value : value;
+}
+
 struct Entry { // of a tensor in the header
     std::string dtype;
     std::vector<long long> shape;
@@ -271,32 +285,43 @@ public:
 
     const ModelFileConfig &config() const { return config_; }
 
-    // Whether a tensor is there, and as the network wants it.
+    // Whether a tensor is there, and as the network wants it: float32; kernels float16 or int8 with scales, too.
     void check(const std::string &stem, const TensorSpec &spec) const
     {
         const auto found = entries_.find(stem + "/" + spec.name);
         if (found == entries_.end())
             fail(where(stem, spec) + "missing");
         const Entry &entry = found->second;
-        if (entry.dtype != "F32")
-            fail(where(stem, spec) + "expected float32 (F32), got " + quoted(entry.dtype));
+        const bool is_kernel = spec.channel_axis >= 0;
+        const std::size_t size = entry.dtype == "F32"                ? sizeof(float)
+                                 : is_kernel && entry.dtype == "F16" ? sizeof(std::uint16_t)
+                                 : is_kernel && entry.dtype == "I8"  ? sizeof(std::int8_t)
+                                                                     : 0;
+        if (!size)
+            fail(where(stem, spec) + "expected float32 (F32)" + (is_kernel ? ", float16 (F16) or int8 (I8)" : "") +
+                 ", got " + quoted(entry.dtype));
         if (entry.shape != spec.shape)
             fail(where(stem, spec) + "expected shape " + text_of(spec.shape) + ", got " + text_of(entry.shape));
-        if (entry.end - entry.begin != (std::uint64_t)spec.count() * sizeof(float))
+        if (entry.end - entry.begin != (std::uint64_t)spec.count() * size)
             fail(where(stem, spec) + "its bytes do not fit its shape");
+        if (entry.dtype == "I8")
+            check(stem, scales_of(spec));
     }
 
-    // A tensor that was checked.
+    // A tensor that was checked, in float32.
     std::vector<float> floats(const std::string &stem, const TensorSpec &spec)
     {
-        const Entry &entry = entries_.at(stem + "/" + spec.name);
-        // Another dtype would be decoded here.
-        std::vector<float> values((std::size_t)spec.count());
-        if (!read(data_ + entry.begin, values.data(), values.size() * sizeof(float)))
-            fail(where(stem, spec) + "cannot be read");
-        const Json *checksum = find(checksums_, stem + "/" + spec.name);
-        if (!matches(checksum, values.data(), values.size() * sizeof(float)))
-            fail(where(stem, spec) + "wrong checksum, the file is corrupt");
+        const std::string &dtype = entries_.at(stem + "/" + spec.name).dtype;
+        std::vector<float> values;
+        if (dtype == "F16") {
+            const auto halves = stored<std::uint16_t>(stem, spec);
+            values.resize(halves.size());
+            std::transform(halves.begin(), halves.end(), values.begin(), float_of_half);
+        } else if (dtype == "I8") {
+            values = scaled(stored<std::int8_t>(stem, spec), scales(stem, scales_of(spec)), spec);
+        } else {
+            values = stored<float>(stem, spec);
+        }
         if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
             fail(where(stem, spec) + "holds values that are not finite");
         return values;
@@ -306,6 +331,48 @@ private:
     static std::string where(const std::string &stem, const TensorSpec &spec)
     {
         return "stem " + quoted(stem) + ", tensor " + spec.name + ": ";
+    }
+
+    // Of an int8 kernel: one float32 per output channel.
+    static TensorSpec scales_of(const TensorSpec &kernel)
+    {
+        return {kernel.name + "_scale", {kernel.shape[(std::size_t)kernel.channel_axis]}, nullptr};
+    }
+
+    std::vector<float> scales(const std::string &stem, const TensorSpec &spec)
+    {
+        std::vector<float> values = floats(stem, spec);
+        if (!std::all_of(values.begin(), values.end(), [](float value) { return value > 0; }))
+            fail(where(stem, spec) + "expected positive scales");
+        return values;
+    }
+
+    // A kernel [..., channels, inner]: rounded once, as `spleeterrt.models.quantized` does.
+    static std::vector<float> scaled(const std::vector<std::int8_t> &steps, const std::vector<float> &scales,
+                                     const TensorSpec &spec)
+    {
+        std::size_t inner = 1;
+        for (std::size_t axis = (std::size_t)spec.channel_axis + 1; axis < spec.shape.size(); axis++)
+            inner *= (std::size_t)spec.shape[axis];
+        std::vector<float> values(steps.size());
+        for (std::size_t i = 0; i < values.size();)
+            for (const float scale : scales)
+                for (const std::size_t end = i + inner; i < end; i++)
+                    values[i] = (float)steps[i] * scale;
+        return values;
+    }
+
+    // A tensor's numbers as they lie in the file, their checksum verified.
+    template <typename Number>
+    std::vector<Number> stored(const std::string &stem, const TensorSpec &spec)
+    {
+        std::vector<Number> values((std::size_t)spec.count());
+        const std::string name = stem + "/" + spec.name;
+        if (!read(data_ + entries_.at(name).begin, values.data(), values.size() * sizeof(Number)))
+            fail(where(stem, spec) + "cannot be read");
+        if (!matches(find(checksums_, name), values.data(), values.size() * sizeof(Number)))
+            fail(where(stem, spec) + "wrong checksum, the file is corrupt");
+        return values;
     }
 
     static bool matches(const Json *checksum, const void *data, std::size_t size)

@@ -247,7 +247,10 @@ std::vector<TensorSpec> layer_tensors(const NetworkConfig &config, int layer)
                              : layer == MASK   ? numbered("conv2d", DEPTH)
                                                : numbered("conv2d", layer);
     std::vector<TensorSpec> specs = {
-        {name + "/kernel", {side, side, decoder ? c.out : c.in, decoder ? c.in : c.out}, &LayerTensors::kernel},
+        {name + "/kernel",
+         {side, side, decoder ? c.out : c.in, decoder ? c.in : c.out},
+         &LayerTensors::kernel,
+         decoder ? 2 : 3},
         {name + "/bias", {c.out}, &LayerTensors::bias},
     };
     if (layer != MASK) {

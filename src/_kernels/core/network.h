@@ -100,6 +100,7 @@ struct TensorSpec {
     std::string name;
     std::vector<long long> shape;
     const float *LayerTensors::*place;
+    int channel_axis = -1; // of a kernel: which axis counts its output channels
     long long count() const;
 };
 

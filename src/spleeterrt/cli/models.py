@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,14 +16,31 @@ from .completion import complete_files, complete_models, complete_names
 from .errors import FAILED, error_code, handle_errors
 
 if TYPE_CHECKING:
-    from ..models import ModelInfo
+    from ..models import ModelInfo, Source
 
 # `..models` brings numpy: imported by the commands, not for `--help`.
+DTYPES = ("float32", "float16", "int8")  # as of `..models`
+FORMATS = ("safetensors", "coefficients")
 
 _SOURCE_HELP = (
     "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors file, "
-    "or ONNX files: their folder, or one that holds all stems."
+    "or ONNX files: their folder, or one that holds all stems; or a folder of coefficient files and their "
+    "config.json."
 )
+
+
+class StemFile(click.ParamType):  # type: ignore[type-arg]
+    """STEM=FILE -> (stem, file)."""
+
+    name = "stem=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        stem, _, file = value.partition("=")
+        if not stem or not file:
+            self.fail(f"expected STEM=FILE, e.g. vocals=vocals.dat, got {value!r}", param, ctx)
+        return stem, file
 
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -94,17 +114,108 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
 
 
 @models.command(name="convert", epilog=_SOURCE_HELP)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_models)
+@click.argument("sources", metavar="[SOURCE...]", nargs=-1, shell_complete=complete_models)
 @click.argument("destination", metavar="DEST", shell_complete=complete_files)
+@click.option(
+    "--stem",
+    "stems",
+    type=StemFile(),
+    multiple=True,
+    help="Instead of SOURCE: a stem's coefficient or ONNX file; once for each stem.",
+)
+@click.option(
+    "--config",
+    metavar="MODEL",
+    shell_complete=complete_models,
+    help="What coefficient files lack (activations, sizes): spleeter:NAME or a config.json. "
+    "[default: Spleeter's for so many stems]",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    default="safetensors",
+    show_default=True,
+    help="coefficients: DEST becomes a folder of files for the original real-time engine.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(DTYPES),
+    default="float32",
+    show_default=True,
+    help="How kernels are stored; in memory a model is float32.",
+)
+@click.option(
+    "--verify", "verify_it", is_flag=True, help="Compare the result with the source on a test signal."
+)
+@click.option("--audio", type=click.Path(), shell_complete=complete_files, help="Compare on this audio file.")
+@_json_option
 @handle_errors
-def convert_command(sources: tuple[str, ...], destination: str) -> None:
-    """Write a model as one .safetensors file.
+def convert_command(
+    sources: tuple[str, ...],
+    destination: str,
+    stems: tuple[tuple[str, str], ...],
+    config: str | None,
+    file_format: str,
+    dtype: str,
+    verify_it: bool,
+    audio: str | None,
+    as_json: bool,
+) -> None:
+    """Write a model as one .safetensors file, or as coefficient files.
 
     Several sources are ONNX files named after their stems: vocals.onnx accompaniment.onnx.
     """
-    from ..models import convert, from_paths
+    from ..models import convert, from_paths, info
 
-    click.echo(str(convert(from_paths(sources), destination)))
+    if bool(sources) == bool(stems):
+        raise click.UsageError(
+            "expected either SOURCE and DEST, or DEST and a --stem STEM=FILE for each stem"
+        )
+    if len(dict(stems)) < len(stems):
+        raise click.UsageError("a stem can have one --stem only")
+    source: Source = dict(stems) if stems else from_paths(sources)
+    # Before the result is written, which may replace the source.
+    compare = _comparison(source, config, audio) if verify_it or audio is not None else None
+    path = convert(source, destination, dtype=dtype, format=file_format, config=config)
+    report: dict[str, Any] = {"path": str(path), "bytes": info(path).bytes, "dtype": dtype}
+    if compare is not None:
+        report["signal"] = audio or "the built-in test signal"
+        report["stems"] = compare(path)
+    if as_json:
+        click.echo(json.dumps(report))
+        return
+    click.echo(str(path))
+    if compare is not None:
+        click.echo(f"{_megabytes(report['bytes'])}, against the source on {report['signal']}:")
+        click.echo(f"{'stem':<16}{'mask, max':>11}{'mask, mean':>12}{'SNR':>11}")
+        for stem, errors in report["stems"].items():
+            snr = "equal" if errors["snr_db"] is None else f"{errors['snr_db']:.1f} dB"
+            click.echo(f"{stem:<16}{errors['mask_max']:>11.1e}{errors['mask_mean']:>12.1e}{snr:>11}")
+
+
+def _comparison(source: Source, config: str | None, audio: str | None) -> Callable[[Path], dict[str, Any]]:
+    """A function from a converted model to its errors by stem, on a signal that is read now; `snr_db` is None
+    where not a sample differs."""
+    from ..audio.adapter import AudioAdapter
+    from ..fidelity import compare, probe_signal
+    from ..network import load_model
+
+    reference = load_model(source, config=config)
+    rate = reference.config.sample_rate
+    signal = probe_signal(rate) if audio is None else AudioAdapter.default().load(audio, sample_rate=rate)[0]
+
+    def errors_of(path: Path) -> dict[str, Any]:
+        return {
+            stem: {
+                "mask_max": errors.mask_max,
+                "mask_mean": errors.mask_mean,
+                "snr_db": errors.snr_db if math.isfinite(errors.snr_db) else None,
+            }
+            for stem, errors in compare(reference, load_model(path), signal).items()
+        }
+
+    return errors_of
 
 
 @models.command(name="export", epilog=_SOURCE_HELP)
@@ -145,7 +256,7 @@ def info_command(source: str, as_json: bool) -> None:
         "STFT": f"frame length {config.frame_length}, step {config.frame_step}",
         "mask": f"exponent {config.separation_exponent:g}, extension {config.mask_extension}",
         "parameters": f"{model.parameters:,}",
-        "format": model.kind,
+        "format": model.kind if model.dtype is None else f"{model.kind}, {model.dtype}",
         "file": "not downloaded" if model.path is None else str(model.path),
     }
     if model.bytes is not None:
@@ -159,6 +270,7 @@ def _as_dict(model: ModelInfo) -> dict[str, Any]:
     return {
         "path": None if model.path is None else str(model.path),
         "format": model.kind,
+        "dtype": model.dtype,
         "tensors": model.tensors,
         "parameters": model.parameters,
         "bytes": model.bytes,

@@ -1,10 +1,11 @@
 """Models: where they come from, and their weights in memory.
 
-    source -> (store: find or download) -> checkpoint | packed | onnx_files -> ModelConfig and float32
-    tensors by stem
+    source -> (store: find or download) -> checkpoint | packed | onnx_files | coefficients -> ModelConfig and
+    float32 tensors by stem
 
-A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, or ONNX
-files: their folder, one that holds all stems, or {stem: file}.
+A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, ONNX
+files (their folder, one that holds all stems, or {stem: file}), or coefficient files of the original
+real-time engine ({stem: file}, or their folder with a `config.json`).
 """
 
 from __future__ import annotations
@@ -18,18 +19,27 @@ from typing import TypeAlias, Union
 
 from ..config import OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
-from . import store
+from . import coefficients, store
 from .checkpoint import find_index, infer_config, open_checkpoint, read_index, verify_checksums
 from .onnx_files import by_stem, is_onnx, onnx_stems, read_onnx, save_onnx
-from .packed import read_header, read_packed, save_packed
+from .packed import check_dtype, read_header, read_packed, save_packed, stored_dtype
+from .quantized import DTYPES
 from .weights import StemWeights, Tensor, check_weights, expected_shapes
 
 PREFIX = "spleeter:"
 
 PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
 Source: TypeAlias = PathLike | Mapping[str, PathLike]
+Config: TypeAlias = PathLike | ModelConfig
+"""A configuration, a Spleeter `config.json`, or an official model's name, `"spleeter:4stems"`."""
+
+FORMATS = ("safetensors", "coefficients")
+"""What `convert` writes."""
 
 __all__ = [
+    "DTYPES",
+    "FORMATS",
+    "Config",
     "InstalledModel",
     "ModelInfo",
     "Source",
@@ -63,12 +73,13 @@ class ModelInfo:
     """What is known of a model without running it.
 
     Attributes:
-        path: the checkpoint folder, the `.safetensors` file, the ONNX file or the folder of ONNX files; None
-            if it is not on this machine.
-        kind: `"TensorFlow checkpoint"`, `"safetensors"` or `"ONNX"`.
+        path: the checkpoint folder, the `.safetensors` file, the ONNX file or the folder of ONNX or
+            coefficient files; None if it is not on this machine.
+        kind: `"TensorFlow checkpoint"`, `"safetensors"`, `"ONNX"` or `"coefficients"`.
         tensors: tensors in the file, those that separation does not need included; None without a file.
         parameters: numbers in the networks of all stems.
         bytes: size on disk; None without a file.
+        dtype: what a `.safetensors` file stores kernels in: one of `DTYPES`, or `"mixed"`; None of others.
     """
 
     config: ModelConfig
@@ -77,6 +88,7 @@ class ModelInfo:
     tensors: int | None
     parameters: int
     bytes: int | None
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class _Place:
         searched: the folders looked at.
         target: the folder that a download would fill; None if there is nothing to download.
         onnx: ONNX files by stem.
+        coefficients: coefficient files by stem.
     """
 
     name: str
@@ -98,6 +111,7 @@ class _Place:
     searched: Sequence[Path] = ()
     target: Path | None = None
     onnx: Mapping[str, Path] = field(default_factory=dict)
+    coefficients: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def packed(self) -> bool:
@@ -127,13 +141,16 @@ class _Place:
         return infer_config(read_index(index), index)
 
 
-def load(source: Source, progress: bool = True) -> tuple[ModelConfig, dict[str, StemWeights], Path]:
+def load(
+    source: Source, progress: bool = True, config: Config | None = None
+) -> tuple[ModelConfig, dict[str, StemWeights], Path]:
     """Load a model, downloading an official one that is nowhere on this machine.
 
     Args:
         source: `"spleeter:<name>"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, an
-            ONNX file with all stems, a folder of ONNX files, or {stem: ONNX file}.
+            ONNX file with all stems, a folder of ONNX files, {stem: ONNX file} or {stem: coefficient file}.
         progress: show a progress bar of a download, if standard error is a terminal.
+        config: of {stem: coefficient file}, but for its stems; None: Spleeter's for so many stems.
 
     Returns:
         Configuration, float32 tensors by stem and name, and the folder or file they come from.
@@ -142,31 +159,33 @@ def load(source: Source, progress: bool = True) -> tuple[ModelConfig, dict[str, 
         SpleeterError: not a source, nothing found there, or a model that is damaged or does not fit its
             configuration (`ModelError`: names file and tensor).
     """
-    config, stems, path = open_model(source, progress)
-    return config, {stem: dict(tensors) for stem, tensors in stems.items()}, path
+    found, stems, path = open_model(source, progress, config)
+    return found, {stem: dict(tensors) for stem, tensors in stems.items()}, path
 
 
 def open_model(
-    source: Source, progress: bool = True
+    source: Source, progress: bool = True, config: Config | None = None
 ) -> tuple[ModelConfig, dict[str, Mapping[str, Tensor]], Path]:
     """Like `load`, but a checkpoint's tensors are read, and found to be damaged, on access only.
 
     So a network can be prepared without all of its original weights in memory.
     """
-    place = _resolve(source)
+    place = _resolve(source, config)
     path = place.obtain(progress)
     if place.onnx:
-        config, stems = read_onnx(place.onnx)
-        return config, dict(stems), path
+        found, stems = read_onnx(place.onnx)
+        return found, dict(stems), path
     if place.packed:
-        config, stems = read_packed(path)
-        return config, dict(stems), path
-    config = place.read_config(path)
+        found, stems = read_packed(path)
+        return found, dict(stems), path
+    found = place.read_config(path)
+    if place.coefficients:
+        return found, dict(coefficients.read_coefficients(found, place.coefficients)), path
     hint = ""
     if place.name.startswith(PREFIX):
         hint = f"Remove the folder {path} to have the model downloaded again"
     try:
-        return config, dict(open_checkpoint(path, config, hint)), path
+        return found, dict(open_checkpoint(path, found, hint)), path
     except ModelError as error:
         if not hint:
             raise
@@ -210,11 +229,15 @@ def info(source: Source) -> ModelInfo:
         size = sum(file.stat().st_size for file in place.onnx.values())
         return ModelInfo(found, path, "ONNX", tensors, _parameters(found), size)
     config = place.read_config(path)
+    if place.coefficients:
+        arrays = len(config.instruments) * len(list(coefficients.layout(config)))
+        size = sum(file.stat().st_size for file in place.coefficients.values())
+        return ModelInfo(config, path, "coefficients", arrays, _parameters(config), size)
     if place.packed:
-        kind, tensors = "safetensors", len(read_header(path)[1])
+        kind, tensors, dtype = "safetensors", len(read_header(path)[1]), stored_dtype(path)
     else:
-        kind, tensors = "TensorFlow checkpoint", len(read_index(find_index(path)))
-    return ModelInfo(config, path, kind, tensors, _parameters(config), _bytes(path))
+        kind, tensors, dtype = "TensorFlow checkpoint", len(read_index(find_index(path))), None
+    return ModelInfo(config, path, kind, tensors, _parameters(config), _bytes(path), dtype)
 
 
 def configuration(source: Source) -> ModelConfig:
@@ -241,22 +264,45 @@ def verify(source: Source) -> ModelInfo:
     if place.path is None:
         raise place.missing()
     load(source, progress=False)
-    if not place.packed and not place.onnx:
+    if not (place.packed or place.onnx or place.coefficients):
         verify_checksums(read_index(find_index(place.path)))
     return info(source)
 
 
-def convert(source: Source, destination: PathLike, progress: bool = True) -> Path:
-    """Write a model as one float32 `.safetensors` file. Returns its path.
+def convert(
+    source: Source,
+    destination: PathLike,
+    progress: bool = True,
+    *,
+    dtype: str = "float32",
+    format: str = "safetensors",
+    config: Config | None = None,
+) -> Path:
+    """Write a model as one `.safetensors` file, or as a folder of coefficient files. Returns its path.
+
+    Args:
+        dtype: what the kernels are stored in, one of `DTYPES`; in memory every model is float32.
+        format: one of `FORMATS`. `"coefficients"`: the destination becomes a folder with `<stem>.dat` for the
+            original real-time engine, float32, and a `config.json`, with which it is a model here.
+        config: as of `load`.
 
     Raises:
         SpleeterError: as `load`; or the destination is not a `.safetensors` path, or cannot be written.
     """
+    check_dtype(dtype)
+    if format not in FORMATS:
+        raise ModelError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
     path = Path(destination)
+    if format == "coefficients":
+        if dtype != "float32":
+            raise ModelError(f"coefficient files are float32, not {dtype}")
+        found, tensors, _ = load(source, progress, config)
+        coefficients.save_coefficients(path, found, tensors)
+        return path
     if path.suffix.lower() != ".safetensors":
         raise ModelError(f"{path}: the destination's name must end in .safetensors")
-    config, weights, _ = load(source, progress)
-    save_packed(path, config, weights)
+    found, weights, _ = load(source, progress, config)
+    save_packed(path, found, weights, dtype)
     return path
 
 
@@ -277,16 +323,21 @@ def from_paths(paths: Sequence[PathLike]) -> Source:
     files = [Path(path) for path in paths]
     for file in files:
         if not is_onnx(file):
-            raise ModelError(f"{file}: only ONNX files can be several")
+            raise ModelError(f"{file}: only ONNX files can be several (coefficient files: --stem STEM=FILE)")
     stems = by_stem(files)
     if len(stems) < len(files):
         raise ModelError(f"several files of one stem: {', '.join(map(str, files))}")
     return stems
 
 
-def _resolve(source: Source) -> _Place:
+def _resolve(source: Source, config: Config | None = None) -> _Place:
+    """Find a source; `config` is for {stem: coefficient file} alone."""
     if isinstance(source, Mapping) and source:
-        return _resolve_stems(source)
+        return _resolve_stems(source, config)
+    if config is not None:
+        raise ModelError(
+            f"{source!r} has its own configuration; another is for coefficient files by stem only"
+        )
     if not isinstance(source, (str, os.PathLike)):
         raise _not_a_source(source)
     text = os.fspath(source)
@@ -304,8 +355,8 @@ def _resolve(source: Source) -> _Place:
     if path.is_dir():
         config_path = path / "config.json"
         if store.has_checkpoint(path):
-            config = ModelConfig.from_file(config_path) if config_path.is_file() else None
-            return _Place(text, config, path)
+            own = ModelConfig.from_file(config_path) if config_path.is_file() else None
+            return _Place(text, own, path)
         if config_path.is_file():
             return _resolve_config(config_path)
         if stems := onnx_stems(path):
@@ -324,13 +375,36 @@ def _resolve(source: Source) -> _Place:
     raise _not_a_source(source)
 
 
-def _resolve_stems(source: Mapping[str, PathLike]) -> _Place:
+def _resolve_stems(source: Mapping[str, PathLike], config: Config | None) -> _Place:
+    """A file per stem: ONNX by their names, else coefficients."""
     files = {stem: Path(path) for stem, path in source.items()}
     for stem, path in files.items():
-        if not is_onnx(path) or not path.is_file():
-            raise ModelError(f"{stem}: {path}: {'no such file' if is_onnx(path) else 'not an ONNX file'}")
-    first = next(iter(files.values()))
-    return _Place(", ".join(map(str, files.values())), None, first.parent, onnx=files)
+        if not path.is_file():
+            raise ModelError(f"{stem}: {path}: no such file")
+    name, folder = ", ".join(map(str, files.values())), next(iter(files.values())).parent
+    onnx = [is_onnx(path) for path in files.values()]
+    if not any(onnx):
+        if config is None:
+            found = coefficients.default_config(files)
+        else:
+            found = coefficients.with_stems(_read_config(config), files)
+        return _Place(name, found, folder, coefficients=files)
+    if not all(onnx):
+        raise ModelError(f"ONNX and other files in one model: {name}")
+    if config is not None:
+        raise ModelError(f"{name}: ONNX files have their own configuration; name none")
+    return _Place(name, None, folder, onnx=files)
+
+
+def _read_config(config: Config) -> ModelConfig:
+    if isinstance(config, ModelConfig):
+        return config
+    name = os.fspath(config)
+    if not name.startswith(PREFIX):
+        return ModelConfig.from_file(name)
+    if (official := OFFICIAL_CONFIGS.get(name.removeprefix(PREFIX))) is None:
+        raise _not_a_source(name)
+    return official
 
 
 def _resolve_official(name: str) -> _Place:
@@ -345,6 +419,8 @@ def _resolve_config(path: Path) -> _Place:
     """Find the checkpoint of a Spleeter configuration, by its `model_dir`."""
     config = ModelConfig.from_file(path)
     home = path.absolute().parent
+    if files := coefficients.stems_beside(path, config):
+        return _Place(str(path), config, path.parent, coefficients=files)
     folders: list[Path] = []
     target = None
     if config.model_dir:
@@ -383,7 +459,8 @@ def _not_a_source(source: object) -> ModelError:
             message += f"; did you mean {close[0]}?"
     return ModelError(
         f"{message}\nA model is one of {', '.join(names)}; a Spleeter config.json; "
-        "a folder with a TensorFlow checkpoint or ONNX files; a .safetensors or .onnx file"
+        "a folder with a TensorFlow checkpoint, ONNX or coefficient files; a .safetensors or .onnx file; or "
+        "{stem: file} (--stem STEM=FILE) of ONNX or coefficient files"
     )
 
 

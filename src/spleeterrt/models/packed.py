@@ -1,9 +1,12 @@
-"""Our own model file: one safetensors file with every stem's float32 tensors.
+"""Our own model file: one safetensors file with every stem's tensors.
 
-Tensors are named `<stem>/<tensor>`, for example `vocals/conv2d_3/kernel`. The metadata hold
+Tensors are named `<stem>/<tensor>`, for example `vocals/conv2d_3/kernel`. They are float32, but a kernel may
+be float16, or int8 beside its scales, `vocals/conv2d_3/kernel_scale` (`quantized`). The metadata hold
 `format` ("spleeterrt"), `version`, `config` (the model's configuration as JSON) and `crc32c` (JSON: a
-CRC-32C of the configuration, under the empty name, and of every tensor), as safetensors itself has no
-checksums. Source of the container: https://huggingface.co/docs/safetensors.
+CRC-32C of the configuration, under the empty name, and of every tensor's bytes), as safetensors itself has
+no checksums. Source of the container: https://huggingface.co/docs/safetensors.
+
+`core/model_file.cpp` reads the same files without Python, to the same bits.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,27 +23,39 @@ import numpy as np
 from ..config import ModelConfig
 from ..errors import ModelError, SpleeterError
 from .checksum import crc32c
-from .weights import StemWeights, check_finite, check_shape, check_weights, expected_shapes
+from .quantized import DTYPES, Stored, channel_axis, dequantize, encode, is_kernel, scale_name
+from .weights import StemWeights, Tensor, check_finite, check_shape, check_weights, expected_shapes
 
 FORMAT = "spleeterrt"
 VERSION = "1"
 
 
-def save_packed(path: Path, config: ModelConfig, weights: Mapping[str, StemWeights]) -> None:
+def save_packed(
+    path: Path, config: ModelConfig, weights: Mapping[str, StemWeights], dtype: str = "float32"
+) -> None:
     """Write a model file in one step: whatever happens, `path` holds the old content or the new.
 
+    Args:
+        dtype: of the kernels, one of `quantized.DTYPES`.
+
     Raises:
-        ModelError: the weights do not fit the configuration, or the file cannot be written.
+        ModelError: the weights do not fit the configuration or float16, or the file cannot be written.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    check_dtype(dtype)
     check_weights(config, weights, path)
-    tensors = {
-        f"{stem}/{name}": np.ascontiguousarray(weights[stem][name])
-        for stem in config.instruments
-        for name in expected_shapes(config)
-    }
+    tensors: dict[str, Stored] = {}
+    for stem in config.instruments:
+        for name in expected_shapes(config):
+            for part, value in encode(name, weights[stem][name], dtype).items():
+                if value.dtype == np.float16 and not np.isfinite(value).all():
+                    raise ModelError(
+                        f"{path}: stem {stem!r}, tensor {name}: holds values beyond float16's 65504; "
+                        "take int8 or float32"
+                    )
+                tensors[f"{stem}/{part}"] = value
     config_json = json.dumps(config.to_dict())
     checksums = {"": crc32c(config_json.encode()), **{name: crc32c(value) for name, value in tensors.items()}}
     metadata = {
@@ -63,6 +78,12 @@ def save_packed(path: Path, config: ModelConfig, weights: Mapping[str, StemWeigh
             temporary.unlink(missing_ok=True)
 
 
+def check_dtype(dtype: object) -> None:
+    """Raise `ModelError` for a dtype that kernels cannot be stored in."""
+    if dtype not in DTYPES:
+        raise ModelError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
+
+
 def read_header(path: Path) -> tuple[ModelConfig, dict[str, int]]:
     """Read a model file's configuration and its tensors' checksums, without the tensors.
 
@@ -73,12 +94,23 @@ def read_header(path: Path) -> tuple[ModelConfig, dict[str, int]]:
         return reader.config, reader.checksums
 
 
+def stored_dtype(path: Path) -> str:
+    """What a model file's kernels are stored in: one of `quantized.DTYPES`, or `"mixed"`.
+
+    Raises:
+        ModelError: as `read_header`.
+    """
+    with _Reader(path) as reader:
+        found = {reader.dtype(name) for name in reader.checksums if is_kernel(name)}
+        return found.pop() if len(found) == 1 else "mixed"
+
+
 def read_packed(path: Path) -> tuple[ModelConfig, dict[str, StemWeights]]:
-    """Read a model file: its configuration, and float32 tensors by stem and name.
+    """Read a model file: its configuration, and float32 tensors by stem and name, whatever it stores them in.
 
     Raises:
         ModelError: names the file and the tensor: not such a file, truncated, wrong checksum, missing
-            tensor, wrong dtype or shape, values that are not finite.
+            tensor or scales, wrong dtype or shape, values that are not finite, scales that are not positive.
     """
     with _Reader(path) as reader:
         shapes = expected_shapes(reader.config)
@@ -86,11 +118,7 @@ def read_packed(path: Path) -> tuple[ModelConfig, dict[str, StemWeights]]:
         for stem in reader.config.instruments:
             weights[stem] = {}
             for name, shape in shapes.items():
-                where = f"{path}: stem {stem!r}, tensor {name}"
-                tensor = reader.tensor(f"{stem}/{name}", where)
-                check_shape(where, shape, tensor.shape)
-                check_finite(where, tensor)
-                weights[stem][name] = tensor
+                weights[stem][name] = reader.tensor(stem, name, shape)
         return reader.config, weights
 
 
@@ -144,16 +172,41 @@ class _Reader:
         except (SpleeterError, KeyError, ValueError, AttributeError) as error:
             raise ModelError(f"{self.path}: corrupt metadata: {error!r}") from error
 
-    def tensor(self, name: str, where: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """One tensor, float32, checksum verified."""
+    def dtype(self, name: str) -> str:
+        """How a tensor is stored: numpy's name of the dtype where it is one of ours, else safetensors'."""
+        try:
+            stored = str(self._file.get_slice(name).get_dtype())
+        except self._damage as error:
+            raise ModelError(f"{self.path}: tensor {name}: cannot be read: {error}") from error
+        return {"F32": "float32", "F16": "float16", "I8": "int8"}.get(stored, stored)
+
+    def tensor(self, stem: str, name: str, shape: tuple[int, ...]) -> Tensor:
+        """One tensor in float32, checked; of an int8 kernel its scales, too."""
+        where = f"{self.path}: stem {stem!r}, tensor {name}"
+        stored = self._stored(f"{stem}/{name}", where, DTYPES if is_kernel(name) else ("float32",))
+        check_shape(where, shape, stored.shape)
+        if stored.dtype == np.int8:
+            axis = channel_axis(name)
+            scales = self.tensor(stem, scale_name(name), (shape[axis],))
+            if not (scales > 0).all():
+                raise ModelError(f"{where}_scale: expected positive scales")
+            with np.errstate(over="ignore"):
+                tensor = dequantize(stored, scales, axis)
+        else:
+            tensor = stored.astype(np.float32, copy=False)
+        check_finite(where, tensor)
+        return tensor
+
+    def _stored(self, name: str, where: str, dtypes: Sequence[str]) -> Stored:
+        """One tensor as it is stored, dtype and checksum verified."""
         if name not in self._names:
             raise ModelError(f"{where}: missing")
+        if (dtype := self.dtype(name)) not in dtypes:
+            raise ModelError(f"{where}: expected {' or '.join(dtypes)}, got {dtype}")
         try:
-            value: np.ndarray[Any, Any] = self._file.get_tensor(name)
+            value: Stored = self._file.get_tensor(name)
         except self._damage as error:
             raise ModelError(f"{where}: cannot be read: {error}") from error
-        if value.dtype != np.float32:
-            raise ModelError(f"{where}: expected float32, got {value.dtype}")
         if crc32c(value) != self.checksums.get(name):
             raise ModelError(f"{where}: wrong checksum, the file is corrupt")
         return value

@@ -1,0 +1,307 @@
+"""Model files with small weights: float16, and int8 with scales, for both readers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from safetensors.numpy import load_file, save_file
+from spleeterrt._kernels import nn
+from tolerances import HALF, UNIT
+
+from spleeterrt import Model, ModelConfig
+from spleeterrt.errors import ModelError
+from spleeterrt.models.checksum import crc32c
+from spleeterrt.models.packed import read_packed, save_packed, stored_dtype
+from spleeterrt.models.quantized import channel_axis, quantize
+from spleeterrt.planner import make_plan
+
+FILTERS = (3, 5, 2, 4, 3, 4)
+CONFIG = ModelConfig(instruments=("vocals", "rest"), conv_n_filters=FILTERS)
+KERNEL, TRANSPOSED = "conv2d_2/kernel", "conv2d_transpose_1/kernel"
+
+needs_fast = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build")
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, Any]:
+    return reference.random_weights(CONFIG.instruments, FILTERS, 3)
+
+
+@pytest.fixture(params=["float16", "int8"])
+def small(request: pytest.FixtureRequest, tmp_path: Path, weights: dict[str, Any]) -> Path:
+    path = tmp_path / f"{request.param}.safetensors"
+    save_packed(path, CONFIG, weights, request.param)
+    return path
+
+
+@pytest.fixture
+def int8(tmp_path: Path, weights: dict[str, Any]) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_packed(path, CONFIG, weights, "int8")
+    return path
+
+
+def metadata_of(path: Path) -> dict[str, Any]:
+    raw = path.read_bytes()
+    header: dict[str, Any] = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    return header
+
+
+# --- what is stored ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [KERNEL, TRANSPOSED])
+def test_a_weight_is_off_by_half_a_step_at_most(name: str) -> None:
+    """Channel by channel in plain numpy. Channels differ by far in size: along another axis it would fail."""
+    axis = channel_axis(name)
+    rng = np.random.default_rng(0)
+    shape = (5, 5, 7, 6)
+    sizes = np.logspace(-4, 3, shape[axis]).reshape([-1 if k == axis else 1 for k in range(4)])
+    tensor = (rng.standard_normal(shape) * sizes).astype(np.float32)
+    integers, scales = quantize(tensor, axis)
+    assert (integers.dtype, integers.shape, scales.shape) == (np.int8, shape, (shape[axis],))
+    for k in range(shape[axis]):
+        exact = np.take(tensor, k, axis).astype(np.float64)
+        steps = np.take(integers, k, axis).astype(np.float64)
+        assert np.abs(steps).max() == 127
+        assert scales[k] == np.float32(np.abs(exact).max() / 127)
+        # Half a step, and the rounding of a quotient of up to 127 steps.
+        assert np.abs(exact - steps * scales[k]).max() <= scales[k] * (0.5 + 127 * 2 * UNIT)
+
+
+def test_silent_and_tiny_channels() -> None:
+    tensor = np.zeros((5, 5, 2, 3), np.float32)
+    tensor[1, 2, 1, 1] = 1e-42  # below the least normal number
+    tensor[..., 2] = -2.0
+    integers, scales = quantize(tensor, 3)
+    assert (scales > 0).all()
+    assert not integers[..., :2].any()
+    np.testing.assert_array_equal(integers[..., 2] * scales[2], tensor[..., 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "axis"), [("conv2d/kernel", 3), ("conv2d_6/kernel", 3), ("conv2d_transpose_5/kernel", 2)]
+)
+def test_scales_belong_to_output_channels(name: str, axis: int) -> None:
+    """The axis along which the kernel is as long as the bias."""
+    shapes = [shape for layer in nn.tensor_shapes((2, (3, 5, 7, 9, 11, 13), 1, 2)) for shape in layer.items()]
+    kernel, bias = dict(shapes)[name], dict(shapes)[name.replace("kernel", "bias")]
+    assert channel_axis(name) == axis
+    assert kernel[axis] == bias[0]
+
+
+def test_kernels_are_small_and_the_rest_is_exact(small: Path, weights: dict[str, Any]) -> None:
+    dtype = small.stem
+    stored = load_file(small)
+    config, loaded = read_packed(small)
+    assert config == CONFIG
+    assert stored_dtype(small) == dtype
+    scales = 0
+    for stem, tensors in weights.items():
+        assert loaded[stem].keys() == tensors.keys()
+        for name, exact in tensors.items():
+            got = loaded[stem][name]
+            assert got.dtype == np.float32
+            if not name.endswith("/kernel"):
+                assert stored[f"{stem}/{name}"].dtype == np.float32
+                np.testing.assert_array_equal(got, exact)
+                continue
+            assert stored[f"{stem}/{name}"].dtype == dtype
+            if dtype == "float16":
+                assert (np.abs(got - exact) <= HALF * np.abs(exact) + 2.0**-25).all()
+            else:
+                scale = stored[f"{stem}/{name}_scale"]
+                scales += 1
+                assert (scale.dtype, scale.shape) == (np.float32, (exact.shape[channel_axis(name)],))
+                steps = scale[:, None] if channel_axis(name) == 2 else scale
+                assert (np.abs(got - exact) <= steps * (0.5 + 127 * 2 * UNIT)).all()
+    assert len(stored) == sum(map(len, weights.values())) + scales
+    assert metadata_of(small)["__metadata__"]["version"] == "1"
+
+
+def test_saved_again_it_stays(small: Path, tmp_path: Path) -> None:
+    """What was rounded once is not rounded further: float16 not at all, int8 by the scale's last digit."""
+    _, once = read_packed(small)
+    save_packed(tmp_path / "again.safetensors", CONFIG, once, small.stem)
+    _, twice = read_packed(tmp_path / "again.safetensors")
+    for stem, tensors in once.items():
+        for name, value in tensors.items():
+            tolerance = 4 * UNIT if small.stem == "int8" else 0
+            np.testing.assert_allclose(twice[stem][name], value, rtol=tolerance)
+
+
+def test_numbers_that_float16_does_not_hold(tmp_path: Path, weights: dict[str, Any]) -> None:
+    large = {stem: dict(tensors) for stem, tensors in weights.items()}
+    large["rest"][KERNEL] = large["rest"][KERNEL] * np.float32(1e6)
+    path = tmp_path / "large.safetensors"
+    with pytest.raises(ModelError, match=r"large\.safetensors: stem 'rest', tensor conv2d_2/kernel: .*65504"):
+        save_packed(path, CONFIG, large, "float16")
+    assert not any(tmp_path.iterdir())
+    save_packed(path, CONFIG, large, "int8")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16", "", None])
+def test_other_dtypes(tmp_path: Path, weights: dict[str, Any], dtype: Any) -> None:
+    with pytest.raises(ModelError, match="dtype: expected one of float32, float16, int8, got"):
+        save_packed(tmp_path / "model.safetensors", CONFIG, weights, dtype)
+
+
+# --- both readers -----------------------------------------------------------------------------
+
+
+def arenas_of_both(path: Path, isa: str, low_memory: bool) -> tuple[list[bytes], list[bytes]]:
+    """Packed weights as Python and as C++ read them."""
+    config, weights = read_packed(path)
+    model = Model(config, weights, plan=make_plan(config, isa, low_memory))
+    arenas = nn.load_model_file(str(path), isa, low_memory)[3]
+    return [row.tobytes() for row in model._weights], list(arenas)
+
+
+@needs_fast
+@pytest.mark.parametrize("isa", nn.FAST_ISAS)
+@pytest.mark.parametrize("low_memory", [False, True])
+def test_both_readers_have_the_same_bits(small: Path, isa: str, low_memory: bool) -> None:
+    mine, theirs = arenas_of_both(small, isa, low_memory)
+    assert mine == theirs
+
+
+@needs_fast
+def test_every_float16(tmp_path: Path) -> None:
+    """Subnormals, zeros of both signs and all other finite numbers, in a kernel that is kept as it is."""
+    config = ModelConfig(instruments=("a",), conv_n_filters=(1, 1, 32, 80, 1, 1))
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)].astype(np.float32)
+    weights = reference.random_weights(config.instruments, config.conv_n_filters)
+    kernel = np.resize(every, (5, 5, 32, 80))
+    assert kernel.size >= every.size
+    weights["a"]["conv2d_3/kernel"] = kernel
+    path = tmp_path / "model.safetensors"
+    save_packed(path, config, weights, "float16")
+    np.testing.assert_array_equal(read_packed(path)[1]["a"]["conv2d_3/kernel"], kernel)
+    mine, theirs = arenas_of_both(path, nn.FAST_ISAS[0], True)
+    assert mine == theirs
+
+
+def replaced(path: Path, name: str, value: np.ndarray | None) -> None:
+    """Write the file again with another tensor, its checksum right; None: without it."""
+    metadata = metadata_of(path)["__metadata__"]
+    content = load_file(path)
+    checksums = json.loads(metadata["crc32c"])
+    if value is None:
+        del content[name], checksums[name]
+    else:
+        content[name] = np.array(value, order="C")
+        checksums[name] = crc32c(content[name])
+    save_file(content, path, {**metadata, "crc32c": json.dumps(checksums)})
+
+
+def refused(path: Path, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        read_packed(path)
+    if nn.FAST_ISAS:
+        with pytest.raises(ValueError, match=message):
+            nn.load_model_file(str(path))
+
+
+def with_first(value: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(scales: np.ndarray) -> np.ndarray:
+        scales = scales.copy()
+        scales[0] = value
+        return scales
+
+    return change
+
+
+@pytest.mark.parametrize("kernel", [KERNEL, TRANSPOSED])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda scales: None, "missing"),
+        (lambda scales: scales[:-1], r"expected shape \(\d,\), got \(\d,\)"),
+        (lambda scales: scales[:, None], r"expected shape \(\d,\), got \(\d, 1\)"),
+        (lambda scales: np.resize(scales, 25), r"expected shape \(\d,\), got \(25,\)"),
+        (lambda scales: scales[0], r"expected shape \(\d,\), got \(\)"),
+        (lambda scales: scales.astype(np.float16), "expected float32"),
+        (lambda scales: scales.astype(np.float64), "expected float32"),
+        (lambda scales: scales.astype(np.int8), "expected float32"),
+        (with_first(np.nan), "holds values that are not finite"),
+        (with_first(np.inf), "holds values that are not finite"),
+        (with_first(0), "expected positive scales"),
+        (with_first(-1), "expected positive scales"),
+    ],
+    ids=range(12),
+)
+def test_hostile_scales(int8: Path, kernel: str, change: Any, message: str) -> None:
+    name = f"rest/{kernel}_scale"
+    replaced(int8, name, change(load_file(int8)[name]))
+    refused(int8, rf"model\.safetensors: stem 'rest', tensor {kernel}_scale: {message}")
+
+
+def test_scales_that_make_infinities(int8: Path) -> None:
+    name = f"rest/{KERNEL}_scale"
+    replaced(int8, name, np.full_like(load_file(int8)[name], 3e38))
+    refused(int8, rf"stem 'rest', tensor {KERNEL}: holds values that are not finite")
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        (KERNEL, np.int16),
+        (KERNEL, np.uint8),
+        (KERNEL, np.float64),
+        ("conv2d_2/bias", np.int8),
+        ("batch_normalization_3/gamma", np.float16),
+    ],
+)
+def test_other_dtypes_in_a_file(int8: Path, name: str, dtype: Any) -> None:
+    value = load_file(int8)[f"vocals/{name}"]
+    replaced(int8, f"vocals/{name}", value.astype(dtype))
+    refused(int8, f"stem 'vocals', tensor {name}: expected float32")
+
+
+def test_bfloat16_is_none_of_ours(tmp_path: Path, weights: dict[str, Any]) -> None:
+    path = tmp_path / "model.safetensors"
+    save_packed(path, CONFIG, weights, "float16")
+    raw = path.read_bytes()
+    assert raw.count(b'"F16"') > 0
+    length = int.from_bytes(raw[:8], "little")
+    header = raw[8 : 8 + length].replace(b'"F16"', b'"BF16"')
+    path.write_bytes(len(header).to_bytes(8, "little") + header + raw[8 + length :])
+    refused(path, r"/kernel: expected float32")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_float16_that_is_not_finite(tmp_path: Path, weights: dict[str, Any], value: float) -> None:
+    path = tmp_path / "model.safetensors"
+    save_packed(path, CONFIG, weights, "float16")
+    kernel = load_file(path)[f"vocals/{KERNEL}"].copy()
+    kernel.flat[5] = value
+    replaced(path, f"vocals/{KERNEL}", kernel)
+    refused(path, f"stem 'vocals', tensor {KERNEL}: holds values that are not finite")
+
+
+@pytest.mark.parametrize("part", ["", "_scale"])
+def test_flipped_bytes_are_found(int8: Path, part: str) -> None:
+    header = metadata_of(int8)
+    raw = bytearray(int8.read_bytes())
+    name = f"vocals/{TRANSPOSED}{part}"
+    raw[8 + int.from_bytes(raw[:8], "little") + header[name]["data_offsets"][0]] ^= 1
+    int8.write_bytes(raw)
+    refused(int8, f"stem 'vocals', tensor {TRANSPOSED}{part}: wrong checksum")
+
+
+def test_dtypes_may_be_mixed(int8: Path, weights: dict[str, Any]) -> None:
+    """Each kernel says for itself what it is; scales that nobody needs are left alone."""
+    replaced(int8, f"rest/{KERNEL}", weights["rest"][KERNEL])
+    replaced(int8, f"rest/{TRANSPOSED}", weights["rest"][TRANSPOSED].astype(np.float16))
+    assert stored_dtype(int8) == "mixed"
+    np.testing.assert_array_equal(read_packed(int8)[1]["rest"][KERNEL], weights["rest"][KERNEL])
+    if nn.FAST_ISAS:
+        mine, theirs = arenas_of_both(int8, nn.FAST_ISAS[0], False)
+        assert mine == theirs
