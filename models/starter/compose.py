@@ -18,12 +18,31 @@ SCALES = {
     "mixolydian": (0, 2, 4, 5, 7, 9, 10),
 }
 PROGRESSIONS = {  # degrees of the scale, one a bar
-    "major": ((0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 4, 4), (5, 3, 0, 4), (0, 0, 3, 4), (1, 4, 0, 5), (0, 2, 3, 4)),
+    "major": (
+        (0, 4, 5, 3),
+        (0, 5, 3, 4),
+        (0, 3, 4, 4),
+        (5, 3, 0, 4),
+        (0, 0, 3, 4),
+        (1, 4, 0, 5),
+        (0, 2, 3, 4),
+    ),
     "minor": ((0, 5, 2, 6), (0, 3, 4, 0), (0, 6, 5, 4), (0, 5, 3, 4), (0, 0, 3, 4), (0, 2, 6, 3)),
     "dorian": ((0, 3, 0, 3), (0, 6, 3, 0), (0, 1, 3, 0)),
     "mixolydian": ((0, 6, 3, 0), (0, 3, 6, 3), (0, 0, 6, 6)),
 }
-KICK, SNARE, STICK, CLAP, HAT, PEDAL, OPEN, RIDE, CRASH, TOMS = 36, 38, 37, 39, 42, 44, 46, 51, 49, (50, 47, 45, 41)
+KICK, SNARE, STICK, CLAP, HAT, PEDAL, OPEN, RIDE, CRASH, TOMS = (
+    36,
+    38,
+    37,
+    39,
+    42,
+    44,
+    46,
+    51,
+    49,
+    (50, 47, 45, 41),
+)
 TAMBOURINE, COWBELL, SHAKER, CONGA_HIGH, CONGA_LOW = 54, 56, 70, 63, 64
 
 # Sixteen steps a bar; each a list of (drum, pattern) where a pattern's characters are strong x, weak o, or rest.
@@ -191,7 +210,9 @@ class Composer:
 
     def chord(self, bar: int, low: int) -> list[int]:
         root = self.degrees[bar]
-        return sorted(self.degree(root + third, low) for third in ((0, 2, 4, 6) if self.sevenths else (0, 2, 4)))
+        return sorted(
+            self.degree(root + third, low) for third in ((0, 2, 4, 6) if self.sevenths else (0, 2, 4))
+        )
 
     def velocity(self, strong: bool) -> int:
         return int(np.clip(self.rng.normal(104 if strong else 68, 9), 25, 127))
@@ -228,7 +249,9 @@ class Composer:
                         part.notes.append(Note(self.time(bar, step), 0.2, drum, self.velocity(step % 2 == 0)))
         if rng.random() < 0.25:  # a percussionist
             drum = pick(rng, (TAMBOURINE, SHAKER, CONGA_HIGH, COWBELL))
-            pattern = pick(rng, ("..x...x...x...x.", "x.o.x.o.x.o.x.o.", "xoxoxoxoxoxoxoxo", "....x.......x..."))
+            pattern = pick(
+                rng, ("..x...x...x...x.", "x.o.x.o.x.o.x.o.", "xoxoxoxoxoxoxoxo", "....x.......x...")
+            )
             for bar, playing in enumerate(self.active(0.6)):
                 part.notes += [
                     Note(self.time(bar, step), 0.1, drum, self.velocity(mark == "x") - 15)
@@ -270,7 +293,9 @@ class Composer:
         part = Part("other", pick(rng, BACKING[family]), role=family)
         held = family in ("strings", "pad", "synthstrings", "organ") and rng.random() < 0.8
         broken = not held and rng.random() < 0.3
-        patterns = [pick(rng, STRUM_STEPS["sustain" if held else pick(rng, tuple(STRUM_STEPS))]) for _ in range(2)]
+        patterns = [
+            pick(rng, STRUM_STEPS["sustain" if held else pick(rng, tuple(STRUM_STEPS))]) for _ in range(2)
+        ]
         low = int(rng.integers(48, 62)) - (12 if family in ("distortion", "overdrive", "muted") else 0)
         power = family == "distortion" and rng.random() < 0.8
         staccato = 1.0 if held else rng.uniform(0.4, 1.0)
@@ -314,7 +339,9 @@ class Composer:
                 near = sorted(keys, key=lambda key: abs(key - pitch - rng.normal(0, 2.6)))[:3]
                 strong = [key for key in near if key % 12 in chord]
                 pitch = strong[0] if strong and step % 4 == 0 else near[0]
-                notes.append(Note(self.time(bar, step), steps * self.step, pitch, self.velocity(step % 4 == 0)))
+                notes.append(
+                    Note(self.time(bar, step), steps * self.step, pitch, self.velocity(step % 4 == 0))
+                )
         return notes
 
     def melody(self, family: str) -> Part:
@@ -329,7 +356,9 @@ class Composer:
         rng = self.rng
         low = int(rng.integers(43, 62))
         bars = self.active(0.8)
-        lead = Part("vocals", "voice", self.contour(low, low + 14, bars, rng.uniform(0.35, 0.85), 0.18), "lead")
+        lead = Part(
+            "vocals", "voice", self.contour(low, low + 14, bars, rng.uniform(0.35, 0.85), 0.18), "lead"
+        )
         parts = [lead]
         if rng.random() < 0.3:
             scale = sorted((self.key + tone) % 12 for tone in self.scale)
@@ -355,7 +384,9 @@ class Composer:
             tune = family in ("sax", "flute", "violin", "lead", "brass")
             parts.append(self.melody(family) if tune else self.chords(family))
         if rng.random() < 0.25:
-            parts.append(self.melody(pick(rng, ("lead", "sax", "violin", "clean", "overdrive", "flute", "mallet"))))
+            parts.append(
+                self.melody(pick(rng, ("lead", "sax", "violin", "clean", "overdrive", "flute", "mallet")))
+            )
         parts += self.vocals()
         parts = [part for part in parts if part.notes]
         return Song(self.tempo, self.bars * 16 * self.step, self.style.drums, parts)

@@ -62,7 +62,9 @@ def decay_noise(rng: np.random.Generator, seconds: float) -> np.ndarray:
     t = np.arange(n)[:, None] / RATE
     noise = rng.normal(size=(n, 2))
     dark = lowpass(noise, rng.uniform(1500, 5000))
-    tail = (noise * np.exp(-t * 14 / seconds) * 0.5 + dark * np.exp(-t * 6.9 / seconds)) * (t > rng.uniform(0.0, 0.03))
+    tail = (noise * np.exp(-t * 14 / seconds) * 0.5 + dark * np.exp(-t * 6.9 / seconds)) * (
+        t > rng.uniform(0.0, 0.03)
+    )
     return tail / np.sqrt((tail**2).sum(0) + 1e-12)
 
 
@@ -78,7 +80,9 @@ def delay(rng: np.random.Generator, x: np.ndarray, beat: float) -> np.ndarray:
     samples = round(beat * float(rng.choice([0.5, 0.75, 1.0])) * RATE)
     out, echo = x.copy(), x
     for _ in range(3):
-        echo = np.concatenate([np.zeros((samples, 2)), lowpass(echo, 4000)[:-samples, ::-1]]) * rng.uniform(0.2, 0.4)
+        echo = np.concatenate([np.zeros((samples, 2)), lowpass(echo, 4000)[:-samples, ::-1]]) * rng.uniform(
+            0.2, 0.4
+        )
         out = out + echo
     return out
 

@@ -59,15 +59,16 @@ class SoundFonts:
         return np.concatenate(pieces).reshape(-1, 2).astype(np.float32) / 32768
 
 
-# --- drums from single samples -------------------------------------------------------------------------------
+# --- drums from single samples ---
 
 KINDS = {
-    "kick": (KICK,), "snare": (SNARE,), "hat": (HAT, PEDAL), "open": (OPEN,), "ride": (RIDE,), "crash": (CRASH,),
-    "tom": TOMS, "clap": (CLAP,), "stick": (STICK,), "bell": (COWBELL,), "perc": (54, 70, 63, 64),
+    "kick": (KICK,), "snare": (SNARE,), "hat": (HAT, PEDAL), "open": (OPEN,), "ride": (RIDE,),
+    "crash": (CRASH,), "tom": TOMS, "clap": (CLAP,), "stick": (STICK,),
+    "bell": (COWBELL,), "perc": (54, 70, 63, 64),
 }  # fmt: skip
 SAMPLES = {  # file names of the packages, by kind
     "kick": r"bd_.*|drum_bass_.*|drum_heavy_kick|elec_(hollow|soft)_kick",
-    "snare": r"sn_.*|drum_snare_.*|elec_(hi|lo|mid|filt)_snare|elec_snare|.*(8bit-snare|snare-snappy|crunchtime).*",
+    "snare": r"sn_.*|drum_snare_.*|elec_(hi|lo|mid|filt)_snare|elec_snare|.*(8bit-|snappy|crunchtime).*",
     "hat": r"drum_cymbal_(closed|pedal)|elec_(tick|twip)|.*hat-light.*",
     "open": r"drum_cymbal_open|.*hhat-paiste.*|elec_cymbal",
     "ride": r"drum_cymbal_soft",
@@ -109,7 +110,9 @@ def synthetic_drum(rng: np.random.Generator, kind: str) -> np.ndarray:
     elif kind in ("clap", "stick", "perc", "bell"):
         body = rng.normal(size=len(t)) * np.exp(-t * rng.uniform(20, 60))
         if kind != "clap":
-            body = body * 0.2 + np.sign(np.sin(2 * np.pi * rng.uniform(500, 2500) * t)) * np.exp(-t * rng.uniform(15, 60))
+            body = body * 0.2 + np.sign(np.sin(2 * np.pi * rng.uniform(500, 2500) * t)) * np.exp(
+                -t * rng.uniform(15, 60)
+            )
     else:
         metal = sum(np.sign(np.sin(2 * np.pi * f * t)) for f in rng.uniform(300, 8000, 6)) / 6
         speed = {"hat": rng.uniform(30, 90), "open": rng.uniform(6, 12)}.get(kind, rng.uniform(2, 4))
@@ -129,10 +132,16 @@ def sample_kit(rng: np.random.Generator) -> dict[int, np.ndarray]:
         for i, key in enumerate(keys):
             if not i or kind == "perc":
                 sound = synthetic_drum(rng, kind) if made else load_sample(pick(rng, files))
-            tuned = sound if kind != "tom" else soxr.resample(sound, RATE, RATE * 2 ** (i * rng.uniform(1, 3) / 12))
+            tuned = (
+                sound
+                if kind != "tom"
+                else soxr.resample(sound, RATE, RATE * 2 ** (i * rng.uniform(1, 3) / 12))
+            )
             tuned = soxr.resample(tuned, RATE, RATE * 2 ** rng.uniform(-0.2, 0.2))
             place = 0.0 if kind in ("kick", "snare") else rng.uniform(-0.5, 0.5)
-            level = {"kick": 1.0, "snare": 0.8, "clap": 0.5, "tom": 0.7}.get(kind, 0.3) * rng.uniform(0.6, 1.3)
+            level = {"kick": 1.0, "snare": 0.8, "clap": 0.5, "tom": 0.7}.get(kind, 0.3) * rng.uniform(
+                0.6, 1.3
+            )
             kit[key] = tuned * (level * np.array([1 - max(0, place), 1 + min(0, place)], np.float32))
     return kit
 
@@ -148,7 +157,15 @@ def render_samples(kit: dict[int, np.ndarray], notes: list[Note], seconds: float
     return out
 
 
-# --- the synthesiser -----------------------------------------------------------------------------------------
+# --- the synthesiser ---
+
+
+WAVES = {  # of phases in cycles; of FM, its index of modulation and the ratio of the frequencies
+    "saw": lambda p, *_: 2 * (p % 1) - 1,
+    "square": lambda p, *_: np.where(p % 1 < 0.5, 1.0, -1.0),
+    "triangle": lambda p, *_: 4 * np.abs(p % 1 - 0.5) - 1,
+    "fm": lambda p, depth, ratio: np.sin(2 * np.pi * p + depth * np.sin(2 * np.pi * p * ratio)),
+}
 
 
 def render_synth(rng: np.random.Generator, patch: str, notes: list[Note], seconds: float) -> np.ndarray:
@@ -178,12 +195,7 @@ def render_synth(rng: np.random.Generator, patch: str, notes: list[Note], second
         for voice in range(voices):
             offset = voice - (voices - 1) / 2
             phase = t * frequency * (1 + offset * detune) + rng.random()
-            sound = {
-                "saw": lambda p: 2 * (p % 1) - 1,
-                "square": lambda p: np.where(p % 1 < 0.5, 1.0, -1.0),
-                "triangle": lambda p: 4 * np.abs(p % 1 - 0.5) - 1,
-                "fm": lambda p: np.sin(2 * np.pi * p + depth * np.exp(-t * fall) * np.sin(2 * np.pi * p * ratio)),
-            }[wave](phase) * envelope / voices
+            sound = WAVES[wave](phase, depth * np.exp(-t * fall), ratio) * envelope / voices
             sides = np.array([1 - spread * offset / voices, 1 + spread * offset / voices])
             opening = np.exp(-t * fall)
             bright[start : start + count] += (sound * opening)[:, None] * sides

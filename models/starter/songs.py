@@ -155,7 +155,9 @@ class Studio:
         if rng.random() < 0.7:
             mix = x.sum(0)
             level = 10 * np.log10((mix**2).mean() + 1e-10)
-            x = x * gain_curve(mix, level + rng.uniform(2, 8), rng.uniform(1.5, 3), 0.01, rng.uniform(0.1, 0.4))
+            x = x * gain_curve(
+                mix, level + rng.uniform(2, 8), rng.uniform(1.5, 3), 0.01, rng.uniform(0.1, 0.4)
+            )
         peak = np.abs(x.sum(0)).max() + 1e-9
         x = x * (rng.uniform(0.5, 0.98) / peak)
         if rng.random() < 0.2:
@@ -208,7 +210,9 @@ def render_songs(split: str, numbers: range, seconds: float, out: Path, cache: P
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--split", choices=SPLITS, default="heldout")
     parser.add_argument("--songs", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="number of the first song")

@@ -1,7 +1,7 @@
 """Where the sounds come from, by split, and their licences: the table of `LICENCES.md` in code.
 
-Training uses only what is MIT, BSD, CC0 or CC-BY. The held-out songs, which are for measuring and are never part
-of a model, use other soundfonts, drums and voices, which may be under the GPL or CC-BY-SA.
+Training uses only what is MIT, BSD, CC0 or CC-BY. The held-out songs, which are for measuring and are never
+part of a model, use other soundfonts, drums and voices, which may be under the GPL or CC-BY-SA.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DEBIAN_PACKAGES = (
 
 @dataclass(frozen=True)
 class Voice:
-    """A speaker: `engine` is "flite" or "espeak" with a voice's name, or "files" with a folder of recordings."""
+    """A speaker: `engine` is "flite" or "espeak" with a voice's name, or "files" with a folder."""
 
     engine: str
     name: str

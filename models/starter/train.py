@@ -1,12 +1,14 @@
 """Trains stems' networks on rendered songs: Spleeter's form and loss, on the CPU.
 
-    python models/starter/train.py --songs DIR --valid DIR --state DIR --stems vocals accompaniment --steps 5000
+    python models/starter/train.py --songs DIR --valid DIR --state DIR --stems vocals accompaniment
 
 Every stem's network learns by itself from the mix, as in Spleeter, so that several processes can share the
-stems; one thread each is the most work per core. The state (weights, optimiser, average, step, curve) is written
-every few hundred steps in one move: run the same command again to go on. Songs that appear meanwhile are used.
+stems; one thread each is the most work per core. The state (weights, optimiser, average, step, curve) is
+written every few hundred steps in one move: run the same command again to go on. Songs that appear meanwhile
+are used.
 
-Loss: L1 between the masked and the true magnitude (R. Hennequin et al., Spleeter, 2020; A. Jansson et al., 2017).
+Loss: L1 between the masked and the true magnitude (A. Jansson et al., 2017; R. Hennequin et al., Spleeter,
+2020).
 """
 
 from __future__ import annotations
@@ -87,7 +89,11 @@ class Songs:
         for stem in STEMS:
             if not together:
                 song, start = pick(rng, self.songs), rng.random()
-            x = self.stem(song, stem, start) if rng.random() > 0.08 else np.zeros((self.samples, 2), np.float32)
+            x = (
+                self.stem(song, stem, start)
+                if rng.random() > 0.08
+                else np.zeros((self.samples, 2), np.float32)
+            )
             result[stem] = x
         level = np.float32(10 ** (rng.uniform(-12, 6) / 20))
         return {stem: x * level for stem, x in result.items()}
@@ -116,7 +122,9 @@ class Trainer:
         warm = 100
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser,
-            lambda step: min(1, (step + 1) / warm) * (0.01 + 0.99 * (0.5 + 0.5 * np.cos(np.pi * min(1, step / steps)))),
+            lambda step: (
+                min(1, (step + 1) / warm) * (0.01 + 0.99 * (0.5 + 0.5 * np.cos(np.pi * min(1, step / steps))))
+            ),
         )
         self.half = half
 
@@ -133,7 +141,9 @@ class Trainer:
         with torch.no_grad():
             steps = self.schedule.last_epoch
             keep = min(AVERAGE, steps / (steps + 10))
-            for kept, new in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
+            for kept, new in zip(
+                self.average.state_dict().values(), self.net.state_dict().values(), strict=True
+            ):
                 if kept.is_floating_point():
                     kept.lerp_(new, 1 - keep)
         return float(loss.detach())
@@ -149,7 +159,9 @@ class Trainer:
         return error / float(targets.abs().mean(dim=(1, 2, 3)).sum())
 
     def state(self) -> dict:
-        return {name: getattr(self, name).state_dict() for name in ("net", "average", "optimiser", "schedule")}
+        return {
+            name: getattr(self, name).state_dict() for name in ("net", "average", "optimiser", "schedule")
+        }
 
     def load(self, state: dict) -> None:
         for name, value in state.items():
@@ -163,7 +175,9 @@ def save(path: Path, state: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--songs", type=Path, required=True)
     parser.add_argument("--valid", type=Path, required=True)
     parser.add_argument("--state", type=Path, required=True, help="folder of the training's state")
@@ -183,7 +197,8 @@ def main() -> None:
     path = options.state / f"{'-'.join(options.stems)}.pt"
     curve = options.state / f"{'-'.join(options.stems)}.csv"
     trainers = {
-        stem: Trainer(tuple(options.filters), options.rate, options.steps, not options.float32) for stem in options.stems
+        stem: Trainer(tuple(options.filters), options.rate, options.steps, not options.float32)
+        for stem in options.stems
     }
     step, spent = 0, 0.0
     if path.exists():
@@ -205,7 +220,10 @@ def main() -> None:
         if step % EVERY and step != options.steps:
             continue
         songs.refresh()
-        scores = [t.validate(valid_mixes, target) for t, target in zip(trainers.values(), valid_targets, strict=True)]
+        scores = [
+            t.validate(valid_mixes, target)
+            for t, target in zip(trainers.values(), valid_targets, strict=True)
+        ]
         now = spent + time.perf_counter() - began
         trained = np.mean(losses, 0)
         losses.clear()

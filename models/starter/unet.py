@@ -6,7 +6,6 @@ folded into the first convolution, so that it reads magnitudes as Spleeter's mod
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -36,7 +35,9 @@ class UNet(nn.Module):
         for module in (*self.down, *self.up, self.last):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             nn.init.zeros_(module.bias)
-        for module in self.up:  # each output pixel sees a quarter of a transposed kernel; fan-in is counted by `out`
+        for (
+            module
+        ) in self.up:  # each output pixel sees a quarter of a transposed kernel; fan-in is counted by `out`
             fan_in = module.in_channels * KERNEL * KERNEL / 4
             nn.init.normal_(module.weight, std=(2 / fan_in) ** 0.5)
 

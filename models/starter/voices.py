@@ -10,6 +10,7 @@ its length, its nucleus is stretched to the note.
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -29,29 +30,33 @@ PER_SECOND = 1000 / FRAME
 FFT = 2048  # of the synthesis at 44.1 kHz
 UTTERANCES = 70
 ONSET = 24  # frames (120 ms) that a syllable's beginning may keep
-
-WORDS = (
-    "love you me we they heart night day light fire rain river road home time stay away again tonight never "
-    "always forever hold hand eyes see feel know believe dream fall rise run dance sing song voice heaven moon sun "
-    "star sky blue summer winter morning shadow silver golden broken lonely crazy baby sweet slow down up over under "
-    "through waiting leaving calling falling burning turning shining flying crying trying maybe somebody everybody "
-    "nothing everything something someone world city street window door mirror ocean island mountain wild free alive "
-    "alone together tomorrow yesterday remember forget promise goodbye hello oh yeah la na hey who why where how "
-    "take make break shake wake give live leave need keep deep sleep feel real steal show go know so low slow"
-).split()
-SPANISH = (
-    "corazón noche día luz fuego lluvia río camino casa tiempo amor vida sueño cielo luna sol estrella verano mañana "
-    "siempre nunca contigo bailar cantar vivir soñar volver quiero tengo vamos mirada besos alma canción libre"
-).split()
-GERMAN = (
-    "Herz Nacht Tag Licht Feuer Regen Straße Zeit Liebe Leben Traum Himmel Mond Sonne Sterne Sommer Morgen immer "
-    "niemals tanzen singen leben träumen kommen gehen bleiben allein zusammen frei weit lang schön wieder heute"
-).split()
+TEXTS = {  # what the synthesisers say, by language: words in any order
+    "en": """
+        love you me we they heart night day light fire rain river road home time stay away again tonight
+        never always forever hold hand eyes see feel know believe dream fall rise run dance sing song
+        voice heaven moon sun star sky blue summer winter morning shadow silver golden broken lonely
+        crazy baby sweet slow down up over under through waiting leaving calling falling burning turning
+        shining flying crying trying maybe somebody everybody nothing everything something someone world
+        city street window door mirror ocean island mountain wild free alive alone together tomorrow
+        yesterday remember forget promise goodbye hello oh yeah la na hey who why where how take make
+        break shake wake give live leave need keep deep sleep feel real steal show go know so low slow
+    """,
+    "es": """
+        corazón noche día luz fuego lluvia río camino casa tiempo amor vida sueño cielo luna sol
+        estrella verano mañana siempre nunca contigo bailar cantar vivir soñar volver quiero tengo vamos
+        mirada besos alma canción libre
+    """,
+    "de": """
+        Herz Nacht Tag Licht Feuer Regen Straße Zeit Liebe Leben Traum Himmel Mond Sonne Sterne Sommer
+        Morgen immer niemals tanzen singen leben träumen kommen gehen bleiben allein zusammen frei weit
+        lang schön wieder heute
+    """,
+}
 
 
 @dataclass
 class Syllable:
-    """Frames of one syllable: envelope and aperiodicity [frames, bins of 0 to 8 kHz], and where its nucleus begins."""
+    """Frames of one syllable: envelope and aperiodicity [frames, bins of 0 to 8 kHz]; its nucleus' first."""
 
     envelope: np.ndarray
     aperiodicity: np.ndarray
@@ -69,7 +74,9 @@ def speak(voice: Voice, text: str, path: Path) -> None:
 def utterances(voice: Voice, rng: np.random.Generator, count: int):
     """Float64 speech at 16 kHz."""
     if voice.engine == "files":
-        files = sorted((ASTERISK / voice.name).rglob("*.g722"), key=lambda f: (-f.stat().st_size, f.name))[: 2 * count]
+        files = sorted((ASTERISK / voice.name).rglob("*.g722"), key=lambda f: (-f.stat().st_size, f.name))[
+            : 2 * count
+        ]
         if not files:
             raise SystemExit(f"{ASTERISK / voice.name}: no recordings; see README.md for the packages")
         for at in rng.permutation(len(files))[:count]:
@@ -79,7 +86,7 @@ def utterances(voice: Voice, rng: np.random.Generator, count: int):
             ).stdout  # fmt: skip
             yield np.frombuffer(raw, np.float32).astype(np.float64)
         return
-    words = {"es": SPANISH, "de": GERMAN}.get(voice.name[:2], WORDS)
+    words = TEXTS.get(voice.name[:2], TEXTS["en"]).split()
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(count):
             speak(voice, " ".join(rng.choice(words, int(rng.integers(5, 10)))), Path(folder) / "speech.wav")
@@ -106,9 +113,11 @@ def analyse(x: np.ndarray) -> list[Syllable]:
     loud = gaussian_filter1d(np.log(envelope.sum(1) + 1e-9), 4)
     loud[~voiced] = loud.min()
     middle = loud[1:-1]
-    peaks = 1 + np.flatnonzero((middle > loud[:-2]) & (middle >= loud[2:]) & (middle > np.median(loud[voiced]) - 1.5))
+    peaks = 1 + np.flatnonzero(
+        (middle > loud[:-2]) & (middle >= loud[2:]) & (middle > np.median(loud[voiced]) - 1.5)
+    )
     dips = [0]
-    for a, b in zip(peaks, peaks[1:], strict=False):
+    for a, b in itertools.pairwise(peaks):
         dips.append(a + int(np.argmin(loud[a:b])))
     dips.append(len(loud))
     result = []
@@ -129,7 +138,9 @@ def corpus(voice: Voice, cache: Path) -> list[Syllable]:
     path = cache / f"{voice.engine}-{voice.name}.npz"
     if not path.exists():
         rng = np.random.default_rng(sum(map(ord, voice.name)))
-        syllables = [s for x in utterances(voice, rng, UTTERANCES) if len(x) > SPEECH_RATE // 2 for s in analyse(x)]
+        syllables = [
+            s for x in utterances(voice, rng, UTTERANCES) if len(x) > SPEECH_RATE // 2 for s in analyse(x)
+        ]
         cache.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp.npz")
         np.savez(
@@ -172,7 +183,9 @@ class Singer:
         )
 
 
-def sing(rng: np.random.Generator, singer: Singer, syllables: list[Syllable], notes: list[Note], seconds: float):
+def sing(
+    rng: np.random.Generator, singer: Singer, syllables: list[Syllable], notes: list[Note], seconds: float
+):
     """Float64 [samples] at 44.1 kHz: the notes, a syllable each, in the singer's range."""
     frames = round((seconds + 1.0) * PER_SECOND)
     bins = syllables[0].envelope.shape[1]
@@ -227,7 +240,9 @@ def sing(rng: np.random.Generator, singer: Singer, syllables: list[Syllable], no
     return pyworld.synthesize(np.ascontiguousarray(pitch), envelope, aperiodicity, RATE, FRAME)
 
 
-def widen(singer: Singer, log_envelope: np.ndarray, aperiodicity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def widen(
+    singer: Singer, log_envelope: np.ndarray, aperiodicity: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """From 0..8 kHz of the speech to 0..22 kHz of the song, formants shifted."""
     bins = log_envelope.shape[1]
     frequency = np.arange(FFT // 2 + 1) * (RATE / FFT)
@@ -242,5 +257,7 @@ def widen(singer: Singer, log_envelope: np.ndarray, aperiodicity: np.ndarray) ->
     above = np.maximum(0.0, np.log2(np.maximum(position, 1) / edge))  # octaves above the edge
     consonant = noisy[:, : bins // 4].mean(1, keepdims=True)
     wide = wide - above * (6.0 - 4.0 * consonant)
-    noisy = np.clip(noisy + np.minimum(above * 2, 1)[None] + singer.breath * (frequency > 2500), 1e-3, 1 - 1e-6)
+    noisy = np.clip(
+        noisy + np.minimum(above * 2, 1)[None] + singer.breath * (frequency > 2500), 1e-3, 1 - 1e-6
+    )
     return np.ascontiguousarray(np.exp(wide), np.float64), np.ascontiguousarray(noisy, np.float64)

@@ -226,10 +226,11 @@ def check_network_size(frames: int, bins: int) -> None:
             )
 
 
+_TWO = ("vocals", "accompaniment")
 _FOUR = ("vocals", "drums", "bass", "other")
 _FIVE = ("vocals", "piano", "drums", "bass", "other")
 _OFFICIAL = {
-    "2stems": ModelConfig(instruments=("vocals", "accompaniment"), model_dir="2stems"),
+    "2stems": ModelConfig(instruments=_TWO, model_dir="2stems"),
     "4stems": ModelConfig(
         instruments=_FOUR, model_dir="4stems", conv_activation="ELU", deconv_activation="ELU"
     ),
@@ -248,3 +249,12 @@ OFFICIAL_CONFIGS: dict[str, ModelConfig] = {
     **{f"{name}-16kHz": config.replace(F=1536) for name, config in _OFFICIAL.items()},
 }
 """Spleeter's six embedded configurations, by the name that follows `spleeter:`."""
+
+STARTER_STEMS: dict[str, tuple[str, ...]] = {"4stems": _FOUR, "2stems": _TWO}
+"""The stems of the model that the package ships, by the name that follows `starter:`."""
+
+MODEL_NAMES = (
+    *(f"starter:{name}" for name in STARTER_STEMS),
+    *(f"spleeter:{name}" for name in OFFICIAL_CONFIGS),
+)
+"""Every model that has a name."""

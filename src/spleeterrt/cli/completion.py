@@ -31,10 +31,10 @@ def completion(shell: str) -> None:
 
 
 def complete_models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The official models and, where none fits, files."""
-    from ..config import OFFICIAL_CONFIGS
+    """The models that have a name and, where none fits, files."""
+    from ..config import MODEL_NAMES
 
-    names = [f"spleeter:{name}" for name in OFFICIAL_CONFIGS if f"spleeter:{name}".startswith(incomplete)]
+    names = [name for name in MODEL_NAMES if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or complete_files(_ctx, _param, incomplete)
 
 

@@ -79,7 +79,7 @@ def _show_machine(as_json: bool) -> None:
     cores, usable = os.cpu_count() or 1, check_threads(None)
     forced = os.environ.get("SPLEETERRT_ISA")
     chosen = default_isa() or "reference"
-    found = [f"spleeter:{model.name}" for model in list_models() if model.path is not None]
+    found = [model.name for model in list_models() if model.path is not None]
     if as_json:
         facts = {
             "spleeterrt": __version__,

@@ -23,9 +23,9 @@ DTYPES = ("float32", "float16", "int8")  # as of `..models`
 FORMATS = ("safetensors", "coefficients")
 
 _SOURCE_HELP = (
-    "SOURCE is spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors file, "
-    "or ONNX files: their folder, or one that holds all stems; or a folder of coefficient files and their "
-    "config.json."
+    "SOURCE is starter:NAME, spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors "
+    "file, or ONNX files: their folder, or one that holds all stems; or a folder of coefficient files and "
+    "their config.json."
 )
 
 
@@ -55,14 +55,13 @@ def models() -> None:
 @_json_option
 @handle_errors
 def list_command(as_json: bool) -> None:
-    """List the official models and where they are on this machine."""
+    """List the models that have a name and where they are on this machine."""
     from ..models import list_models
 
     found = list_models()
     if as_json:
         entries = [
-            {"name": f"spleeter:{m.name}", "path": None if m.path is None else str(m.path), "bytes": m.bytes}
-            for m in found
+            {"name": m.name, "path": None if m.path is None else str(m.path), "bytes": m.bytes} for m in found
         ]
         click.echo(json.dumps(entries))
         return
@@ -71,7 +70,7 @@ def list_command(as_json: bool) -> None:
             where = "not downloaded"
         else:
             where = f"{_megabytes(model.bytes):>9}  {model.path}"
-        click.echo(f"{'spleeter:' + model.name:<22}{where}")
+        click.echo(f"{model.name:<22}{where}")
 
 
 @models.command(name="get")

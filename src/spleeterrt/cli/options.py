@@ -19,8 +19,9 @@ model_option = click.option(
     default=DEFAULT_MODEL,
     show_default=True,
     shell_complete=complete_models,
-    help="Model: spleeter:2stems, 4stems, 5stems (or -16kHz), a config.json, a folder with a checkpoint or "
-    "ONNX files, a .safetensors file.",
+    help="Model: starter:2stems, 4stems (in the package: small, nothing to download); spleeter:2stems, "
+    "4stems, 5stems (or -16kHz); a config.json, a folder with a checkpoint or ONNX files, a "
+    ".safetensors file.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]"

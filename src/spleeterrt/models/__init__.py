@@ -3,9 +3,9 @@
     source -> (store: find or download) -> checkpoint | packed | onnx_files | coefficients -> ModelConfig and
     float32 tensors by stem
 
-A source is `"spleeter:4stems"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, ONNX
-files (their folder, one that holds all stems, or {stem: file}), or coefficient files of the original
-real-time engine ({stem: file}, or their folder with a `config.json`).
+A source is `"spleeter:4stems"`, `"starter:4stems"` (in the package), a Spleeter `config.json`, a checkpoint
+folder, a `.safetensors` file, ONNX files (their folder, one that holds all stems, or {stem: file}), or coefficient
+files of the original real-time engine ({stem: file}, or their folder with a `config.json`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, Union
 
-from ..config import OFFICIAL_CONFIGS, ModelConfig
+from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..errors import ModelError
 from . import coefficients, store
 from .checkpoint import find_index, infer_config, open_checkpoint, read_index, verify_checksums
@@ -27,6 +27,8 @@ from .quantized import DTYPES
 from .weights import StemWeights, Tensor, check_weights, expected_shapes
 
 PREFIX = "spleeter:"
+STARTER_PREFIX = "starter:"
+STARTER_FILE = Path(__file__).with_name("starter.safetensors")
 
 PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
 Source: TypeAlias = PathLike | Mapping[str, PathLike]
@@ -61,7 +63,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class InstalledModel:
-    """An official model: its name after `spleeter:`, its folder if it is here, and that folder's bytes."""
+    """A model that has a name: that, its file or folder if it is here, and the bytes of it."""
 
     name: str
     path: Path | None
@@ -103,6 +105,7 @@ class _Place:
         target: the folder that a download would fill; None if there is nothing to download.
         onnx: ONNX files by stem.
         coefficients: coefficient files by stem.
+        stems: the stems to take of a `.safetensors` file; None: all.
     """
 
     name: str
@@ -112,6 +115,7 @@ class _Place:
     target: Path | None = None
     onnx: Mapping[str, Path] = field(default_factory=dict)
     coefficients: Mapping[str, Path] = field(default_factory=dict)
+    stems: tuple[str, ...] | None = None
 
     @property
     def packed(self) -> bool:
@@ -136,7 +140,8 @@ class _Place:
         if self.config is not None:
             return self.config
         if path.is_file():
-            return read_header(path)[0]
+            config = read_header(path)[0]
+            return config if self.stems is None else config.replace(instruments=self.stems)
         index = find_index(path)
         return infer_config(read_index(index), index)
 
@@ -176,7 +181,7 @@ def open_model(
         found, stems = read_onnx(place.onnx)
         return found, dict(stems), path
     if place.packed:
-        found, stems = read_packed(path)
+        found, stems = read_packed(path, place.stems)
         return found, dict(stems), path
     found = place.read_config(path)
     if place.coefficients:
@@ -202,10 +207,10 @@ def get(name: str, progress: bool = True) -> Path:
 
 
 def list_models() -> list[InstalledModel]:
-    """The official models, and where they are on this machine."""
+    """The models that have a name, and where they are on this machine."""
     models = []
-    for name in OFFICIAL_CONFIGS:
-        path = _resolve_official(name).path
+    for name in MODEL_NAMES:
+        path = _resolve(name).path
         models.append(InstalledModel(name, path, None if path is None else _bytes(path)))
     return models
 
@@ -345,6 +350,8 @@ def _resolve(source: Source, config: Config | None = None) -> _Place:
         raise _not_a_source(source)
     if text.startswith(PREFIX):
         return _resolve_official(text.removeprefix(PREFIX))
+    if text.startswith(STARTER_PREFIX):
+        return _resolve_starter(text)
     path = Path(text)
     try:
         os.stat(path)
@@ -415,6 +422,13 @@ def _resolve_official(name: str) -> _Place:
     return _Place(PREFIX + name, config, _first(folders), folders, store.download_root() / config.model_dir)
 
 
+def _resolve_starter(name: str) -> _Place:
+    stems = STARTER_STEMS.get(name.removeprefix(STARTER_PREFIX))
+    if stems is None:
+        raise _not_a_source(name)
+    return _Place(name, None, STARTER_FILE, stems=stems)
+
+
 def _resolve_config(path: Path) -> _Place:
     """Find the checkpoint of a Spleeter configuration, by its `model_dir`."""
     config = ModelConfig.from_file(path)
@@ -447,18 +461,19 @@ def _begins_json(path: Path) -> bool:
 
 
 def _not_a_source(source: object) -> ModelError:
-    names = [PREFIX + name for name in OFFICIAL_CONFIGS]
     message = f"{source!r} is not a model"
     if isinstance(source, (str, os.PathLike)) and not os.path.lexists(source):
         message = f"{os.fspath(source)!r}: no such model, file or folder"
     if isinstance(source, str):
         import difflib
 
-        wanted = PREFIX + source.lower().removeprefix(PREFIX)
-        if close := difflib.get_close_matches(wanted, names, n=1, cutoff=0.75):
+        wanted = source.lower()
+        if ":" not in wanted:
+            wanted = PREFIX + wanted
+        if close := difflib.get_close_matches(wanted, MODEL_NAMES, n=1, cutoff=0.75):
             message += f"; did you mean {close[0]}?"
     return ModelError(
-        f"{message}\nA model is one of {', '.join(names)}; a Spleeter config.json; "
+        f"{message}\nA model is one of {', '.join(MODEL_NAMES)}; a Spleeter config.json; "
         "a folder with a TensorFlow checkpoint, ONNX or coefficient files; a .safetensors or .onnx file; or "
         "{stem: file} (--stem STEM=FILE) of ONNX or coefficient files"
     )

@@ -105,21 +105,25 @@ def stored_dtype(path: Path) -> str:
         return found.pop() if len(found) == 1 else "mixed"
 
 
-def read_packed(path: Path) -> tuple[ModelConfig, dict[str, StemWeights]]:
+def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelConfig, dict[str, StemWeights]]:
     """Read a model file: its configuration, and float32 tensors by stem and name, whatever it stores them in.
+
+    Args:
+        stems: those of the file's that the model shall have; None: all.
 
     Raises:
         ModelError: names the file and the tensor: not such a file, truncated, wrong checksum, missing
             tensor or scales, wrong dtype or shape, values that are not finite, scales that are not positive.
     """
     with _Reader(path) as reader:
-        shapes = expected_shapes(reader.config)
+        config = reader.config if stems is None else reader.config.replace(instruments=tuple(stems))
+        shapes = expected_shapes(config)
         weights: dict[str, StemWeights] = {}
-        for stem in reader.config.instruments:
+        for stem in config.instruments:
             weights[stem] = {}
             for name, shape in shapes.items():
                 weights[stem][name] = reader.tensor(stem, name, shape)
-        return reader.config, weights
+        return config, weights
 
 
 class _Reader:
