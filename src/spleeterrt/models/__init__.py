@@ -4,8 +4,8 @@
     float32 tensors by stem
 
 A source is `"spleeter:4stems"`, `"starter:4stems"` (in the package), a Spleeter `config.json`, a checkpoint
-folder, a `.safetensors` file, ONNX files (their folder, one that holds all stems, or {stem: file}), or coefficient
-files of the original real-time engine ({stem: file}, or their folder with a `config.json`).
+folder, a `.safetensors` file, ONNX files (their folder, one that holds all stems, or {stem: file}), or
+coefficient files of the original real-time engine ({stem: file}, or their folder with a `config.json`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The starter model from nothing: sounds, songs, training, model file. Needs Debian (as root, for the packages), a few
+# hours of two cores and 10 GB. Stop it and start it again as you like: every step goes on where it was.
+#
+#     models/starter/build.sh WORK        # a folder for songs, voices and the training's state
+#
+# SONGS (300), STEPS (6000) and PROCESSES (2) may be set in the environment.
+set -euo pipefail
+work=$(realpath -m "${1:?usage: build.sh WORK}")
+here=$(cd "$(dirname "$0")" && pwd)
+songs=${SONGS:-300} steps=${STEPS:-6000} processes=${PROCESSES:-2}
+mkdir -p "$work"
+export OMP_NUM_THREADS=1
+
+packages=$(python3 -c "import sys; sys.path.insert(0, '$here'); import sources; print(*sources.DEBIAN_PACKAGES)")
+# shellcheck disable=SC2086
+dpkg -s $packages >/dev/null 2>&1 || { apt-get update -qq; apt-get install -y -qq $packages; }
+if [ ! -x "$work/venv/bin/python" ]; then
+  python3 -m venv "$work/venv"
+  "$work/venv/bin/pip" install -q -r "$here/requirements.txt" "$here/../.."
+fi
+python=("$work/venv/bin/python" -W ignore)
+
+render() { "${python[@]}" "$here/songs.py" --split "$1" --songs "$2" --out "$work/$1" --cache "$work/cache" --processes "$processes"; }
+render train "$songs"
+render valid 8
+
+train() { "${python[@]}" "$here/train.py" --songs "$work/train" --valid "$work/valid" --state "$work/state" --steps "$steps" --stems "$@"; }
+train vocals accompaniment &
+train drums bass other
+wait $!
+"${python[@]}" "$here/curve.py" --state "$work/state" --out "$here/curve.png"
+"${python[@]}" "$here/export.py" --state "$work/state" --out "$here/../../src/spleeterrt/models/starter.safetensors"
