@@ -31,9 +31,9 @@ FRAME, STEP, BINS = 4096, 1024, 1024  # Spleeter's STFT; the first 1024 bins
 HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
 RATE = 44100
 NETWORKS = (*STEMS, "accompaniment")
-FILTERS = (8, 16, 32, 64, 128, 240)  # five networks in int8 stay below 12 MB
+FILTERS = (8, 16, 32, 64, 128, 224)  # five networks in int8 stay below 12 MB
 AVERAGE = 0.998  # of the weights that are validated and exported
-EVERY = 250  # steps between validations
+EVERY = 200  # steps between validations
 
 
 def magnitudes(x: np.ndarray) -> np.ndarray:
