@@ -5,14 +5,14 @@
     python bench/real_multitracks.py everythingisremixed everythingisfree -o multitracks
     python bench/quality.py multitracks -p spleeter:4stems
 
-"Everything is Free" by Software-Entwicklungskit: seven songs of electronic pop, sung, 2:50 to 5:27 long, 148 stems.
-Its licence, from the repository's README: "All audio stems, artwork, code, artifacts and information in this
-repository are released under Creative Commons Zero v1.0 Universal (CC0 1.0)."
+"Everything is Free" by Software-Entwicklungskit: seven songs of electronic pop, sung, four to five and a half
+minutes each, 148 stems. Its licence, from the repository's README: "All audio stems, artwork, code, artifacts
+and information in this repository are released under Creative Commons Zero v1.0 Universal (CC0 1.0)."
 
-The stems are AAC files that begin together ("All stems begin at Bar 1"): `NAME.m4a` where a checkout has it, else
-`NAME_mobile.m4a` (about 48 kbit/s). Those of a group (`GROUPS`, after the categories of the songs' own pages) are
-added up; the mixture is the sum of the groups, all under one gain: what a mixing desk gives, without mastering. So
-the references are exact, whatever the codec took from them.
+The stems are AAC files that begin together ("All stems begin at Bar 1"): `NAME.m4a` where a checkout has it,
+else `NAME_mobile.m4a` (about 48 kbit/s). Those of a group (`GROUPS`, after the categories of the songs' own
+pages) are added up; the mixture is the sum of the groups, all under one gain: what a mixing desk gives,
+without mastering. So the references are exact, whatever the codec took from them.
 
 Needs FFmpeg's decoders: `pip install ".[ffmpeg]"`.
 """
@@ -94,7 +94,8 @@ def stem_files(song: str, checkouts: Sequence[Path]) -> dict[str, Path]:
                 if path.read_bytes()[4:8] == b"ftyp":  # not a pointer in the place of a large file
                     found[path.name.removeprefix(f"{song}_Stem_").removesuffix(suffix)] = path
     if not found:
-        raise SystemExit(f"{song}: no stems in {', '.join(map(str, checkouts))} (src/{song}/{song}_Stem_*.m4a)")
+        folders = ", ".join(str(checkout / "src" / song) for checkout in checkouts)
+        raise SystemExit(f"{song}: no stems ({song}_Stem_*.m4a) in {folders}")
     return found
 
 

@@ -211,7 +211,7 @@ def draw(
     bar = figure.colorbar(image, ax=list(axes), pad=0.012, aspect=14 * len(rows), fraction=0.05)
     bar.set_label("dB relative to the loudest point of the mix", fontsize=9)
     bar.ax.tick_params(labelsize=8)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return _saved(figure, kind)
 
 
@@ -252,7 +252,7 @@ def _time_axis(axis: Axes, start: float, seconds: float) -> None:
     step = next((step for step in _TICK_SECONDS if seconds / step <= _MOST_TICKS), _TICK_SECONDS[-1])
     clock = start + seconds >= 60
 
-    def text(value: float, _position: int | None = None) -> str:
+    def text(value: float, _position: float) -> str:
         if not clock:
             return f"{value:g}"
         minutes, rest = divmod(round(value, 1), 60)
@@ -280,7 +280,7 @@ def _saved(figure: Figure, kind: str) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         # Nothing of the time or the version: the same input gives the same file.
         metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-        figure.savefig(out, format=kind, metadata=metadata)  # type: ignore[arg-type]
+        figure.savefig(out, format=kind, metadata=metadata)
     return out.getvalue()
 
 

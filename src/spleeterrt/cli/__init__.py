@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `plot`, `info`, `completion`.
+"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `plot`, `info` and others.
 
 Only click is imported here; the commands import what they need when they run.
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,12 +139,12 @@ def plot(
 
 
 class _Job:
-    """What all spectrograms of a picture share."""
+    """Makes the spectrograms of a picture, all of the same part of their files."""
 
     def __init__(
         self, offset: float, duration: float | None, top: float, cancel: Interruption, quiet: bool
     ) -> None:
-        self._part = {"offset": offset, "duration": duration}
+        self._offset, self._duration = offset, duration
         self._top = top
         self._cancel = cancel
         self._quiet = quiet
@@ -179,7 +178,7 @@ class _Job:
     def _blocks(self, path: Path, rate: int) -> Iterator[Float32]:
         from ..audio.reader import AudioReader
 
-        with AudioReader(path, sample_rate=rate, **self._part) as reader:
+        with AudioReader(path, offset=self._offset, duration=self._duration, sample_rate=rate) as reader:
             for block in reader:
                 if self._cancel.is_set():
                     raise SeparationCancelled("the drawing was cancelled")
