@@ -5,7 +5,7 @@
 Without AUDIO: the clip of the tests. There are no references, so this is no score; it shows what a listener
 would notice first. Checked, with exit code 1 where it fails:
 
-- no stem is silent (`SILENT_DB` relative to the mix over the whole song) or equal to the mix (their difference
+- no stem is silent (`SILENT_DB` relative to the mix, over the song) or equal to the mix (their difference
   is below `EQUAL_DB`);
 - with --sung (seconds in which somebody sings): the vocals stem is louder there than elsewhere, relative
   to the mix, by the medians over the seconds.
