@@ -20,6 +20,7 @@ import inspect
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -46,7 +47,7 @@ FRAMES = (64, 128, 256, 512)
 STREAM_FRAMES = 128
 HOPS = (1, 2, 4, 8, 16, 32)
 LOOKAHEADS = (0, 4, 16, 32)
-MODES = ("direct", "residual")
+MODES = ("direct", "residual", "three")
 SWEEPS = ("frames", "buffered", "sliding", "weights", "kernels", "modes")
 BLOCK = 256  # of the streams: a usual host's
 RENDERER = common.ROOT / "models" / "starter" / "songs.py"
@@ -138,7 +139,7 @@ def systems(
     def attempt(label: str, make: Callable[[], System]) -> None:
         try:
             found.append(make())
-        except (SpleeterError, TypeError) as error:
+        except SpleeterError as error:
             left_out[label] = str(error)
 
     if "frames" in sweeps:
@@ -259,7 +260,7 @@ def run(
     with_museval = {"mix", "oracle", f"{measured[0].sweep}: {measured[0].label}"}
     results: dict[str, Any] = {
         "dataset": dataset.name,
-        "stems": list(model.instruments),
+        "targets": [],
         "songs": {},
         "failed": {},
         "systems": list(rows.values()),
@@ -276,6 +277,7 @@ def run(
         if energy(song.mixture) == 0:
             results["failed"][track.name] = "the mixture is silent"
             continue
+        results["targets"] = list(song.references)
         rest = song.mixture - np.sum(list(song.references.values()), axis=0)
         results["songs"][song.name] = {
             "seconds": len(song.mixture) / model.config.sample_rate,
@@ -284,16 +286,30 @@ def run(
             "mix_minus_references_db": round(decibels(energy(rest), energy(song.mixture)), 1),
         }
 
-        def score(key: str, estimates: Stems, song: Song = song) -> None:
-            rows[key]["si_sdr"][song.name] = scores_of(song, estimates)
-            if museval and key in with_museval:
-                rows[key].setdefault("sdr", {})[song.name] = _sdr(song, estimates, model.config.sample_rate)
+        songs_by_stems = {tuple(model.instruments): (targets, song)}
+
+        def score(key: str, estimates: Stems, song: Song) -> None:
+            scores = rows[key]["si_sdr"].setdefault(song.name, {})
+            scores.update({n: v for n, v in scores_of(song, estimates).items() if n not in scores})
 
         for key, estimates in baselines(model.config, song).items():
-            score(key, estimates)
+            score(key, estimates, song)
+            if museval and key in with_museval:
+                rows[key].setdefault("sdr", {})[song.name] = _sdr(song, estimates, model.config.sample_rate)
         for system in measured:
+            key = f"{system.sweep}: {system.label}"
             stems = system.separate(song.mixture)
-            score(f"{system.sweep}: {system.label}", estimates_of(targets, stems))
+            if tuple(stems) not in songs_by_stems:  # a mode with stems of its own, and their baselines
+                others = find_targets(tuple(stems), track)
+                view = load_song(track, others, model.config.sample_rate, offset, seconds)
+                songs_by_stems[tuple(stems)] = others, view
+                for name, estimates in baselines(model.config, view).items():
+                    score(name, estimates, view)
+            theirs, view = songs_by_stems[tuple(stems)]
+            estimates = estimates_of(theirs, stems)
+            score(key, estimates, view)
+            if museval and key in with_museval:
+                rows[key].setdefault("sdr", {})[song.name] = _sdr(song, estimates, model.config.sample_rate)
         first = measured[0]
         line = rows[f"{first.sweep}: {first.label}"]["si_sdr"][song.name]
         text = ", ".join(f"{name} {value:.2f} dB" for name, value in line.items())
@@ -316,8 +332,10 @@ def _sdr(song: Song, estimates: Stems, rate: int) -> dict[str, float]:
 def render(songs: int, folder: Path) -> None:
     """The held-out synthetic songs, by the starter model's own renderer; complete or not there at all."""
     if not RENDERER.exists():
-        raise SystemExit(f"{RENDERER.relative_to(common.ROOT)} is missing: name a DATASET")
+        raise SystemExit(f"{RENDERER} is missing: name a DATASET")
+    folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
     command = [sys.executable, RENDERER, "--split", "heldout", "--songs", songs, "--out", partial]
     if subprocess.run(list(map(str, command)), check=False).returncode:
         raise SystemExit(f"{RENDERER.name} failed")
@@ -327,7 +345,7 @@ def render(songs: int, folder: Path) -> None:
 # --- results --------------------------------------------------------------------------
 
 
-def medians(results: Mapping[str, Any], system: Mapping[str, Any], score: str = "si_sdr") -> dict[str, float]:
+def medians(system: Mapping[str, Any], score: str = "si_sdr") -> dict[str, float]:
     """{target: median over the songs that have it}"""
     values: dict[str, list[float]] = {}
     for scores in system[score].values():
@@ -347,8 +365,9 @@ def improvements(results: Mapping[str, Any], system: Mapping[str, Any]) -> dict[
 
 
 def targets_of(results: Mapping[str, Any]) -> list[str]:
-    """Those that sound in some song, in order."""
-    return list(medians(results, results["systems"][0]))
+    """The model's, that sound in some song, in order."""
+    sounding = medians(results["systems"][0])
+    return [target for target in results["targets"] if target in sounding]
 
 
 def of_sweep(results: Mapping[str, Any], sweep: str) -> list[dict]:
@@ -356,7 +375,7 @@ def of_sweep(results: Mapping[str, Any], sweep: str) -> list[dict]:
 
 
 def write(results: Mapping[str, Any], name: str) -> None:
-    targets = targets_of(results)
+    targets = list(medians(results["systems"][0]))  # of modes with stems of their own too
     counts = {
         target: sum(target in scores for scores in results["systems"][0]["si_sdr"].values())
         for target in targets
@@ -367,11 +386,11 @@ def write(results: Mapping[str, Any], name: str) -> None:
 
     main = []
     for system in [*of_sweep(results, "baseline"), *of_sweep(results, "model")]:
-        main.append((f"{system['label']}: SI-SDR", *cells(medians(results, system))))
+        main.append((f"{system['label']}: SI-SDR", *cells(medians(system))))
         if system["label"] != "mix":
             main.append((f"{system['label']}: SI-SDRi", *cells(improvements(results, system))))
         if "sdr" in system:
-            main.append((f"{system['label']}: SDR (museval)", *cells(medians(results, system, "sdr"))))
+            main.append((f"{system['label']}: SDR (museval)", *cells(medians(system, "sdr"))))
     main.append(("songs with this stem", *(f"{counts[t]} of {len(results['songs'])}" for t in targets)))
     titles = {
         "frames": "T, offline",
@@ -459,10 +478,10 @@ def draw(results: Mapping[str, Any], folder: Path, name: str) -> None:
 def _draw_frames(figure: Any, axes: Any, results: Mapping[str, Any], targets: Sequence[str]) -> None:
     figure.suptitle(f"SI-SDR by T (frames that the networks see at a time): {_what(results)}", fontsize=10)
     found = of_sweep(results, "frames")
-    shown = {system["label"]: medians(results, system) for system in of_sweep(results, "baseline")}
+    shown = {system["label"]: medians(system) for system in of_sweep(results, "baseline")}
     for axis, target in zip(axes, targets, strict=False):
         x = [system["settings"]["frames"] for system in found]
-        y = [medians(results, system)[target] for system in found]
+        y = [medians(system)[target] for system in found]
         axis.plot(x, y, marker="o", color="#d1495b", linewidth=1.4, markersize=5)
         for a, b in zip(x, y, strict=True):
             axis.annotate(f"{b:.2f}", (a, b), textcoords="offset points", xytext=(0, 7), ha="center",
@@ -487,12 +506,12 @@ def _draw_latency(figure: Any, axes: Any, results: Mapping[str, Any], targets: S
     sliding = of_sweep(results, "sliding")
     lookaheads = sorted({system["settings"]["lookahead"] for system in sliding})
     colours = ("#d1495b", "#e9a23b", "#3f8f6b", "#4d7ea8", "#7b5ea7", "#555555")
-    shown = {system["sweep"]: medians(results, system) for system in of_sweep(results, "model")}
+    shown = {system["sweep"]: medians(system) for system in of_sweep(results, "model")}
     for axis, target in zip(axes, targets, strict=False):
         for lookahead, colour in zip(lookaheads, colours, strict=False):
             found = [system for system in sliding if system["settings"]["lookahead"] == lookahead]
             x = [system["latency_ms"] for system in found]
-            y = [medians(results, system)[target] for system in found]
+            y = [medians(system)[target] for system in found]
             axis.plot(x, y, marker="o", color=colour, linewidth=1.2, markersize=4,
                       label=f"sliding, lookahead {lookahead}")  # fmt: skip
             last = len(found) - 1
@@ -503,7 +522,7 @@ def _draw_latency(figure: Any, axes: Any, results: Mapping[str, Any], targets: S
         buffered = of_sweep(results, "buffered")
         if buffered:
             x = [system["latency_ms"] for system in buffered]
-            y = [medians(results, system)[target] for system in buffered]
+            y = [medians(system)[target] for system in buffered]
             axis.plot(x, y, marker="*", color="0.25", linewidth=0.8, markersize=8, label="double-buffered")
             for system, a, b in zip(buffered, x, y, strict=True):
                 axis.annotate(f"T={system['settings']['frames']}", (a, b), textcoords="offset points",
@@ -558,6 +577,13 @@ def main() -> None:
     parser.add_argument("--museval", action="store_true", help="SDR of BSSEval v4 as well (slow)")
     parser.add_argument("--redraw", action="store_true", help="from the results that are there")
     options = parser.parse_args()
+    try:
+        _run(parser, options)
+    except SpleeterError as error:
+        raise SystemExit(f"Error: {error}") from error
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     name = f"quality-{options.name}" if options.name else "quality"
     path = common.RESULTS / f"{name}.json"
     if not options.redraw:

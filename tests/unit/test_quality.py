@@ -180,7 +180,13 @@ def dataset(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_run(quality: ModuleType, dataset: Path, four_stems: Model, tmp_path: Path) -> None:
+def test_run(
+    quality: ModuleType,
+    dataset: Path,
+    four_stems: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     source = str(case("tiny-4stems") / "config.json")
     measured, left_out = quality.systems(
         four_stems, source, quality.SWEEPS, hops=(2,), lookaheads=(0,), weights={"same": source}
@@ -211,13 +217,60 @@ def test_run(quality: ModuleType, dataset: Path, four_stems: Model, tmp_path: Pa
     samples = config.frame_length + 3 * config.frame_step + quality.BLOCK - 2
     assert sliding["latency_ms"] == pytest.approx(1e3 * samples / config.sample_rate)
     results.update(conditions="", left_out=left_out, bins=config.F, frame_ms=23.2, model="tiny")
-    medians = quality.medians(results, results["systems"][0])
+    medians = quality.medians(results["systems"][0])
     assert medians["bass"] == rows["baseline", "mix"]["song 0"]["bass"]
     improved = quality.improvements(results, results["systems"][1])
     assert improved["bass"] == pytest.approx(
         rows["baseline", "oracle"]["song 0"]["bass"] - rows["baseline", "mix"]["song 0"]["bass"]
     )
     json.dumps(results, allow_nan=False)
+    monkeypatch.setattr(quality.common, "RESULTS", tmp_path)
+    quality.write(results, "quality")
+    text = (tmp_path / "quality.md").read_text()
+    assert f"| T = 64 | {quality.improvements(results, results['systems'][3])['vocals']:.2f} |" in text
+    assert "| songs with this stem | 2 of 2 | 2 of 2 | 1 of 2 | 2 of 2 |" in text
+    pytest.importorskip("matplotlib")
+    quality.draw(results, tmp_path, "quality")
+    for part in ("frames", "latency"):
+        assert f"quality-{part}.png" in text
+        assert (tmp_path / f"quality-{part}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_stems_of_a_modes_own(quality: ModuleType, dataset: Path, four_stems: Model) -> None:
+    """Vocals, drums and the rest, of a model of four stems: the rest stands against bass + other."""
+    measured, _ = quality.systems(four_stems, "", (), (), (), {})
+
+    def separate(mixture: np.ndarray) -> dict[str, np.ndarray]:
+        return dict.fromkeys(("vocals", "drums", "accompaniment"), mixture)
+
+    measured.append(quality.System("modes", "three", {}, separate))
+    results = quality.run(dataset, four_stems, measured, songs=1)
+    waves = {p.stem: soundfile.read(p, dtype="float32")[0] for p in (dataset / "song 0").iterdir()}
+    expected = quality.si_sdr(waves["bass"] + waves["other"], waves["mixture"])
+    for index in (0, -1):  # the mixture as itself, and as what the mode makes
+        scores = results["systems"][index]["si_sdr"]["song 0"]
+        assert scores["accompaniment"] == pytest.approx(expected, abs=1e-6)
+    assert quality.improvements(results, results["systems"][-1])["accompaniment"] == 0
+    assert "accompaniment" not in quality.targets_of(results)
+
+
+def test_render(quality: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = tmp_path / "songs.py"
+    renderer.write_text(
+        "import pathlib, sys\n"
+        "assert sys.argv[1:6] == ['--split', 'heldout', '--songs', '3', '--out'], sys.argv\n"
+        "pathlib.Path(sys.argv[6]).mkdir()\n"
+    )
+    monkeypatch.setattr(quality, "RENDERER", renderer)
+    quality.render(3, tmp_path / "new" / "songs")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["songs"]
+    renderer.write_text("raise SystemExit(1)")
+    with pytest.raises(SystemExit, match="failed"):
+        quality.render(3, tmp_path / "more")
+    assert not (tmp_path / "more").exists()
+    monkeypatch.setattr(quality, "RENDERER", tmp_path / "missing.py")
+    with pytest.raises(SystemExit, match="name a DATASET"):
+        quality.render(3, tmp_path / "more")
 
 
 def test_two_stems_of_a_four_stem_folder(quality: ModuleType, dataset: Path, two_stems: Model) -> None:
