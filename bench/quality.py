@@ -164,7 +164,7 @@ def systems(
             found.append(System("kernels", "im2col + BLAS", {"isa": "reference"}, offline(plain)))
     if "modes" in sweeps:
         for mode in MODES:
-            label = f"{mode}, offline"
+            label = f"{mode}, offline, T = {model.config.T}"
             settings = {"mode": mode}
             attempt(label, lambda s=settings, n=label: System("modes", n, s, offline(model, **s)))
             if "mode" not in inspect.signature(StreamSeparator).parameters:

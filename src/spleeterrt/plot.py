@@ -100,8 +100,7 @@ class SpectrogramBuilder:
         """The next samples, floating-point (n, channels)."""
         sound = to_stereo(block)
         check_finite(sound, self._samples, self._rate)
-        flat = sound.ravel()
-        self._energy += float(np.dot(flat.astype(np.float64), flat))
+        self._energy += float(np.square(sound, dtype=np.float64).sum())
         self._samples += len(sound)
         while len(sound):
             part = sound[: len(self._window) - self._have]
@@ -138,7 +137,8 @@ class SpectrogramBuilder:
         """Take the window's first frames, and move on by a whole window."""
         self._spectrum.analyse(self._window, frames, None, self._magnitude, self._work)
         power = np.square(self._magnitude[:frames])
-        power = power.reshape(frames, -1, GROUP * self._config.n_channels).mean(axis=2)
+        power = power[:, :, 0] + power[:, :, 1]  # the channels, then pairs of bins
+        power = (power[:, 0::GROUP] + power[:, 1::GROUP]) / (GROUP * self._config.n_channels)
         # Column of each frame; merged until the last one has a place.
         while (self._frames + frames - 1) // self._per_column >= MOST_COLUMNS:
             self._columns[: MOST_COLUMNS // 2] = self._columns[0::2] + self._columns[1::2]
@@ -195,7 +195,8 @@ def draw(
     from matplotlib.figure import Figure
 
     rows = [(title, mix, ""), *((name, sound, _level(sound, mix)) for name, sound in stems)]
-    figure = Figure(figsize=(_WIDTH, _MARGINS + _ROW * len(rows)), dpi=_DPI, layout="constrained")
+    height = _MARGINS + _ROW * max(2, len(rows))  # one row alone is twice as high
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     loudest = max(float(mix.power.max()), _SILENCE)
@@ -208,8 +209,8 @@ def draw(
     axes[0].set_ylim(0, top_khz)
     axes[0].yaxis.set_major_locator(_ticks(5 if top_khz > 6 else 1))
     figure.supylabel("frequency, kHz", fontsize=9)
-    bar = figure.colorbar(image, ax=list(axes), pad=0.012, aspect=14 * len(rows), fraction=0.05)
-    bar.set_label("dB relative to the loudest point of the mix", fontsize=9)
+    bar = figure.colorbar(image, ax=list(axes), pad=0.012, aspect=14 * max(2, len(rows)), fraction=0.05)
+    bar.set_label("dB relative to the mix's loudest point", fontsize=9)
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
     return _saved(figure, kind)
