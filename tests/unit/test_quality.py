@@ -319,3 +319,65 @@ def test_real_music_complains(clip: Path, two_stems: Model) -> None:
     first, second = real_music.failures(heard)
     assert first.startswith("vocals equals the mix")
     assert second.startswith("accompaniment is silent")
+
+
+def test_vocals_where_it_is_sung() -> None:
+    """Whole seconds inside and outside; those in which the mix is silent do not count."""
+    real_music = bench_module("real_music")
+    energies = {name: real_music.Energies(10) for name in ("mix", "vocals")}
+    for mix, vocals in ((1, 0.1), (1, 0.1), (1, 1), (1, 1), (0, 0), (1, 0.1)):
+        energies["mix"].add(np.full((10, 2), mix, np.float32))
+        energies["vocals"].add(np.full((10, 2), vocals, np.float32))
+    heard = real_music.Heard(energies, {"vocals": 60.0}, b"")
+    inside, outside = real_music.vocal_levels(heard, [(1.5, 4)])
+    assert inside == pytest.approx(0, abs=1e-6)
+    assert outside == pytest.approx(-20, abs=1e-5)
+    assert real_music.failures(heard, [(1.5, 4)]) == []
+    (problem,) = real_music.failures(heard, [(0, 2)])
+    assert problem.startswith("vocals: -20.0 dB where it is sung")
+    with pytest.raises(SystemExit, match="one outside"):
+        real_music.vocal_levels(heard, [(0, 9)])
+
+
+# --- real multitracks -----------------------------------------------------------------------
+
+
+def test_real_multitracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The better file of each stem, no pointers; groups add up to the mixture, exactly."""
+    module = bench_module("real_multitracks")
+    song = "5.Rubidium"
+    source = tmp_path / "checkout" / "src" / song
+    source.mkdir(parents=True)
+    for name in ("VOX LEAD", "BGVOX", "DRUMS MAIN", "DRUMS 2", "DRUMS OUTRO", "PLUCK"):
+        (source / f"{song}_Stem_{name}_mobile.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    (source / f"{song}_Stem_PLUCK.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    (source / f"{song}_Stem_BGVOX.m4a").write_text("version https://git-lfs.github.com/spec/v1")
+    waves: dict[str, np.ndarray] = {}
+
+    def read(path: Path) -> np.ndarray:
+        rng = np.random.default_rng(len(waves))
+        waves[path.name.removeprefix(f"{song}_Stem_")] = wave = rng.uniform(-0.5, 0.5, (900 + len(waves), 2))
+        return wave.astype(np.float32)
+
+    monkeypatch.setattr(module, "read", read)
+    entry = module.build(song, [tmp_path / "checkout"], tmp_path / "out")
+    assert set(waves) == {
+        "VOX LEAD_mobile.m4a", "BGVOX_mobile.m4a", "DRUMS MAIN_mobile.m4a", "DRUMS 2_mobile.m4a",
+        "DRUMS OUTRO_mobile.m4a", "PLUCK.m4a",
+    }  # fmt: skip
+    assert {stem: len(files) for stem, files in entry["stems"].items()} == {
+        "vocals": 2, "drums": 3, "bass": 0, "other": 1,
+    }  # fmt: skip
+    stems = {p.stem: soundfile.read(p, dtype="int16")[0].astype(int) for p in (tmp_path / "out").iterdir()}
+    mixture = stems.pop("mixture")
+    assert (mixture == sum(stems.values())).all()
+    assert not stems["bass"].any()
+    assert len(mixture) == 905
+    pluck = waves["PLUCK.m4a"]
+    gain = np.vdot(stems["other"][: len(pluck)], pluck) / np.vdot(pluck, pluck)
+    assert np.abs(stems["other"][: len(pluck)] - gain * pluck).max() <= 0.51  # rounded to 16 bits
+    assert max(np.abs(wave).max() for wave in (mixture, *stems.values())) == pytest.approx(0.9 * 32768, abs=3)
+    (source / f"{song}_Stem_DRUMS 2_mobile.m4a").unlink()
+    with pytest.raises(SystemExit, match="no stem DRUMS 2"):
+        module.build(song, [tmp_path / "checkout"], tmp_path / "more")
+    assert not (tmp_path / "more").exists()
