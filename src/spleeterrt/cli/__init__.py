@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `info`, `completion`.
+"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `plot`, `info` and others.
 
 Only click is imported here; the commands import what they need when they run.
 """
@@ -20,6 +20,7 @@ _COMMANDS = {
     "live": ".live:live",
     "models": ".models:models",
     "evaluate": ".evaluate:evaluate",
+    "plot": ".plot:plot",
     "info": ".info:info",
     "completion": ".completion:completion",
 }

@@ -32,7 +32,7 @@ DEFAULT_OUTPUT = str(Path(tempfile.gettempdir()) / "separated_audio")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
 CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
 
-_Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
+Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
 
 logger = logging.getLogger("spleeterrt")
 
@@ -187,9 +187,9 @@ def separate(
         for number, song in enumerate(outputs, 1):
             report.begin()
             try:
-                with _progress_bar(song, number, len(outputs), quiet) as bar:
+                with progress_bar(song, number, len(outputs), quiet) as bar:
 
-                    def progress(done: float, total: float | None, draw: _Draw | None = bar) -> None:
+                    def progress(done: float, total: float | None, draw: Draw | None = bar) -> None:
                         report.seconds = done / (2 if mwf else 1)
                         if draw:
                             draw(done, total)
@@ -432,7 +432,7 @@ def configure_logging(verbose: bool, quiet: bool) -> None:
 
 
 @contextmanager
-def _progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[_Draw | None]:
+def progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[Draw | None]:
     """A bar in seconds of audio with the time left, on a terminal; nothing in a pipe."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
