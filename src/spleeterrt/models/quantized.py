@@ -4,9 +4,9 @@ Kernels are all but 0.1 % of a model's numbers; biases and batch norms stay floa
 outer layers' kernels are float16: they are few numbers, and most of what rounding costs comes from them. With
 Spleeter's widths (e1 to e4, d4 to d6 and the last) that takes 4 % more bytes for some 20 dB.
 
-An int8 kernel w has a float32 tensor `<name>_scale` beside it, with a number per output channel: w = integer *
-scale, rounded once. Kernels of convolutions are H, W, in, out, of transposed ones H, W, out, in: the output
-channels are the last axis there and the last but one here.
+An int8 kernel w has a float32 tensor `<name>_scale` beside it, with a number per output channel: w =
+integer * scale, rounded once. Kernels of convolutions are H, W, in, out, of transposed ones H, W, out, in:
+the output channels are the last axis there and the last but one here.
 """
 
 from __future__ import annotations
