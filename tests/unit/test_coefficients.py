@@ -318,6 +318,8 @@ def test_formats_and_dtypes(tmp_path: Path, files: dict[str, Path]) -> None:
         models.convert(files, tmp_path / "out", format="dat", config=CONFIG)
     with pytest.raises(ModelError, match="coefficient files are float32, not int8"):
         models.convert(files, tmp_path / "out", format="coefficients", dtype="int8", config=CONFIG)
+    with pytest.raises(ModelError, match="holds a checkpoint; choose another folder"):
+        models.convert(files, case("tiny-2stems"), format="coefficients", config=CONFIG)
     (tmp_path / "file").touch()
     with pytest.raises(ModelError, match=r"vocals\.dat: cannot write"):
         models.convert(files, tmp_path / "file", format="coefficients", config=CONFIG)

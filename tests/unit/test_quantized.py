@@ -282,6 +282,9 @@ def test_other_dtypes_in_a_file(int8: Path, name: str, dtype: Any) -> None:
     value = load_file(int8)[f"vocals/{name}"]
     replaced(int8, f"vocals/{name}", value.astype(dtype))
     refused(int8, f"stem 'vocals', tensor {name}: expected float32")
+    if name == KERNEL:
+        with pytest.raises(ModelError, match=r"model\.safetensors: expected kernels in float32 or"):
+            stored_dtype(int8)
 
 
 def test_bfloat16_is_none_of_ours(tmp_path: Path, weights: dict[str, Any]) -> None:

@@ -296,6 +296,8 @@ def convert(
     if format == "coefficients":
         if dtype != "float32":
             raise ModelError(f"coefficient files are float32, not {dtype}")
+        if store.has_checkpoint(path):  # which is what this folder is read as
+            raise ModelError(f"{path}: holds a checkpoint; choose another folder")
         found, tensors, _ = load(source, progress, config)
         coefficients.save_coefficients(path, found, tensors)
         return path

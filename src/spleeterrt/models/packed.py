@@ -99,11 +99,13 @@ def stored_dtype(path: Path) -> str:
     """What a model file is: the smallest of `quantized.DTYPES` that it stores kernels in.
 
     Raises:
-        ModelError: as `read_header`.
+        ModelError: as `read_header`, or kernels are stored otherwise.
     """
     with _Reader(path) as reader:
         found = {reader.dtype(name) for name in reader.checksums if is_kernel(name)}
-        return max(found, key=DTYPES.index)
+    if not found or not found <= {*DTYPES}:
+        raise ModelError(f"{path}: expected kernels in {' or '.join(DTYPES)}, got {sorted(found)}")
+    return max(found, key=DTYPES.index)
 
 
 def read_packed(path: Path) -> tuple[ModelConfig, dict[str, StemWeights]]:
