@@ -56,8 +56,6 @@ def compare(
         if mine != theirs:
             raise SpleeterError(f"models that differ in {name} cannot be compared: {mine} and {theirs}")
     signal = to_stereo(waveform)
-    if not signal.any():
-        raise SpleeterError("a silent signal tells nothing of a model")
     expected, got = (Separator(model, threads=threads).separate(signal) for model in (reference, other))
     largest = np.zeros(len(reference.instruments))
     total = np.zeros(len(reference.instruments))
@@ -71,6 +69,8 @@ def compare(
             error = np.abs(first[k, 0][heard] - second[k, 0][heard]) / magnitude[0][heard]
             largest[k] = max(largest[k], error.max(initial=0.0))
             total[k] += error.sum(dtype=np.float64)
+    if not bins:
+        raise SpleeterError("a silent signal tells nothing of a model")
     return {
         stem: StemErrors(float(largest[k]), float(total[k] / bins), _snr_db(expected[stem], got[stem]))
         for k, stem in enumerate(reference.instruments)

@@ -97,10 +97,15 @@ def library():
     return lib
 
 
-@pytest.fixture(scope="module", params=["tiny-2stems", "tiny-4stems", "tiny-5stems"])
+@pytest.fixture(
+    scope="module",
+    params=[("tiny-2stems", "float32"), ("tiny-4stems", "float16"), ("tiny-5stems", "int8")],
+    ids=" ".join,
+)
 def model_file(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / f"{request.param}.safetensors"
-    return convert(case(request.param) / "config.json", path, progress=False)
+    name, dtype = request.param
+    path = tmp_path_factory.mktemp("model") / f"{name}.safetensors"
+    return convert(case(name) / "config.json", path, progress=False, dtype=dtype)
 
 
 def pointers(channels):

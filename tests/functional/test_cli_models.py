@@ -13,9 +13,8 @@ from golden import case
 from model_server import archive_of, serving
 
 import spleeterrt.models
-from spleeterrt import load_model
+from spleeterrt import fidelity, load_model
 from spleeterrt.cli.models import DTYPES, FORMATS, models
-from spleeterrt.fidelity import compare, probe_signal
 from spleeterrt.models import store
 
 FILTERS = (1, 2, 2, 3, 3, 4)
@@ -31,6 +30,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(store, "BACKOFF_SECONDS", 0.001)
     write_checkpoint(tmp_path / "tiny", random_tensors(2, FILTERS))
     return tmp_path
+
+
+@pytest.fixture
+def short_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second of the built-in test signal: small frames make long work of twelve."""
+    whole = fidelity.probe_signal
+    monkeypatch.setattr(fidelity, "probe_signal", lambda rate: whole(rate, 1))
 
 
 def run(*arguments: str) -> Result:
@@ -102,6 +108,7 @@ def test_choices_are_the_packages() -> None:
     assert (DTYPES, FORMATS) == (spleeterrt.models.DTYPES, spleeterrt.models.FORMATS)
 
 
+@pytest.mark.usefixtures("short_signal")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_convert_to_small_weights(machine: Path, dtype: str) -> None:
     """The table on the screen and the JSON say the same, and what `compare` says."""
@@ -112,7 +119,8 @@ def test_convert_to_small_weights(machine: Path, dtype: str) -> None:
     assert (report["path"], report["dtype"]) == ("m.safetensors", dtype)
     assert report["bytes"] == (machine / "m.safetensors").stat().st_size
     exact = load_model(source)
-    expected = compare(exact, load_model("m.safetensors"), probe_signal(exact.config.sample_rate))
+    signal = fidelity.probe_signal(exact.config.sample_rate)
+    expected = fidelity.compare(exact, load_model("m.safetensors"), signal)
     assert report["stems"].keys() == expected.keys() == {"vocals", "accompaniment"}
     shown = run("convert", source, "m.safetensors", "--dtype", dtype, "--verify").stdout.splitlines()[-2:]
     for line, (stem, errors) in zip(shown, report["stems"].items(), strict=True):
@@ -153,6 +161,7 @@ def test_convert_with_bad_audio_writes_nothing(machine: Path) -> None:
     assert run("convert", "tiny", "m.safetensors", "--dtype", "int4").exit_code == 2
 
 
+@pytest.mark.usefixtures("short_signal")
 def test_convert_to_coefficients_and_back(machine: Path) -> None:
     source = str(case("tiny-4stems") / "config.json")
     done = run("convert", source, "out", "--format", "coefficients", "--verify", "--json")

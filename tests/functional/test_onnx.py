@@ -97,6 +97,20 @@ def test_exported_files_are_models(name: str, tmp_path: Path) -> None:
     assert configuration(tmp_path) == model.config
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_export_of_small_weights(dtype: str, tmp_path: Path) -> None:
+    """What a file of rounded weights is in memory is what is exported."""
+    small = convert(case("tiny-2stems") / "config.json", tmp_path / "small.safetensors", dtype=dtype)
+    model = load_model(small)
+    export(small, tmp_path / "onnx")
+    x = np.random.default_rng(0).random((1, 64, 128, 2), np.float32)
+    again = load_model(tmp_path / "onnx").predict(x)
+    exact = load_model(case("tiny-2stems") / "config.json").predict(x)
+    for stem, expected in model.predict(x).items():
+        np.testing.assert_array_equal(again[stem], expected)
+        assert (expected != exact[stem]).any()
+
+
 def test_one_stem_alone(tmp_path: Path) -> None:
     """A single file of ours says which model it comes from, but is a model of its one stem."""
     export(case("tiny-2stems") / "config.json", tmp_path)

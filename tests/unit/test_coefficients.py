@@ -245,6 +245,8 @@ def test_ways_to_name_a_configuration(tmp_path: Path, files: dict[str, Path]) ->
         load_model(files, config="spleeter:4stem")
     with pytest.raises(SpleeterError, match=r"none\.json not found"):
         load_model(files, config="none.json")
+    with pytest.raises(ModelError, match=r"config: expected a ModelConfig, .*got \{\}"):
+        load_model(files, config={})
 
 
 def test_a_softmax_wants_all_stems(files: dict[str, Path]) -> None:
@@ -289,8 +291,8 @@ def test_values_that_are_not_finite(files: dict[str, Path], value: float) -> Non
 
 
 def test_files_that_are_missing_or_of_two_kinds(tmp_path: Path, files: dict[str, Path]) -> None:
-    for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(ModelError, match=f"accompaniment: {path}: no such file"):
+    for path, message in ((tmp_path / "none", "no such file"), (tmp_path, "not a file")):
+        with pytest.raises(ModelError, match=f"accompaniment: {path}: {message}"):
             load_model({**files, "accompaniment": path}, config=CONFIG)
     (tmp_path / "other.onnx").touch()
     with pytest.raises(ModelError, match="ONNX and other files in one model"):
@@ -316,6 +318,8 @@ def test_formats_and_dtypes(tmp_path: Path, files: dict[str, Path]) -> None:
         models.convert(files, tmp_path / "out", format="dat", config=CONFIG)
     with pytest.raises(ModelError, match="coefficient files are float32, not int8"):
         models.convert(files, tmp_path / "out", format="coefficients", dtype="int8", config=CONFIG)
+    with pytest.raises(ModelError, match="holds a checkpoint; choose another folder"):
+        models.convert(files, case("tiny-2stems"), format="coefficients", config=CONFIG)
     (tmp_path / "file").touch()
     with pytest.raises(ModelError, match=r"vocals\.dat: cannot write"):
         models.convert(files, tmp_path / "file", format="coefficients", config=CONFIG)

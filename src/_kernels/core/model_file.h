@@ -1,5 +1,5 @@
-// A model from one `.safetensors` file as spleeterrt writes them (`spleeterrt.models.packed`): configuration and
-// packed weights, ready for `lower` and `run_network`. Needs no Python.
+// A model from one `.safetensors` file as spleeterrt writes them (`spleeterrt.models.packed`; float16 and int8 kernels
+// become float32): configuration and packed weights, ready for `lower` and `run_network`. Needs no Python.
 #ifndef SPLEETERRT_MODEL_FILE_H
 #define SPLEETERRT_MODEL_FILE_H
 

@@ -81,7 +81,7 @@ class ModelInfo:
         tensors: tensors in the file, those that separation does not need included; None without a file.
         parameters: numbers in the networks of all stems.
         bytes: size on disk; None without a file.
-        dtype: what a `.safetensors` file stores kernels in: one of `DTYPES`, or `"mixed"`; None of others.
+        dtype: the smallest of `DTYPES` that a `.safetensors` file stores kernels in; None of others.
     """
 
     config: ModelConfig
@@ -301,6 +301,8 @@ def convert(
     if format == "coefficients":
         if dtype != "float32":
             raise ModelError(f"coefficient files are float32, not {dtype}")
+        if store.has_checkpoint(path):  # which is what this folder is read as
+            raise ModelError(f"{path}: holds a checkpoint; choose another folder")
         found, tensors, _ = load(source, progress, config)
         coefficients.save_coefficients(path, found, tensors)
         return path
@@ -387,7 +389,7 @@ def _resolve_stems(source: Mapping[str, PathLike], config: Config | None) -> _Pl
     files = {stem: Path(path) for stem, path in source.items()}
     for stem, path in files.items():
         if not path.is_file():
-            raise ModelError(f"{stem}: {path}: no such file")
+            raise ModelError(f"{stem}: {path}: {'not a file' if path.exists() else 'no such file'}")
     name, folder = ", ".join(map(str, files.values())), next(iter(files.values())).parent
     onnx = [is_onnx(path) for path in files.values()]
     if not any(onnx):
@@ -406,6 +408,8 @@ def _resolve_stems(source: Mapping[str, PathLike], config: Config | None) -> _Pl
 def _read_config(config: Config) -> ModelConfig:
     if isinstance(config, ModelConfig):
         return config
+    if not isinstance(config, (str, os.PathLike)):
+        raise ModelError(f"config: expected a ModelConfig, a config.json or a model's name, got {config!r}")
     name = os.fspath(config)
     if not name.startswith(PREFIX):
         return ModelConfig.from_file(name)

@@ -143,14 +143,12 @@ def read_coefficients(config: ModelConfig, files: Mapping[str, Path]) -> dict[st
         ModelError: a file cannot be read, has another size than the configuration's networks, or holds values
             that are not finite.
     """
-    return {stem: _read(config, stem, files[stem]) for stem in config.instruments}
+    return {stem: _read(config, files[stem]) for stem in config.instruments}
 
 
-def _read(config: ModelConfig, stem: str, path: Path) -> StemWeights:
+def _read(config: ModelConfig, path: Path) -> StemWeights:
     numbers = count(config)
     try:
-        if not path.is_file():
-            raise ModelError(f"{path}: no such file (the coefficients of stem {stem!r})")
         with path.open("rb") as file:
             size = path.stat().st_size
             content = file.read() if size == 4 * numbers else b""

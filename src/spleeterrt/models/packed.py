@@ -23,7 +23,7 @@ import numpy as np
 from ..config import ModelConfig
 from ..errors import ModelError, SpleeterError
 from .checksum import crc32c
-from .quantized import DTYPES, Stored, channel_axis, dequantize, encode, is_kernel, scale_name
+from .quantized import DTYPES, Stored, channel_axis, choose_dtypes, dequantize, encode, is_kernel, scale_name
 from .weights import StemWeights, Tensor, check_finite, check_shape, check_weights, expected_shapes
 
 FORMAT = "spleeterrt"
@@ -36,7 +36,7 @@ def save_packed(
     """Write a model file in one step: whatever happens, `path` holds the old content or the new.
 
     Args:
-        dtype: of the kernels, one of `quantized.DTYPES`.
+        dtype: of the kernels, one of `quantized.DTYPES`; with int8, outer layers are float16.
 
     Raises:
         ModelError: the weights do not fit the configuration or float16, or the file cannot be written.
@@ -47,13 +47,14 @@ def save_packed(
     check_dtype(dtype)
     check_weights(config, weights, path)
     tensors: dict[str, Stored] = {}
+    dtypes = choose_dtypes(expected_shapes(config), dtype)
     for stem in config.instruments:
-        for name in expected_shapes(config):
-            for part, value in encode(name, weights[stem][name], dtype).items():
+        for name, stored in dtypes.items():
+            for part, value in encode(name, weights[stem][name], stored).items():
                 if value.dtype == np.float16 and not np.isfinite(value).all():
                     raise ModelError(
                         f"{path}: stem {stem!r}, tensor {name}: holds values beyond float16's 65504; "
-                        "take int8 or float32"
+                        "take float32"
                     )
                 tensors[f"{stem}/{part}"] = value
     config_json = json.dumps(config.to_dict())
@@ -95,14 +96,16 @@ def read_header(path: Path) -> tuple[ModelConfig, dict[str, int]]:
 
 
 def stored_dtype(path: Path) -> str:
-    """What a model file's kernels are stored in: one of `quantized.DTYPES`, or `"mixed"`.
+    """What a model file is: the smallest of `quantized.DTYPES` that it stores kernels in.
 
     Raises:
-        ModelError: as `read_header`.
+        ModelError: as `read_header`, or kernels are stored otherwise.
     """
     with _Reader(path) as reader:
         found = {reader.dtype(name) for name in reader.checksums if is_kernel(name)}
-        return found.pop() if len(found) == 1 else "mixed"
+    if not found or not found <= {*DTYPES}:
+        raise ModelError(f"{path}: expected kernels in {' or '.join(DTYPES)}, got {sorted(found)}")
+    return max(found, key=DTYPES.index)
 
 
 def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelConfig, dict[str, StemWeights]]:
