@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import os
 import time
 from pathlib import Path
@@ -46,7 +47,10 @@ def magnitudes(x: np.ndarray) -> np.ndarray:
 
 
 class Songs:
-    """Random windows of a folder of songs, remixed."""
+    """Random windows of a folder of songs, remixed.
+
+    A song without some stems' files (a real multitrack whose bass is inside another stem) lends those it has.
+    """
 
     def __init__(self, folder: Path, frames: int, rng: np.random.Generator) -> None:
         self.folder, self.rng = folder, rng
@@ -55,8 +59,19 @@ class Songs:
 
     def refresh(self) -> None:
         self.songs = sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
-        if not self.songs:
+        self.whole = [song for song in self.songs if all((song / f"{stem}.wav").exists() for stem in STEMS)]
+        if not self.whole:
             raise SystemExit(f"{self.folder}: no songs; render some with songs.py")
+        self.having: dict[str, tuple[list[Path], np.ndarray]] = {}
+        for stem in STEMS:
+            songs = [song for song in self.songs if (song / f"{stem}.wav").exists()]
+            lengths = np.sqrt([soundfile.info(song / f"{stem}.wav").duration for song in songs])
+            self.having[stem] = songs, lengths / lengths.sum()
+
+    def any(self, stem: str) -> Path:
+        """A song that has the stem: long ones more often, by the root of their length."""
+        songs, chances = self.having[stem]
+        return songs[int(self.rng.choice(len(songs), p=chances))]
 
     def read(self, song: Path, stem: str, start: float, samples: int) -> np.ndarray:
         with soundfile.SoundFile(song / f"{stem}.wav") as file:
@@ -84,11 +99,11 @@ class Songs:
         """Half of the windows are one song as it is mixed, half take every stem from anywhere."""
         rng = self.rng
         together = rng.random() < 0.5
-        song, start = pick(rng, self.songs), rng.random()
+        song, start = pick(rng, self.whole), rng.random()
         result = {}
         for stem in STEMS:
             if not together:
-                song, start = pick(rng, self.songs), rng.random()
+                song, start = self.any(stem), rng.random()
             x = (
                 self.stem(song, stem, start)
                 if rng.random() > 0.08
@@ -123,7 +138,7 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser,
             lambda step: (
-                min(1, (step + 1) / warm) * (0.01 + 0.99 * (0.5 + 0.5 * np.cos(np.pi * min(1, step / steps))))
+                min(1, (step + 1) / warm) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps))))
             ),
         )
         self.half = half
