@@ -29,6 +29,25 @@ full_band_option = click.option(
     "--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz)."
 )
 
+MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.modes`, without loading it
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="ratio",
+    show_default=True,
+    help="What becomes of the networks' estimates. ratio: Spleeter's masks; direct: each network's own; "
+    "residual: one of two stems, the other is the mix minus it (half the work); three: vocals, drums, "
+    "accompaniment by two networks.",
+)
+above_band_option = click.option(
+    "--above-band",
+    type=click.FloatRange(0, 1),
+    default=None,
+    metavar="WEIGHT",
+    help="In the other modes than ratio: of a network's stem above its band  "
+    "[default: 0.1; real time: 1 / stems]",
+)
+
 
 class Window(click.ParamType):  # type: ignore[type-arg]
     """full, short or samples, as `StreamSeparator` takes it."""
