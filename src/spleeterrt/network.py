@@ -16,6 +16,7 @@ from ._kernels import nn
 from .config import ModelConfig, check_network_size
 from .errors import SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
+from .modes import ModePlan
 from .parallel import check_threads, run_parallel
 from .planner import Plan, default_isa, make_plan
 
@@ -191,7 +192,7 @@ class Model:
             self._give_back(workspaces)
         return outputs
 
-    def stream_engine(self, options: Mapping[str, Any]) -> Any:
+    def stream_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Any:
         """A real-time engine (`spleeterrt.stream`) on these weights."""
         from ._kernels import stream
 
@@ -201,6 +202,8 @@ class Model:
             table,
             size,
             self._weights,
+            self.rows(mode.networks),
+            mode,
             self.config.softmax,
             nn.reference_capsule(),
             options,

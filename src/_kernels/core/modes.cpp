@@ -58,6 +58,8 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     for (const std::string &name : options.wanted)
         if (place_of(name, stems) < 0)
             return "stems: expected some of " + listed(stems) + ", got '" + name + "'";
+    if (options.live && !options.wanted.empty() && (mode == "ratio" || mode == "three"))
+        return "stems: in real time the mode " + mode + " makes all its stems; leave out those that you do not need";
     const auto wanted = [&](const std::string &name) {
         return options.wanted.empty() || place_of(name, options.wanted) >= 0;
     };

@@ -31,7 +31,7 @@ struct ModeOptions {
     std::vector<std::string> wanted; // stems; none: all. residual: the network of the first one runs
     bool residual = false;           // ratio, direct: the last instrument becomes the mix minus the others
     double above = -1;               // negative: offline_above, or live: one over the number of stems
-    bool live = false;
+    bool live = false; // then all stems that a mode makes come out; direct and residual make those that are wanted
 };
 
 extern const std::vector<std::string> mode_names;

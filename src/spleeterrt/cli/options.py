@@ -49,6 +49,11 @@ above_band_option = click.option(
 )
 
 
+def names_of(text: str | None) -> list[str] | None:
+    """The names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
 class Window(click.ParamType):  # type: ignore[type-arg]
     """full, short or samples, as `StreamSeparator` takes it."""
 

@@ -23,7 +23,7 @@ from ..errors import SeparationCancelled, SpleeterError
 from ..signals import SignalHandler
 from .completion import complete_files
 from .errors import FAILED, error_code, error_message, handle_errors
-from .options import above_band_option, full_band_option, mode_option, model_option, threads_option
+from .options import above_band_option, full_band_option, mode_option, model_option, names_of, threads_option
 
 if TYPE_CHECKING:
     from ..separator import Separator
@@ -174,7 +174,7 @@ def separate(
             MWF=mwf,
             threads=threads,
             low_memory=low_memory,
-            stems=None if stems is None else [name.strip() for name in stems.split(",") if name.strip()],
+            stems=names_of(stems),
             mode=mode,
             above_band=above_band,
             residual=residual,
