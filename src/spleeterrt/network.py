@@ -294,7 +294,7 @@ def load_model(
     """
     from .models import open_model
 
-    config, weights, origin = open_model(source, progress=progress)
+    config, weights, origin = open_model(source, progress=progress, stems=networks)
     plan = make_plan(config, default_isa(), low_memory)
     return Model(config, weights, origin, plan=plan, consume=True, networks=networks)
 

@@ -12,6 +12,8 @@ from spleeterrt._kernels import spectral
 from tolerances import close
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError, load_model
+from spleeterrt import modes as spleeterrt_modes
+from spleeterrt.cli import options as cli_options
 from spleeterrt.models.packed import save_packed
 from spleeterrt.modes import plan_mode
 
@@ -71,6 +73,10 @@ def test_plans(mode, instruments, options, stems, networks, made, rest):
     plan = plan_mode(mode, configuration(instruments), **options)
     assert (plan.stems, plan.networks, plan.made, plan.rest) == (stems, networks, made, rest)
     assert (plan.ratio, plan.cascade) == (mode == "ratio", mode == "three")
+
+
+def test_the_command_line_knows_the_modes():
+    assert cli_options.MODES == spleeterrt_modes.MODES
 
 
 def test_plans_of_softmax_models_need_all_networks():
@@ -233,6 +239,16 @@ def test_chosen_stems_are_the_same_samples(mode):
         assert sorted(some) == sorted(stems)
         for stem, sound in some.items():
             np.testing.assert_array_equal(sound, every[stem])
+
+
+@pytest.mark.parametrize("mode", ["ratio", "direct"])
+def test_the_rest_of_a_single_stem_is_the_mix(mode):
+    model, _ = make(("one",))
+    samples = noise(STEP)
+    separator = Separator(model, mode=mode, residual=True)
+    np.testing.assert_array_equal(separator.separate(samples)["one"], samples)
+    parts = [part["one"] for part in separator.separate_blocks([samples])]
+    np.testing.assert_array_equal(np.concatenate(parts), samples)
 
 
 def test_one_stem_of_residual_is_its_own_network():

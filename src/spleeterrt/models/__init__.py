@@ -147,20 +147,21 @@ def load(source: Source, progress: bool = True) -> tuple[ModelConfig, dict[str, 
 
 
 def open_model(
-    source: Source, progress: bool = True
+    source: Source, progress: bool = True, stems: Sequence[str] | None = None
 ) -> tuple[ModelConfig, dict[str, Mapping[str, Tensor]], Path]:
     """Like `load`, but a checkpoint's tensors are read, and found to be damaged, on access only.
 
-    So a network can be prepared without all of its original weights in memory.
+    So a network can be prepared without all of its original weights in memory. stems: those that will be
+    wanted; of a `.safetensors` file the others are left out. None: all.
     """
     place = _resolve(source)
     path = place.obtain(progress)
     if place.onnx:
-        config, stems = read_onnx(place.onnx)
-        return config, dict(stems), path
+        config, read = read_onnx(place.onnx)
+        return config, dict(read), path
     if place.packed:
-        config, stems = read_packed(path)
-        return config, dict(stems), path
+        config, packed = read_packed(path, stems)
+        return config, dict(packed), path
     config = place.read_config(path)
     hint = ""
     if place.name.startswith(PREFIX):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,8 +73,10 @@ def read_header(path: Path) -> tuple[ModelConfig, dict[str, int]]:
         return reader.config, reader.checksums
 
 
-def read_packed(path: Path) -> tuple[ModelConfig, dict[str, StemWeights]]:
+def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelConfig, dict[str, StemWeights]]:
     """Read a model file: its configuration, and float32 tensors by stem and name.
+
+    stems: of these alone; None: of all.
 
     Raises:
         ModelError: names the file and the tensor: not such a file, truncated, wrong checksum, missing
@@ -84,6 +86,8 @@ def read_packed(path: Path) -> tuple[ModelConfig, dict[str, StemWeights]]:
         shapes = expected_shapes(reader.config)
         weights: dict[str, StemWeights] = {}
         for stem in reader.config.instruments:
+            if stems is not None and stem not in stems:
+                continue
             weights[stem] = {}
             for name, shape in shapes.items():
                 where = f"{path}: stem {stem!r}, tensor {name}"
