@@ -236,17 +236,15 @@ def unet_logits(tensors, magnitude, conv_activation, deconv_activation):
     return conv2d_same(x, t[f"{name}/kernel"], dilation=2) + t[f"{name}/bias"]
 
 
+def network_logits(config, tensors, magnitudes):
+    """One stem: magnitudes [segments, T, F, 2] -> the same shape."""
+    activations = config.conv_activation, config.deconv_activation
+    return np.array([unet_logits(tensors, segment, *activations) for segment in magnitudes])
+
+
 def estimates(config, weights, magnitudes):
     """All stems' networks: magnitudes [segments, T, F, 2] -> [stems, segments, T, F, 2]."""
-    logits = np.array(
-        [
-            [
-                unet_logits(weights[name], segment, config.conv_activation, config.deconv_activation)
-                for segment in magnitudes
-            ]
-            for name in config.instruments
-        ]
-    ).reshape(len(config.instruments), *magnitudes.shape)
+    logits = np.array([network_logits(config, weights[name], magnitudes) for name in config.instruments])
     masks = softmax(logits, axis=0) if config.model_type == "unet.softmax_unet" else sigmoid(logits)
     return masks * np.asarray(magnitudes, np.float64)
 
@@ -330,3 +328,64 @@ def separate(config, weights, samples, mwf=False):
             whole[:, :, config.F :] = masks.mean(axis=2, keepdims=True)
         spectra = whole * spectrum
     return np.array([istft(s, len(samples), config.frame_length, config.frame_step) for s in spectra])
+
+
+# --- modes -------------------------------------------------------------------------------
+
+
+def own_masks(config, weights, magnitudes):
+    """Each network's own mask: magnitudes [segments, T, F, 2] -> {stem: the same shape}."""
+    if config.model_type == "unet.softmax_unet":
+        logits = [network_logits(config, weights[name], magnitudes) for name in config.instruments]
+        return dict(zip(config.instruments, softmax(np.array(logits), axis=0), strict=True))
+    return {name: sigmoid(network_logits(config, tensors, magnitudes)) for name, tensors in weights.items()}
+
+
+def mode_spectra(config, weights, spectrum, mode, above, full_band=False, network=None):
+    """What a mode makes by networks: spectrum [frames, bins, 2] -> {stem: [frames, bins, 2]}, literally:
+    every network is fed the magnitude of a spectrum, and its mask multiplies that spectrum."""
+    frames, bins, _ = spectrum.shape
+    padded = -(-frames // config.T) * config.T
+
+    def masked(heard, names, weight):
+        magnitudes = np.zeros((padded, config.F, 2))
+        magnitudes[:frames] = np.abs(heard[:, : config.F])
+        magnitudes = magnitudes.reshape(-1, config.T, config.F, 2)
+        found = own_masks(config, {name: weights[name] for name in names}, magnitudes)
+        result = {}
+        for name in names:
+            mask = np.full((frames, bins, 2), weight)
+            mask[:, : config.F] = found[name].reshape(padded, config.F, 2)[:frames]
+            result[name] = mask
+        return result
+
+    if mode == "direct":
+        masks = masked(spectrum, config.instruments, above)
+    elif mode == "residual":
+        masks = masked(spectrum, (network,), above)
+    else:
+        drums = masked(spectrum, ("drums",), above)["drums"]
+        left = spectrum * (1 - drums)
+        # Above F vocals, too, have the weight `above` of the mix; the network hears nothing of that.
+        share = masked(left, ("vocals",), above / (1 - above))["vocals"]
+        masks = {"drums": drums, "vocals": share * (1 - drums)}
+    if full_band:
+        for mask in masks.values():
+            mask[:, config.F :] = mask[:, : config.F].mean(axis=1, keepdims=True)
+    return {name: mask * spectrum for name, mask in masks.items()}
+
+
+def separate_mode(config, weights, samples, mode, above=0.1, full_band=False, network=None):
+    """The stems of a mode, {stem: float64 [n, 2]}; the rest is what is left of the samples."""
+    spectrum = stft(samples, config.frame_length, config.frame_step)
+    spectra = mode_spectra(config, weights, spectrum, mode, above, full_band, network)
+    stems = {
+        name: istft(value, len(samples), config.frame_length, config.frame_step)
+        for name, value in spectra.items()
+    }
+    if mode != "direct":
+        rest = "accompaniment"
+        if mode == "residual":
+            rest = next(name for name in config.instruments if name != network)
+        stems[rest] = np.asarray(samples, np.float64) - sum(stems.values())
+    return stems

@@ -34,7 +34,9 @@ TESTS = [
     "tests/unit/test_network.py",
     "tests/unit/test_model_file.py",
     "tests/unit/test_spectral.py",
+    "tests/unit/test_modes.py",
     "tests/unit/test_stream.py",
+    "tests/unit/test_stream_modes.py",
     "tests/functional/test_golden.py",
 ]
 # The compiled modules are the instrumented ones, not those of another installation.

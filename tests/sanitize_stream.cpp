@@ -2,7 +2,7 @@
 //
 //     sanitize_stream [rounds [seed]]
 //
-// Every round draws a mode, sizes of blocks and rates, and drives an engine as a host does: one thread calls process,
+// Every round draws a mode of both kinds, sizes of blocks and rates, and drives an engine as a host does: one thread calls process,
 // others turn gains, read statistics and let the workers stand still; in between reset and flush. All stems'
 // networks are the same, so that their sum is the mix, which is checked to the sample while nothing is turned. Calls of
 // process are checked to allocate nothing.
@@ -143,7 +143,18 @@ void round_of(const char *isa, unsigned seed)
     o.realtime = random() % 4 != 0;
     o.hold_seconds = 0.05;
     o.isa = isa;
-    const std::string problem = check_stream(o, stems);
+    StreamNetwork n;
+    n.softmax = random() % 4 == 0;
+    ModeOptions mode;
+    mode.mode = mode_names[random() % mode_names.size()];
+    mode.live = true;
+    const std::vector<std::string> names = {"drums", "vocals", "c", "d", "e"};
+    const std::vector<std::string> instruments(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(stems));
+    if (!plan_mode(mode, instruments, n.softmax, n.mode).empty()) {
+        mode.mode = "ratio"; // of any model
+        plan_mode(mode, instruments, n.softmax, n.mode);
+    }
+    const std::string problem = check_stream(o, n.mode.stems.size());
     if (!problem.empty()) {
         std::printf("FAILED: %s\n", problem.c_str());
         failures++;
@@ -151,25 +162,23 @@ void round_of(const char *isa, unsigned seed)
     }
     const LayerTable table = lower(network.config, network.plan, static_cast<long long>(o.frames),
                                    static_cast<long long>(o.bins));
-    StreamNetwork n;
     n.kernels = network.plan.kernels;
     n.layers = table.rows.data();
     n.n_layers = table.rows.size();
     n.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
     n.weights = network.weights.data();
-    n.stems = stems;
-    n.softmax = random() % 4 == 0;
 
     StreamEngine engine(n, o);
     const std::size_t most = engine.largest_block();
-    drive(engine, random, most, engine.block_is_fixed(), 30000, !other_rate);
+    const bool whole = !other_rate && mode.mode != "direct"; // the stems sum to the mix
+    drive(engine, random, most, engine.block_is_fixed(), 30000, whole);
 
     // Everything at once.
     std::atomic<bool> over{false};
     std::thread fingers([&] {
         std::mt19937 mine(seed + 1);
         while (!over) {
-            engine.set_gain(mine() % stems, static_cast<float>(mine() % 100) / 50.0f);
+            engine.set_gain(mine() % engine.stems(), static_cast<float>(mine() % 100) / 50.0f);
             const StreamStats stats = engine.stats();
             expect(stats.dropped <= stats.runs + stats.underruns + 1000, "statistics");
             std::this_thread::sleep_for(std::chrono::microseconds(mine() % 500));
@@ -190,18 +199,18 @@ void round_of(const char *isa, unsigned seed)
             engine.reset();
         } else {
             Signal rest(engine.latency());
-            std::vector<StreamOutput> outs(stems, {{nullptr, nullptr}, 1});
+            std::vector<StreamOutput> outs(engine.stems(), {{nullptr, nullptr}, 1});
             engine.flush(outs.data(), {{rest.left.data(), rest.right.data()}, 1});
         }
     }
     over = true;
     fingers.join();
     stalls.join();
-    for (std::size_t s = 0; s < stems; s++)
+    for (std::size_t s = 0; s < engine.stems(); s++)
         engine.set_gain(s, 1.0f);
     engine.pause(false);
     engine.reset();
-    drive(engine, random, most, engine.block_is_fixed(), 5000, !other_rate);
+    drive(engine, random, most, engine.block_is_fixed(), 5000, whole);
 }
 
 } // namespace

@@ -41,6 +41,57 @@ def windows(length, hop, synthesis):
     return analysis, weight * analysis / sums
 
 
+def stems_of(model, settings):
+    """The stems that come out, in order."""
+    if settings.mode == "three":
+        return ("vocals", "drums", "accompaniment")
+    return tuple(name for name in model.instruments if settings.stems is None or name in settings.stems)
+
+
+def weights_above(model, settings):
+    """What the modes other than `ratio` multiply the bins above F by: {stem: weight}."""
+    shared = 3 if settings.mode == "three" else len(model.instruments)
+    own = 1 / shared if settings.above_band is None else settings.above_band
+    above = dict.fromkeys(stems_of(model, settings), own)
+    if rest := rest_of(model, settings):
+        above[rest] = 1 - own * (len(above) - 1)
+    return above
+
+
+def rest_of(model, settings):
+    """The stem that is what the others leave, or None."""
+    stems = stems_of(model, settings)
+    if settings.mode == "three":
+        return stems[2]
+    if settings.mode == "residual" and len(stems) == 2:
+        return next(name for name in stems if name != (settings.stems or stems)[0])
+    return None
+
+
+def window_masks(model, window, settings):
+    """The masks of a window of magnitudes (T, F, 2): (stems, T, F, 2)."""
+
+    def estimates(heard):
+        return {stem: found[0].astype(np.float64) for stem, found in model.predict(heard[None]).items()}
+
+    stems, every = stems_of(model, settings), estimates(window)
+    if settings.mode == "ratio":
+        return ref.ratio_masks(np.array([every[stem] for stem in stems]), model.config.separation_exponent)
+    rest = rest_of(model, settings)
+    if settings.mode == "three":
+        left = (window - every["drums"]).astype(np.float32)
+        found = {"drums": every["drums"], "vocals": estimates(left)["vocals"]}
+        shared = 3
+    else:
+        found = {stem: every[stem] for stem in stems if stem != rest}
+        shared = len(model.instruments)
+    silent = window == 0
+    found = {stem: np.where(silent, 1 / shared, x / np.where(silent, 1, window)) for stem, x in found.items()}
+    if rest:
+        found[rest] = 1 - sum(found.values())
+    return np.array([found[stem] for stem in stems])
+
+
 def masks(model, magnitudes, settings):
     """The masks of every frame, (stems, frames, F, 2), from model.predict on the windows of the definition.
 
@@ -48,15 +99,14 @@ def masks(model, magnitudes, settings):
     """
     frames, step = settings.frames, model.config.frame_step
     hop = settings.hop_frames or (1 if settings.hold else frames)
-    exponent = model.config.separation_exponent
-    result = np.full((len(model.instruments), *magnitudes.shape), 1 / len(model.instruments))
+    silence = window_masks(model, np.zeros((frames, *magnitudes.shape[1:]), np.float32), settings)
+    result = np.repeat(silence[:, :1], len(magnitudes), axis=1)
 
     def estimates(end):
         window = np.zeros((frames, *magnitudes.shape[1:]), np.float32)
         first = max(0, end - frames)
         window[frames - (end - first) :] = magnitudes[first:end]
-        found = np.stack([stem[0] for stem in model.predict(window[None]).values()])
-        return ref.ratio_masks(found.astype(np.float64), exponent)
+        return window_masks(model, window, settings)
 
     before = None
     for end in range(hop, len(magnitudes) + 1, hop):
@@ -94,10 +144,12 @@ def separate(model, samples, settings):
     short = {None: length, "full": length, "short": length // 2}
     analysis, synthesis = windows(length, step, short.get(settings.window, settings.window))
     spectra = np.fft.rfft(pieces * analysis[:, None], axis=1)
-    average = settings.full_band or config.mask_extension == "average"
+    own = settings.mode != "ratio"
+    average = settings.full_band or (config.mask_extension == "average" and not own)
     stems = {}
-    for stem, mask in zip(model.instruments, masks(model, magnitudes, settings), strict=True):
-        full = np.zeros(spectra.shape)
+    names = stems_of(model, settings)
+    for stem, mask in zip(names, masks(model, magnitudes, settings), strict=True):
+        full = np.full(spectra.shape, weights_above(model, settings)[stem] if own else 0.0)
         full[:, :bins] = mask
         if average:
             full[:, bins:] = mask.mean(axis=1, keepdims=True)

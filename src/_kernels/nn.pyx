@@ -8,6 +8,7 @@ public, validating face is `spleeterrt.kernels`. All arrays are float32 and C-co
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange, threadid
 from libcpp.string cimport string
+from libcpp.vector cimport vector
 
 from _kernels cimport blas, columns, layers, shapes
 from _kernels.executor cimport (
@@ -382,18 +383,20 @@ def want_frames(table, Py_ssize_t first, Py_ssize_t last):
 def forward(
     isa, table, const float[:, ::1] weights, float[:, ::1] workspaces,
     const float[:, :, :, ::1] inputs, float[:, :, :, :, ::1] outputs, bint softmax, double[:, ::1] profile,
+    networks=None,
 ):
-    """All stems' networks on all segments, without the GIL.
+    """The networks of some stems on all segments, without the GIL.
 
     isa: of the table's fast layers (None: it has none); table: layers, a structured array of LAYER_FIELDS;
-    weights [stems, n]; workspaces [threads, n]: one per thread;
+    weights [all, n]; networks: rows of them, one a stem (None: all); workspaces [threads, n]: one per thread;
     inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes; of a table
     of `want_frames` the wanted frames alone, outputs [stems, segments, last - first, F, 2].
     Tasks (segment x stem) are independent and run the same operations on any thread, so the result
     does not depend on the number of threads or of segments.
     profile: None, or [layers, stages] seconds (one thread only).
     """
-    cdef Py_ssize_t stems = weights.shape[0], segments = inputs.shape[0], task
+    cdef vector[Py_ssize_t] chosen = range(weights.shape[0]) if networks is None else networks
+    cdef Py_ssize_t stems = chosen.size(), segments = inputs.shape[0], task
     cdef Py_ssize_t tasks = stems * segments
     cdef const network_layer* rows = rows_of(table)
     cdef Py_ssize_t n_layers = len(table)
@@ -409,7 +412,7 @@ def forward(
             tasks, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
         ):
             run_stem(
-                kernels, rows, n_layers, &weights[task % stems, 0], &workspaces[threadid(), 0],
+                kernels, rows, n_layers, &weights[chosen[task % stems], 0], &workspaces[threadid(), 0],
                 &inputs[task // stems, 0, 0, 0], &outputs[task % stems, task // stems, 0, 0, 0],
                 softmax, seconds if threads == 1 else NULL)
         if softmax:

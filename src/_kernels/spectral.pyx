@@ -9,6 +9,7 @@ frames, so that the result does not depend on their number.
 from cython.parallel cimport prange, threadid
 from libc.math cimport fmax, sqrt
 from libc.string cimport memset
+from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
@@ -22,6 +23,8 @@ cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
         const float* synthesis) except +
     void cpp_ratio_masks "spleeterrt::ratio_masks" (
         const float* x, size_t plane, size_t stems, size_t n, float exponent, float* mask)
+    void cpp_own_mask "spleeterrt::own_mask" (
+        const float* x, const float* magnitudes, size_t n, float silent, float* mask)
     void cpp_mean_mask "spleeterrt::mean_mask" (const float* mask, size_t f, float* mean)
     size_t cpp_first_beyond "spleeterrt::first_beyond" (const float* x, size_t n, float limit)
     size_t FRAMES_PER_GROUP "spleeterrt::Stft::frames_per_group"
@@ -33,7 +36,10 @@ cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
         const float* estimates
         size_t plane
         float exponent
+        const float* magnitudes
+        float silent
         bint average
+        float above
         const float complex* spectra
         const size_t* chosen
         size_t n_chosen
@@ -44,6 +50,24 @@ cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
         size_t work_floats()
     void cpp_synthesise_chunk "spleeterrt::synthesise_chunk" (const Synthesis& job, size_t chunk, float* work)
     void cpp_join_chunks "spleeterrt::join_chunks" (const Synthesis& job, float* carry)
+
+cdef extern from "core/modes.h" namespace "spleeterrt" nogil:
+    cdef cppclass ModePlan:
+        vector[string] stems
+        vector[size_t] networks
+        vector[Py_ssize_t] made
+        Py_ssize_t rest
+        bint ratio, cascade
+        float above, share
+    cdef cppclass ModeOptions:
+        string mode
+        vector[string] wanted
+        bint residual
+        double above
+        bint live
+    vector[string] mode_names
+    string cpp_plan_mode "spleeterrt::plan_mode" (
+        const ModeOptions& options, const vector[string]& instruments, bint softmax, ModePlan& plan)
 
 cdef extern from "core/wiener.h" namespace "spleeterrt" nogil:
     cdef cppclass WienerInput:
@@ -64,6 +88,28 @@ CHUNK_FRAMES = _CHUNK_FRAMES
 covariance_terms = COVARIANCE_TERMS
 
 
+MODES = tuple([mode_names[index].decode() for index in range(mode_names.size())])
+
+
+def plan_mode(mode, instruments, bint softmax, wanted, bint residual, double above, bint live):
+    """(why not or "", the fields of `ModePlan`), as `core/modes.h` says."""
+    cdef ModeOptions options
+    cdef ModePlan plan
+    cdef vector[string] names
+    options.mode = mode.encode()
+    options.residual, options.above, options.live = residual, above, live
+    for name in wanted:
+        options.wanted.push_back(name.encode())
+    for name in instruments:
+        names.push_back(name.encode())
+    problem = cpp_plan_mode(options, names, softmax, plan).decode()
+    return problem, {
+        "stems": tuple([name.decode() for name in plan.stems]),
+        "networks": tuple(plan.networks), "made": tuple(plan.made), "rest": plan.rest,
+        "ratio": plan.ratio, "cascade": plan.cascade, "above": plan.above, "share": plan.share,
+    }
+
+
 def first_beyond(const float[:, ::1] samples, float limit):
     """Index of the first sample [n, 2] with a channel that is not below `limit` (NaN included), or n."""
     cdef size_t n = samples.shape[0] * samples.shape[1], at = 0
@@ -80,6 +126,14 @@ def ratio_masks(const float[:, :, :, ::1] x, float exponent, float[:, :, :, ::1]
     if n:
         with nogil:
             cpp_ratio_masks(&x[0, 0, 0, 0], n, x.shape[0], n, exponent, &masks[0, 0, 0, 0])
+
+
+def own_mask(const float[::1] x, const float[::1] magnitudes, float silent, float[::1] mask):
+    """A network's estimates and the mix's magnitudes -> its own mask."""
+    cdef size_t n = x.shape[0]
+    if n:
+        with nogil:
+            cpp_own_mask(&x[0], &magnitudes[0], n, silent, &mask[0])
 
 
 def mean_mask(const float[:, ::1] mask, float[::1] mean):
@@ -199,12 +253,16 @@ cdef class Stft:
             memset(m + frames * f * 2, 0, (magnitude.shape[0] - frames) * f * 2 * sizeof(float))
 
     def separate(
-        self, const float[:, ::1] samples, const float[:, :, :, :] estimates, float exponent, bint average,
+        self, const float[:, ::1] samples, const float[:, :, :, :] estimates, float exponent,
+        const float[:, :, ::1] magnitudes, float silent, bint average, float above,
         const size_t[::1] stems, Py_ssize_t frames, list outs, Py_ssize_t skip,
         float[:, :, :, ::1] tails, float[:, :, :, ::1] carry, float[:, ::1] work,
     ):
-        """The mix's samples and the estimates [stems, frames, F, 2] (planes may lie apart) -> ratio masks ->
+        """The mix's samples and the estimates [stems, frames, F, 2] (planes may lie apart) -> masks ->
         the sound of the chosen `stems`: outs[k] [n, 2] gets samples [skip, skip + n) of the range.
+
+        Ratio masks where magnitudes is None; else each network's own, of the mix's magnitudes [frames, F, 2],
+        `silent` where these are zero. Above F: the mean below (average), or the weight `above`.
 
         tails [chosen, >= chunks, frame_length - hop, 2] is overwritten. carry [chosen, 1, the same]:
         what reaches from the ranges before into this one; becomes what reaches into the next.
@@ -213,7 +271,9 @@ cdef class Stft:
         job.samples = &samples[0, 0]
         job.estimates = &estimates[0, 0, 0, 0]
         job.plane = estimates.strides[0] // sizeof(float)
-        job.exponent, job.average = exponent, average
+        job.exponent, job.silent, job.average, job.above = exponent, silent, average, above
+        if magnitudes is not None:
+            job.magnitudes = &magnitudes[0, 0, 0]
         self.run(job, stems, frames, outs, skip, tails, carry, work)
 
     def separate_spectra(

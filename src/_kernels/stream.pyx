@@ -24,15 +24,24 @@ cdef extern from *:
     """
     int process_number() nogil
 
+cdef extern from "core/modes.h" namespace "spleeterrt" nogil:
+    cdef cppclass ModePlan:
+        vector[string] stems
+        vector[size_t] networks
+        vector[Py_ssize_t] made
+        Py_ssize_t rest
+        cbool ratio, cascade
+        float above, share
+
 cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamNetwork:
         const fast_kernels* kernels
         const network_layer* layers
         size_t n_layers, workspace_floats
         const float** weights
-        size_t stems
         cbool softmax
         reference_layer reference
+        ModePlan mode
     cdef cppclass StreamOptions:
         size_t frame_length, frame_step, fft_length
         unsigned model_rate
@@ -123,9 +132,21 @@ def stream_latency(values):
     return stream_shape(options_of(values, isa)).latency
 
 
+cdef ModePlan plan_of(mode, rows) except *:
+    cdef ModePlan plan
+    for name in mode.stems:
+        plan.stems.push_back(name.encode())
+    plan.networks, plan.made = rows, mode.made
+    plan.rest = -1 if mode.rest is None else mode.stems.index(mode.rest)
+    plan.ratio, plan.cascade = mode.ratio, mode.cascade
+    plan.above, plan.share = mode.above, mode.share
+    return plan
+
+
 cdef class Engine:
     """isa: of the table's fast layers (None: it has none); table: the layers of T x F; workspace: floats;
-    weights [stems, n]; reference: capsule of the reference layers; values: the options.
+    weights [all, n]; rows: of them, the mode's networks; mode: a `modes.ModePlan`; reference: capsule of the
+    reference layers; values: the options.
     """
 
     cdef StreamEngine* engine
@@ -139,23 +160,23 @@ cdef class Engine:
     cdef int process_id
 
     def __cinit__(
-        self, isa, table, size_t workspace, const float[:, ::1] weights,
+        self, isa, table, size_t workspace, const float[:, ::1] weights, rows, mode,
         bint softmax, reference, values,
     ):
         cdef StreamNetwork network
         cdef bytes stft_isa = values["isa"].encode()
-        cdef Py_ssize_t stem
+        cdef Py_ssize_t row
         self.keep = (table, weights, stft_isa)
         self.process_id = process_number()
-        for stem in range(weights.shape[0]):
-            self.weights.push_back(&weights[stem, 0])
-        self.outs.resize(weights.shape[0])
+        for row in rows:
+            self.weights.push_back(&weights[row, 0])
+        self.outs.resize(len(mode.stems))
         if isa is not None:
             network.kernels = fast_kernels_for(isa.encode())
         network.layers, network.n_layers = rows_of(table), len(table)
         network.workspace_floats = workspace
-        network.weights, network.stems = self.weights.data(), weights.shape[0]
-        network.softmax = softmax
+        network.weights, network.softmax = self.weights.data(), softmax
+        network.mode = plan_of(mode, rows)
         network.reference = <reference_layer>PyCapsule_GetPointer(reference, "reference_layer")
         self.engine = new StreamEngine(network, options_of(values, stft_isa))
         self.live = live_source(self.engine)

@@ -266,7 +266,7 @@ class LiveSession:
 
     Args:
         client: open and not started.
-        model: with the stems of the client.
+        model: with the networks that the client's stems need.
         **settings: of `StreamSeparator`; `block` and `sample_rate` are the client's.
 
     Attributes:
@@ -277,7 +277,7 @@ class LiveSession:
     def __init__(self, client: AudioClient, model: Model, **settings: Any) -> None:
         self.client = client
         self.model = model
-        self.gains = dict.fromkeys(model.instruments, 1.0)
+        self.gains = dict.fromkeys(client.stems, 1.0)
         self.muted: set[str] = set()
         self.soloed: set[str] = set()
         self._settings = settings
@@ -354,11 +354,15 @@ class LiveSession:
                 change(*chosen)
 
 
-def default_hop(stems: int, threads: int | None = None, frames: int = 128) -> int:
+def default_hop(
+    networks: int, threads: int | None = None, frames: int = 128, *, cascade: bool = False
+) -> int:
     """The fewest new frames per run for which the networks have time: a frame step (23 ms at 44.1 kHz) for
-    each network that a thread runs, and 128 frames of it.
+    each network that a thread runs, and 128 frames of it. cascade: they run one after the other, however
+    many threads there are.
     """
-    return min(frames, -(-stems // check_threads(threads)) * -(-frames // 128))
+    in_turn = networks if cascade else -(-networks // check_threads(threads))
+    return min(frames, in_turn * -(-frames // 128))
 
 
 def open_client(

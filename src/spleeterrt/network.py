@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from ._kernels import nn
 from .config import ModelConfig, check_network_size
 from .errors import SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
+from .modes import ModePlan
 from .parallel import check_threads, run_parallel
 from .planner import Plan, default_isa, make_plan
 
@@ -36,12 +37,17 @@ class Model:
     Attributes:
         config: the `ModelConfig`.
         instruments: stem names, in the model's order.
+        networks: the stems whose networks are in memory; all, unless fewer were asked for.
         origin: the file or folder that the weights came from, or None.
 
     Args:
         weights: TensorFlow's tensors of each stem, {stem: {name: float32 array}} (`spleeterrt.models`).
         plan: which method runs each layer; None: the best for this CPU.
         consume: remove each stem's tensors from `weights` once they are packed, to save memory.
+        networks: the stems whose networks will run; None: all.
+
+    Raises:
+        SpleeterError: a network that the model does not have, or a part of a softmax model's.
     """
 
     def __init__(
@@ -52,19 +58,21 @@ class Model:
         *,
         plan: Plan | None = None,
         consume: bool = False,
+        networks: Sequence[str] | None = None,
     ) -> None:
         self.config = config
         self.origin = origin
+        self.networks = _chosen_networks(config, networks)
         self._plan = plan = make_plan(config, default_isa()) if plan is None else plan
-        self._weights = aligned_zeros((len(config.instruments), weight_layout(config, plan).size))
+        self._weights = aligned_zeros((len(self.networks), weight_layout(config, plan).size))
 
         def pack(index: int) -> None:
-            stem = config.instruments[index]
+            stem = self.networks[index]
             pack_weights(config, plan, weights[stem], self._weights[index])
             if consume:
                 weights.pop(stem)
 
-        stems = len(config.instruments)
+        stems = len(self.networks)
         workers = 1 if plan.compact else min(stems, check_threads(None))  # each holds a tensor meanwhile
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(pack, range(stems)))
@@ -89,15 +97,29 @@ class Model:
             threads: how many segments and stems run at the same time; None: one per core.
 
         Returns:
-            One float32 (segments, T, F, 2) array per stem: the network's mask (sigmoid, or softmax across
-            stems) times the input, before the ratio mask. The same bits for any number of threads
-            and however the segments are divided over calls.
+            One float32 (segments, T, F, 2) array per stem of `networks`: the network's mask (sigmoid, or
+            softmax across stems) times the input, before the ratio mask. The same bits for any number of
+            threads and however the segments are divided over calls.
 
         Raises:
             SpleeterError: another dtype or shape.
         """
         outputs = self.forward(self._check(magnitudes), check_threads(threads))
-        return dict(zip(self.instruments, outputs, strict=True))
+        return dict(zip(self.networks, outputs, strict=True))
+
+    def rows(self, networks: Sequence[str]) -> list[int]:
+        """Where networks stand among those in memory, for `forward`.
+
+        Raises:
+            SpleeterError: one is not in memory.
+        """
+        for name in networks:
+            if name not in self.networks:
+                raise SpleeterError(
+                    f"the network of {name} is not in memory, only {', '.join(self.networks)}; "
+                    "load the model with it (load_model(..., networks=None): all)"
+                )
+        return [self.networks.index(name) for name in networks]
 
     def _check(self, magnitudes: npt.NDArray[np.float32]) -> Float32:
         magnitudes = np.asarray(magnitudes)
@@ -114,28 +136,44 @@ class Model:
         # A view into a file's bytes may be contiguous and yet not aligned.
         return np.require(magnitudes, requirements=["C", "ALIGNED"])
 
-    def forward(self, magnitudes: Float32, threads: int, outputs: Float32 | None = None) -> Float32:
-        """`predict` on validated, contiguous input: (stems, segments, T, F, 2)."""
+    def forward(
+        self,
+        magnitudes: Float32,
+        threads: int,
+        outputs: Float32 | None = None,
+        rows: Sequence[int] | None = None,
+    ) -> Float32:
+        """`predict` on validated, contiguous input: (stems, segments, T, F, 2).
+
+        rows: the networks that run, of `rows`, one a stem; None: all.
+        """
         frames = magnitudes.shape[1]
-        return self._forward(magnitudes, threads, 0, frames, outputs)
+        return self._forward(magnitudes, threads, 0, frames, outputs, rows)
 
     def forward_rows(self, magnitudes: Float32, threads: int, first: int, last: int) -> Float32:
         """`forward(...)[:, :, first:last]`, the same bits for less work: what these frames do not depend on
         is left out."""
         if not 0 <= first < last <= magnitudes.shape[1]:
             raise ValueError(f"no frames {first} to {last} of {magnitudes.shape[1]}")
-        return self._forward(magnitudes, threads, first, last, None)
+        return self._forward(magnitudes, threads, first, last, None, None)
 
     def _forward(
-        self, magnitudes: Float32, threads: int, first: int, last: int, outputs: Float32 | None
+        self,
+        magnitudes: Float32,
+        threads: int,
+        first: int,
+        last: int,
+        outputs: Float32 | None,
+        rows: Sequence[int] | None,
     ) -> Float32:
         segments, frames, bins, channels = magnitudes.shape
+        rows = range(len(self.networks)) if rows is None else rows
         if outputs is None:
-            outputs = aligned_empty((len(self.instruments), segments, last - first, bins, channels))
+            outputs = aligned_empty((len(rows), segments, last - first, bins, channels))
         table, size = self._table(frames, bins)
         if last - first < frames:
             table = nn.want_frames(table, first, last)
-        threads = max(1, min(threads, segments * len(self.instruments)))
+        threads = max(1, min(threads, segments * len(rows)))
         workspaces = self._borrow(threads, size)
         try:
             run_parallel(
@@ -148,12 +186,13 @@ class Model:
                 outputs,
                 self.config.softmax,
                 None,
+                rows,
             )
         finally:
             self._give_back(workspaces)
         return outputs
 
-    def stream_engine(self, options: Mapping[str, Any]) -> Any:
+    def stream_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Any:
         """A real-time engine (`spleeterrt.stream`) on these weights."""
         from ._kernels import stream
 
@@ -163,6 +202,8 @@ class Model:
             table,
             size,
             self._weights,
+            self.rows(mode.networks),
+            mode,
             self.config.softmax,
             nn.reference_capsule(),
             options,
@@ -190,7 +231,7 @@ class Model:
         magnitudes = self._check(magnitudes)
         table, size = self._table(*magnitudes.shape[1:3])
         seconds = np.zeros((len(table), len(nn.PROFILE_STAGES)))
-        outputs = aligned_empty((len(self.instruments), *magnitudes.shape))
+        outputs = aligned_empty((len(self.networks), *magnitudes.shape))
         workspaces = self._borrow(1, size)
         try:
             nn.forward(
@@ -236,6 +277,7 @@ def load_model(
     progress: bool = True,
     low_memory: bool = False,
     config: str | os.PathLike[str] | ModelConfig | None = None,
+    networks: Sequence[str] | None = None,
 ) -> Model:
     """Load a model.
 
@@ -249,11 +291,29 @@ def load_model(
             of the weights' memory, somewhat slower, the same to within rounding.
         config: what {stem: coefficient file} lacks (activations, filters, sizes): a `ModelConfig`, a
             `config.json`, or `"spleeter:4stems"`. None: Spleeter's for two, four or five stems.
+        networks: names of the stems whose networks will run (for modes that need few); None: all.
 
     Raises:
         ModelError: missing or corrupt; the message names the file and the tensor.
     """
     from .models import open_model
 
-    found, weights, origin = open_model(source, progress=progress, config=config)
-    return Model(found, weights, origin, plan=make_plan(found, default_isa(), low_memory), consume=True)
+    found, weights, origin = open_model(source, progress=progress, config=config, stems=networks)
+    plan = make_plan(found, default_isa(), low_memory)
+    return Model(found, weights, origin, plan=plan, consume=True, networks=networks)
+
+
+def _chosen_networks(config: ModelConfig, networks: Sequence[str] | None) -> tuple[str, ...]:
+    if networks is None:
+        return config.instruments
+    unknown = [name for name in networks if name not in config.instruments]
+    if unknown or not networks or len(set(networks)) < len(networks):
+        raise SpleeterError(
+            f"networks: expected some of {list(config.instruments)}, got {unknown or list(networks)}"
+        )
+    chosen = tuple(name for name in config.instruments if name in networks)
+    if config.softmax and chosen != config.instruments:
+        raise SpleeterError(
+            "networks: the masks of this model are made of all networks together (softmax); load them all"
+        )
+    return chosen

@@ -2,7 +2,8 @@
 
     blocks -> a window of some segments of T frames -> |STFT| -> networks -> masks, iSTFT, overlap-add
 
-Segments are independent of one another up to the overlap-add, so a few of them at a time give
+The mode (`modes.py`) says which networks run and what becomes of their estimates. Segments are
+independent of one another up to the overlap-add, so a few of them at a time give
 exactly the whole-file result, whatever the sizes of the blocks. The multichannel Wiener filter is
 the exception: its covariances are sums over the whole signal, so it goes over the signal twice.
 """
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from ._kernels import spectral
 from .errors import SpleeterError
 from .layers import Float32, aligned_empty
+from .modes import ModePlan, plan_mode
 from .network import Model
 from .parallel import run_parallel
 from .stft import Complex64, Spectrum, Synthesis
@@ -53,13 +55,15 @@ class _Batch(NamedTuple):
         start: its first sample, counted from the prepended zeros.
         samples: (n, 2).
         frames: those that belong to the signal.
-        estimates: (model stems, frames and padding, F, 2).
+        magnitudes: (frames and padding, F, 2), the mix's.
+        estimates: (networks, frames and padding, F, 2).
         seen: samples of the signal that have been read so far; all where the batch is the last one.
     """
 
     start: int
     samples: Float32
     frames: int
+    magnitudes: Float32
     estimates: Float32
     seen: int
 
@@ -71,12 +75,15 @@ class _Buffers:
         c, batch, spectrum = pipeline.model.config, pipeline.batch, pipeline.spectrum
         self.window = np.zeros((spectrum.samples(batch * c.T), c.n_channels), np.float32)
         self.magnitudes = aligned_empty((batch, c.T, c.F, c.n_channels))
-        self._estimates = aligned_empty((len(c.instruments) * self.magnitudes.size,))
-        self.work = spectrum.workspace(pipeline.threads, len(pipeline.stems))
+        networks = len(pipeline.mode.networks)
+        self._estimates = aligned_empty((networks * self.magnitudes.size,))
+        # What the networks so far leave.
+        self.left = aligned_empty(self.magnitudes.shape) if pipeline.mode.cascade else self.magnitudes
+        self.work = spectrum.workspace(pipeline.threads, len(pipeline.stems), networks)
         self.synthesis = Synthesis(spectrum, pipeline.stems, piece, self.work)
 
     def estimates(self, segments: int) -> Float32:
-        """(stems, segments, T, F, 2), contiguous."""
+        """(networks, segments, T, F, 2), contiguous."""
         shape = (-1, segments, *self.magnitudes.shape[1:])
         count = self._estimates.size // len(self.magnitudes) * segments
         return self._estimates[:count].reshape(shape)
@@ -142,8 +149,9 @@ class Pipeline:
     Args:
         model: the networks.
         threads: threads of the kernels.
-        stems: indices of the stems to make.
+        stems: indices of the networks whose stems are made, into those of the mode.
         mwf: multichannel Wiener filter instead of the ratio mask.
+        mode: None: `ratio`. (The rest that a mode may have is the caller's to make.)
         low_memory: one segment at a time, and its sound in smaller pieces.
     """
 
@@ -154,14 +162,18 @@ class Pipeline:
         stems: npt.NDArray[np.intp],
         mwf: bool = False,
         *,
+        mode: ModePlan | None = None,
         low_memory: bool = False,
     ) -> None:
         self.model = model
+        self.mode = plan_mode("ratio", model.config) if mode is None else mode
+        self._rows = model.rows(self.mode.networks)
         self.threads = threads
         self.stems = stems
         self.mwf = mwf
         self.spectrum = Spectrum(model.config)
-        self.batch = 1 if low_memory else batch_size(len(model.instruments), threads)
+        at_a_time = 1 if self.mode.cascade else len(self._rows)
+        self.batch = 1 if low_memory else batch_size(at_a_time, threads)
         self._piece = SMALL_PIECE_FRAMES if low_memory else PIECE_FRAMES
 
     def run(
@@ -236,7 +248,16 @@ class Pipeline:
                     buffers.synthesis.separate_spectra(spectra, frames, outs, first - start)
                 else:
                     estimates = batch.estimates[:, frame:]
-                    buffers.synthesis.separate(samples, estimates, frames, outs, first - start)
+                    buffers.synthesis.separate(
+                        samples,
+                        estimates,
+                        frames,
+                        outs,
+                        first - start,
+                        magnitudes=None if self.mode.ratio else batch.magnitudes[frame:],
+                        silent=self.mode.share,
+                        above=self.mode.above,
+                    )
                 yield _Piece(first - prepended, outs, samples[first - start : last - start])
                 del outs
 
@@ -282,10 +303,22 @@ class Pipeline:
             magnitudes = buffers.magnitudes[:segments]
             flat = magnitudes.reshape(segments * config.T, config.F, config.n_channels)
             self.spectrum.analyse(buffers.window, frames, None, flat, buffers.work)
-            estimates = self.model.forward(magnitudes, self.threads, buffers.estimates(segments))
+            estimates = self._estimate(magnitudes, buffers.left[:segments], buffers.estimates(segments))
             estimates = estimates.reshape(len(estimates), *flat.shape)
-            yield _Batch(start, buffers.window, frames, estimates, seen)
+            yield _Batch(start, buffers.window, frames, flat, estimates, seen)
             start += self.batch * self.spectrum.step
+
+    def _estimate(self, magnitudes: Float32, left: Float32, estimates: Float32) -> Float32:
+        """What the networks find; in a cascade each one in what is left by those before."""
+        if not self.mode.cascade:
+            return self.model.forward(magnitudes, self.threads, estimates, self._rows)
+        heard = magnitudes
+        for index, row in enumerate(self._rows):
+            self.model.forward(heard, self.threads, estimates[index : index + 1], [row])
+            if index + 1 < len(self._rows):
+                np.subtract(heard, estimates[index], out=left)
+                heard = left
+        return estimates
 
 
 class _WienerFilter:

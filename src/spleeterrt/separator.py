@@ -20,18 +20,21 @@ from .audio.adapter import AudioAdapter
 from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SeparationCancelled, SpleeterError
 from .layers import Float32
+from .models import configuration
+from .modes import MODES, plan_mode
 from .network import Model, load_model
 from .parallel import check_threads
 from .pipeline import Pipeline, to_stereo
 
 if TYPE_CHECKING:
     from .audio.tags import Tags
+    from .config import ModelConfig
+    from .modes import ModePlan
 
 logger = logging.getLogger("spleeterrt")
 
 PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
 DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
-MODES = ("ratio",)
 
 Progress: TypeAlias = Callable[[float, "float | None"], object]
 """Called with the seconds of audio done and the seconds in all (None: unknown). With MWF the signal is
@@ -57,15 +60,26 @@ class Separator:
         threads: of the networks; None: one per core.
         low_memory: smaller weights (see `load_model`; a loaded `Model` stays as it is), one segment at a
             time and no buffers kept between calls; somewhat slower, the same to within rounding.
-        stems: names of the stems to return or write; None: all. The networks of all stems run in
-            any case, because the ratio mask needs them.
-        mode: `"ratio"`, Spleeter's ratio mask.
-        residual: the model's last stem becomes the mix minus all others, so that the stems sum to the mix.
-        full_band: masks reach above bin F (11 kHz in the standard models): the mean of the mask over
-            the F bins, Spleeter's mask extension `average`, whatever the configuration says.
+        stems: names of the stems to return or write; None: all. The ratio mask needs the networks of all
+            stems in any case; the mode `direct` runs those of the chosen ones, `residual` that of the
+            first one.
+        mode: which networks run, and what becomes of what they find (docs/modes.md):
+            `"ratio"`: Spleeter's ratio mask, over the networks of all stems;
+            `"direct"`: each network's own mask;
+            `"residual"`: of a model of two stems one by its own mask, the other is the mix minus it: half
+            the work;
+            `"three"`: vocals, drums and accompaniment, which sum to the mix, by two networks: drums first,
+            vocals from what they leave.
+        above_band: weight of the bins from F on (11 kHz in the standard models) in `direct`, of the
+            network's stem in `residual`, of vocals and drums each in `three`; None: 0.1.
+        residual: the last stem becomes the mix minus all others, so that the stems sum to the mix (in the
+            modes `residual` and `three` they do anyway).
+        full_band: masks reach above bin F: the mean of the mask over the F bins, Spleeter's mask extension
+            `average`, whatever the configuration says.
 
     Raises:
-        SpleeterError: unknown model, stem or mode; the model is missing or corrupt (`ModelError`).
+        SpleeterError: unknown model, stem or mode; a mode that the model does not have; options that exclude
+            each other; the model is missing or corrupt (`ModelError`).
     """
 
     def __init__(
@@ -78,28 +92,44 @@ class Separator:
         low_memory: bool = False,
         stems: Sequence[str] | None = None,
         mode: str = "ratio",
+        above_band: float | None = None,
         residual: bool = False,
         full_band: bool = False,
     ) -> None:
+        self._threads = check_threads(threads)
         if mode not in MODES:
             raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
-        self._threads = check_threads(threads)
+        if MWF and mode != "ratio":
+            raise SpleeterError(
+                f"MWF: the Wiener filter needs all networks' estimates: mode ratio, not {mode}"
+            )
+        if MWF and full_band:
+            raise SpleeterError(
+                "full_band: Spleeter's Wiener filter is silent above the networks' band; use one or the other"
+            )
+
+        def plan(config: ModelConfig) -> ModePlan:
+            return plan_mode(
+                mode, config, stems=stems, residual=residual, above_band=above_band, full_band=full_band
+            )
+
         if isinstance(params_descriptor, Model):
             model = params_descriptor
-        else:
+        elif mode == "ratio":
             model = load_model(params_descriptor, low_memory=low_memory)
+        else:
+            networks = plan(configuration(params_descriptor)).networks
+            model = load_model(params_descriptor, low_memory=low_memory, networks=networks)
+        self._mode = plan(model.config)
         if full_band:
-            if MWF:
-                raise SpleeterError(
-                    "full_band: Spleeter's Wiener filter is silent above the networks' band; "
-                    "use one or the other"
-                )
             model = model.with_config(model.config.replace(mask_extension="average"))
+        elif mode != "ratio":  # they have a weight there
+            model = model.with_config(model.config.replace(mask_extension="zeros"))
+        model.rows(self._mode.networks)  # complains of those that are missing
         self._model = model
         self._mwf = bool(MWF)
         self._low_memory = bool(low_memory)
-        self._stems = _choose(stems, model.instruments)
-        self._residual = model.instruments[-1] if residual else None
+        self._stems = _choose(stems, self._mode.stems)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_process = 0
         self._tasks: list[Future[Any]] = []
@@ -113,6 +143,15 @@ class Separator:
     def stems(self) -> tuple[str, ...]:
         """Names of the stems that are returned, in the model's order."""
         return self._stems
+
+    @property
+    def mode(self) -> str:
+        return self._mode.name
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the stems whose networks run."""
+        return self._mode.networks
 
     @property
     def sample_rate(self) -> int:
@@ -148,10 +187,11 @@ class Separator:
         results = {name: np.empty(mix.shape, np.float32) for name in names}
         with self._running():
             pipeline.run_into(mix, list(results.values()), self._watch(len(mix), progress, cancel))
-        if self._residual in results:
-            for start in range(0, len(mix), _RESIDUAL_SAMPLES):
-                part = slice(start, start + _RESIDUAL_SAMPLES)
-                _put_residual({name: wave[part] for name, wave in results.items()}, self._residual, mix[part])
+        if self._mode.rest is not None:
+            results[self._mode.rest] = rest = np.empty(mix.shape, np.float32)
+            for start in range(0, len(mix), _REST_SAMPLES):
+                part = slice(start, start + _REST_SAMPLES)
+                rest[part] = _rest([results[name][part] for name in names], mix[part])
         return {stem: results[stem] for stem in self._stems}
 
     def separate_blocks(
@@ -204,18 +244,22 @@ class Separator:
         cancel: Cancel | None,
     ) -> Iterator[dict[str, Float32]]:
         for sources, mix in self._run(blocks, total, progress, cancel):
-            if self._residual in sources:
-                _put_residual(sources, self._residual, mix)
+            if self._mode.rest is not None:
+                sources[self._mode.rest] = _rest(list(sources.values()), mix)
             finished = {stem: sources[stem] for stem in self._stems}
             del sources
             yield finished
             del finished
 
     def _pipeline(self) -> tuple[tuple[str, ...], Pipeline]:
-        """The stems to make (the chosen ones, or all where the residual needs them) and what makes them."""
-        names = self._model.instruments if self._residual in self._stems else self._stems
-        indices = np.array([self._model.instruments.index(name) for name in names], np.intp)
-        return names, Pipeline(self._model, self._threads, indices, self._mwf, low_memory=self._low_memory)
+        """The stems that networks make (the rest is what they leave of the mix), and what makes them."""
+        made = self._mode.made
+        networks = np.array([index for index, stem in enumerate(made) if stem >= 0], np.intp)
+        names = tuple(self._mode.stems[made[index]] for index in networks)
+        pipeline = Pipeline(
+            self._model, self._threads, networks, self._mwf, mode=self._mode, low_memory=self._low_memory
+        )
+        return names, pipeline
 
     def _watch(
         self, total: int | None, progress: Progress | None, cancel: Cancel | None
@@ -250,7 +294,7 @@ class Separator:
         progress: Progress | None,
         cancel: Cancel | None,
     ) -> Iterator[tuple[dict[str, Float32], Float32]]:
-        """Pieces of (stems, mix): the chosen stems, all of them where the residual needs them."""
+        """Pieces of (stems, mix): the stems that networks make."""
         names, pipeline = self._pipeline()
         on_samples = self._watch(total, progress, cancel)
         with self._running():
@@ -468,7 +512,7 @@ class Separator:
             self.sample_rate,
             file_rate=file_rate,
             total_frames=file_frames,
-            residual=self._residual,
+            residual=self._mode.rest,
             tags=_stem_tags(path, paths) if tagged else None,
             threads=self._threads,
             **options,
@@ -491,18 +535,15 @@ class Separator:
             logger.warning("%s", message)
 
 
-_RESIDUAL_SAMPLES = 1 << 16  # bounds the temporaries in float64
+_REST_SAMPLES = 1 << 16  # bounds the temporaries in float64
 
 
-def _put_residual(sources: Mapping[str, Float32], last: str | None, mix: Float32) -> None:
-    """Overwrite one stem by the mix minus all others."""
+def _rest(sources: Iterable[Float32], mix: Float32) -> Float32:
+    """The mix minus stems."""
     rest = mix.astype(np.float64)
-    for name, block in sources.items():
-        if name == last:
-            target = block
-        else:
-            rest -= block
-    target[:] = rest
+    for block in sources:
+        rest -= block
+    return rest.astype(np.float32)
 
 
 def output_paths(
@@ -546,16 +587,10 @@ def output_paths(
     return paths
 
 
-def _choose(stems: Sequence[str] | None, instruments: tuple[str, ...]) -> tuple[str, ...]:
-    if stems is None:
-        return instruments
-    if not isinstance(stems, (str, Sequence)):
-        raise SpleeterError(f"stems: expected a sequence of names, got {stems!r}")
-    wanted = [stems] if isinstance(stems, str) else list(stems)
-    unknown = [stem for stem in wanted if stem not in instruments]
-    if unknown or not wanted:
-        raise SpleeterError(f"stems: expected some of {list(instruments)}, got {unknown or wanted}")
-    return tuple(name for name in instruments if name in wanted)
+def _choose(stems: Sequence[str] | None, made: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the stems that are made which are wanted: more are where the rest needs them."""
+    wanted = made if stems is None else (stems,) if isinstance(stems, str) else stems
+    return tuple(name for name in made if name in wanted)
 
 
 def _carries_tags(wanted: bool | None, codec: Codec | str) -> bool:

@@ -54,9 +54,10 @@ class Spectrum:
         """Samples that so many frames see."""
         return (frames - 1) * self.config.frame_step + self.config.frame_length
 
-    def workspace(self, threads: int, stems: int | None = None) -> Float32:
-        """Working memory, one row per thread, to analyse and to make so many stems (None: all)."""
-        every = len(self.config.instruments)
+    def workspace(self, threads: int, stems: int | None = None, estimates: int | None = None) -> Float32:
+        """Working memory, one row per thread, to analyse and to make so many stems (None: all) of so many
+        estimates (None: the model's stems)."""
+        every = len(self.config.instruments) if estimates is None else estimates
         floats = self.plan.work_floats(self.config.F, every, every if stems is None else stems)
         return aligned_empty((threads, -(-floats // 16) * 16))
 
@@ -99,13 +100,23 @@ class Synthesis:
         self._carry = np.zeros((len(stems), 1, overlap, c.n_channels), np.float32)
 
     def separate(
-        self, samples: Float32, estimates: Float32, frames: int, outs: Sequence[Float32], skip: int = 0
+        self,
+        samples: Float32,
+        estimates: Float32,
+        frames: int,
+        outs: Sequence[Float32],
+        skip: int = 0,
+        *,
+        magnitudes: Float32 | None = None,
+        silent: float = 0.0,
+        above: float = 0.0,
     ) -> None:
-        """Ratio masks on the mix.
+        """Masks on the mix.
 
-        samples: the mix from the range's first frame on; estimates float32 (model stems, >= frames, F, 2),
+        samples: the mix from the range's first frame on; estimates float32 (networks, >= frames, F, 2),
         the last three axes contiguous; outs[k] (n, 2) gets samples [skip, skip + n) of the range, of the
-        k-th stem.
+        k-th stem. magnitudes: None: ratio masks; the mix's, (>= frames, F, 2): each network's own mask,
+        `silent` where they are zero. Above F the weight `above`, unless the configuration extends the masks.
         """
         c = self._spectrum.config
         run_parallel(
@@ -113,7 +124,10 @@ class Synthesis:
             samples,
             estimates,
             c.separation_exponent,
+            magnitudes,
+            silent,
             c.mask_extension == "average",
+            above,
             self._stems,
             frames,
             list(outs),

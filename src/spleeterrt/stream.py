@@ -10,7 +10,7 @@ waits for a network: one that is late is an underrun, which is counted and cover
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from .config import SIZE_MULTIPLE, ModelConfig
 from .errors import SpleeterError
 from .layers import Float32
 from .models import configuration
+from .modes import ModePlan, plan_mode
 from .network import Model, load_model
 from .parallel import check_threads
 from .pipeline import to_stereo
@@ -83,6 +84,32 @@ class StreamSettings:
     full_band: bool = False
     niceness: int = 0
     priority: int = 0
+    mode: str = "ratio"
+    stems: Sequence[str] | None = None
+    above_band: float | None = None
+
+    def plan(self, config: ModelConfig) -> ModePlan:
+        """Which networks run and which stems come out.
+
+        Raises:
+            SpleeterError: the model or other settings do not go with the mode.
+        """
+        return plan_mode(
+            self.mode,
+            config,
+            stems=self.stems,
+            above_band=self.above_band,
+            full_band=self.full_band,
+            live=True,
+        )
+
+    def load(self, model: Model | str | os.PathLike[str]) -> Model:
+        """A model with the networks that these settings need; complains before a large file is read."""
+        if isinstance(model, Model):
+            return model
+        config = configuration(model)
+        self.options(config)
+        return load_model(model, networks=self.plan(config).networks)
 
     def options(self, config: ModelConfig) -> dict[str, Any]:
         """The engine's options for a model.
@@ -90,6 +117,7 @@ class StreamSettings:
         Raises:
             SpleeterError: which setting makes no sense, what was expected and what came.
         """
+        plan = self.plan(config)
         for name in ("frames", "lookahead", "max_block", "sample_rate", "crossfade"):
             _check_integer(name, getattr(self, name), least=0)
         for name in ("hop_frames", "bins", "budget", "block"):
@@ -113,7 +141,7 @@ class StreamSettings:
             "fft_length": config.fft_length,
             "model_rate": config.sample_rate,
             "exponent": config.separation_exponent,
-            "average": self.full_band or config.mask_extension == "average",
+            "average": self.full_band or (plan.ratio and config.mask_extension == "average"),
             "frames": self.frames,
             "bins": bins,
             "hop_frames": hop_frames,
@@ -125,15 +153,15 @@ class StreamSettings:
             "max_block": self.max_block,
             "block": self.block or 0,
             "sample_rate": self.sample_rate,
-            "threads": self._threads(config),
+            "threads": self._threads(plan),
             "realtime": bool(self.realtime),
             "niceness": self.niceness,
             "priority": self.priority,
-            "cover": self._cover(config),
+            "cover": self._cover(plan),
             "hold_seconds": self.hold_seconds,
             "isa": default_isa() or "generic",
         }
-        problem = stream.check_stream(options, len(config.instruments))
+        problem = stream.check_stream(options, len(plan.stems))
         if problem:
             raise SpleeterError(problem)
         return options
@@ -148,20 +176,20 @@ class StreamSettings:
         _check_integer("window", self.window, least=1)
         return self.window
 
-    def _threads(self, config: ModelConfig) -> int:
+    def _threads(self, plan: ModePlan) -> int:
         threads = check_threads(self.threads)
         if (
             self.threads is None
         ):  # more than two runs at a time are of no use, and each thread has a workspace
-            threads = min(threads, 2 * len(config.instruments))
+            threads = min(threads, 2 * (1 if plan.cascade else len(plan.networks)))
         return threads
 
-    def _cover(self, config: ModelConfig) -> int:
+    def _cover(self, plan: ModePlan) -> int:
         if self.cover is None:
-            return len(config.instruments) - 1
-        if self.cover not in config.instruments:
-            raise SpleeterError(f"cover: expected one of {list(config.instruments)}, got {self.cover!r}")
-        return config.instruments.index(self.cover)
+            return len(plan.stems) - 1
+        if self.cover not in plan.stems:
+            raise SpleeterError(f"cover: expected one of {list(plan.stems)}, got {self.cover!r}")
+        return plan.stems.index(self.cover)
 
 
 class StreamSeparator:
@@ -175,7 +203,8 @@ class StreamSeparator:
             Fewer: a sliding window, whose newest frame is at its right edge.
         lookahead: frames that the networks see behind those whose masks they make.
         bins: F, the lowest bins that the networks see; None: the model's.
-        threads: of the networks; None: one per core that this process may use, at most two per stem.
+        threads: of the networks; None: one per core that this process may use, at most two per network that
+            runs at the same time.
         budget: samples at the model's rate that a run may take from the moment that its last frame is
             complete; None: the time between two runs.
         max_block: the largest block that `process` will get.
@@ -194,10 +223,18 @@ class StreamSeparator:
         niceness: added to that of the networks' threads (Linux).
         priority: real-time priority of these threads (1 to 99), where the system allows it: below that of the
             thread that calls `process`. 0: they run like any other.
+        mode: which networks run, and what becomes of what they find, as of `Separator` (docs/modes.md):
+            `"ratio"`, `"direct"`, `"residual"`, `"three"` (whose two networks run one after the other: a run
+            takes the time of both).
+        stems: of the modes `direct` and `residual`: those that come out; only the networks that they need
+            run (`residual`: that of the first one). None: all.
+        above_band: weight of the bins from F on in the modes other than `ratio`; None: one over the number
+            of stems.
 
     Attributes:
         latency: samples at `sample_rate` by which the stems come later than the mix; constant.
-        model, settings, instruments.
+        instruments: the stems that come out, in order.
+        model, settings.
 
     Latency in samples at the model's rate (N: `window`, 4096; h: frame step, 1024), without resampling:
     N - 1 + (hop_frames + lookahead - 1) h + budget + max_block - 1; with a fixed `block` that divides h and
@@ -229,6 +266,9 @@ class StreamSeparator:
         full_band: bool = False,
         niceness: int = 0,
         priority: int = 0,
+        mode: str = "ratio",
+        stems: Sequence[str] | None = None,
+        above_band: float | None = None,
     ) -> None:
         self._engine: Any = None
         self.settings = StreamSettings(
@@ -250,21 +290,22 @@ class StreamSeparator:
             full_band=full_band,
             niceness=niceness,
             priority=priority,
+            mode=mode,
+            stems=stems,
+            above_band=above_band,
         )
-        if not isinstance(model, Model):
-            self.settings.options(configuration(model))  # complains before a large file is read
-            model = load_model(model)
-        self.model = model
+        self.model = model = self.settings.load(model)
         options = self.settings.options(model.config)
-        self._gains = dict.fromkeys(model.instruments, 1.0)
+        self._mode = self.settings.plan(model.config)
+        self._gains = dict.fromkeys(self.instruments, 1.0)
         self._muted: set[str] = set()
         self._soloed: set[str] = set()
-        self._engine = model.stream_engine(options)
+        self._engine = model.stream_engine(options, self._mode)
         self.latency: int = self._engine.latency
 
     @property
     def instruments(self) -> tuple[str, ...]:
-        return self.model.instruments
+        return self._mode.stems
 
     @property
     def largest_block(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from ._kernels import stream
 from .errors import SpleeterError
-from .network import Model, load_model
+from .network import Model
 from .parallel import check_threads
 from .stream import StreamSeparator, StreamSettings
 
@@ -56,6 +56,8 @@ class StreamPlan:
     high_seconds: float
     load: float
     margin: float
+    mode: str = "ratio"
+    stems: Sequence[str] | None = None
 
     @property
     def latency_ms(self) -> float:
@@ -64,7 +66,8 @@ class StreamPlan:
     def arguments(self) -> dict[str, Any]:
         """Of `StreamSeparator`."""
         names = ("frames", "hop_frames", "lookahead", "budget", "window", "block", "sample_rate", "threads")
-        return {name: getattr(self, name) for name in names}
+        arguments = {name: getattr(self, name) for name in names}
+        return arguments if self.mode == "ratio" else {**arguments, "mode": self.mode, "stems": self.stems}
 
     def __str__(self) -> str:
         window = self.window if isinstance(self.window, str) else f"{self.window} samples"
@@ -158,6 +161,8 @@ def plan_stream(
     block: int = 256,
     window: int | str | None = None,
     margin: float = MARGIN,
+    mode: str = "ratio",
+    stems: Sequence[str] | None = None,
 ) -> StreamPlan:
     """Real-time settings for a latency, by measuring this machine for some seconds.
 
@@ -171,6 +176,7 @@ def plan_stream(
         sample_rate, block: of the host.
         window: "full", "short" or samples; None: full if that holds, else short.
         margin: part of a run's time that is kept free for worse days.
+        mode, stems: of `StreamSeparator`.
 
     Raises:
         SpleeterError: no setting holds; the message says which latency would.
@@ -179,16 +185,25 @@ def plan_stream(
         raise SpleeterError(f"latency_ms: expected a positive number or None, got {latency_ms!r}")
     if not 0 <= margin <= 10:
         raise SpleeterError(f"margin: expected 0 to 10, got {margin!r}")
-    if not isinstance(model, Model):
-        model = load_model(model)
-    return _Planner(model, MachineBench(model), threads, sample_rate, block, margin).plan(latency_ms, window)
+    model = StreamSettings(mode=mode, stems=stems).load(model)
+    planner = _Planner(model, MachineBench(model), threads, sample_rate, block, margin, mode, stems)
+    return planner.plan(latency_ms, window)
 
 
 class _Planner:
     def __init__(
-        self, model: Model, bench: Bench, threads: int | None, sample_rate: int, block: int, margin: float
+        self,
+        model: Model,
+        bench: Bench,
+        threads: int | None,
+        sample_rate: int,
+        block: int,
+        margin: float,
+        mode: str = "ratio",
+        stems: Sequence[str] | None = None,
     ) -> None:
         self.config = model.config
+        self.mode, self.stems = mode, stems
         self.bench, self.margin, self.block = bench, margin, block
         self.threads = check_threads(threads)
         self.sample_rate = sample_rate
@@ -307,6 +322,8 @@ class _Planner:
             block=self.block,
             sample_rate=self.sample_rate,
             threads=self.threads,
+            mode=self.mode,
+            stems=self.stems,
         )
         settings.options(self.config)
         return settings
@@ -331,6 +348,8 @@ class _Planner:
             high_seconds=_high(seconds),
             load=run * self.config.sample_rate / (hop * self.config.frame_step),
             margin=self.margin,
+            mode=self.mode,
+            stems=self.stems,
         )
 
 
@@ -342,9 +361,12 @@ def plan_table(
     block: int = 256,
     margin: float = MARGIN,
     bench: Bench | None = None,
+    mode: str = "ratio",
+    stems: Sequence[str] | None = None,
 ) -> str:
     """Latency against load for T and hop, as measured here: what `spleeterrt stream --plan` prints."""
-    planner = _Planner(model, bench or MachineBench(model), threads, sample_rate, block, margin)
+    planner = _Planner(model, bench or MachineBench(model), threads, sample_rate, block, margin, mode, stems)
+    networks = len(StreamSettings(mode=mode, stems=stems).plan(model.config).networks)
     header = ("T", "hop", "run ms", "95 %", "load", "full window", "short window", "")
     rows: list[tuple[str, ...]] = [header]
     for frames in reversed([size for size in FRAMES if size & (size - 1) == 0]):
@@ -372,7 +394,7 @@ def plan_table(
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [
         "",
-        f"load: of the time between two runs, {len(model.instruments)} stems on {planner.threads} threads; "
+        f"load: of the time between two runs, {networks} networks on {planner.threads} threads; "
         f"holds: the 95th percentile and {100 * margin:.0f} % more fit.",
     ]
     return "\n".join(line.rstrip() for line in lines)

@@ -62,6 +62,10 @@ class Options(ctypes.Structure):
         ("hold_seconds", ctypes.c_double),
         *((name, ctypes.c_int) for name in ("full_band", "niceness", "priority", "low_memory")),
         ("isa", ctypes.c_char_p),
+        # Appended later:
+        ("mode", ctypes.c_char_p),
+        ("stems", ctypes.c_char_p),
+        ("above_band", ctypes.c_double),
     ]
 
 
@@ -219,8 +223,64 @@ def test_the_interface(library, model_file):
 
 
 @pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("tiny-4stems", {"mode": "direct"}),
+        ("tiny-4stems", {"mode": "direct", "stems": ["drums", "bass"], "above_band": 0.1}),
+        ("tiny-5stems", {"mode": "direct", "stems": ["piano"]}),
+        ("tiny-2stems", {"mode": "residual"}),
+        ("tiny-2stems", {"mode": "residual", "stems": ["accompaniment", "vocals"]}),
+        ("tiny-4stems", {"mode": "three"}),
+        ("tiny-4stems", {"mode": "three", "full_band": True}),
+    ],
+    ids=str,
+)
+def test_modes_give_the_same_bits(library, tmp_path, name, mode):
+    path = convert(case(name) / "config.json", tmp_path / "model.safetensors", progress=False)
+    options = library.srt_default_options()
+    options.frames, options.hop_frames, options.realtime = 64, 4, 0
+    options.mode, options.full_band = mode["mode"].encode(), mode.get("full_band", False)
+    options.stems = ",".join(mode["stems"]).encode() if "stems" in mode else None
+    options.above_band = mode.get("above_band", -1.0)
+    stream, message = ctypes.c_void_p(), ctypes.create_string_buffer(1024)
+    assert library.srt_open(str(path).encode(), options, stream, message) == 0, message.value
+    samples = noise(9000)
+    with StreamSeparator(load_model(path), 64, 4, realtime=False, **mode) as live:
+        names = [library.srt_stem_name(stream, k).decode() for k in range(library.srt_stems(stream))]
+        assert names == list(live.instruments)
+        assert library.srt_latency(stream) == live.latency
+        for at in range(0, len(samples), 1000):
+            block = np.ascontiguousarray(samples[at : at + 1000].T)
+            outs = np.empty((2 * len(names), 1000), np.float32)
+            assert library.srt_process(stream, pointers(block), pointers(outs), 1000) == 0
+            for k, sound in enumerate(live.process(samples[at : at + 1000]).values()):
+                np.testing.assert_array_equal(outs[2 * k : 2 * k + 2].T, sound)
+        assert library.srt_set_gain(stream, len(names), 1.0) == 1
+    library.srt_destroy(stream)
+
+
+def test_options_of_an_earlier_version(library, model_file):
+    """Whose structure ended before the modes: what lies behind it is not read."""
+    options = library.srt_default_options()
+    options.size = Options.mode.offset
+    options.mode, options.stems, options.above_band = b"magic", b"nothing", 7.0
+    stream, message = ctypes.c_void_p(), ctypes.create_string_buffer(1024)
+    assert library.srt_open(str(model_file).encode(), options, stream, message) == 0, message.value
+    assert library.srt_stems(stream) == len(load_model(model_file).instruments)
+    library.srt_destroy(stream)
+    options.size = ctypes.sizeof(Options) + 8  # of a later one
+    assert library.srt_open(str(model_file).encode(), options, stream, message) == 3
+
+
+@pytest.mark.parametrize(
     ("field", "value", "word"),
     [
+        ("mode", b"magic", "mode: expected"),
+        ("stems", b"vocals", "stems: in real time"),
+        ("stems", b" , ", "stems"),
+        ("stems", b"", "stems"),
+        ("above_band", 0.1, "above_band"),
+        ("above_band", float("nan"), "above_band"),
         ("frames", 100, "frames"),
         ("frames", -1, "frames"),
         ("hop_frames", 129, "hop_frames"),

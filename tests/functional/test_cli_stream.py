@@ -20,7 +20,7 @@ import pytest
 import soundfile
 from golden import case
 
-from spleeterrt import Model, StreamSeparator
+from spleeterrt import Model, StreamSeparator, load_model
 from spleeterrt.audio.pcm import FORMATS, decode, encode, read_wav_header, wav_header
 from spleeterrt.errors import AudioError
 
@@ -100,6 +100,55 @@ def test_mix_under_gains(two_stems: Model, music: np.ndarray) -> None:
     out = floats(stream(*RAW, *FAST, "--mix", "--gain", "vocals=-6", data=music.tobytes()))
     stems = expected(two_stems, music, gains={"vocals": 10 ** (-6 / 20)})
     assert np.array_equal(out, stems["mix"])
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "options", "settings"),
+    [
+        (
+            "tiny-4stems",
+            "direct",
+            ("--stem", "bass", "--above-band", "0.1"),
+            {"stems": ["bass"], "above_band": 0.1},
+        ),
+        ("tiny-4stems", "direct", ("--interleave",), {}),
+        ("tiny-2stems", "residual", ("--interleave",), {}),
+        ("tiny-2stems", "residual", ("--stem", "accompaniment"), {"stems": ["accompaniment"]}),
+        ("tiny-4stems", "three", ("--interleave", "--full-band"), {"full_band": True}),
+        ("tiny-4stems", "three", ("--stem", "accompaniment"), {}),
+        ("tiny-4stems", "three", ("--mix", "--mute", "drums"), {"gains": {"drums": 0.0}}),
+    ],
+)
+def test_modes(
+    music: np.ndarray, model: str, mode: str, options: tuple[str, ...], settings: dict[str, Any]
+) -> None:
+    config = case(model) / "config.json"
+    out = stream(*RAW, *FAST, "-p", config, "--mode", mode, *options, data=music.tobytes())
+    stems = expected(load_model(config), music, mode=mode, **settings)
+    mix = stems.pop("mix")
+    if "--mix" in options:
+        wanted = mix
+    elif "--stem" in options:
+        wanted = stems[options[1]]
+    else:
+        wanted = np.concatenate(list(stems.values()), axis=1)
+    assert np.array_equal(floats(out, wanted.shape[1]), wanted)
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "code"),
+    [
+        (("--mode", "three", "--mix"), "drums and vocals", 1),
+        (("--mode", "magic", "--mix"), "magic", 2),
+        (("--mode", "direct", "--above-band", "2", "--mix"), "above-band", 2),
+        (("--above-band", "0.5", "--mix"), "above_band", 1),
+        (("--mode", "direct", "--stem", "piano"), "piano", 1),
+        (("--mode", "direct", "--stem", "vocals", "--mute", "accompaniment"), "there are vocals", 1),
+        (("--mode", "three", "--plan"), "drums and vocals", 1),
+    ],
+)
+def test_modes_that_do_not_go(options: tuple[str, ...], message: str, code: int) -> None:
+    assert message in refused(*RAW, *options, code=code)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,11 @@ def test_arguments() -> None:
         (["--window", "wide"], 2, "full, short"),
         (["--backend", "alsa"], 2, "alsa"),
         (["--latency", "100", "--hop", "2"], 2, "--latency chooses"),
+        (["--mode", "three"], 1, "drums and vocals"),
+        (["--mode", "magic"], 2, "magic"),
+        (["--stems", "vocals"], 1, "stems: in real time"),
+        (["--mode", "direct", "--stems", "vocals", "--mute", "accompaniment"], 1, "there are vocals"),
+        (["--above-band", "0.5"], 1, "above_band"),
     ],
 )
 @pytest.mark.usefixtures("no_server")
@@ -119,6 +124,8 @@ def test_default_hop() -> None:
     assert [default_hop(stems, 2) for stems in (2, 4, 5)] == [1, 2, 3]
     assert default_hop(4, 1) == 4
     assert default_hop(4, 4, frames=256) == 2
+    assert default_hop(2, 2, cascade=True) == default_hop(2, 8, cascade=True) == 2
+    assert default_hop(2, 2, 256, cascade=True) == 4
 
 
 # --- in a graph -------------------------------------------------------------------------------

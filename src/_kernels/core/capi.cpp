@@ -25,7 +25,8 @@ using namespace spleeterrt;
 struct srt_stream {
     LoadedModel model;
     LayerTable table;
-    std::vector<const float *> weights;
+    ModePlan mode;
+    std::vector<const float *> weights; // of the mode's networks
     std::vector<StreamOutput> outputs;
     std::unique_ptr<StreamEngine> engine; // gone before what it reads
 };
@@ -51,16 +52,15 @@ std::size_t usable_cores()
     return std::max(1u, std::thread::hardware_concurrency());
 }
 
-StreamOptions stream_options(const srt_options &o, const LoadedModel &model)
+StreamOptions stream_options(const srt_options &o, const ModelFileConfig &c, const ModePlan &mode)
 {
-    const ModelFileConfig &c = model.config;
     StreamOptions s;
     s.frame_length = static_cast<std::size_t>(c.frame_length);
     s.frame_step = static_cast<std::size_t>(c.frame_step);
     s.fft_length = static_cast<std::size_t>(c.fft_length());
     s.model_rate = static_cast<unsigned>(c.sample_rate);
     s.exponent = static_cast<float>(c.separation_exponent);
-    s.average = o.full_band || c.mask_extension == ModelFileConfig::MaskExtension::average;
+    s.average = o.full_band || (mode.ratio && c.mask_extension == ModelFileConfig::MaskExtension::average);
     s.frames = size_of(o.frames);
     s.bins = o.bins ? size_of(o.bins) : static_cast<std::size_t>(c.F);
     s.hold = o.hold;
@@ -72,13 +72,12 @@ StreamOptions stream_options(const srt_options &o, const LoadedModel &model)
     s.max_block = size_of(o.max_block);
     s.block = size_of(o.block);
     s.sample_rate = static_cast<unsigned>(size_of(o.sample_rate));
-    s.threads = o.threads ? size_of(o.threads) : std::min(usable_cores(), 2 * c.instruments.size());
+    s.threads = o.threads ? size_of(o.threads) : std::min(usable_cores(), mode.cascade ? 2 : 2 * mode.networks.size());
     s.realtime = o.realtime;
     s.niceness = o.niceness;
     s.priority = o.priority;
-    s.cover = o.cover < 0 ? c.instruments.size() - 1 : static_cast<std::size_t>(o.cover);
+    s.cover = o.cover < 0 ? mode.stems.size() - 1 : static_cast<std::size_t>(o.cover);
     s.hold_seconds = o.hold_seconds;
-    s.isa = model.kernels->name;
     return s;
 }
 
@@ -99,6 +98,33 @@ std::string first_negative(const srt_options &o)
     return "";
 }
 
+// The names between commas.
+std::vector<std::string> names_of(const char *list)
+{
+    std::vector<std::string> names;
+    for (const char *at = list; at && *at;) {
+        const std::size_t length = std::strcspn(at, ",");
+        if (length)
+            names.emplace_back(at, length);
+        at += length + (at[length] != '\0');
+    }
+    return names;
+}
+
+std::string mode_of(const srt_options &o, const ModelFileConfig &config, ModePlan &plan)
+{
+    ModeOptions options;
+    options.mode = o.mode ? o.mode : "ratio";
+    options.wanted = names_of(o.stems);
+    options.above = o.above_band;
+    options.live = true;
+    if (o.stems && options.wanted.empty())
+        return "stems: expected names separated by commas";
+    if (o.full_band && !(o.above_band < 0))
+        return "above_band: full_band extends the masks themselves; use one or the other";
+    return plan_mode(options, config.instruments, config.softmax, plan);
+}
+
 int open(const char *model_file, const srt_options &options, srt_stream **stream, char *message)
 {
     std::string problem = first_negative(options);
@@ -107,29 +133,39 @@ int open(const char *model_file, const srt_options &options, srt_stream **stream
         return SRT_BAD_OPTIONS;
     }
     std::unique_ptr<srt_stream> s(new srt_stream);
-    if (!load_model(model_file, options.isa, options.low_memory, s->model, problem)) {
+    ModelFileConfig config;
+    if (!read_model_config(model_file, config, problem)) {
         tell(message, problem);
         return SRT_BAD_MODEL;
     }
-    const StreamOptions o = stream_options(options, s->model);
-    problem = check_stream(o, s->model.config.instruments.size());
+    problem = mode_of(options, config, s->mode);
+    StreamOptions o;
+    if (problem.empty()) {
+        o = stream_options(options, config, s->mode);
+        problem = check_stream(o, s->mode.stems.size());
+    }
     if (!problem.empty()) {
         tell(message, problem);
         return SRT_BAD_OPTIONS;
     }
+    if (!load_model(model_file, options.isa, options.low_memory, s->model, problem, &s->mode.networks)) {
+        tell(message, problem);
+        return SRT_BAD_MODEL;
+    }
+    o.isa = s->model.kernels->name;
     s->table = lower(s->model.config.network, s->model.plan, static_cast<long long>(o.frames),
                      static_cast<long long>(o.bins));
     for (const AlignedFloats &arena : s->model.arenas)
         s->weights.push_back(arena.data());
-    s->outputs.resize(s->weights.size());
+    s->outputs.resize(s->mode.stems.size());
     StreamNetwork network;
     network.kernels = s->model.kernels;
     network.layers = s->table.rows.data();
     network.n_layers = s->table.rows.size();
     network.workspace_floats = static_cast<std::size_t>(s->table.workspace_floats);
     network.weights = s->weights.data();
-    network.stems = s->weights.size();
     network.softmax = s->model.config.softmax;
+    network.mode = s->mode;
     s->engine.reset(new StreamEngine(network, o));
     *stream = s.release();
     return SRT_OK;
@@ -167,6 +203,7 @@ srt_options srt_default_options(void)
     o.realtime = 1;
     o.cover = -1;
     o.hold_seconds = 1.0;
+    o.above_band = -1.0;
     return o;
 }
 
@@ -211,13 +248,13 @@ srt_stream *srt_create(const char *model_file, const srt_options *options, char 
 
 void srt_destroy(srt_stream *stream) { delete stream; }
 
-int srt_stems(const srt_stream *stream) { return stream ? static_cast<int>(stream->weights.size()) : 0; }
+int srt_stems(const srt_stream *stream) { return stream ? static_cast<int>(stream->mode.stems.size()) : 0; }
 
 const char *srt_stem_name(const srt_stream *stream, int stem)
 {
     if (!stream || stem < 0 || stem >= srt_stems(stream))
         return nullptr;
-    return stream->model.config.instruments[static_cast<std::size_t>(stem)].c_str();
+    return stream->mode.stems[static_cast<std::size_t>(stem)].c_str();
 }
 
 size_t srt_largest_block(const srt_stream *stream, int *fixed)

@@ -486,7 +486,8 @@ private:
     ModelFileConfig config_;
 };
 
-LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_memory)
+LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_memory,
+                 const std::vector<std::size_t> *networks)
 {
     ModelFile file(path);
     LoadedModel model;
@@ -502,7 +503,13 @@ LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_
             for (const TensorSpec &spec : layer)
                 file.check(stem, spec);
     const WeightLayout layout = weight_layout(network, model.plan);
-    for (const std::string &stem : model.config.instruments) {
+    std::vector<std::string> stems = model.config.instruments;
+    if (networks) {
+        stems.clear();
+        for (const std::size_t index : *networks)
+            stems.push_back(model.config.instruments.at(index));
+    }
+    for (const std::string &stem : stems) {
         AlignedFloats arena((std::size_t)layout.size);
         for (int layer = 0; layer < LAYERS; layer++) { // one after the other: few tensors are in memory twice
             std::vector<std::vector<float>> values;
@@ -528,7 +535,21 @@ int ModelFileConfig::fft_length() const
     return length;
 }
 
-bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error)
+bool read_model_config(const std::string &path, ModelFileConfig &config, std::string &error)
+{
+    try {
+        config = ModelFile(path).config();
+        return true;
+    } catch (const std::bad_alloc &) {
+        error = path + ": not enough memory";
+    } catch (const std::exception &failure) {
+        error = path + ": " + failure.what();
+    }
+    return false;
+}
+
+bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error,
+                const std::vector<std::size_t> *networks)
 {
     try {
         const fast_kernels *kernels = nullptr;
@@ -539,7 +560,7 @@ bool load_model(const std::string &path, const char *isa, bool low_memory, Loade
                                        : "this build has no fast kernels, which loading a model needs";
             return false;
         }
-        model = load(path, kernels, low_memory);
+        model = load(path, kernels, low_memory, networks);
         return true;
     } catch (const std::bad_alloc &) {
         error = path + ": not enough memory";

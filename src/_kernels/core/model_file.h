@@ -31,16 +31,21 @@ struct LoadedModel {
     ModelFileConfig config;
     const fast_kernels *kernels = nullptr; // never null in a loaded model
     Plan plan;
-    std::vector<AlignedFloats> arenas; // of each stem: packed weights, `weight_layout` long
+    std::vector<AlignedFloats> arenas; // of each network: packed weights, `weight_layout` long
 };
 
+// The configuration alone. False, and why not, as of `load_model`.
+bool read_model_config(const std::string &path, ModelFileConfig &config, std::string &error);
+
 // Loads a model for the instruction set `isa` ("avx512", "avx2", "generic"; null: the one that the environment
-// variable SPLEETERRT_ISA names, or the best of this CPU). low_memory: as of `make_plan`.
+// variable SPLEETERRT_ISA names, or the best of this CPU). low_memory: as of `make_plan`. networks: the stems whose
+// weights are wanted, in that order; null: all.
 //
 // False, and a message that names the file and, where there is one, the tensor: the file is missing, damaged
 // (checksums are verified) or not such a file, or the set is not on this machine. `model` is then left as it was.
 // Never throws. Whatever the file says, no more memory is taken than in proportion to its size.
-bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error);
+bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error,
+                const std::vector<std::size_t> *networks = nullptr);
 
 } // namespace spleeterrt
 

@@ -88,6 +88,12 @@ void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size
         ratio_masks_with(Power{exponent}, x, plane, stems, n, mask);
 }
 
+KERNEL_CLONES void own_mask(const float *x, const float *magnitudes, std::size_t n, float silent, float *mask)
+{
+    for (std::size_t i = 0; i < n; i++)
+        mask[i] = magnitudes[i] > 0.0f ? x[i] / magnitudes[i] : silent;
+}
+
 KERNEL_CLONES static bool all_below(const float *x, std::size_t n, float limit)
 {
     int good = 1;
@@ -145,9 +151,16 @@ struct Part {
 void make_masks(const Synthesis &job, std::size_t first, std::size_t frames, float *masks, float *extensions)
 {
     const std::size_t row = job.f * channels;
-    ratio_masks(job.estimates + first * row, job.plane, job.stems, frames * row, job.exponent, masks);
+    const float *estimates = job.estimates + first * row;
+    if (job.magnitudes) {
+        for (std::size_t s = 0; s < job.stems; s++)
+            own_mask(estimates + s * job.plane, job.magnitudes + first * row, frames * row, job.silent,
+                     masks + s * frames * row);
+    } else {
+        ratio_masks(estimates, job.plane, job.stems, frames * row, job.exponent, masks);
+    }
     for (std::size_t i = 0; i < job.stems * frames; i++) {
-        extensions[i * channels] = extensions[i * channels + 1] = 0.0f;
+        extensions[i * channels] = extensions[i * channels + 1] = job.above;
         if (job.average)
             mean_mask(masks + i * row, job.f, extensions + i * channels);
     }

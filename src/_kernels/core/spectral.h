@@ -78,6 +78,9 @@ Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std:
 // each stem, `plane` floats apart in x and n in mask (Spleeter, model/__init__.py `_build_masks`).
 void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask);
 
+// A network's own mask: its estimate over the mix's magnitude, n values; where that is zero, `silent`.
+void own_mask(const float *x, const float *magnitudes, std::size_t n, float silent, float *mask);
+
 // Mean over bins: mask [f][2] -> mean [2] (mask extension "average").
 void mean_mask(const float *mask, std::size_t f, float *mean);
 
@@ -96,8 +99,14 @@ struct Synthesis {
     const float *samples = nullptr;
     const float *estimates = nullptr;
     std::size_t plane = 0;
+    // Masks by the ratio of the estimates, or, where the mix's magnitudes [frames][f][2] are given, each one's own,
+    // `silent` where the mix is.
     float exponent = 0;
-    bool average = false; // mask extension
+    const float *magnitudes = nullptr;
+    float silent = 0;
+    // Masks above f: the mean of those below, or one weight.
+    bool average = false;
+    float above = 0;
     // or, where samples == nullptr, finished spectra [frames][stems][f][2].
     const std::complex<float> *spectra = nullptr;
     // The stems to make: out k gets samples [skip, skip + count) of the range, of stem chosen[k].

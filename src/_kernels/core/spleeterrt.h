@@ -65,7 +65,7 @@ typedef struct srt_options {
     int block;          /* the host's fixed block, if it has one: lowers the latency where it divides 1024 */
     int window;         /* samples of a frame that are synthesised; 0: all (4096); 2048 lowers the latency */
     int sample_rate;    /* Hz; 44100 */
-    int threads;        /* of the networks; 0: one per core that the process may use, at most two per stem */
+    int threads;        /* of the networks; 0: one per core that the process may use, at most two per network */
     int realtime;       /* 1; 0: srt_process waits for the networks, so that results are the same every time */
     int hold;           /* the newest mask for the newest frame: latency is the window alone */
     int crossfade;      /* frames over which masks of consecutive runs fade */
@@ -76,6 +76,13 @@ typedef struct srt_options {
     int priority;       /* real-time priority of these threads, below the callback's, where allowed; 0: none */
     int low_memory;     /* half of the weights' memory, somewhat slower */
     const char *isa;    /* "avx512", "avx2", "generic"; NULL: the best of this CPU */
+    /* Appended later: a smaller size leaves them at their defaults. */
+    const char *mode;   /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
+                           "residual": of two stems one by its network, the other is the mix minus it: half the work;
+                           "three": vocals, drums and accompaniment by two networks, one after the other */
+    const char *stems;  /* direct: the stems whose networks run; residual: the first one's network runs, and the mix
+                           minus it is the other, if that is named; separated by commas; NULL: all */
+    double above_band;  /* weight above F (11 kHz) of direct, residual and three; negative: 1 / number of stems */
 } srt_options;
 
 typedef struct srt_stats {
@@ -103,7 +110,7 @@ SRT_API int srt_open(const char *model_file, const srt_options *options, srt_str
 /* Ends the threads, frees everything. NULL is allowed. */
 SRT_API void srt_destroy(srt_stream *stream);
 
-/* The stems of the model, in its order; name: UTF-8, owned by the stream, NULL if there is none of that index. */
+/* The stems that come out: of the model, in its order, or those that the mode makes; name: UTF-8, owned by the stream, NULL if there is none of that index. */
 SRT_API int srt_stems(const srt_stream *stream);
 SRT_API const char *srt_stem_name(const srt_stream *stream, int stem);
 

@@ -23,10 +23,13 @@ from ..signals import SignalHandler
 from .errors import handle_errors
 from .options import (
     Window,
+    above_band_option,
     full_band_option,
     gain_option,
+    mode_option,
     model_option,
     mute_option,
+    names_of,
     solo_option,
     threads_option,
 )
@@ -43,6 +46,14 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
 
 @click.command(no_args_is_help=True)
 @model_option
+@mode_option
+@above_band_option
+@click.option(
+    "--stems",
+    default=None,
+    metavar="A,B",
+    help="Of the modes direct and residual: make these only, by the networks that they need.",
+)
 @click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")
 @click.option(
     "--hop", type=int, default=None, help="New frames per run  [default: one per network of a thread]"
@@ -109,6 +120,9 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
 @handle_errors
 def live(
     model: str,
+    mode: str,
+    above_band: float | None,
+    stems: str | None,
     frames: int | None,
     hop: int | None,
     lookahead: int | None,
@@ -150,9 +164,12 @@ def live(
         raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
     with _Ending() as ending:
         from ..live import LiveSession, default_hop, open_client
-        from ..network import load_model
+        from ..stream import StreamSettings
 
-        network = load_model(model)
+        kind: dict[str, Any] = {"mode": mode, "stems": names_of(stems)}
+        chosen = StreamSettings(**kind, above_band=above_band, full_band=full_band)
+        network = chosen.load(model)
+        plan = chosen.plan(network.config)
         frames = 128 if frames is None else frames
         settings: dict[str, Any] = {
             "frames": frames,
@@ -160,17 +177,21 @@ def live(
             "threads": threads,
             "hold": hold,
             "full_band": full_band,
-            "hop_frames": default_hop(len(network.instruments), threads, frames) if hop is None else hop,
+            "above_band": above_band,
+            **kind,
+            "hop_frames": default_hop(len(plan.networks), threads, frames, cascade=plan.cascade)
+            if hop is None
+            else hop,
             "budget": budget,
             "window": window,
             "priority": priority,
         }
         volumes = dict(gains)
         muted, soloed = set(mute) | ({"vocals"} if karaoke else set()), set(solo)
-        _check_stems(volumes.keys() | muted | soloed, network.instruments)
+        _check_stems(volumes.keys() | muted | soloed, plan.stems)
         client = open_client(
             backend,
-            network.instruments,
+            plan.stems,
             name=name,
             device=device,
             output_device=output_device,
@@ -187,7 +208,7 @@ def live(
                 raise SpleeterError(f"priority: the audio callback runs {at}; the networks must be below it")
             settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
             if latency_ms is not None:
-                settings.update(_plan(client, network, latency_ms, threads, window))
+                settings.update(_plan(client, network, latency_ms, threads, window, kind))
             session = LiveSession(client, network, **settings)
             session.gains.update(volumes)
             session.muted |= muted
@@ -202,12 +223,17 @@ def live(
 
 
 def _plan(
-    client: AudioClient, model: Model, latency_ms: float, threads: int | None, window: Any
+    client: AudioClient,
+    model: Model,
+    latency_ms: float,
+    threads: int | None,
+    window: Any,
+    kind: dict[str, Any],
 ) -> dict[str, Any]:
     from ..stream_plan import plan_stream
 
-    where = {"sample_rate": client.sample_rate, "block": client.block}
-    plan = plan_stream(model, latency_ms, threads, **where, window=window)
+    where: dict[str, Any] = {"sample_rate": client.sample_rate, "block": client.block}
+    plan = plan_stream(model, latency_ms, threads, **where, window=window, **kind)
     click.echo(str(plan), err=True)
     return {name: value for name, value in plan.arguments().items() if name not in where}
 
@@ -297,7 +323,7 @@ class _State:
 
 
 def _press(key: str, session: LiveSession, state: _State) -> None:
-    stems = session.model.instruments
+    stems = session.separator.instruments
     solo, state.solo_next = state.solo_next, key in "sS"
     if key in "qQ\x04":
         state.quit = True
@@ -441,7 +467,7 @@ class _Meters:
         names = list(session.client.levels)
         width = max(len(name) for name in names)
         for number, (name, level) in enumerate(session.client.levels.items(), 1):
-            key = str(number) if name in session.model.instruments else " "
+            key = str(number) if name in session.separator.instruments else " "
             flag = "M" if name in session.muted else "S" if name in session.soloed else " "
             rows.append(f"{key} {flag} {name:{width}} {_bar(level)} {_decibels(level)} dB")
         rows.append(

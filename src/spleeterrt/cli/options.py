@@ -30,6 +30,30 @@ full_band_option = click.option(
     "--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz)."
 )
 
+MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.modes`, without loading it
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="ratio",
+    show_default=True,
+    help="What becomes of the networks' estimates. ratio: Spleeter's masks; direct: each network's own; "
+    "residual: one of two stems, the other is the mix minus it (half the work); three: vocals, drums, "
+    "accompaniment by two networks.",
+)
+above_band_option = click.option(
+    "--above-band",
+    type=click.FloatRange(0, 1),
+    default=None,
+    metavar="WEIGHT",
+    help="In the other modes than ratio: of a network's stem above its band  "
+    "[default: 0.1; real time: 1 / stems]",
+)
+
+
+def names_of(text: str | None) -> list[str] | None:
+    """The names between commas."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
 
 class Window(click.ParamType):  # type: ignore[type-arg]
     """full, short or samples, as `StreamSeparator` takes it."""

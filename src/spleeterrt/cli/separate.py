@@ -23,7 +23,7 @@ from ..errors import SeparationCancelled, SpleeterError
 from ..signals import SignalHandler
 from .completion import complete_files
 from .errors import FAILED, error_code, error_message, handle_errors
-from .options import full_band_option, model_option, threads_option
+from .options import above_band_option, full_band_option, mode_option, model_option, names_of, threads_option
 
 if TYPE_CHECKING:
     from ..separator import Separator
@@ -86,6 +86,8 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-a", "--adapter", default=None, help="Audio adapter class, module.Class, instead of the built-in one."
 )
+@mode_option
+@above_band_option
 @click.option("--mwf", is_flag=True, help="Multichannel Wiener filter (two passes).")
 @click.option("--stems", default=None, metavar="A,B", help="Write these stems only, separated by commas.")
 @click.option(
@@ -132,6 +134,8 @@ def separate(
     offset: float,
     duration: float | None,
     adapter: str | None,
+    mode: str,
+    above_band: float | None,
     mwf: bool,
     stems: str | None,
     residual: bool,
@@ -155,7 +159,7 @@ def separate(
         raise click.UsageError("-i is not supported (nor by Spleeter 2): name the files as arguments")
     configure_logging(verbose, quiet)
     check_folder()
-    report = _Report(as_json)
+    report = _Report(as_json, mode)
     songs = _find_songs(files, report)
     from ..audio.adapter import AudioAdapter
     from ..audio.formats import check_codec
@@ -170,7 +174,9 @@ def separate(
             MWF=mwf,
             threads=threads,
             low_memory=low_memory,
-            stems=None if stems is None else [name.strip() for name in stems.split(",") if name.strip()],
+            stems=names_of(stems),
+            mode=mode,
+            above_band=above_band,
             residual=residual,
             full_band=full_band,
         )
@@ -292,6 +298,7 @@ class _Report:
     """What became of the files: for people, or (`as_json`) an object a line on standard output."""
 
     as_json: bool
+    mode: str
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
@@ -326,6 +333,7 @@ class _Report:
         result = {
             "file": song,
             "status": "done",
+            "mode": self.mode,
             "stems": {stem: os.path.abspath(path) for stem, path in stems.items()},
             "sample_rate": rate(),
             "seconds": round(self.seconds, 3),

@@ -14,8 +14,10 @@ from ..errors import SpleeterError
 from .errors import FAILED, handle_errors
 from .options import (
     Window,
+    above_band_option,
     full_band_option,
     gain_option,
+    mode_option,
     model_option,
     mute_option,
     solo_option,
@@ -23,7 +25,6 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..network import Model
     from ..pipe import Encoding, Output, Route, Source
     from ..stream import StreamSeparator
 
@@ -45,6 +46,8 @@ nobody reads the output any more."""
 @click.command(no_args_is_help=True, epilog=_EPILOG)
 @click.argument("source", metavar="[FILE]", required=False)
 @model_option
+@mode_option
+@above_band_option
 @click.option("--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
@@ -96,9 +99,10 @@ nobody reads the output any more."""
 @click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
 @handle_errors
 def stream(
-    source: str | None, model: str, input_format: str, rate: int | None, channels: int | None,
-    output_format: str, bit_depth: str | None, stems: tuple[str, ...], mix: bool, interleave: bool,
-    output: str | None, gains: tuple[tuple[str, float], ...], mute: tuple[str, ...], solo: tuple[str, ...],
+    source: str | None, model: str, mode: str, above_band: float | None, input_format: str, rate: int | None,
+    channels: int | None, output_format: str, bit_depth: str | None, stems: tuple[str, ...], mix: bool,
+    interleave: bool, output: str | None, gains: tuple[tuple[str, float], ...], mute: tuple[str, ...],
+    solo: tuple[str, ...],
     frames: int | None, hop: int | None, lookahead: int | None, window: Any, budget: int | None, hold: bool,
     crossfade: int, full_band: bool, block: int | None, threads: int | None, realtime: bool,
     latency: float | None, keep: bool | None, plan: bool, quiet: bool,
@@ -108,15 +112,20 @@ def stream(
     Reads WAV or raw samples from FILE (also a named pipe) or standard input; writes one stem (--stem), the
     stems' sum (--mix) or all (--interleave) to standard output or --output, or each stem to a file or named
     pipe of its own (--output with {instrument}). The output begins with the input's first sample and is as
-    long as the input, except with --realtime, where it is late by the latency.
+    long as the input, except with --realtime, where it is late by the latency. In the modes direct and
+    residual only the networks run that the stems of --stem need (residual: that of the first one).
 
     Ctrl-C and SIGTERM end the stream between two samples; files then hold what came so far.
     """
     settings = {"frames": frames, "hop_frames": hop, "lookahead": lookahead, "budget": budget}
     if latency is not None and (hold or any(value is not None for value in settings.values())):
         raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
+    kind: dict[str, Any] = {
+        "mode": mode,
+        "stems": list(stems) if stems and mode in ("direct", "residual") else None,
+    }
     if plan:
-        _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window)
+        _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window, kind)
         return
     realtime = realtime or latency is not None
     _check_usage(
@@ -125,13 +134,15 @@ def stream(
     if block is None and realtime:
         block = DEFAULT_BLOCK
     from ..pipe import Interruption, Source, run_stream
-    from ..stream import StreamSeparator
+    from ..stream import StreamSeparator, StreamSettings
 
+    wanted = StreamSettings(**kind, above_band=above_band, full_band=full_band)
     with Interruption() as interruption:
         reader = Source(None if source == "-" else source, interruption)
         with interruption.raising():
-            loaded = _load(model)
-        names = _stems(stems, loaded.instruments)
+            loaded = wanted.load(model)
+        instruments = wanted.plan(loaded.config).stems
+        names = _stems(stems, instruments)
         if not _open_source(reader, input_format, rate, channels):
             raise KeyboardInterrupt
         arguments: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
@@ -147,11 +158,13 @@ def stream(
                     sample_rate=reader.rate,
                     block=block or DEFAULT_BLOCK,
                     window=window,
+                    **kind,
                 )
             arguments = chosen.arguments()
             if not quiet:
                 click.echo(str(chosen), err=True)
         arguments.update(sample_rate=reader.rate, crossfade=crossfade, full_band=full_band, realtime=realtime)
+        arguments.update(kind, above_band=above_band)
         with StreamSeparator(loaded, **arguments) as separator:
             separator.set_gains(**dict(gains))
             separator.mute(*mute)
@@ -171,7 +184,7 @@ def stream(
                 return outputs[-1]
 
             try:
-                routes = _routes(opened, names, mix, interleave, output, reader, loaded.instruments)
+                routes = _routes(opened, names, mix, interleave, output, reader, instruments)
                 run_stream(
                     reader,
                     separator,
@@ -203,12 +216,6 @@ def stream(
             raise KeyboardInterrupt
         reader.drain()
         reader.close()
-
-
-def _load(model: str) -> Model:
-    from ..network import load_model
-
-    return load_model(model)
 
 
 def _check_usage(
@@ -341,12 +348,20 @@ def _end_by_sigpipe() -> None:
 
 
 def _print_plan(
-    model: str, latency: float | None, threads: int | None, rate: int, block: int, window: Any
+    model: str,
+    latency: float | None,
+    threads: int | None,
+    rate: int,
+    block: int,
+    window: Any,
+    kind: dict[str, Any],
 ) -> None:
+    from ..stream import StreamSettings
     from ..stream_plan import plan_stream, plan_table
 
-    loaded = _load(model)
+    loaded = StreamSettings(**kind).load(model)
+    where: dict[str, Any] = {"sample_rate": rate, "block": block, **kind}
     if latency is not None:
-        click.echo(str(plan_stream(loaded, latency, threads, sample_rate=rate, block=block, window=window)))
+        click.echo(str(plan_stream(loaded, latency, threads, window=window, **where)))
         return
-    click.echo(plan_table(loaded, threads, sample_rate=rate, block=block))
+    click.echo(plan_table(loaded, threads, **where))

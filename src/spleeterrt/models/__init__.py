@@ -169,21 +169,24 @@ def load(
 
 
 def open_model(
-    source: Source, progress: bool = True, config: Config | None = None
+    source: Source,
+    progress: bool = True,
+    config: Config | None = None,
+    stems: Sequence[str] | None = None,
 ) -> tuple[ModelConfig, dict[str, Mapping[str, Tensor]], Path]:
     """Like `load`, but a checkpoint's tensors are read, and found to be damaged, on access only.
 
-    So a network can be prepared without all of its original weights in memory.
+    So a network can be prepared without all of its original weights in memory. stems: those that will be
+    wanted; of a `.safetensors` file the others are left out. None: all.
     """
     place = _resolve(source, config)
     path = place.obtain(progress)
     if place.onnx:
-        found, stems = read_onnx(place.onnx)
-        return found, dict(stems), path
-    if place.packed:
-        found, stems = read_packed(path, place.stems)
-        return found, dict(stems), path
+        found, read = read_onnx(place.onnx)
+        return found, dict(read), path
     found = place.read_config(path)
+    if place.packed:
+        return found, dict(read_packed(path, stems or place.stems)[1]), path
     if place.coefficients:
         return found, dict(coefficients.read_coefficients(found, place.coefficients)), path
     hint = ""

@@ -111,22 +111,22 @@ def stored_dtype(path: Path) -> str:
 def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelConfig, dict[str, StemWeights]]:
     """Read a model file: its configuration, and float32 tensors by stem and name, whatever it stores them in.
 
-    Args:
-        stems: those of the file's that the model shall have; None: all.
+    stems: of these alone; None: of all.
 
     Raises:
         ModelError: names the file and the tensor: not such a file, truncated, wrong checksum, missing
             tensor or scales, wrong dtype or shape, values that are not finite, scales that are not positive.
     """
     with _Reader(path) as reader:
-        config = reader.config if stems is None else reader.config.replace(instruments=tuple(stems))
-        shapes = expected_shapes(config)
+        shapes = expected_shapes(reader.config)
         weights: dict[str, StemWeights] = {}
-        for stem in config.instruments:
+        for stem in reader.config.instruments:
+            if stems is not None and stem not in stems:
+                continue
             weights[stem] = {}
             for name, shape in shapes.items():
                 weights[stem][name] = reader.tensor(stem, name, shape)
-        return config, weights
+        return reader.config, weights
 
 
 class _Reader:

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 namespace spleeterrt {
 namespace {
@@ -47,12 +48,14 @@ template <typename T> void raise_to(std::atomic<T> &most, T value)
 } // namespace
 
 StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &options)
-    : network_(network), options_(options), shape_(stream_shape(options))
+    : network_(network), options_(options), shape_(stream_shape(options)), stems_(network.mode.stems.size()),
+      networks_(network.mode.networks.size()), tasks_per_run_(network.mode.cascade ? 1 : networks_)
 {
     StreamOptions &o = options_;
     o.synthesis = shape_.synthesis;
     o.budget = shape_.budget;
-    const std::size_t stems = network.stems, values = o.bins * channels;
+    set_masks_of_silence();
+    const std::size_t stems = stems_, values = o.bins * channels;
     // Only the frames that are kept are computed.
     layers_.assign(network.layers, network.layers + network.n_layers);
     want_frames(layers_.data(), static_cast<std::ptrdiff_t>(layers_.size()),
@@ -105,7 +108,9 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
         slots_.reset(new Slot[shape_.slots]);
         for (std::size_t i = 0; i < shape_.slots; i++) {
             slots_[i].window = take(o.frames * values);
-            slots_[i].estimates = take(stems * shape_.rows * values);
+            slots_[i].estimates = take(networks_ * shape_.rows * values);
+            if (network.mode.cascade)
+                slots_[i].rest = take(o.frames * values);
         }
         workers_.reset(new Worker[o.threads]);
         for (std::size_t i = 0; i < o.threads; i++)
@@ -135,9 +140,22 @@ void StreamEngine::shut_down()
 
 // --- the signal, in the caller's thread ------------------------------------------------------
 
+void StreamEngine::set_masks_of_silence()
+{
+    const ModePlan &mode = network_.mode;
+    silent_.assign(stems_, mode.ratio ? 1.0f / static_cast<float>(stems_) : mode.share);
+    above_.assign(stems_, mode.ratio ? 0.0f : mode.above);
+    for (std::vector<float> *masks : {&silent_, &above_}) {
+        if (mode.rest < 0)
+            continue;
+        float &rest = (*masks)[static_cast<std::size_t>(mode.rest)];
+        rest = 1.0f - (std::accumulate(masks->begin(), masks->end(), 0.0f) - rest);
+    }
+}
+
 void StreamEngine::start()
 {
-    const std::size_t stems = network_.stems, values = options_.bins * channels;
+    const std::size_t stems = stems_, values = options_.bins * channels;
     received_ = frames_ = 0;
     emitted_ = -static_cast<std::int64_t>(shape_.core_latency);
     // Frames before the first one are silent; so is all of frame 0.
@@ -145,9 +163,9 @@ void StreamEngine::start()
     synthesised_ = std::max<std::int64_t>(0, ceil_div(emitted_ + window, static_cast<std::int64_t>(options_.frame_step)));
     std::memset(magnitudes_, 0, options_.frames * values * sizeof(float));
     std::memset(sums_, 0, stems * options_.frame_length * channels * sizeof(float));
-    // The masks of silence.
-    std::fill(masks_, masks_ + stems * values, 1.0f / static_cast<float>(stems));
-    std::fill(extensions_, extensions_ + stems * channels, options_.average ? 1.0f / static_cast<float>(stems) : 0.0f);
+    for (std::size_t s = 0; s < stems; s++)
+        std::fill_n(masks_ + s * values, values, silent_[s]);
+    extend();
     covered_in_a_row_ = 0;
     last_used_ = last_counted_ = submitted_ = begun_before_ = -1;
     if (down_) {
@@ -185,7 +203,7 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
 
 void StreamEngine::read_gains()
 {
-    for (std::size_t s = 0; s < network_.stems; s++) {
+    for (std::size_t s = 0; s < stems_; s++) {
         Gain &gain = gains_[s];
         const float target = gain.target.load(relaxed);
         if (target != gain.goal) {
@@ -208,11 +226,11 @@ void StreamEngine::run_block(const StreamInput &in, std::size_t count, const Str
             n = std::min(end - at, resampled_chunk);
             for (std::size_t i = 0; i < n; i++)
                 next_resampled(i);
-            for (std::size_t s = 0; s < network_.stems; s++)
+            for (std::size_t s = 0; s < stems_; s++)
                 sources_[s] = out_.data() + s * resampled_chunk * channels;
         } else {
             n = std::min(end - at, advance());
-            for (std::size_t s = 0; s < network_.stems; s++)
+            for (std::size_t s = 0; s < stems_; s++)
                 sources_[s] = emitted_ < 0 ? zeros_ : ready_ + (s * step + ready_at()) * channels;
             emitted_ += static_cast<std::int64_t>(n);
         }
@@ -310,9 +328,9 @@ void StreamEngine::submit(std::int64_t run)
     std::memcpy(slot->window + rest * row, magnitudes_, oldest * row * sizeof(float));
     slot->run.store(run, relaxed);
     slot->begun.store(seconds(), relaxed);
-    slot->left.store(network_.stems, relaxed);
+    slot->left.store(tasks_per_run_, relaxed);
     slot->state.store(Pending, std::memory_order_release);
-    for (std::size_t i = 0; i < std::min(network_.stems, options_.threads); i++)
+    for (std::size_t i = 0; i < std::min(tasks_per_run_, options_.threads); i++)
         tasks_.post();
 }
 
@@ -342,13 +360,13 @@ void StreamEngine::next_resampled(std::size_t at)
     while (!up_[0].ready()) {
         const std::size_t step = options_.frame_step;
         advance();
-        for (std::size_t s = 0; s < network_.stems; s++) {
+        for (std::size_t s = 0; s < stems_; s++) {
             const float *x = emitted_ < 0 ? zeros_ : ready_ + (s * step + ready_at()) * channels;
             up_[s].push(x[0], x[1]);
         }
         emitted_++;
     }
-    for (std::size_t s = 0; s < network_.stems; s++) {
+    for (std::size_t s = 0; s < stems_; s++) {
         float *y = out_.data() + (s * resampled_chunk + at) * channels;
         up_[s].next(y[0], y[1]);
     }
@@ -356,7 +374,7 @@ void StreamEngine::next_resampled(std::size_t at)
 
 void StreamEngine::synthesise_frame()
 {
-    const std::size_t stems = network_.stems, values = options_.bins * channels;
+    const std::size_t stems = stems_, values = options_.bins * channels;
     const std::size_t length = options_.frame_length, step = options_.frame_step;
     const std::int64_t frame = synthesised_;
     choose_masks(frame);
@@ -485,16 +503,33 @@ template <typename Condition> void StreamEngine::wait_for(Condition condition)
 
 void StreamEngine::masks_of(const Slot &slot, std::size_t row, float *masks)
 {
-    const std::size_t values = options_.bins * channels;
-    ratio_masks(slot.estimates + row * values, shape_.rows * values, network_.stems, values, options_.exponent, masks);
+    const std::size_t values = options_.bins * channels, plane = shape_.rows * values;
+    const float *estimates = slot.estimates + row * values;
+    const ModePlan &mode = network_.mode;
+    if (mode.ratio) {
+        ratio_masks(estimates, plane, stems_, values, options_.exponent, masks);
+        return;
+    }
+    const float *magnitudes = slot.window + (shape_.first_row + row) * values;
+    float *rest = mode.rest < 0 ? nullptr : masks + static_cast<std::size_t>(mode.rest) * values;
+    if (rest)
+        std::fill_n(rest, values, 1.0f);
+    for (std::size_t k = 0; k < networks_; k++) {
+        if (mode.made[k] < 0)
+            continue;
+        float *mask = masks + static_cast<std::size_t>(mode.made[k]) * values;
+        own_mask(estimates + k * plane, magnitudes, values, mode.share, mask);
+        for (std::size_t i = 0; rest && i < values; i++)
+            rest[i] -= mask[i];
+    }
 }
 
 void StreamEngine::extend()
 {
     const std::size_t values = options_.bins * channels;
-    for (std::size_t s = 0; s < network_.stems; s++) {
+    for (std::size_t s = 0; s < stems_; s++) {
         float *above = extensions_ + s * channels;
-        above[0] = above[1] = 0.0f;
+        above[0] = above[1] = above_[s];
         if (options_.average)
             mean_mask(masks_ + s * values, options_.bins, above);
     }
@@ -508,7 +543,7 @@ void StreamEngine::fade_in(std::int64_t run, std::size_t row)
         return;
     masks_of(*before, std::min(options_.hop_frames + row, shape_.rows - 1), other_);
     const float weight = static_cast<float>(row + 1) / static_cast<float>(options_.crossfade + 1);
-    const std::size_t n = network_.stems * options_.bins * channels;
+    const std::size_t n = stems_ * options_.bins * channels;
     for (std::size_t i = 0; i < n; i++)
         masks_[i] = other_[i] + weight * (masks_[i] - other_[i]);
 }
@@ -526,14 +561,14 @@ void StreamEngine::cover()
     }
     const std::size_t n = options_.bins * channels;
     if (covered_in_a_row_++ == 0) {
-        std::memcpy(held_, masks_, network_.stems * n * sizeof(float));
-        std::memcpy(held_extensions_, extensions_, network_.stems * channels * sizeof(float));
+        std::memcpy(held_, masks_, stems_ * n * sizeof(float));
+        std::memcpy(held_extensions_, extensions_, stems_ * channels * sizeof(float));
     }
     if (covered_in_a_row_ <= hold_frames_)
         return;
     const std::size_t since = std::min(covered_in_a_row_ - hold_frames_, fade_frames);
     const float weight = static_cast<float>(since) / static_cast<float>(fade_frames);
-    for (std::size_t s = 0; s < network_.stems; s++) {
+    for (std::size_t s = 0; s < stems_; s++) {
         const float goal = s == options_.cover ? 1.0f : 0.0f;
         for (std::size_t i = s * n; i < (s + 1) * n; i++)
             masks_[i] = held_[i] + weight * (goal - held_[i]);
@@ -572,7 +607,7 @@ void StreamEngine::write(const StreamOutput *outs, const StreamOutput &mix, std:
         float *sum = mix.channel[c] ? mix.channel[c] + first * mix.stride : nullptr;
         for (std::ptrdiff_t i = 0; sum && i < n; i++)
             sum[i * mix.stride] = 0.0f;
-        for (std::size_t s = 0; s < network_.stems; s++) {
+        for (std::size_t s = 0; s < stems_; s++) {
             const Gain &gain = gains_[s];
             const bool steady = gain.done >= ramp_;
             const float *from = sources_[s] + c;
@@ -587,7 +622,7 @@ void StreamEngine::write(const StreamOutput *outs, const StreamOutput &mix, std:
             }
         }
     }
-    for (std::size_t s = 0; s < network_.stems; s++)
+    for (std::size_t s = 0; s < stems_; s++)
         gains_[s].done = std::min(gains_[s].done + count, ramp_);
 }
 
@@ -687,23 +722,13 @@ void StreamEngine::work(Worker &worker)
 {
     if (!set_priority(options_.niceness, options_.priority))
         priority_refused_.store(true, relaxed);
-    const std::size_t row = options_.bins * channels;
     for (;;) {
         tasks_.wait();
         stand_still();
         if (stop_.load())
             return;
-        for (std::size_t stem; Slot *slot = choose(stem);) {
-            network_task task = {};
-            task.kernels = network_.kernels;
-            task.layers = layers_.data();
-            task.n_layers = static_cast<std::ptrdiff_t>(layers_.size());
-            task.weights = network_.weights[stem];
-            task.workspace = worker.workspace;
-            task.input = slot->window;
-            task.output = slot->estimates + stem * shape_.rows * row;
-            task.logits = network_.softmax;
-            run_network(&task, network_.reference);
+        for (std::size_t task; Slot *slot = choose(task);) {
+            run_task(*slot, task, worker.workspace);
             stand_still();
             if (slot->left.fetch_sub(1, std::memory_order_acq_rel) == 1)
                 finish(*slot);
@@ -713,20 +738,50 @@ void StreamEngine::work(Worker &worker)
     }
 }
 
-// A network to run: the rest of a run that has begun, or else of the oldest run that waits (in hold mode, in real
+// A network, or the two of a cascade: what the first one leaves is wanted of all frames.
+void StreamEngine::run_task(Slot &slot, std::size_t task, float *workspace)
+{
+    const std::size_t row = options_.bins * channels, plane = shape_.rows * row;
+    if (!network_.mode.cascade) {
+        run_network_on(slot.window, task, layers_.data(), workspace, slot.estimates + task * plane);
+        return;
+    }
+    run_network_on(slot.window, 0, network_.layers, workspace, slot.rest);
+    std::memcpy(slot.estimates, slot.rest + shape_.first_row * row, plane * sizeof(float));
+    for (std::size_t i = 0; i < options_.frames * row; i++)
+        slot.rest[i] = slot.window[i] - slot.rest[i];
+    run_network_on(slot.rest, 1, layers_.data(), workspace, slot.estimates + plane);
+}
+
+void StreamEngine::run_network_on(const float *window, std::size_t network, const network_layer *layers,
+                                  float *workspace, float *estimate) const
+{
+    network_task task = {};
+    task.kernels = network_.kernels;
+    task.layers = layers;
+    task.n_layers = static_cast<std::ptrdiff_t>(network_.n_layers);
+    task.weights = network_.weights[network];
+    task.workspace = workspace;
+    task.input = window;
+    task.output = estimate;
+    task.logits = network_.softmax;
+    run_network(&task, network_.reference);
+}
+
+// A task to do: the rest of a run that has begun, or else of the oldest run that waits (in hold mode, in real
 // time: of the newest). Runs that nobody needs any more are taken back by `release`.
-StreamEngine::Slot *StreamEngine::choose(std::size_t &stem)
+StreamEngine::Slot *StreamEngine::choose(std::size_t &task)
 {
     std::lock_guard<std::mutex> lock(choice_);
     Slot *begun = nullptr;
     for (std::size_t i = 0; i < shape_.slots; i++) {
         Slot &slot = slots_[i];
-        if (slot.state.load(std::memory_order_acquire) == Running && slot.next_stem < network_.stems &&
+        if (slot.state.load(std::memory_order_acquire) == Running && slot.next_task < tasks_per_run_ &&
             (!begun || slot.run.load(relaxed) < begun->run.load(relaxed)))
             begun = &slot;
     }
     if (begun) {
-        stem = begun->next_stem++;
+        task = begun->next_task++;
         return begun;
     }
     const bool newest = options_.hold && options_.realtime;
@@ -743,9 +798,9 @@ StreamEngine::Slot *StreamEngine::choose(std::size_t &stem)
         if (!chosen)
             return nullptr;
         int state = Pending;
-        chosen->next_stem = 1;
+        chosen->next_task = 1;
         if (chosen->state.compare_exchange_strong(state, Running, std::memory_order_acq_rel)) {
-            stem = 0;
+            task = 0;
             return chosen;
         }
     }
@@ -755,7 +810,7 @@ void StreamEngine::finish(Slot &slot)
 {
     const std::size_t values = shape_.rows * options_.bins * channels;
     if (network_.softmax)
-        softmax_mask(slot.estimates, values, network_.stems, slot.window + shape_.first_row * options_.bins * channels,
+        softmax_mask(slot.estimates, values, networks_, slot.window + shape_.first_row * options_.bins * channels,
                      values);
     const double took = seconds() - slot.begun.load(relaxed);
     runs_.fetch_add(1, relaxed);

@@ -13,6 +13,9 @@
 // hop_frames = T these are the segments of a file. In hold mode every frame is due at once, under the newest mask
 // that there is.
 //
+// The mode (../modes.h) says which networks run, on what, and what becomes of their estimates. A cascade's networks see
+// the same window one after the other, each what the one before leaves of it: one STFT, one latency, twice the time.
+//
 // The caller of `process` does all but the networks, never waits in real time, takes no lock and allocates
 // nothing. It and the workers share slots (a window, its estimates, an atomic state) and a semaphore. What is
 // late is covered: the last mask is held, later the mix goes to one stem.
@@ -21,6 +24,7 @@
 
 #include "../aligned.h"
 #include "../executor.h"
+#include "../modes.h"
 #include "../spectral.h"
 #include "options.h"
 #include "resampler.h"
@@ -42,10 +46,10 @@ struct StreamNetwork {
     const fast_kernels *kernels = nullptr;
     const network_layer *layers = nullptr;
     std::size_t n_layers = 0, workspace_floats = 0;
-    const float *const *weights = nullptr; // [stems]
-    std::size_t stems = 0;
+    const float *const *weights = nullptr; // of mode.networks
     bool softmax = false;
     reference_layer reference = nullptr;
+    ModePlan mode;
 };
 
 struct StreamStats {
@@ -80,7 +84,7 @@ public:
     StreamEngine &operator=(const StreamEngine &) = delete;
 
     std::size_t latency() const { return shape_.latency; }
-    std::size_t stems() const { return network_.stems; }
+    std::size_t stems() const { return stems_; }
     std::size_t largest_block() const { return shape_.block; }
     bool block_is_fixed() const { return shape_.fixed; }
 
@@ -113,9 +117,10 @@ private:
         std::atomic<std::int64_t> run{0};
         std::atomic<double> begun{0};
         float *window = nullptr;    // [T][F][2]
-        float *estimates = nullptr; // [stems][rows][F][2]
-        std::size_t next_stem = 0;  // under choice_
-        std::atomic<std::size_t> left{0};
+        float *rest = nullptr;      // of a cascade: what is left of the window
+        float *estimates = nullptr; // [networks][rows][F][2]
+        std::size_t next_task = 0;  // under choice_
+        std::atomic<std::size_t> left{0}; // tasks
     };
     struct Gain { // goes to its goal over ramp_ samples
         std::atomic<float> target{1.0f};
@@ -130,6 +135,7 @@ private:
     void shut_down();
 
     // In the caller's thread: the signal.
+    void set_masks_of_silence();
     void start();
     void run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs, const StreamOutput &mix,
                    std::size_t at, std::size_t out_count);
@@ -162,7 +168,10 @@ private:
 
     // In the workers.
     void work(Worker &worker);
-    Slot *choose(std::size_t &stem);
+    Slot *choose(std::size_t &task);
+    void run_task(Slot &slot, std::size_t task, float *workspace);
+    void run_network_on(const float *window, std::size_t network, const network_layer *layers, float *workspace,
+                        float *estimate) const;
     void finish(Slot &slot);
     void stand_still();
 
@@ -170,6 +179,9 @@ private:
     StreamOptions options_;
     std::vector<network_layer> layers_; // narrowed to the frames that are kept
     const StreamShape shape_;
+    const std::size_t stems_, networks_;
+    const std::size_t tasks_per_run_; // a cascade is one
+    std::vector<float> silent_, above_; // of each stem: the mask of silence; that above F, unless it is the mean
     std::size_t ramp_ = 0, hold_frames_ = 0;
     bool waiting_ = false; // for the networks, in the call at hand
     std::unique_ptr<Stft> heard_, masked_; // for the networks; for the masks
