@@ -25,7 +25,7 @@ def main() -> None:
     for stem, points in curves.items():
         axes.plot(*zip(*points, strict=True), marker=".", label=stem)
     axes.set(
-        xlabel="steps of 8 windows of 128 frames (24 s)",
+        xlabel="steps",
         ylabel="L1 error of the magnitudes, of silence's",
         title="Validation: new songs with the training's sounds",
     )

@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--stems", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--filters", type=int, nargs=6, default=FILTERS)
     parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--frames", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
