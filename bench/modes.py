@@ -10,6 +10,7 @@ frames. The networks are random: values make no difference here. Results: `bench
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -142,7 +143,7 @@ def main() -> None:
         f"16-bit WAV, fastest of {args.rounds}. Right: a run of the networks in real time, T = {FRAMES}, "
         f"every {HOP} frames (46 ms), {args.threads} threads.",
         table(header, rows),
-        conditions(("spleeterrt", "numpy", "soundfile")),
+        conditions(("spleeterrt", "numpy", "soundfile"), Load_average=f"{os.getloadavg()[0]:.1f}"),
     )
 
 

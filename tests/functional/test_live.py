@@ -317,6 +317,25 @@ def test_json() -> None:
     assert last["client"]["callbacks"] > 100
 
 
+@pytest.mark.parametrize(
+    ("model", "options", "stems"),
+    [
+        ("tiny-4stems", ["--mode", "three"], ["vocals", "drums", "accompaniment"]),
+        ("tiny-4stems", ["--mode", "direct", "--stems", "drums,vocals"], ["vocals", "drums"]),
+        ("tiny-2stems", ["--mode", "residual", "--latency", "500"], ["vocals", "accompaniment"]),
+    ],
+)
+@pytest.mark.usefixtures("server")
+def test_modes(model: str, options: list[str], stems: list[str]) -> None:
+    options = ["--json", "--seconds", "1", "--mute", "vocals", *options]
+    result = subprocess.run(command(*options, model=model), capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert last["gains"] == {stem: float(stem != "vocals") for stem in stems}
+    assert list(last["levels"]) == [*stems, "input", "mix"]
+    assert last["stats"]["runs"] > 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 @pytest.mark.usefixtures("server")

@@ -144,7 +144,7 @@ def test_table() -> None:
     assert ("512", "512") in found
     assert found["128", "1"][-2:] == ["too", "slow"]
     assert found["128", "4"][-1] == "holds"
-    assert "4 stems on 2 threads" in text
+    assert "4 networks on 2 threads" in text
 
 
 @pytest.mark.parametrize(
