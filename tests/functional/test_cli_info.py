@@ -63,7 +63,7 @@ def test_info_without_models(machine: Path) -> None:
     assert rows["instruction sets"].strip() == ", ".join((*nn.FAST_ISAS, "reference"))
     assert rows["chosen"].split()[0] == (*nn.FAST_ISAS, "reference")[0]
     assert rows["BLAS"].strip() == nn.BLAS
-    assert rows["models found"].strip() == "none"
+    assert rows["models found"].strip() == "starter:4stems, starter:2stems"
     assert str(machine / "pretrained_models") in result.stdout
     assert f"{machine / 'cache'}  (not there)  downloads go here" in result.stdout
 
@@ -73,7 +73,9 @@ def test_info_with_a_model(machine: Path, monkeypatch: pytest.MonkeyPatch) -> No
     write_checkpoint(machine / "models" / "2stems", random_tensors(2, FILTERS))
     output = run().stdout
     assert f"  {machine / 'models'}  downloads go here\n" in output
-    assert "models found:     spleeter:2stems, spleeter:2stems-16kHz\n" in output
+    assert (
+        "models found:     starter:4stems, starter:2stems, spleeter:2stems, spleeter:2stems-16kHz\n" in output
+    )
 
 
 def test_the_chosen_instruction_set(monkeypatch: pytest.MonkeyPatch) -> None:

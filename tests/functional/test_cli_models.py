@@ -48,11 +48,12 @@ def test_list(machine: Path) -> None:
     result = run("list")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert len(lines) == 6
-    assert lines[0].startswith("spleeter:2stems ")
-    assert lines[0].endswith(str(machine / "models" / "2stems"))
-    assert "MB" in lines[0]
-    assert lines[1].split() == ["spleeter:4stems", "not", "downloaded"]
+    assert len(lines) == 8
+    assert [line.split()[0] for line in lines[:2]] == ["starter:4stems", "starter:2stems"]
+    assert lines[2].startswith("spleeter:2stems ")
+    assert lines[2].endswith(str(machine / "models" / "2stems"))
+    assert all("MB" in line for line in lines[:3])
+    assert lines[3].split() == ["spleeter:4stems", "not", "downloaded"]
 
 
 def test_get(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

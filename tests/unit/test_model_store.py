@@ -99,10 +99,14 @@ def assert_whole(target: Path, checkpoint: Path) -> None:
     assert {path.name for path in target.parent.iterdir()} == {"2stems", ".2stems.lock"}
 
 
+def listed(name: str) -> models.InstalledModel:
+    return next(model for model in models.list_models() if model.name == name)
+
+
 def assert_nothing(target: Path, *others: str) -> None:
     """No model is there, and nothing was left but the lock and `others`."""
     assert {path.name for path in target.parent.iterdir()} == {".2stems.lock", *others}
-    assert models.list_models()[0].path is None
+    assert listed("spleeter:2stems").path is None
 
 
 # Names and places
@@ -158,12 +162,12 @@ def test_roots_are_searched_in_order(
     for root in reversed(roots):
         write_checkpoint(root / "2stems", random_tensors(2, FILTERS))
         found = {model.name: model.path for model in models.list_models()}
-        assert found["2stems"] == found["2stems-16kHz"] == root / "2stems"
-        assert found["4stems"] is None
+        assert found["spleeter:2stems"] == found["spleeter:2stems-16kHz"] == root / "2stems"
+        assert found["spleeter:4stems"] is None
     monkeypatch.delenv("MODEL_PATH")
     assert store.model_roots() == roots[1:]
     assert models.get("2stems") == roots[1] / "2stems"
-    assert models.list_models()[0].bytes == sum(
+    assert listed("spleeter:2stems").bytes == sum(
         path.stat().st_size for path in (roots[1] / "2stems").iterdir()
     )
 
@@ -172,7 +176,7 @@ def test_a_folder_without_an_index_does_not_count(machine: Path, checkpoint: Pat
     (machine / "work/pretrained_models/2stems").mkdir(parents=True)
     half = machine / "work/pretrained_models/2stems/model.data-00000-of-00001"
     half.write_bytes((checkpoint / half.name).read_bytes())
-    assert models.list_models()[0].path is None
+    assert listed("spleeter:2stems").path is None
 
 
 def test_user_cache_is_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -543,7 +547,7 @@ def test_leftovers_of_a_killed_process_go(
     server: Server, target: Path, checkpoint: Path, archive: bytes
 ) -> None:
     write_checkpoint(target.with_name(".2stems.0123.tmp"), random_tensors(2, FILTERS))
-    assert models.list_models()[0].path is None
+    assert listed("spleeter:2stems").path is None
     server.publish("2stems", archive)
     models.get("2stems")
     assert_whole(target, checkpoint)
