@@ -199,6 +199,25 @@ def test_edges(two_stems: Model, tmp_path: Path) -> None:
     assert median([None]) is None
 
 
+def test_modes(dataset: Path) -> None:
+    """Three stems: the accompaniment is scored against what is neither vocals nor drums."""
+    done = run(dataset, "-p", CONFIG_4, "--no-museval", "--mode", "three", "--above-band", "0.3", "--json")
+    assert done.exit_code == 0, done.output
+    track = min(dataset.iterdir())
+    stems = Separator(CONFIG_4, mode="three", above_band=0.3).separate(
+        soundfile.read(track / "mixture.wav", dtype="float32")[0], ""
+    )
+    rest = sum(soundfile.read(track / f"{name}.wav", dtype="float32")[0] for name in ("bass", "other"))
+    targets = {target["name"]: target["metrics"] for target in result_of(track.name)["targets"]}
+    assert targets.keys() == {"vocals", "drums", "accompaniment"}
+    scores = plain(rest, stems["accompaniment"])
+    for metric, value in scores.items():
+        assert targets["accompaniment"][metric] == pytest.approx(value, abs=1e-3)
+    refused = run(dataset, "-p", CONFIG_4, "--no-museval")  # other options, the same folder
+    assert refused.exit_code == 1
+    assert "mode" in refused.output
+
+
 def test_no_tracks(tmp_path: Path) -> None:
     with pytest.raises(SpleeterError, match="no track in this folder"):
         find_tracks(tmp_path)

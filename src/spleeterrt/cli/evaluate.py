@@ -11,7 +11,7 @@ import click
 
 from ..errors import SeparationCancelled, SpleeterError
 from .errors import FAILED, error_message, handle_errors
-from .options import full_band_option, model_option, threads_option
+from .options import above_band_option, full_band_option, mode_option, model_option, threads_option
 from .separate import Interruption, check_folder, configure_logging, printable
 
 
@@ -30,6 +30,8 @@ from .separate import Interruption, check_folder, configure_logging, printable
     help="Folder of the results: a JSON file per track, scores.csv, summary.json.",
 )
 @click.option("--mwf", is_flag=True, help="Multichannel Wiener filter.")
+@mode_option
+@above_band_option
 @click.option("--residual", is_flag=True, help="The last stem is the mix minus the others.")
 @full_band_option
 @click.option(
@@ -53,6 +55,8 @@ def evaluate(
     model: str,
     output: str,
     mwf: bool,
+    mode: str,
+    above_band: float | None,
     residual: bool,
     full_band: bool,
     museval: bool | None,
@@ -82,9 +86,21 @@ def evaluate(
     from ..separator import Separator
 
     version = _museval_version(museval, museval_version, quiet)
-    options = {"mwf": mwf, "residual": residual, "full_band": full_band}
+    options: dict[str, Any] = {
+        "mode": mode,
+        "above_band": above_band,
+        "residual": residual,
+        "full_band": full_band,
+    }
     # Asked first: what is wrong with the folders is said before a model is downloaded or read.
-    settings = {"model": model, **options, "offset": offset, "duration": duration, "museval": version}
+    settings = {
+        "model": model,
+        "mwf": mwf,
+        **options,
+        "offset": offset,
+        "duration": duration,
+        "museval": version,
+    }
     evaluation = Evaluation(Path(dataset or mus_dir or ""), Path(output), settings, force=force)
     failed: dict[str, str] = {}
     pending = evaluation.pending
@@ -93,11 +109,7 @@ def evaluate(
         click.echo(f"{kept} of {len(evaluation.tracks)} tracks have a result already", err=True)
     with Interruption() as interruption:
         separator = (
-            Separator(
-                model, MWF=mwf, residual=residual, full_band=full_band, threads=threads, low_memory=low_memory
-            )
-            if pending
-            else None
+            Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **options) if pending else None
         )
         for number, track in enumerate(pending, 1):
 
