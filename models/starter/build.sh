@@ -4,11 +4,13 @@
 #
 #     models/starter/build.sh WORK        # a folder for songs, voices and the training's state
 #
-# SONGS (300), STEPS (6000) and PROCESSES (2) may be set in the environment.
+# SONGS (120), STEPS (5000) and PROCESSES (2) may be set in the environment, and REAL: the folder of multitracks that
+# bench/real_multitracks.py makes. Its songs without a bass of their own lend vocals and drums to all networks, and
+# whole songs to those for which it does not matter that the bass is in `other`.
 set -euo pipefail
 work=$(realpath -m "${1:?usage: build.sh WORK}")
 here=$(cd "$(dirname "$0")" && pwd)
-songs=${SONGS:-300} steps=${STEPS:-6000} processes=${PROCESSES:-2}
+songs=${SONGS:-120} steps=${STEPS:-5000} processes=${PROCESSES:-2}
 mkdir -p "$work"
 export OMP_NUM_THREADS=1
 
@@ -25,9 +27,24 @@ render() { "${python[@]}" "$here/songs.py" --split "$1" --songs "$2" --out "$wor
 render train "$songs"
 render valid 8
 
-train() { "${python[@]}" "$here/train.py" --songs "$work/train" --valid "$work/valid" --state "$work/state" --steps "$steps" --stems "$@"; }
-train vocals accompaniment &
-train drums bass other
+mkdir -p "$work/train-voices"
+for song in "$work"/train/train-*; do ln -sfn "$song" "$work/train-voices/"; done
+if [ -n "${REAL:-}" ]; then
+  for name in 1.Hydrogen 4.Potassium 5.Rubidium 6.Caesium; do
+    song=$(realpath -e "$REAL/$name")
+    ln -sfn "$song" "$work/train-voices/real-$name"
+    mkdir -p "$work/train/real-$name"
+    ln -sf "$song/vocals.wav" "$song/drums.wav" "$work/train/real-$name/"
+  done
+fi
+
+train() { # songs, stems
+  local songs=$1
+  shift
+  "${python[@]}" "$here/train.py" --songs "$work/$songs" --valid "$work/valid" --state "$work/state" --steps "$steps" --stems "$@"
+}
+train train-voices vocals accompaniment &
+train train drums bass other
 wait $!
 "${python[@]}" "$here/curve.py" --state "$work/state" --out "$here/curve.png"
 "${python[@]}" "$here/export.py" --state "$work/state" --out "$here/../../src/spleeterrt/models/starter.safetensors"
