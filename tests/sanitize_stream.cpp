@@ -2,10 +2,10 @@
 //
 //     sanitize_stream [rounds [seed]]
 //
-// Every round draws a mode of both kinds, sizes of blocks and rates, and drives an engine as a host does: one thread calls process,
-// others turn gains, read statistics and let the workers stand still; in between reset and flush. All stems'
-// networks are the same, so that their sum is the mix, which is checked to the sample while nothing is turned. Calls of
-// process are checked to allocate nothing.
+// Every round draws a mode of both kinds, sizes of blocks and rates, and drives an engine as a host does: one thread
+// calls process, others turn gains, read statistics and let the workers stand still; in between reset and flush. All
+// stems' networks are the same, so that their sum is the mix (but in the mode direct), which is checked to the sample
+// while nothing is turned. Calls of process are checked to allocate nothing.
 #include "network.h"
 #include "stream/engine.h"
 

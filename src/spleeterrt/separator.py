@@ -53,8 +53,8 @@ class Separator:
     """Separates music into stems.
 
     Args:
-        params_descriptor: what `load_model` takes (`"spleeter:2stems"`, a configuration file, a checkpoint
-            folder, a `.safetensors` file), or a loaded `Model`.
+        params_descriptor: what `load_model` takes (`"spleeter:2stems"`, `"starter:2stems"`, a configuration
+            file, a checkpoint folder, a `.safetensors` file), or a loaded `Model`.
         MWF: multichannel Wiener filter instead of the ratio mask.
         multiprocess: accepted for Spleeter's callers; nothing is forked.
         threads: of the networks; None: one per core.

@@ -10,7 +10,8 @@ import soundfile
 from command import cli
 
 import spleeterrt
-from spleeterrt.models import STARTER_FILE, info, list_models, load
+import spleeterrt.models
+from spleeterrt.models import STARTER_FILE, convert, get, info, list_models, load, verify
 
 
 def test_it_is_a_file_of_the_package_below_twelve_megabytes():
@@ -28,6 +29,42 @@ def test_both_models_share_the_network_of_the_vocals():
     assert four_config.replace(instruments=two_config.instruments) == two_config
     for name, tensor in four["vocals"].items():
         np.testing.assert_array_equal(tensor, two["vocals"][name])
+
+
+def test_coefficient_files_of_it_and_its_configuration(tmp_path):
+    folder = convert("starter:2stems", tmp_path, format="coefficients")
+    files = {stem: folder / f"{stem}.dat" for stem in ("vocals", "accompaniment")}
+    expected, got = load("starter:2stems"), load(files, config="starter:2stems")
+    assert got[0] == expected[0]
+    np.testing.assert_array_equal(got[1]["vocals"]["conv2d/kernel"], expected[1]["vocals"]["conv2d/kernel"])
+
+
+def test_get_says_where_it_is():
+    assert get("starter:2stems") == STARTER_FILE
+    with pytest.raises(spleeterrt.SpleeterError, match="'starter:9'"):
+        get("starter:9")
+
+
+def test_verify_reads_all_of_the_file(tmp_path, monkeypatch):
+    """Also the stems that a name leaves out."""
+    content = bytearray(STARTER_FILE.read_bytes())
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    content[start + header["bass/conv2d/kernel"]["data_offsets"][0]] ^= 1
+    damaged = tmp_path / "starter.safetensors"
+    damaged.write_bytes(content)
+    monkeypatch.setattr(spleeterrt.models, "STARTER_FILE", damaged)
+    spleeterrt.load_model("starter:2stems")
+    with pytest.raises(spleeterrt.SpleeterError, match="bass"):
+        verify("starter:2stems")
+
+
+def test_a_package_without_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(spleeterrt.models, "STARTER_FILE", tmp_path / "starter.safetensors")
+    assert {model.path for model in list_models() if model.name.startswith("starter:")} == {None}
+    for function in (load, info, verify, get, spleeterrt.models.configuration):
+        with pytest.raises(spleeterrt.SpleeterError, match="starter:4stems not found"):
+            function("starter:4stems")
 
 
 def test_info_counts_the_chosen_networks():

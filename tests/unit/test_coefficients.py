@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,9 +184,45 @@ def test_a_folder_is_a_model(tmp_path: Path, weights: dict[str, Any]) -> None:
     assert info.tensors == 2 * 48
     assert models.configuration(tmp_path) == config
     assert Separator(tmp_path).sample_rate == 32000
-    (tmp_path / "accompaniment.dat").unlink()
-    with pytest.raises(ModelError, match="not found"):
-        load_model(tmp_path)
+
+
+def test_a_folder_with_some_of_its_files(
+    tmp_path: Path, weights: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is none, also where its configuration names a checkpoint that is here: that is another model."""
+    monkeypatch.setenv("MODEL_PATH", str(tmp_path))
+    shutil.copytree(case("tiny-2stems"), tmp_path / "checkpoint")
+    folder = tmp_path / "mine"
+    config = ModelConfig.from_file(case("tiny-2stems") / "config.json").replace(model_dir="checkpoint")
+    models.convert(tmp_path / "checkpoint", folder, format="coefficients")
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    assert models.info(folder).kind == "coefficients"
+    (folder / "accompaniment.dat").unlink()
+    for source in (folder, folder / "config.json"):
+        with pytest.raises(ModelError, match=r"not found: accompaniment\.dat"):
+            load_model(source)
+    (folder / "vocals.dat").unlink()
+    assert models.info(folder).kind == "TensorFlow checkpoint"
+
+
+def test_a_checkpoint_beside_the_files_comes_first(tmp_path: Path) -> None:
+    """Whether the folder or its configuration is named."""
+    folder = tmp_path / "both"
+    models.convert(case("tiny-2stems"), folder, format="coefficients")
+    (folder / "config.json").unlink()
+    shutil.copytree(case("tiny-2stems"), folder, dirs_exist_ok=True)
+    for source in (folder, folder / "config.json"):
+        assert models.info(source).kind == "TensorFlow checkpoint"
+
+
+def test_only_the_networks_that_run_are_read(files: dict[str, Path], weights: dict[str, Any]) -> None:
+    files["accompaniment"].write_bytes(b"damaged")
+    model = load_model(files, config=CONFIG, networks=["vocals"])
+    whole = Model(CONFIG, weights)
+    x = magnitudes()
+    np.testing.assert_array_equal(model.predict(x)["vocals"], whole.predict(x)["vocals"])
+    with pytest.raises(ModelError, match=r"accompaniment\.bin"):
+        load_model(files, config=CONFIG)
 
 
 def test_a_folders_own_configuration_stays(tmp_path: Path, weights: dict[str, Any]) -> None:
@@ -303,6 +340,11 @@ def test_files_that_are_missing_or_of_two_kinds(tmp_path: Path, files: dict[str,
 def test_names_that_are_none(files: dict[str, Path], stem: str) -> None:
     with pytest.raises(SpleeterError, match="stem names"):
         load_model({stem: files["vocals"]}, config=CONFIG)
+
+
+def test_files_that_are_no_paths() -> None:
+    with pytest.raises(ModelError, match="is not a model"):
+        load_model({"vocals": 3})  # type: ignore[dict-item]
 
 
 def test_statistics_that_cannot_be_folded(tmp_path: Path, weights: dict[str, Any]) -> None:

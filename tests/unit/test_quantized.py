@@ -228,6 +228,14 @@ def refused(path: Path, message: str) -> None:
             nn.load_model_file(str(path))
 
 
+def test_metadata_nested_too_deeply(int8: Path) -> None:
+    metadata = metadata_of(int8)["__metadata__"]
+    config = '{"a":' * 100_000
+    checksums = {**json.loads(metadata["crc32c"]), "": crc32c(config.encode())}
+    save_file(load_file(int8), int8, {**metadata, "config": config, "crc32c": json.dumps(checksums)})
+    refused(int8, r"model\.safetensors: corrupt metadata")
+
+
 def with_first(value: float) -> Callable[[np.ndarray], np.ndarray]:
     def change(scales: np.ndarray) -> np.ndarray:
         scales = scales.copy()

@@ -110,7 +110,8 @@ SRT_API int srt_open(const char *model_file, const srt_options *options, srt_str
 /* Ends the threads, frees everything. NULL is allowed. */
 SRT_API void srt_destroy(srt_stream *stream);
 
-/* The stems that come out: of the model, in its order, or those that the mode makes; name: UTF-8, owned by the stream, NULL if there is none of that index. */
+/* The stems that come out: of the model, in its order, or those that the mode makes; name: UTF-8, owned by the stream,
+ * NULL if there is none of that index. */
 SRT_API int srt_stems(const srt_stream *stream);
 SRT_API const char *srt_stem_name(const srt_stream *stream, int stem);
 

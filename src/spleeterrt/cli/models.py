@@ -77,7 +77,10 @@ def list_command(as_json: bool) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
 @handle_errors
 def get_command(names: tuple[str, ...]) -> None:
-    """Download official models (2stems, 4stems, 5stems), unless they are here already."""
+    """Download official models (2stems, 4stems, 5stems), unless they are here already.
+
+    starter:NAME is in the package: says where.
+    """
     from ..models import get
 
     for name in names:
@@ -126,7 +129,7 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
     "--config",
     metavar="MODEL",
     shell_complete=complete_models,
-    help="What coefficient files lack (activations, sizes): spleeter:NAME or a config.json. "
+    help="What coefficient files lack (activations, sizes): spleeter:NAME, starter:NAME or a config.json. "
     "[default: Spleeter's for so many stems]",
 )
 @click.option(

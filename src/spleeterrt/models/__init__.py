@@ -33,7 +33,7 @@ STARTER_FILE = Path(__file__).with_name("starter.safetensors")
 PathLike: TypeAlias = Union[str, "os.PathLike[str]"]
 Source: TypeAlias = PathLike | Mapping[str, PathLike]
 Config: TypeAlias = PathLike | ModelConfig
-"""A configuration, a Spleeter `config.json`, or an official model's name, `"spleeter:4stems"`."""
+"""A configuration, a Spleeter `config.json`, or a model's name, `"spleeter:4stems"`."""
 
 FORMATS = ("safetensors", "coefficients")
 """What `convert` writes."""
@@ -152,8 +152,9 @@ def load(
     """Load a model, downloading an official one that is nowhere on this machine.
 
     Args:
-        source: `"spleeter:<name>"`, a Spleeter `config.json`, a checkpoint folder, a `.safetensors` file, an
-            ONNX file with all stems, a folder of ONNX files, {stem: ONNX file} or {stem: coefficient file}.
+        source: `"spleeter:<name>"`, `"starter:<name>"`, a Spleeter `config.json`, a checkpoint folder, a
+            `.safetensors` file, an ONNX file with all stems, a folder of ONNX files, {stem: ONNX file},
+            {stem: coefficient file}, or a folder of these with a `config.json`.
         progress: show a progress bar of a download, if standard error is a terminal.
         config: of {stem: coefficient file}, but for its stems; None: Spleeter's for so many stems.
 
@@ -177,7 +178,7 @@ def open_model(
     """Like `load`, but a checkpoint's tensors are read, and found to be damaged, on access only.
 
     So a network can be prepared without all of its original weights in memory. stems: those that will be
-    wanted; of a `.safetensors` file the others are left out. None: all.
+    wanted; of a `.safetensors` file and of coefficient files the others are left out. None: all.
     """
     place = _resolve(source, config)
     path = place.obtain(progress)
@@ -188,7 +189,7 @@ def open_model(
     if place.packed:
         return found, dict(read_packed(path, stems or place.stems)[1]), path
     if place.coefficients:
-        return found, dict(coefficients.read_coefficients(found, place.coefficients)), path
+        return found, dict(coefficients.read_coefficients(found, place.coefficients, stems)), path
     hint = ""
     if place.name.startswith(PREFIX):
         hint = f"Remove the folder {path} to have the model downloaded again"
@@ -201,11 +202,13 @@ def open_model(
 
 
 def get(name: str, progress: bool = True) -> Path:
-    """Make sure that an official model is on this machine. Returns its folder.
+    """Make sure that a model is on this machine. Returns its folder; of one in the package its file.
 
     Args:
-        name: `"4stems"` or `"spleeter:4stems"`.
+        name: `"4stems"` or `"spleeter:4stems"`; `"starter:4stems"`.
     """
+    if name.startswith(STARTER_PREFIX):
+        return _resolve_starter(name).obtain(progress)
     return _resolve_official(name.removeprefix(PREFIX)).obtain(progress)
 
 
@@ -271,7 +274,10 @@ def verify(source: Source) -> ModelInfo:
     place = _resolve(source)
     if place.path is None:
         raise place.missing()
-    load(source, progress=False)
+    if place.packed and not place.onnx:
+        read_packed(place.path)  # of all its stems, also where the source takes some
+    else:
+        load(source, progress=False)
     if not (place.packed or place.onnx or place.coefficients):
         verify_checksums(read_index(find_index(place.path)))
     return info(source)
@@ -389,6 +395,8 @@ def _resolve(source: Source, config: Config | None = None) -> _Place:
 
 def _resolve_stems(source: Mapping[str, PathLike], config: Config | None) -> _Place:
     """A file per stem: ONNX by their names, else coefficients."""
+    if not all(isinstance(path, (str, os.PathLike)) for path in source.values()):
+        raise _not_a_source(source)
     files = {stem: Path(path) for stem, path in source.items()}
     for stem, path in files.items():
         if not path.is_file():
@@ -414,6 +422,8 @@ def _read_config(config: Config) -> ModelConfig:
     if not isinstance(config, (str, os.PathLike)):
         raise ModelError(f"config: expected a ModelConfig, a config.json or a model's name, got {config!r}")
     name = os.fspath(config)
+    if name.startswith(STARTER_PREFIX):
+        return configuration(name)
     if not name.startswith(PREFIX):
         return ModelConfig.from_file(name)
     if (official := OFFICIAL_CONFIGS.get(name.removeprefix(PREFIX))) is None:
@@ -433,14 +443,16 @@ def _resolve_starter(name: str) -> _Place:
     stems = STARTER_STEMS.get(name.removeprefix(STARTER_PREFIX))
     if stems is None:
         raise _not_a_source(name)
-    return _Place(name, None, STARTER_FILE, stems=stems)
+    path = STARTER_FILE if STARTER_FILE.is_file() else None  # a package without it
+    return _Place(name, None, path, [STARTER_FILE.parent], stems=stems)
 
 
 def _resolve_config(path: Path) -> _Place:
     """Find the checkpoint of a Spleeter configuration, by its `model_dir`."""
     config = ModelConfig.from_file(path)
     home = path.absolute().parent
-    if files := coefficients.stems_beside(path, config):
+    # A checkpoint comes first, as where the folder itself is named.
+    if not store.has_checkpoint(home) and (files := coefficients.stems_beside(path, config)):
         return _Place(str(path), config, path.parent, coefficients=files)
     folders: list[Path] = []
     target = None

@@ -86,9 +86,16 @@ def with_stems(config: ModelConfig, stems: Collection[str]) -> ModelConfig:
 
 
 def stems_beside(config_path: Path, config: ModelConfig) -> dict[str, Path]:
-    """The files beside a configuration, as `save_coefficients` writes them: those of all stems, or none."""
+    """The files beside a configuration, as `save_coefficients` writes them: those of all stems, or none.
+
+    Raises:
+        ModelError: those of some stems. (The configuration may name a checkpoint that is another model.)
+    """
     files = {stem: config_path.with_name(f"{stem}{SUFFIX}") for stem in config.instruments}
-    return files if all(file.is_file() for file in files.values()) else {}
+    missing = [file.name for file in files.values() if not file.is_file()]
+    if 0 < len(missing) < len(files):
+        raise ModelError(f"{config_path}: of its stems' coefficient files not found: {', '.join(missing)}")
+    return {} if missing else files
 
 
 def save_coefficients(
@@ -134,8 +141,12 @@ def _bytes(config: ModelConfig, stem: str, tensors: Mapping[str, Tensor]) -> byt
     return b"".join(part.astype("<f4").tobytes() for part in parts)
 
 
-def read_coefficients(config: ModelConfig, files: Mapping[str, Path]) -> dict[str, StemWeights]:
+def read_coefficients(
+    config: ModelConfig, files: Mapping[str, Path], stems: Collection[str] | None = None
+) -> dict[str, StemWeights]:
     """Each stem's file as float32 tensors by stem and name.
+
+    stems: of these alone; None: of all.
 
     Batch norms are such that folding them gives the file's scale and shift to the bit.
 
@@ -143,7 +154,8 @@ def read_coefficients(config: ModelConfig, files: Mapping[str, Path]) -> dict[st
         ModelError: a file cannot be read, has another size than the configuration's networks, or holds values
             that are not finite.
     """
-    return {stem: _read(config, files[stem]) for stem in config.instruments}
+    wanted = [stem for stem in config.instruments if stems is None or stem in stems]
+    return {stem: _read(config, files[stem]) for stem in wanted}
 
 
 def _read(config: ModelConfig, path: Path) -> StemWeights:

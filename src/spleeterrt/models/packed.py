@@ -176,7 +176,7 @@ class _Reader:
             self.config = ModelConfig.from_dict(json.loads(text))
         except ModelError:
             raise
-        except (SpleeterError, KeyError, ValueError, AttributeError) as error:
+        except (SpleeterError, KeyError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"{self.path}: corrupt metadata: {error!r}") from error
 
     def dtype(self, name: str) -> str:
