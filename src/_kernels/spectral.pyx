@@ -12,6 +12,8 @@ from libc.string cimport memset
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
+from _kernels.modes cimport ModeOptions, ModePlan, cpp_plan_mode, mode_names, name_bytes, name_text
+
 cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
         size_t scratch_floats()
@@ -51,24 +53,6 @@ cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     void cpp_synthesise_chunk "spleeterrt::synthesise_chunk" (const Synthesis& job, size_t chunk, float* work)
     void cpp_join_chunks "spleeterrt::join_chunks" (const Synthesis& job, float* carry)
 
-cdef extern from "core/modes.h" namespace "spleeterrt" nogil:
-    cdef cppclass ModePlan:
-        vector[string] stems
-        vector[size_t] networks
-        vector[Py_ssize_t] made
-        Py_ssize_t rest
-        bint ratio, cascade
-        float above, share
-    cdef cppclass ModeOptions:
-        string mode
-        vector[string] wanted
-        bint residual
-        double above
-        bint live
-    vector[string] mode_names
-    string cpp_plan_mode "spleeterrt::plan_mode" (
-        const ModeOptions& options, const vector[string]& instruments, bint softmax, ModePlan& plan)
-
 cdef extern from "core/wiener.h" namespace "spleeterrt" nogil:
     cdef cppclass WienerInput:
         const float complex* spectrum
@@ -96,15 +80,15 @@ def plan_mode(mode, instruments, bint softmax, wanted, bint residual, double abo
     cdef ModeOptions options
     cdef ModePlan plan
     cdef vector[string] names
-    options.mode = mode.encode()
+    options.mode = name_bytes(mode)
     options.residual, options.above, options.live = residual, above, live
     for name in wanted:
-        options.wanted.push_back(name.encode())
+        options.wanted.push_back(name_bytes(name))
     for name in instruments:
-        names.push_back(name.encode())
-    problem = cpp_plan_mode(options, names, softmax, plan).decode()
+        names.push_back(name_bytes(name))
+    problem = name_text(cpp_plan_mode(options, names, softmax, plan))
     return problem, {
-        "stems": tuple([name.decode() for name in plan.stems]),
+        "stems": tuple([name_text(name) for name in plan.stems]),
         "networks": tuple(plan.networks), "made": tuple(plan.made), "rest": plan.rest,
         "ratio": plan.ratio, "cascade": plan.cascade, "above": plan.above, "share": plan.share,
     }

@@ -11,6 +11,7 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from _kernels.executor cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
+from _kernels.modes cimport ModePlan, name_bytes
 
 cdef extern from *:
     """
@@ -23,15 +24,6 @@ cdef extern from *:
     #endif
     """
     int process_number() nogil
-
-cdef extern from "core/modes.h" namespace "spleeterrt" nogil:
-    cdef cppclass ModePlan:
-        vector[string] stems
-        vector[size_t] networks
-        vector[Py_ssize_t] made
-        Py_ssize_t rest
-        cbool ratio, cascade
-        float above, share
 
 cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamNetwork:
@@ -135,7 +127,7 @@ def stream_latency(values):
 cdef ModePlan plan_of(mode, rows) except *:
     cdef ModePlan plan
     for name in mode.stems:
-        plan.stems.push_back(name.encode())
+        plan.stems.push_back(name_bytes(name))
     plan.networks, plan.made = rows, mode.made
     plan.rest = -1 if mode.rest is None else mode.stems.index(mode.rest)
     plan.ratio, plan.cascade = mode.ratio, mode.cascade

@@ -66,6 +66,7 @@ SOFTMAX = {"model_type": "unet.softmax_unet"}
         ("residual", TWO, {"stems": TWO[1]}, TWO[1:], TWO[1:], (0,), None),
         ("residual", TWO, {"residual": True}, TWO, ("vocals",), (0,), "accompaniment"),
         ("three", FOUR, {}, THREE, ("drums", "vocals"), (1, 0), "accompaniment"),
+        ("three", FOUR, {"stems": ["drums"]}, ("drums",), ("drums",), (0,), None),
         ("three", FOUR, {"stems": ["vocals"]}, ("vocals",), ("drums", "vocals"), (-1, 0), None),
     ],
 )  # fmt: skip
@@ -73,6 +74,12 @@ def test_plans(mode, instruments, options, stems, networks, made, rest):
     plan = plan_mode(mode, configuration(instruments), **options)
     assert (plan.stems, plan.networks, plan.made, plan.rest) == (stems, networks, made, rest)
     assert (plan.ratio, plan.cascade) == (mode == "ratio", mode == "three")
+
+
+def test_any_name_that_a_file_may_give() -> None:
+    """A lone surrogate: a byte of a file's name that is no UTF-8."""
+    config = ModelConfig(instruments=("vo\udce9x", "réste"))
+    assert plan_mode("ratio", config).stems == config.instruments
 
 
 def test_the_command_line_knows_the_modes():

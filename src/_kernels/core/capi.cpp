@@ -104,8 +104,11 @@ std::vector<std::string> names_of(const char *list)
     std::vector<std::string> names;
     for (const char *at = list; at && *at;) {
         const std::size_t length = std::strcspn(at, ",");
-        if (length)
-            names.emplace_back(at, length);
+        std::string name(at, length);
+        name.erase(0, name.find_first_not_of(" \t"));
+        name.erase(name.find_last_not_of(" \t") + 1);
+        if (!name.empty())
+            names.push_back(name);
         at += length + (at[length] != '\0');
     }
     return names;

@@ -89,8 +89,9 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     plan.rest = rest.empty() ? -1 : place_of(rest, plan.stems);
     for (const std::string &name : networks) {
         const std::ptrdiff_t stem = name == rest ? -1 : place_of(name, plan.stems);
-        if (mode == "direct" && !softmax && stem < 0 && instruments.size() > 1)
-            continue; // a network that nobody needs
+        const bool alone = plan.cascade ? name == networks.back() : mode == "direct" && !softmax && instruments.size() > 1;
+        if (stem < 0 && alone)
+            continue; // neither a stem nor another network needs this one
         plan.networks.push_back(static_cast<std::size_t>(place_of(name, instruments)));
         plan.made.push_back(stem);
     }

@@ -1,0 +1,31 @@
+"""Declarations of `core/modes`, and names to and from it: any that a file may give."""
+
+from libcpp cimport bool as cbool
+from libcpp.string cimport string
+from libcpp.vector cimport vector
+
+cdef extern from "core/modes.h" namespace "spleeterrt" nogil:
+    cdef cppclass ModePlan:
+        vector[string] stems
+        vector[size_t] networks
+        vector[Py_ssize_t] made
+        Py_ssize_t rest
+        cbool ratio, cascade
+        float above, share
+    cdef cppclass ModeOptions:
+        string mode
+        vector[string] wanted
+        cbool residual
+        double above
+        cbool live
+    vector[string] mode_names
+    string cpp_plan_mode "spleeterrt::plan_mode" (
+        const ModeOptions& options, const vector[string]& instruments, cbool softmax, ModePlan& plan)
+
+
+cdef inline bytes name_bytes(name):
+    return name.encode("utf-8", "surrogatepass")
+
+
+cdef inline str name_text(bytes name):
+    return name.decode("utf-8", "surrogatepass")
