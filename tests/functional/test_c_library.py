@@ -240,7 +240,7 @@ def test_modes_give_the_same_bits(library, tmp_path, name, mode):
     options = library.srt_default_options()
     options.frames, options.hop_frames, options.realtime = 64, 4, 0
     options.mode, options.full_band = mode["mode"].encode(), mode.get("full_band", False)
-    options.stems = ",".join(mode["stems"]).encode() if "stems" in mode else None
+    options.stems = " , ".join(mode["stems"]).encode() if "stems" in mode else None
     options.above_band = mode.get("above_band", -1.0)
     stream, message = ctypes.c_void_p(), ctypes.create_string_buffer(1024)
     assert library.srt_open(str(path).encode(), options, stream, message) == 0, message.value
