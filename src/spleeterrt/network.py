@@ -284,9 +284,9 @@ def load_model(
     Args:
         source: `"spleeter:2stems"`, `4stems`, `5stems` (each also `-16kHz`), downloaded where it is
             missing; `"starter:2stems"`, `4stems`, in the package; a Spleeter `config.json`; a folder with
-            a TensorFlow checkpoint; a `.safetensors`
-            file; ONNX files (`spleeterrt[onnx]`): their folder, or {stem: file}; coefficient files of the
-            original real-time engine: {stem: file}, or their folder with a `config.json`.
+            a TensorFlow checkpoint; a `.safetensors` file; ONNX files (`spleeterrt[onnx]`): their folder, or
+            {stem: file}; coefficient files of the original real-time engine: {stem: file}, or their folder
+            with a `config.json`.
         progress: show a progress bar while downloading, on a terminal.
         low_memory: all weights as they are (transformed anew for every segment) and smaller workspaces: half
             of the weights' memory, somewhat slower, the same to within rounding.

@@ -20,7 +20,7 @@ from .audio.adapter import AudioAdapter
 from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SeparationCancelled, SpleeterError
 from .layers import Float32
-from .models import configuration
+from .models import Source, configuration
 from .modes import MODES, plan_mode
 from .network import Model, load_model
 from .parallel import check_threads
@@ -84,7 +84,7 @@ class Separator:
 
     def __init__(
         self,
-        params_descriptor: str | os.PathLike[str] | Model = "spleeter:2stems",
+        params_descriptor: Source | Model = "spleeter:2stems",
         MWF: bool = False,
         multiprocess: bool = True,
         *,
