@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The starter model from nothing: sounds, songs, training, model file. Needs Debian (as root, for the packages), a few
-# hours of two cores and 10 GB. Stop it and start it again as you like: every step goes on where it was.
+# The starter model from nothing: sounds, songs, training, model file. Needs Debian (as root, for the packages) with
+# python3 from 3.11 on, its venv and a C++ compiler, a few hours of two cores and 10 GB. Stop it and start it again as you like: every step goes on where it was.
 #
 #     models/starter/build.sh WORK        # a folder for songs, voices and the training's state
 #

@@ -31,18 +31,8 @@ PROGRESSIONS = {  # degrees of the scale, one a bar
     "dorian": ((0, 3, 0, 3), (0, 6, 3, 0), (0, 1, 3, 0)),
     "mixolydian": ((0, 6, 3, 0), (0, 3, 6, 3), (0, 0, 6, 6)),
 }
-KICK, SNARE, STICK, CLAP, HAT, PEDAL, OPEN, RIDE, CRASH, TOMS = (
-    36,
-    38,
-    37,
-    39,
-    42,
-    44,
-    46,
-    51,
-    49,
-    (50, 47, 45, 41),
-)
+KICK, SNARE, STICK, CLAP, HAT, PEDAL, OPEN, RIDE, CRASH = 36, 38, 37, 39, 42, 44, 46, 51, 49
+TOMS = (50, 47, 45, 41)
 TAMBOURINE, COWBELL, SHAKER, CONGA_HIGH, CONGA_LOW = 54, 56, 70, 63, 64
 
 # Sixteen steps a bar; each a list of (drum, pattern) where a pattern's characters are strong x, weak o, or rest.

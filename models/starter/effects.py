@@ -1,4 +1,4 @@
-"""Studio effects on float32 [samples, 2]: what stands between an instrument and a mix."""
+"""Studio effects on floating-point [samples, 2]: what stands between an instrument and a mix."""
 
 from __future__ import annotations
 

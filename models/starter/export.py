@@ -61,10 +61,8 @@ def tensors(state: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
             norm(k, f"down_norm.{k}")
     convolution(layer_name("conv2d", DEPTH), "last")
     # Spleeter's graph has a twelfth one, after the sixth convolution, that nothing reads.
-    unused, width = (
-        layer_name("batch_normalization", DEPTH - 1),
-        len(result[f"{layer_name('conv2d', DEPTH - 1)}/bias"]),
-    )
+    unused = layer_name("batch_normalization", DEPTH - 1)
+    width = len(result[f"{layer_name('conv2d', DEPTH - 1)}/bias"])
     for part, value in (("gamma", 1), ("beta", 0), ("moving_mean", 0), ("moving_variance", 1)):
         result[f"{unused}/{part}"] = np.full(width, value, np.float32)
     result["conv2d/kernel"] *= np.float32(INPUT_SCALE)

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 from compose import CLAP, COWBELL, CRASH, HAT, KICK, OPEN, PEDAL, RIDE, SNARE, STICK, TOMS, Note, pick
-from effects import RATE, decay_noise, lowpass
+from effects import RATE, lowpass
 from scipy.signal import lfilter
 from sources import HYDROGEN, SONIC_PI
 
@@ -33,7 +33,7 @@ class SoundFonts:
         """Float32 [samples, 2] of one instrument."""
         if font not in self.fonts:
             if not font.exists():
-                raise SystemExit(f"{font}: no such soundfont; see README.md for the packages")
+                raise SystemExit(f"{font}: no such soundfont; see sources.py for the packages")
             self.fonts[font] = self.synth.sfload(str(font))
         synth = self.synth
         synth.system_reset()
@@ -64,7 +64,7 @@ class SoundFonts:
 KINDS = {
     "kick": (KICK,), "snare": (SNARE,), "hat": (HAT, PEDAL), "open": (OPEN,), "ride": (RIDE,),
     "crash": (CRASH,), "tom": TOMS, "clap": (CLAP,), "stick": (STICK,),
-    "bell": (COWBELL,), "perc": (54, 70, 63, 64),
+    "bell": (COWBELL,), "perc": (54, 70, 63, 64),  # tambourine, shaker, congas
 }  # fmt: skip
 SAMPLES = {  # file names of the packages, by kind
     "kick": r"bd_.*|drum_bass_.*|drum_heavy_kick|elec_(hollow|soft)_kick",
@@ -214,6 +214,3 @@ def guitar_amplifier(rng: np.random.Generator, clean: np.ndarray, drive: float) 
     dirty = np.tanh(bite / level * drive)
     dirty = dirty - lowpass(dirty, 80)
     return lowpass(lowpass(dirty, rng.uniform(3500, 5500)), rng.uniform(4500, 7000)).astype(np.float32)
-
-
-__all__ = ["SoundFonts", "decay_noise", "guitar_amplifier", "render_samples", "render_synth", "sample_kit"]

@@ -2,7 +2,10 @@
 
     python models/starter/songs.py --split heldout --songs 20 --out DIR
 
-A song is its split and its number: the same pair gives the same samples on machines with the same packages.
+A song is its split, its number and `--seconds`: the same ones give the same notes, sounds and effects on
+machines with the same packages. Not quite the same samples: fluidsynth works in blocks of 64 and goes on
+within the last one, and with its dither, so that what a soundfont plays lies up to 1.5 ms off, depending on
+what the same process rendered before.
 A folder that is there is complete (it is made under another name and moved) and is left alone.
 """
 

@@ -96,7 +96,7 @@ class Songs:
         return x[: self.samples] * np.float32(10 ** (np.clip(rng.normal(0, 3), -8, 8) / 20))
 
     def window(self) -> dict[str, np.ndarray]:
-        """Half of the windows are one song as it is mixed, half take every stem from anywhere."""
+        """Half of the windows are one place of one song, half take every stem from anywhere."""
         rng = self.rng
         together = rng.random() < 0.5
         song, start = pick(rng, self.whole), rng.random()

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyworld
 import soundfile
+import soxr
 from compose import Note
 from effects import RATE
 from scipy.ndimage import gaussian_filter1d
@@ -78,7 +79,7 @@ def utterances(voice: Voice, rng: np.random.Generator, count: int):
             : 2 * count
         ]
         if not files:
-            raise SystemExit(f"{ASTERISK / voice.name}: no recordings; see README.md for the packages")
+            raise SystemExit(f"{ASTERISK / voice.name}: no recordings; see sources.py for the packages")
         for at in rng.permutation(len(files))[:count]:
             raw = subprocess.run(
                 ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(files[at]), "-t", "8", "-f", "f32le", "-ar",
@@ -91,13 +92,7 @@ def utterances(voice: Voice, rng: np.random.Generator, count: int):
         for _ in range(count):
             speak(voice, " ".join(rng.choice(words, int(rng.integers(5, 10)))), Path(folder) / "speech.wav")
             x, rate = soundfile.read(Path(folder) / "speech.wav", dtype="float64")
-            yield soxr_resample(x, rate)
-
-
-def soxr_resample(x: np.ndarray, rate: int) -> np.ndarray:
-    import soxr
-
-    return soxr.resample(x, rate, SPEECH_RATE)
+            yield soxr.resample(x, rate, SPEECH_RATE)
 
 
 def analyse(x: np.ndarray) -> list[Syllable]:
