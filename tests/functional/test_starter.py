@@ -91,7 +91,7 @@ def test_stems_are_neither_silent_nor_the_mix(name, clip):
 
 
 def test_a_tone_of_the_bass_goes_to_the_bass():
-    """110 Hz and its harmonics, plucked: what a bass guitar plays."""
+    """55 Hz and its harmonics, plucked: what a bass guitar plays."""
     rate, beat = 44100, 0.5
     t = np.arange(round(6 * rate)) / rate
     since = t % beat
