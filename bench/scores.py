@@ -1,4 +1,4 @@
-"""Scores of separated stems and the oracle that bounds them: what `quality.py` and `real_music.py` compute.
+"""Scores of separated stems and the oracle beside them: what `quality.py` and `real_music.py` compute.
 
 SI-SDR after Le Roux, Wisdom, Erdogan and Hershey, "SDR: half-baked or well done?" (ICASSP 2019):
 
@@ -64,8 +64,9 @@ def oracle(
 ) -> dict[str, np.ndarray]:
     """What the ratio mask of the references' own spectra, |S|^p / sum |S|^p, makes of the mixture.
 
-    It is the best that a model of this kind could know: same STFT, exponent p, F bins and mask extension as
-    `config` says, so above F it has no more than the model has; masks and inverse are the package's own.
+    It is what a model of this kind makes that knows every magnitude: same STFT, exponent p, F bins and mask
+    extension as `config` says, so above F it has no more than the model has; masks and inverse are the
+    package's own. A mark, no strict bound: a mask that knew the phases too could score higher.
 
     references: {name: float32 (samples, 2)}, mixture: float32 (samples, 2).
     """
