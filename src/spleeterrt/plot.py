@@ -279,7 +279,7 @@ def _saved(figure: Figure, kind: str) -> bytes:
     with warnings.catch_warnings():
         # Names in scripts that the font lacks are drawn as boxes.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        # Nothing of the time or the version: the same input gives the same file.
+        # Nothing of the time: the same input gives the same file, but for the random names inside an SVG.
         metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
         figure.savefig(out, format=kind, metadata=metadata)
     return out.getvalue()
