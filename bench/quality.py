@@ -167,9 +167,6 @@ def systems(
             label = f"{mode}, offline, T = {model.config.T}"
             settings = {"mode": mode}
             attempt(label, lambda s=settings, n=label: System("modes", n, s, offline(model, **s)))
-            if "mode" not in inspect.signature(StreamSeparator).parameters:
-                left_out[f"{mode}, live"] = "StreamSeparator has no argument mode"
-                continue
             label = f"{mode}, double-buffered, T = {STREAM_FRAMES}"
             settings = {"frames": STREAM_FRAMES, "mode": mode}
             attempt(label, lambda s=settings, n=label: stream_system(model, "modes", n, s))

@@ -194,7 +194,10 @@ def test_run(
     results = quality.run(dataset, four_stems, measured)
     rows = {(row["sweep"], row["label"]): row["si_sdr"] for row in results["systems"]}
     assert results["songs"]["song 1"]["silent"] == ["bass"]
-    assert set(rows["baseline", "mix"]["song 1"]) == {"vocals", "drums", "other"}
+    # The accompaniment is of the mode `three`.
+    assert set(rows["baseline", "mix"]["song 1"]) == {"vocals", "drums", "other", "accompaniment"}
+    assert {label.split(",")[0] for sweep, label in rows if sweep == "modes"} == {"direct", "three"}
+    assert {label.split(",")[0] for label in left_out} == {"residual"}  # of two stems only
     # By hand, for one of them.
     mix, reference = (
         soundfile.read(dataset / "song 0" / f"{name}.wav", dtype="float32")[0] for name in ("mixture", "bass")
@@ -228,7 +231,7 @@ def test_run(
     quality.write(results, "quality")
     text = (tmp_path / "quality.md").read_text()
     assert f"| T = 64 | {quality.improvements(results, results['systems'][3])['vocals']:.2f} |" in text
-    assert "| songs with this stem | 2 of 2 | 2 of 2 | 1 of 2 | 2 of 2 |" in text
+    assert "| songs with this stem | 2 of 2 | 2 of 2 | 1 of 2 | 2 of 2 | 2 of 2 |" in text
     pytest.importorskip("matplotlib")
     quality.draw(results, tmp_path, "quality")
     for part in ("frames", "latency"):
