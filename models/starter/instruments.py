@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import re
 from pathlib import Path
@@ -20,43 +21,52 @@ DRUM_CHANNEL = 9
 DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)  # General MIDI's; a soundfont falls back on its first
 
 
-class SoundFonts:
-    """Fluidsynth with the fonts loaded once; its own reverb and chorus stay off."""
+# pyfluidsynth has the 16-bit one alone.
+write_float = fluidsynth.cfunc(
+    "fluid_synth_write_float", ctypes.c_int,
+    ("synth", ctypes.c_void_p, 1), ("count", ctypes.c_int, 1),
+    ("left", ctypes.c_void_p, 1), ("left_offset", ctypes.c_int, 1), ("left_step", ctypes.c_int, 1),
+    ("right", ctypes.c_void_p, 1), ("right_offset", ctypes.c_int, 1), ("right_step", ctypes.c_int, 1),
+)  # fmt: skip
 
-    def __init__(self) -> None:
-        self.synth = fluidsynth.Synth(gain=0.25, samplerate=float(RATE))
-        for name in ("synth.reverb.active", "synth.chorus.active"):
-            self.synth.setting(name, 0)
-        self.fonts: dict[Path, int] = {}
 
-    def render(self, font: Path, bank: int, program: int, notes: list[Note], seconds: float) -> np.ndarray:
-        """Float32 [samples, 2] of one instrument."""
-        if font not in self.fonts:
-            if not font.exists():
-                raise SystemExit(f"{font}: no such soundfont; see sources.py for the packages")
-            self.fonts[font] = self.synth.sfload(str(font))
-        synth = self.synth
-        synth.system_reset()
-        channel = DRUM_CHANNEL if bank == 128 else 0
-        synth.program_select(channel, self.fonts[font], bank, program)
-        events = []
-        for note in notes:
-            events.append((note.start + note.length, 0, round(note.pitch), 0))
-            events.append((note.start, 1, round(note.pitch), max(1, min(127, note.velocity))))
-        events.sort()
-        pieces, done = [], 0
-        total = round((seconds + TAIL) * RATE)
-        for time, on, key, velocity in events:
-            at = min(round(time * RATE), total)
-            if at > done:
-                pieces.append(synth.get_samples(at - done))
-                done = at
-            if on:
-                synth.noteon(channel, key, velocity)
-            else:
-                synth.noteoff(channel, key)
-        pieces.append(synth.get_samples(total - done))
-        return np.concatenate(pieces).reshape(-1, 2).astype(np.float32) / 32768
+def render_soundfont(font: Path, bank: int, program: int, notes: list[Note], seconds: float) -> np.ndarray:
+    """Float32 [samples, 2] of one instrument by fluidsynth, without its own reverb and chorus.
+
+    A synthesiser of its own for every part: what was rendered before would change a few samples.
+    """
+    if not font.exists():
+        raise SystemExit(f"{font}: no such soundfont; see sources.py for the packages")
+    synth = fluidsynth.Synth(gain=0.25, samplerate=float(RATE))
+    for name in ("synth.reverb.active", "synth.chorus.active"):
+        synth.setting(name, 0)
+    synth.setting("synth.dynamic-sample-loading", 1)  # of a font only the instrument
+    channel = DRUM_CHANNEL if bank == 128 else 0
+    synth.program_select(channel, synth.sfload(str(font)), bank, program)
+    events = []
+    for note in notes:
+        events.append((note.start + note.length, 0, round(note.pitch), 0))
+        events.append((note.start, 1, round(note.pitch), max(1, min(127, note.velocity))))
+    out = np.zeros((round((seconds + TAIL) * RATE), 2), np.float32)
+    done = 0
+
+    def play(end: int) -> None:
+        nonlocal done
+        if end > done:
+            write_float(
+                synth.synth, end - done, out.ctypes.data, 2 * done, 2, out.ctypes.data, 2 * done + 1, 2
+            )
+            done = end
+
+    for time, on, key, velocity in sorted(events):
+        play(min(round(time * RATE), len(out)))
+        if on:
+            synth.noteon(channel, key, velocity)
+        else:
+            synth.noteoff(channel, key)
+    play(len(out))
+    synth.delete()
+    return out
 
 
 # --- drums from single samples ---

@@ -2,10 +2,8 @@
 
     python models/starter/songs.py --split heldout --songs 20 --out DIR
 
-A song is its split, its number and `--seconds`: the same ones give the same notes, sounds and effects on
-machines with the same packages. Not quite the same samples: fluidsynth works in blocks of 64 and goes on
-within the last one, and with its dither, so that what a soundfont plays lies up to 1.5 ms off, depending on
-what the same process rendered before.
+A song is its split, its number and `--seconds`: the same ones give the same samples on machines with the same
+packages.
 A folder that is there is complete (it is made under another name and moved) and is left alone.
 """
 
@@ -34,7 +32,14 @@ from effects import (
     reverb,
     saturate,
 )
-from instruments import DRUM_KITS, SoundFonts, guitar_amplifier, render_samples, render_synth, sample_kit
+from instruments import (
+    DRUM_KITS,
+    guitar_amplifier,
+    render_samples,
+    render_soundfont,
+    render_synth,
+    sample_kit,
+)
 from sources import SPLITS, STEMS, Split
 from voices import Singer, corpus, sing
 
@@ -46,7 +51,6 @@ class Studio:
 
     def __init__(self, split: Split, cache: Path) -> None:
         self.split = split
-        self.fonts = SoundFonts()
         self.corpora = {voice: corpus(voice, cache / "voices") for voice in split.voices}
 
     def render(self, number: int, seconds: float) -> np.ndarray:
@@ -76,7 +80,7 @@ class Studio:
                 drive = "overdrive" if part.sound == 29 else "distortion"
             program = int(rng.choice((25, 26, 27))) if drive else int(part.sound)
             font = pick(rng, self.split.soundfonts)
-            sound = self.fonts.render(font, 0, program, part.notes, song.seconds).astype(np.float64)
+            sound = render_soundfont(font, 0, program, part.notes, song.seconds).astype(np.float64)
             if drive:
                 low, high = (3, 10) if drive == "overdrive" else (15, 60)
                 sound = guitar_amplifier(rng, sound, rng.uniform(low, high))
@@ -108,9 +112,9 @@ class Studio:
             font = pick(rng, self.split.drum_soundfonts)
             kit = int(rng.choice(DRUM_KITS)) if rng.random() < 0.7 else 0
             bank = 0 if "LV2" in font.name else 128
-            sound = self.fonts.render(font, bank, 0 if bank == 0 else kit, part.notes, song.seconds)
+            sound = render_soundfont(font, bank, 0 if bank == 0 else kit, part.notes, song.seconds)
             if not sound.any():  # a font without that kit
-                sound = self.fonts.render(font, bank, 0, part.notes, song.seconds)
+                sound = render_soundfont(font, bank, 0, part.notes, song.seconds)
             sound = sound.astype(np.float64)
         if rng.random() < 0.6:
             sound = equalise(rng, sound, 4)
