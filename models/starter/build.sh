@@ -43,6 +43,7 @@ train() { # songs, stems
   shift
   "${python[@]}" "$here/train.py" --songs "$work/$songs" --valid "$work/valid" --state "$work/state" --steps "$steps" --stems "$@"
 }
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT # if one stops, both do
 train train-voices vocals accompaniment &
 train train drums bass other
 wait $!
