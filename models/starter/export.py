@@ -75,12 +75,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--state", type=Path, required=True, help="folder of the training's state")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="folders of trainings' states; the last has the say",
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--dtype", default="int8", choices=("int8", "float16", "float32"))
     options = parser.parse_args()
     weights, filters = {}, None
-    for path in sorted(options.state.glob("*.pt")):
+    for path in (path for folder in options.state for path in sorted(folder.glob("*.pt"))):
         state = torch.load(path, weights_only=True, map_location="cpu")
         filters = tuple(state["filters"])
         for stem, trainer in state["trainers"].items():

@@ -25,6 +25,7 @@ import scipy.fft
 import soundfile
 import torch
 from compose import pick
+from effects import equalise
 from sources import STEMS
 from unet import UNet
 
@@ -52,8 +53,8 @@ class Songs:
     A song without some stems' files (a real multitrack whose bass is inside another stem) lends those it has.
     """
 
-    def __init__(self, folder: Path, frames: int, rng: np.random.Generator) -> None:
-        self.folder, self.rng = folder, rng
+    def __init__(self, folder: Path, frames: int, rng: np.random.Generator, equalised: float = 0.0) -> None:
+        self.folder, self.rng, self.equalised = folder, rng, equalised
         self.samples = (frames - 1) * STEP + FRAME
         self.refresh()
 
@@ -89,6 +90,8 @@ class Songs:
             left = at.astype(int)
             part = (at - left).astype(np.float32)[:, None]
             x = x[left] * (1 - part) + x[left + 1] * part
+        if rng.random() < self.equalised:
+            x = equalise(rng, x).astype(np.float32)
         if rng.random() < 0.5:
             x = x[:, ::-1]
         if rng.random() < 0.1:
@@ -204,6 +207,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--equalised", type=float, default=0.5, help="share of the stems that get another tone"
+    )
+    parser.add_argument("--start", type=Path, help="a training's state file, whose weights to begin with")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--float32", action="store_true", help="no bfloat16 in the convolutions")
     options = parser.parse_args()
@@ -223,9 +230,16 @@ def main() -> None:
         for stem, trainer in trainers.items():
             trainer.load(state["trainers"][stem])
         print(f"going on from step {step}", flush=True)
+    elif options.start:
+        state = torch.load(options.start, weights_only=True)
+        for stem, trainer in trainers.items():
+            for net in (trainer.net, trainer.average):
+                net.load_state_dict(state["trainers"][stem]["average"])
     valid = Songs(options.valid, options.frames, np.random.default_rng(1))
     valid_mixes, valid_targets = valid.batch(48, options.stems)
-    songs = Songs(options.songs, options.frames, np.random.default_rng([options.seed, step]))
+    songs = Songs(
+        options.songs, options.frames, np.random.default_rng([options.seed, step]), options.equalised
+    )
     losses: list[list[float]] = []
     began = time.perf_counter()
     while step < options.steps:
