@@ -87,6 +87,24 @@ def _arguments() -> str:
     return " ".join(Path(a).name if os.sep in a else a for a in sys.argv[1:])
 
 
+STYLE = {  # of pictures
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.axisbelow": True,
+}
+
+
+def model_label(source: str) -> str:
+    """A model as reports name it: a name, or a file's; of a `config.json` its folder's."""
+    path = Path(source)
+    if path.name == "config.json":
+        path = path.absolute().parent
+    return path.name if os.sep in source or path.suffix else source
+
+
 # Timing
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import common
 import matplotlib as mpl
 import numpy as np
 from contestants import CONTESTANTS
@@ -16,12 +17,7 @@ OURS, OURS_FORCED, PEER, PEER_BF16 = "#d1495b", "#e9a6ae", "#4d7ea8", "#a9c3d9"
 MODEL_COLOURS = {"2stems": "#4d7ea8", "4stems": "#d1495b"}
 CASES = ("one-512", "two-512", "one-128", "whole-2stems", "one-64", "whole-4stems")
 STYLE = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.axisbelow": True,
+    **common.STYLE,
     "figure.dpi": 110,
     "savefig.dpi": 150,
 }

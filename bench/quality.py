@@ -446,17 +446,9 @@ def draw(results: Mapping[str, Any], folder: Path, name: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    style = {
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.titlesize": 10,
-        "axes.titleweight": "bold",
-        "axes.axisbelow": True,
-    }
     painters = {"frames": _draw_frames, "latency": _draw_latency}
     targets = targets_of(results)
-    with rc_context(style):
+    with rc_context(common.STYLE):
         for part in pictures(results).values():
             columns = min(2, len(targets))
             rows = -(-len(targets) // columns)
@@ -604,9 +596,7 @@ def _measure(options: argparse.Namespace, dataset: Path, weights: Mapping[str, s
     model = load_model(options.model)
     source = options.model
     measured, left_out = systems(model, source, options.sweeps, options.hops, options.lookaheads, weights)
-    label = Path(source).name if os.sep in source else source
-    if label == "config.json":
-        label = Path(source).parent.name
+    label = common.model_label(source)
     more = {
         "model": label,
         "bins": model.config.F,

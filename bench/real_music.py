@@ -16,7 +16,6 @@ Results: `bench/results/real_music[-NAME].md` and the spectrograms beside it, `.
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,11 +192,10 @@ def main() -> None:
         inside, outside = vocal_levels(heard, options.sung)
         notes.append(f"The vocals stem where it is sung {inside:.1f} dB, elsewhere {outside:.1f} dB.")
     notes.append("\n".join(f"- {text}" for text in problems) or "No stem is silent or equal to the mix.")
-    model = Path(options.model).parent.name if options.model.endswith("config.json") else options.model
     common.report(
         name,
         f"Stems of {path.name}",
-        common.conditions(("spleeterrt",), Model=model.rpartition(os.sep)[2]),
+        common.conditions(("spleeterrt",), Model=common.model_label(options.model)),
         f"![Spectrograms of the mix and the stems]({name}.png)",
         "dB relative to the mix:",
         common.table(("", *heard.stems), whole),

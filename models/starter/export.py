@@ -14,14 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sources import STEMS
+from sources import NETWORKS
 from unet import DEPTH, INPUT_SCALE
 
 from spleeterrt.config import ModelConfig
 from spleeterrt.models.packed import save_packed
 from spleeterrt.models.weights import layer_name
-
-NETWORKS = (*STEMS, "accompaniment")
 
 
 def configuration(filters: tuple[int, ...]) -> ModelConfig:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STEMS = ("vocals", "drums", "bass", "other")
+NETWORKS = (*STEMS, "accompaniment")  # the last: all but the vocals, for two stems
 
 SF2 = Path("/usr/share/sounds/sf2")
 SONIC_PI = Path("/usr/share/sonic-pi/samples")

@@ -26,13 +26,12 @@ import soundfile
 import torch
 from compose import pick
 from effects import equalise
-from sources import STEMS
+from sources import NETWORKS, STEMS
 from unet import UNet
 
 FRAME, STEP, BINS = 4096, 1024, 1024  # Spleeter's STFT; the first 1024 bins
 HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
 RATE = 44100
-NETWORKS = (*STEMS, "accompaniment")
 FILTERS = (8, 16, 32, 64, 128, 224)  # five networks in int8 stay below 12 MB
 AVERAGE = 0.998  # of the weights that are validated and exported
 EVERY = 200  # steps between validations

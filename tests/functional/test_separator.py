@@ -6,12 +6,12 @@ import importlib.util
 import subprocess
 import sys
 import threading
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from golden import case
+from memory import peak
 
 from spleeterrt import Model, SeparationCancelled, Separator, SpleeterError
 
@@ -215,16 +215,8 @@ def test_blocks_come_while_input_goes_on(two_stems: Model, music: np.ndarray) ->
 def test_memory_does_not_grow_with_length(two_stems: Model, music: np.ndarray) -> None:
     separator = Separator(two_stems, threads=1)
 
-    def peak(repeats: int) -> int:
-        tracemalloc.start()
-        for _ in separator.separate_blocks(music[:4000] for _ in range(repeats)):
-            pass
-        _, high = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return high
-
-    peak(10)
-    assert peak(400) < 1.05 * peak(40)
+    peak(separator, music[:4000], 10)
+    assert peak(separator, music[:4000], 400) < 1.05 * peak(separator, music[:4000], 40)
 
 
 def test_several_python_threads_share_a_separator(two_stems: Model, music: np.ndarray) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import reference as ref
 import tolerances as tol
+from memory import peak
 from spleeterrt._kernels import spectral
 from tolerances import close
 
@@ -271,16 +270,8 @@ def test_memory_does_not_grow_with_length(instruments, mode):
     separator = Separator(make(instruments)[0], threads=1, mode=mode)
     music = noise(4000)
 
-    def peak(repeats):
-        tracemalloc.start()
-        for _ in separator.separate_blocks(music for _ in range(repeats)):
-            pass
-        _, high = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return high
-
-    peak(10)
-    assert peak(400) < 1.05 * peak(40)
+    peak(separator, music, 10)
+    assert peak(separator, music, 400) < 1.05 * peak(separator, music, 40)
 
 
 # --- networks ---------------------------------------------------------------------------

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .completion import complete_models
 from .errors import handle_errors
-from .options import DEFAULT_MODEL
+from .options import DEFAULT_MODEL, model_option_of
 
 if TYPE_CHECKING:
     from ..planned import PlannedNetwork
@@ -20,13 +19,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--plan", is_flag=True, help="Show how each layer of a network runs, and measure it.")
-@click.option(
-    "-p",
-    "--params_filename",
-    "--model",
-    "model",
+@model_option_of(
     default=None,
-    shell_complete=complete_models,
     help="With --plan: the model, as of `separate`; its weights need not be there.  "
     f"[default: {DEFAULT_MODEL}]",
 )

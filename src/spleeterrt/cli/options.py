@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,14 +12,17 @@ from .completion import complete_models
 DEFAULT_MODEL = "spleeter:2stems"
 LOUDEST_DB = 60
 
-model_option = click.option(
-    "-p",
-    "--params_filename",
-    "--model",
-    "model",
+
+def model_option_of(**settings: Any) -> Callable[[Any], Any]:
+    """The option that names a model, under all its names."""
+    return click.option(
+        "-p", "--params_filename", "--model", "model", shell_complete=complete_models, **settings
+    )
+
+
+model_option = model_option_of(
     default=DEFAULT_MODEL,
     show_default=True,
-    shell_complete=complete_models,
     help="Model: starter:2stems, 4stems (in the package: small, nothing to download); spleeter:2stems, "
     "4stems, 5stems (or -16kHz); a config.json, a folder with a checkpoint or ONNX files, a "
     ".safetensors file.",

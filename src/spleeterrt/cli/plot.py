@@ -11,9 +11,9 @@ import click
 
 from ..audio import ffmpeg
 from ..errors import AudioError, SeparationCancelled, SpleeterError
-from .completion import complete_files, complete_models
+from .completion import complete_files
 from .errors import handle_errors
-from .options import threads_option
+from .options import model_option_of, threads_option
 from .separate import AUDIO_SUFFIXES, Interruption, check_folder, configure_logging, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -30,13 +30,8 @@ logger = logging.getLogger("spleeterrt")
 @click.command(no_args_is_help=True)
 @click.argument("song", metavar="SONG", shell_complete=complete_files)
 @click.argument("stems", nargs=-1, metavar="[STEM|FOLDER]...", shell_complete=complete_files)
-@click.option(
-    "-p",
-    "--params_filename",
-    "--model",
-    "model",
+@model_option_of(
     default=None,
-    shell_complete=complete_models,
     help="Separate SONG by this model, as of `separate`, and draw its stems.",
 )
 @click.option(
