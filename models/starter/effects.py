@@ -108,3 +108,10 @@ def double(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     middle = x.mean(1)
     late = np.interp(n - wobble * RATE, n, middle)
     return np.stack([middle, late], 1)
+
+
+def bass_amplifier(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """The clean bass and a driven copy without its lows, mixed."""
+    level = np.sqrt((x**2).mean()) + 1e-9
+    dirty = np.tanh(highpass(x, rng.uniform(60, 300)) / level * np.exp(rng.uniform(0, np.log(20))))
+    return x + lowpass(dirty, rng.uniform(1500, 5000)) * level * rng.uniform(0.1, 1.0)

@@ -13,8 +13,9 @@ import soundfile
 import soxr
 from compose import CLAP, COWBELL, CRASH, HAT, KICK, OPEN, PEDAL, RIDE, SNARE, STICK, TOMS, Note, pick
 from effects import RATE, lowpass
+from samples import drums_of
 from scipy.signal import lfilter
-from sources import HYDROGEN, SONIC_PI
+from sources import HYDROGEN, SONIC_PI, Kit
 
 TAIL = 2.0  # seconds after the last note
 DRUM_CHANNEL = 9
@@ -132,36 +133,58 @@ def synthetic_drum(rng: np.random.Generator, kind: str) -> np.ndarray:
     return np.repeat(body[:, None], 2, 1).astype(np.float32)
 
 
-def sample_kit(rng: np.random.Generator) -> dict[int, np.ndarray]:
-    """A kit drawn from the samples and the drum machine, each sound with its own tuning and place."""
+def layers(rng: np.random.Generator, files: list[Path]) -> list[Path]:
+    """Of a kind's files those of one drum (which differ in their numbers only), the softest first."""
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        groups.setdefault(f"{file.parent}/{re.sub('[0-9]', '', file.stem)}", []).append(file)
+    return sorted(
+        groups[pick(rng, sorted(groups))],
+        key=lambda f: [int(digits) for digits in re.findall(r"\d+", f.stem)],
+    )
+
+
+def sample_kit(rng: np.random.Generator, kits: tuple[Kit, ...] = ()) -> dict[int, list[np.ndarray]]:
+    """A kit drawn from the samples and the drum machine, each sound with its own tuning and place.
+
+    With sampled kits, half the time one of them is played as far as it goes, else all are mixed.
+    """
     synthetic = rng.uniform(0, 0.7)
+    main = pick(rng, kits) if kits and rng.random() < 0.5 else None
     kit = {}
     for kind, keys in KINDS.items():
         files = sample_files()[kind]
         made = not files or rng.random() < synthetic
+        sampled = None
+        if main is not None:
+            sampled = drums_of(main).get(kind)
+        elif kits and rng.random() < 0.6:
+            having = [drums_of(k)[kind] for k in kits if drums_of(k).get(kind)]
+            sampled = pick(rng, having) if having else None
         for i, key in enumerate(keys):
             if not i or kind == "perc":
-                sound = synthetic_drum(rng, kind) if made else load_sample(pick(rng, files))
-            tuned = (
-                sound
-                if kind != "tom"
-                else soxr.resample(sound, RATE, RATE * 2 ** (i * rng.uniform(1, 3) / 12))
-            )
-            tuned = soxr.resample(tuned, RATE, RATE * 2 ** rng.uniform(-0.2, 0.2))
+                if sampled:
+                    sounds = [load_sample(path) for path in layers(rng, sampled)]
+                else:
+                    sounds = [synthetic_drum(rng, kind) if made else load_sample(pick(rng, files))]
+            interval = i * rng.uniform(1, 3) / 12 if kind == "tom" else 0.0
+            tuning = 2 ** (interval + rng.uniform(-0.2, 0.2))
             place = 0.0 if kind in ("kick", "snare") else rng.uniform(-0.5, 0.5)
             level = {"kick": 1.0, "snare": 0.8, "clap": 0.5, "tom": 0.7}.get(kind, 0.3) * rng.uniform(
                 0.6, 1.3
             )
-            kit[key] = tuned * (level * np.array([1 - max(0, place), 1 + min(0, place)], np.float32))
+            sides = level * np.array([1 - max(0, place), 1 + min(0, place)], np.float32)
+            kit[key] = [soxr.resample(sound, RATE, RATE * tuning) * sides for sound in sounds]
     return kit
 
 
-def render_samples(kit: dict[int, np.ndarray], notes: list[Note], seconds: float) -> np.ndarray:
+def render_samples(kit: dict[int, list[np.ndarray]], notes: list[Note], seconds: float) -> np.ndarray:
     out = np.zeros((round((seconds + TAIL) * RATE), 2), np.float32)
     for note in notes:
-        sound = kit.get(round(note.pitch))
+        sounds = kit.get(round(note.pitch))
         start = round(note.start * RATE)
-        if sound is not None and start < len(out):
+        if sounds and start < len(out):
+            sound = sounds[min(127, note.velocity) * len(sounds) // 128]
             end = min(len(out), start + len(sound))
             out[start:end] += sound[: end - start] * (note.velocity / 127) ** 1.5
     return out

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from compose import Part, Song, compose, pick
+from compose import KICK, Part, Song, compose, pick
 from effects import (
     RATE,
+    bass_amplifier,
     compress,
     delay,
     double,
@@ -40,9 +41,13 @@ from instruments import (
     render_synth,
     sample_kit,
 )
+from samples import render_sampled
 from sources import SPLITS, STEMS, Split
+from strings import Pluck, render_string
+from synths import Patch, render_patch
 from voices import Singer, corpus, sing
 
+DANCE = ("techno", "disco", "hiphop", "breaks", "pop")
 DEFAULT_CACHE = Path(__file__).parent / "cache"
 
 
@@ -59,11 +64,16 @@ class Studio:
         song = compose(rng, seconds)
         total = round(song.seconds * RATE)
         stems = dict.fromkeys(STEMS, 0.0)
+        ducked = self.split.made and rng.random() < (0.4 if song.style in DANCE else 0.05)
+        kicked = ducking(rng, song, total) if ducked else 1.0
         for part in song.parts:
             sound = self.part(rng, song, part)[:total]
             if len(sound) < total:
                 sound = np.pad(sound, ((0, total - len(sound)), (0, 0)))
-            stems[part.stem] = stems[part.stem] + loudness(sound, self.level(rng, part))
+            sound = loudness(sound, self.level(rng, part))
+            if ducked and part.stem in ("bass", "other"):
+                sound = sound * kicked
+            stems[part.stem] = stems[part.stem] + sound
         stems = {name: np.broadcast_to(x, (total, 2)) for name, x in stems.items()}
         return self.master(rng, stems)
 
@@ -72,7 +82,10 @@ class Studio:
             return self.drums(rng, song, part)
         if part.sound == "voice":
             return self.voice(rng, song, part)
-        if part.sound in ("bass", "lead", "pad", "pluck"):
+        sound = self.made(rng, song, part) if self.split.made else None
+        if sound is not None:
+            pass
+        elif part.sound in ("bass", "lead", "pad", "pluck"):
             sound = render_synth(rng, part.sound, part.notes, song.seconds)
         else:
             drive = part.sound if isinstance(part.sound, str) else None
@@ -89,6 +102,8 @@ class Studio:
         if rng.random() < 0.7:
             sound = equalise(rng, sound)
         if part.stem == "bass":
+            if self.split.made and rng.random() < 0.25:
+                sound = bass_amplifier(rng, sound)
             if rng.random() < 0.7:
                 sound = compress(rng, sound)
             if rng.random() < 0.3:
@@ -105,9 +120,38 @@ class Studio:
             sound = delay(rng, sound, 60 / song.tempo)
         return place(rng, sound, 0.7)
 
+    def made(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray | None:
+        """The part on an instrument that is no soundfont's, or None."""
+        kind = rng.random()
+        if kind > (0.75 if part.stem == "bass" else 0.45):
+            return None
+        sampled = [s for s in self.split.sampled if part.role in s.roles]
+        if sampled and kind < (0.35 if part.stem == "bass" else 0.25):
+            sound = render_sampled(rng, pick(rng, sampled), part.notes, song.seconds)
+            if part.role in ("overdrive", "distortion"):
+                sound = guitar_amplifier(rng, sound, float(np.exp(rng.uniform(np.log(3), np.log(60)))))
+        elif part.stem == "bass":
+            if rng.random() < 0.5:
+                pluck = Pluck.draw(rng, upright=rng.random() < 0.25)
+                sound = render_string(rng, pluck, part.notes, song.seconds)
+            else:
+                sound = render_patch(rng, Patch.draw(rng, "bass"), part.notes, song.seconds)
+        elif part.role in ("nylon", "steel", "clean", "muted", "harp", "overdrive", "distortion"):
+            sound = render_string(rng, Pluck.draw(rng, guitar=True), part.notes, song.seconds)
+            if part.role in ("overdrive", "distortion"):
+                sound = guitar_amplifier(rng, sound, float(np.exp(rng.uniform(np.log(3), np.log(60)))))
+        else:
+            role = (
+                part.sound if part.sound in ("lead", "pad", "pluck") else pick(rng, ("lead", "pad", "pluck"))
+            )
+            sound = render_patch(rng, Patch.draw(rng, role), part.notes, song.seconds)
+        return sound.astype(np.float64) if sound.any() else None
+
     def drums(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray:
-        if self.split.samples and rng.random() < 0.4:
-            sound = render_samples(sample_kit(rng), part.notes, song.seconds).astype(np.float64)
+        if self.split.samples and rng.random() < (0.7 if self.split.kits else 0.4):
+            sound = render_samples(sample_kit(rng, self.split.kits), part.notes, song.seconds).astype(
+                np.float64
+            )
         else:
             font = pick(rng, self.split.drum_soundfonts)
             kit = int(rng.choice(DRUM_KITS)) if rng.random() < 0.7 else 0
@@ -171,6 +215,19 @@ class Studio:
             x = np.stack([coded(rng, stem) for stem in x])
             x = x * min(1.0, 0.98 / (np.abs(x.sum(0)).max() + 1e-9))
         return x.astype(np.float32)
+
+
+def ducking(rng: np.random.Generator, song: Song, total: int) -> np.ndarray:
+    """The gain [samples, 1] of what makes way for every kick, as dance music has it."""
+    depth, back = rng.uniform(0.4, 0.95), rng.uniform(0.08, 0.3)
+    gain = np.ones(total)
+    for start in (note.start for part in song.parts for note in part.notes
+                  if part.role == "drums" and note.pitch == KICK):  # fmt: skip
+        first = round(start * RATE)
+        t = np.arange(max(0, min(total - first, round(back * 4 * RATE)))) / RATE
+        span = slice(first, first + len(t))
+        gain[span] = np.minimum(gain[span], 1 - depth * np.exp(-t / back) * np.minimum(1, t / 0.003))
+    return gain[:, None]
 
 
 def loudness(x: np.ndarray, decibels: float) -> np.ndarray:

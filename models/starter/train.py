@@ -1,4 +1,4 @@
-"""Trains stems' networks on rendered songs: Spleeter's form and loss, on the CPU.
+"""Trains stems' networks on rendered songs: Spleeter's form and loss, on the CPU. (On a GPU: train_gpu.py.)
 
     python models/starter/train.py --songs DIR --valid DIR --state DIR --stems vocals accompaniment
 
@@ -64,7 +64,12 @@ class Songs:
             raise SystemExit(f"{self.folder}: no songs; render some with songs.py")
         self.having: dict[str, tuple[list[Path], np.ndarray]] = {}
         for stem in STEMS:
-            songs = [song for song in self.songs if (song / f"{stem}.wav").exists()]
+            # A song without a bass of its own may have it in its `other`.
+            songs = [
+                song
+                for song in self.songs
+                if (song / f"{stem}.wav").exists() and (stem != "other" or (song / "bass.wav").exists())
+            ]
             lengths = np.sqrt([soundfile.info(song / f"{stem}.wav").duration for song in songs])
             self.having[stem] = songs, lengths / lengths.sum()
 

@@ -54,7 +54,7 @@ class UNet(nn.Module):
             y = self.up_norm[k](F.relu(y))
             if k < DEPTH - 1:
                 y = torch.cat([skips[DEPTH - 2 - k], y], 1)
-        return torch.sigmoid(self.last(y))
+        return torch.sigmoid(self.last(y).float())
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
