@@ -87,7 +87,7 @@ def main() -> None:
     waiting: dict[str, bytes] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for files in pool.map(packed, songs, repeat(options.quality)):
-            if size(waiting) + size(files) > options.megabytes * 1e6:
+            if waiting and size(waiting) + size(files) > options.megabytes * 1e6:
                 packs.append(write(options.out / f"pack-{len(packs):04d}.tar", waiting))
                 waiting = {}
             waiting |= files

@@ -72,8 +72,6 @@ class Patch:
             )
         if bass and rng.random() < 0.4:
             oscillators.append(("sine", float(pick(rng, (1.0, 0.5, 1.0))), float(rng.uniform(0.3, 1.2)), 0.0))
-        slow = float(rng.uniform(0.5, 2.5)), float(rng.uniform(0.1, 8))
-        wobble = slow if rng.random() < 0.2 else (0.0, 1.0)
         closed = float(np.exp(rng.uniform(np.log(80 if bass else 300), np.log(1200 if bass else 6000))))
         return Patch(
             oscillators=tuple(oscillators),
@@ -83,7 +81,7 @@ class Patch:
             opened=min(12000.0, closed * 2 ** float(rng.uniform(0, 5))),
             fall=float(np.exp(rng.uniform(np.log(0.5), np.log(30)))),
             resonance=float(np.exp(rng.uniform(np.log(0.6), np.log(6 if rng.random() < 0.4 else 1.5)))),
-            wobble=wobble,
+            wobble=slow_movement(rng),
             attack=float(rng.uniform(0.05, 0.4) if pad else np.exp(rng.uniform(np.log(0.001), np.log(0.03)))),
             decay=float(np.exp(rng.uniform(np.log(0.5), np.log(12)))),
             sustain=float(rng.uniform(0.5, 1) if pad else rng.choice([0.0, rng.uniform(0.3, 1)], p=[0.4, 0.6])
@@ -95,6 +93,12 @@ class Patch:
             vibrato=float(rng.uniform(0, 30)) if rng.random() < 0.3 and not bass else 0.0,
             drive=float(np.exp(rng.uniform(np.log(0.5), np.log(6)))) if rng.random() < 0.5 else 0.0,
         )  # fmt: skip
+
+
+def slow_movement(rng: np.random.Generator) -> tuple[float, float]:
+    if rng.random() >= 0.2:
+        return 0.0, 1.0
+    return float(rng.uniform(0.5, 2.5)), float(rng.uniform(0.1, 8))
 
 
 def render_patch(rng: np.random.Generator, patch: Patch, notes: list[Note], seconds: float) -> np.ndarray:
