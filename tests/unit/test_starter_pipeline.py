@@ -5,7 +5,11 @@ No model is trained and no sound package is needed; each part is skipped where i
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 import sys
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
@@ -161,6 +165,146 @@ def test_saturation_keeps_the_peak(effects: ModuleType) -> None:
     assert np.abs(effects.saturate(np.random.default_rng(0), wave)).max() == pytest.approx(0.5)
 
 
+# --- instruments ------------------------------------------------------------------------
+
+
+def sounding(wave: np.ndarray) -> float:
+    """MIDI key of the period of a quarter of a second from 50 ms on."""
+    mono = wave.reshape(len(wave), -1).mean(1)[RATE // 20 :][: RATE // 4]
+    again = np.fft.irfft(np.abs(np.fft.rfft(mono, 4 * len(mono))) ** 2)[: len(mono) // 2]
+    again = again / np.linspace(1, 0.5, len(again))
+    peaks = 1 + np.flatnonzero((again[1:-1] > again[:-2]) & (again[1:-1] >= again[2:]))
+    period = int(peaks[np.argmax(again[peaks] > 0.9 * again[peaks].max())])
+    return float(69 + 12 * np.log2(RATE / period / 440))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("pitch", [33, 45])
+def test_strings_sound_their_key(seed: int, pitch: int) -> None:
+    strings = starter_module("strings", "scipy")
+    rng = np.random.default_rng(seed)
+    pluck = strings.Pluck.draw(rng, upright=seed % 2 == 0)
+    notes = [strings.Note(0.1, 0.5, pitch, 100)]
+    got = strings.render_string(rng, pluck, notes, 1.0)
+    assert got.shape == (3 * RATE, 2)
+    assert np.isfinite(got).all()
+    assert not got[: RATE // 20].any()
+    assert sounding(got[RATE // 10 :]) == pytest.approx(
+        pitch, abs=0.5
+    )  # a period of whole samples, stiffness
+    assert np.abs(got[RATE:]).max() < 0.05 * np.abs(got).max()  # muted after its end
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_synthesisers_play_notes_and_end(seed: int) -> None:
+    synths = starter_module("synths", "scipy")
+    role = ("bass", "lead", "pad", "pluck")[seed % 4]
+    patches = [synths.Patch.draw(np.random.default_rng(seed), role) for _ in range(2)]
+    assert patches[0] == patches[1]
+    notes = [synths.Note(0.1, 0.4, 40, 100), synths.Note(0.5, 0.4, 47, 100)]
+    one, again = (synths.render_patch(np.random.default_rng(7), patches[0], notes, 1.0) for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (3 * RATE, 2)
+    assert np.isfinite(one).all()
+    assert not one[: RATE // 10].any()
+    assert np.abs(one).max() > 0.01
+    assert np.abs(one[-RATE // 10 :]).max() < 0.15 * np.abs(one).max()  # a pad's release is up to 0.8 s
+
+
+def test_a_synthesiser_sounds_its_key() -> None:
+    synths = starter_module("synths", "scipy")
+    patch = synths.Patch(
+        oscillators=(("saw", 1.0, 1.0, 0.0),), width=0.5, noise=0.0, closed=2000.0, opened=2000.0, fall=1.0,
+        resonance=0.7, wobble=(0.0, 1.0), attack=0.001, decay=1.0, sustain=1.0, release=0.05, drop=0.0,
+        drop_speed=20.0, glide=0.0, vibrato=0.0, drive=0.0,
+    )  # fmt: skip
+    for pitch in (30, 41, 52):
+        got = synths.render_patch(np.random.default_rng(0), patch, [synths.Note(0, 1, pitch, 100)], 1.0)
+        assert sounding(got) == pytest.approx(pitch, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("c4", 60),
+        ("A0", 21),
+        ("F#2", 42),
+        ("Bb3", 58),
+        ("b1", 35),
+        ("bb1", 34),
+        ("E", 28),
+        ("D#", 39),
+        ("B", 35),
+    ],
+)
+def test_names_of_keys(name: str, key: int) -> None:
+    assert starter_module("samples", "scipy", "soundfile", "soxr").note_number(name) == key
+
+
+def test_samples_play_every_key(tmp_path: Path) -> None:
+    """Two sampled notes, named an octave too high, one after some silence, one of another rate."""
+    samples = starter_module("samples", "scipy", "soundfile", "soxr")
+    import soundfile
+
+    late = np.concatenate([np.zeros((4000, 2)), tone(110.0, 2.0)])  # A2, 45
+    soundfile.write(tmp_path / "a3_f.wav", late, RATE)
+    wave = 0.5 * np.sin(2 * np.pi * 55.0 * np.arange(96000) / 48000)  # A1, 33
+    soundfile.write(tmp_path / "a2_f.wav", wave, 48000)
+    instrument = samples.Sampled(("bass",), tmp_path, samples.re.compile(r"(?P<key>[a-g]\d)_f\.wav"), -12)
+    assert sorted(samples.files_of(instrument)) == [33, 45]
+    for pitch in (31, 36, 45, 48):
+        notes = [samples.Note(0.25, 0.5, pitch, 127)]
+        got = samples.render_sampled(np.random.default_rng(0), instrument, notes, 1.0)
+        assert got.shape == (3 * RATE, 2)
+        assert not got[: RATE // 5].any()
+        assert sounding(got[RATE // 4 :]) == pytest.approx(pitch, abs=0.2)
+        assert np.abs(got[2 * RATE :]).max() < 0.02
+    with pytest.raises(SystemExit, match="no samples like"):
+        samples.files_of(samples.Sampled(("bass",), tmp_path, samples.re.compile("(?P<key>x)"), 0))
+
+
+def test_a_kit_is_one_drum_a_kind_and_louder_files_for_louder_notes(tmp_path: Path) -> None:
+    samples = starter_module("samples", "scipy", "soundfile", "soxr")
+    import soundfile
+
+    for folder in ("Snare1", "Snare2"):
+        (tmp_path / folder).mkdir()
+        for number in (2, 10):
+            soundfile.write(tmp_path / folder / f"{number}-{folder}.wav", tone(200.0, 0.2), RATE)
+    kit = samples.Kit(tmp_path, {"snare": r"Snare\d/.*", "kick": r"Kick/.*"})
+    drums = samples.drums_of(kit)
+    assert len(drums["snare"]) == 4
+    assert drums["kick"] == []
+    instruments = starter_module("instruments", "scipy", "soundfile", "soxr", "fluidsynth")
+    chosen = instruments.layers(np.random.default_rng(0), drums["snare"])
+    assert [path.stem.split("-")[0] for path in chosen] == ["2", "10"]
+    assert len({path.parent for path in chosen}) == 1
+    soft, loud = np.full((10, 2), 0.1, np.float32), np.full((10, 2), 0.9, np.float32)
+    notes = [instruments.Note(0.0, 0.1, 38, 30), instruments.Note(0.5, 0.1, 38, 120)]
+    got = instruments.render_samples({38: [soft, loud]}, notes, 1.0)
+    assert got[0, 0] == pytest.approx(0.1 * (30 / 127) ** 1.5)
+    assert got[RATE // 2, 0] == pytest.approx(0.9 * (120 / 127) ** 1.5)
+
+
+def test_every_sampled_sound_has_a_source_with_a_free_licence() -> None:
+    sources = starter_module("sources")
+    with (STARTER / "sounds.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert re.fullmatch("[0-9a-f]{40}", row["commit"])
+        assert row["licence"] in ("CC0-1.0", "CC-BY-3.0", "CC-BY-4.0")
+        assert row["author"]
+        re.compile(row["files"])
+    folders = {row["folder"] for row in rows}
+    instruments = (*sources.SAMPLED, *sources.VALID_SAMPLED)
+    for found in (*instruments, *sources.KITS):
+        if found.folder != sources.SONIC_PI:
+            assert found.folder.relative_to(sources.SOUNDS).parts[0] in folders
+    assert all("key" in instrument.pattern.groupindex for instrument in instruments)
+    trained = {instrument.folder for instrument in sources.SAMPLED}
+    assert not trained & {instrument.folder for instrument in sources.VALID_SAMPLED}
+
+
 # --- songs as sound ---------------------------------------------------------------------
 
 
@@ -192,7 +336,9 @@ def mp3(seed: int) -> bool:
 def test_splits_share_no_sound_with_the_held_out_one() -> None:
     sources = starter_module("sources")
     heldout = sources.SPLITS["heldout"]
-    for name in ("train", "valid"):
+    assert heldout.sampled == heldout.kits == ()
+    assert not heldout.made
+    for name in ("train", "sampled", "valid"):
         split = sources.SPLITS[name]
         assert split.number != heldout.number
         assert not set(split.voices) & set(heldout.voices)
@@ -213,6 +359,86 @@ def test_training_sees_the_magnitudes_of_the_stft() -> None:
         cut = wave[frame * train.STEP :][: train.FRAME] * window[:, None]
         expected = np.abs(np.fft.rfft(cut, axis=0)[: train.BINS]).T
         assert np.abs(got[:, frame] - expected).max() < 1e-3  # of float32, values up to some hundreds
+
+
+def test_packed_songs_have_the_same_magnitudes(tmp_path: Path) -> None:
+    """A frame of half the length at half the rate has the bins of the whole one; Vorbis costs some dB."""
+    pack = starter_module("pack", "scipy", "soundfile")
+    import soundfile
+
+    wave = np.random.default_rng(0).normal(0, 0.05, (RATE, 2))
+    wave = wave + tone(441.0, 1.0, 0.3) + tone(5000.0, 1.0, 0.1)
+    half = pack.halved(wave)
+    assert len(half) >= RATE // 2
+    window = np.hanning(4097)[:-1]
+    expected = np.abs(np.fft.rfft(wave[8192:][:4096, 0] * window))[:900]
+    got = 2 * np.abs(np.fft.rfft(half[4096:][:2048, 0] * window[::2]))[:900]
+    assert np.abs(got - expected).mean() < 0.02 * expected.mean()  # a window's lobes above the edge
+    song = tmp_path / "songs" / "one"
+    song.mkdir(parents=True)
+    for stem, x in (("vocals", wave), ("drums", wave[:, :1]), ("bass", 0 * wave)):
+        soundfile.write(song / f"{stem}.wav", x, RATE)
+    files = pack.packed(song, 0.9)
+    assert sorted(files) == ["one/drums.ogg", "one/vocals.ogg"]  # nothing of silence
+    path = pack.write(tmp_path / "pack-0000.tar", files)
+    with tarfile.open(path) as archive:
+        x, rate = soundfile.read(io.BytesIO(archive.extractfile("one/vocals.ogg").read()))
+    assert rate == RATE // 2
+    error = x[4096:][:8192] - half[4096:][:8192]
+    assert (error**2).mean() < 0.1 * (half**2).mean()
+
+
+def test_the_gpu_training_mixes_and_judges(tmp_path: Path) -> None:
+    """On the CPU: windows are the packed samples, the loss is least for the mask that restores the stem."""
+    gpu, pack = starter_module("train_gpu", "torch", "soundfile"), starter_module("pack", "scipy")
+    from concurrent.futures import ThreadPoolExecutor
+
+    import torch
+
+    rng = np.random.default_rng(0)
+    files = {}
+    for n, song in enumerate(("one", "real-two")):
+        folder = tmp_path / song
+        folder.mkdir()
+        for stem in gpu.STEMS[: 4 - n]:
+            import soundfile
+
+            soundfile.write(folder / f"{stem}.wav", rng.normal(0, 0.1, (2 * RATE, 2)), RATE)
+        files |= pack.packed(folder, 0.9)
+    shelf = gpu.Shelf(10 * RATE, torch.device("cpu"))
+    with ThreadPoolExecutor(1) as pool:
+        shelf.add(pack.write(tmp_path / "pack.tar", files), pool)
+    assert [(song.name, song.real, song.parted) for song in shelf.songs] == [
+        ("one", False, True), ("real-two", True, True)]  # fmt: skip
+    drawer, studio = gpu.Drawer(shelf, 64, 0), gpu.Studio(shelf, 64, 0)
+    draw = drawer.plain(2)
+    read = studio.read(draw)
+    first, _ = shelf.songs[0].stems["vocals"]
+    start = int(draw.first[0, 0])
+    assert first <= start
+    expected = shelf.samples[start : start + studio.samples].T / 32768
+    assert torch.allclose(read[0, 0], expected.float(), atol=1e-6)
+    stems = studio.stems(draw, changed=False)
+    assert stems.shape == (2, 4, 2, 64, gpu.BINS)
+    changed = studio.stems(drawer.draw(3))
+    assert torch.isfinite(torch.view_as_real(changed)).all()
+    trainer = gpu.Trainer((2,) * 6, 1e-3, torch.device("cpu"), torch.channels_last)
+    mix = stems.sum(1)
+    sources = {name: stems[:, i] for i, name in enumerate(gpu.STEMS)}
+    sources["accompaniment"] = mix - stems[:, 0]
+    best = {name: ((mix * x.conj()).real / mix.abs() ** 2).clamp(0, 1) for name, x in sources.items()}
+    parted = torch.ones(2)
+    least = sum(float(x) for x in trainer.loss(best, stems, parted).values())
+    for other in (
+        {name: 1 - mask for name, mask in best.items()},
+        {name: 0 * mask for name, mask in best.items()},
+    ):
+        assert least < 0.7 * sum(float(x) for x in trainer.loss(other, stems, parted).values())
+    before = trainer.validate(stems)
+    for _ in range(3):
+        losses = trainer.step(stems, parted, 0.5)
+    assert all(np.isfinite(float(x)) for x in losses.values())
+    assert trainer.validate(stems) != before
 
 
 def test_the_exported_network_is_the_trained_one(tmp_path: Path) -> None:
