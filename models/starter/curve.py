@@ -27,11 +27,11 @@ def main() -> None:
     axes.set(
         xlabel="steps",
         ylabel="L1 error of the magnitudes, of silence's",
-        title="Validation: new songs with the training's sounds",
+        title="Validation: new songs, some of their instruments unheard in training",
     )
     axes.set_ylim(0, 1)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(ncols=3)
     figure.savefig(options.out, dpi=120)
 
 
