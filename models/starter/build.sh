@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The starter model from nothing: sounds, songs, training, model file. Needs Debian (as root, for the packages) with
-# python3 from 3.11 on, its venv, git and a C++ compiler, an hour of two cores for the songs, and 20 GB. It trains on a
-# GPU if PyTorch finds one (MINUTES, 11), else on the CPU for hours (STEPS, 5000). Stop it and start it again as you
+# python3 from 3.11 on, its venv, git and a C++ compiler, an hour of two cores for the songs, and 35 GB. It trains on a
+# GPU of 24 GB if PyTorch finds one (MINUTES, 11), else on the CPU for hours (STEPS, 5000). Stop it and start it again as you
 # like: every step goes on where it was.
 #
 #     models/starter/build.sh WORK        # a folder for songs, voices and the training's state
@@ -19,9 +19,10 @@ export STARTER_SOUNDS="$work/sounds"
 packages=$(python3 -c "import sys; sys.path.insert(0, '$here'); import sources; print(*sources.DEBIAN_PACKAGES)")
 # shellcheck disable=SC2086
 dpkg -s $packages >/dev/null 2>&1 || { apt-get update -qq; apt-get install -y -qq $packages; }
-if [ ! -x "$work/venv/bin/python" ]; then
+if [ ! -e "$work/venv/complete" ]; then
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" install -q -r "$here/requirements.txt" "$here/../.."
+  touch "$work/venv/complete"
 fi
 python=("$work/venv/bin/python" -W ignore)
 
@@ -36,16 +37,19 @@ if [ -n "${REAL:-}" ]; then real+=(--multitracks "$REAL"); fi
 
 if "${python[@]}" -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then
   pack() { "${python[@]}" "$here/pack.py" --songs "$work/$1" --out "$work/packed-$1" --megabytes "$2" --processes "$processes"; }
+  state=$work/state-gpu
   pack songs 60
   pack valid 1000
   "${python[@]}" "$here/train_gpu.py" --packs "$work/packed-songs" --valid "$work/packed-valid/pack-0000.tar" \
-    --state "$work/state" --minutes "${MINUTES:-11}"
+    --state "$state" --minutes "${MINUTES:-11}"
 else
-  train() { "${python[@]}" "$here/train.py" --songs "$work/songs" --valid "$work/valid" --state "$work/state" --steps "${STEPS:-5000}" --stems "$@"; }
+  state=$work/state-cpu
+  train() { exec "${python[@]}" "$here/train.py" --songs "$work/songs" --valid "$work/valid" --state "$state" --steps "${STEPS:-5000}" --stems "$@"; }
   trap 'kill $(jobs -p) 2>/dev/null || true' EXIT # if one stops, both do
   train vocals accompaniment &
-  train drums bass other
-  wait $!
+  train drums bass other &
+  wait -n
+  wait -n
 fi
-"${python[@]}" "$here/curve.py" --state "$work/state" --out "$here/curve.png"
-"${python[@]}" "$here/export.py" --state "$work/state" --out "$here/../../src/spleeterrt/models/starter.safetensors"
+"${python[@]}" "$here/curve.py" --state "$state" --out "$here/curve.png"
+"${python[@]}" "$here/export.py" --state "$state" --out "$here/../../src/spleeterrt/models/starter.safetensors"

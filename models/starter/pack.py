@@ -79,6 +79,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     known = set()
     packs = sorted(options.out.glob("pack-*.tar"))
+    number = 1 + max((int(path.stem.removeprefix("pack-")) for path in packs), default=-1)
     for path in packs:
         with tarfile.open(path) as archive:
             known |= {name.split("/")[0] for name in archive.getnames()}
@@ -88,11 +89,11 @@ def main() -> None:
     with ProcessPoolExecutor(options.processes) as pool:
         for files in pool.map(packed, songs, repeat(options.quality)):
             if waiting and size(waiting) + size(files) > options.megabytes * 1e6:
-                packs.append(write(options.out / f"pack-{len(packs):04d}.tar", waiting))
-                waiting = {}
+                packs.append(write(options.out / f"pack-{number:04d}.tar", waiting))
+                waiting, number = {}, number + 1
             waiting |= files
     if waiting:
-        packs.append(write(options.out / f"pack-{len(packs):04d}.tar", waiting))
+        packs.append(write(options.out / f"pack-{number:04d}.tar", waiting))
     print(f"{options.out}: {len(songs)} songs added, {len(packs)} archives")
 
 

@@ -52,8 +52,12 @@ def main() -> None:
                 link = folder / f"{stem}.wav"
                 link.unlink(missing_ok=True)
                 link.symlink_to((options.multitracks / name / f"{stem}.wav").resolve(strict=True))
-    for path in (path for folder in options.voices for path in sorted(folder.glob("*.wav"))):
-        write(path.stem, "vocals", stereo(path))
+    for folder in options.voices:
+        paths = sorted(folder.glob("*.wav"))
+        if not paths:
+            raise SystemExit(f"{folder}: no .wav files; see sounds.py")
+        for path in paths:
+            write(path.stem, "vocals", stereo(path))
     for name in LOOPS:
         x = stereo(SONIC_PI / f"loop_{name}.flac")
         write(f"loop-{name}", "drums", np.tile(x, (-(-30 * RATE // len(x)), 1))[: 30 * RATE])

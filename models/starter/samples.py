@@ -43,7 +43,7 @@ def files_of(instrument: Sampled) -> dict[int, list[Path]]:
 @functools.lru_cache(maxsize=400)
 def load(path: Path, semitones: int) -> np.ndarray:
     """Float32 [samples, 2] at 44.1 kHz, without the silence before it, peak 1."""
-    data, rate = soundfile.read(path, dtype="float32", always_2d=True, frames=-1)
+    data, rate = soundfile.read(path, dtype="float32", always_2d=True)
     data = data[: rate * 6]
     loud = np.abs(data).max(1) > 0.02 * np.abs(data).max()
     data = data[max(0, int(np.argmax(loud)) - rate // 500) :]

@@ -3,7 +3,7 @@
     python models/starter/songs.py --split heldout --songs 20 --out DIR
 
 A song is its split, its number and `--seconds`: the same ones give the same samples on machines with the same
-packages.
+packages and downloaded sounds.
 A folder that is there is complete (it is made under another name and moved) and is left alone.
 """
 
@@ -82,7 +82,7 @@ class Studio:
             return self.drums(rng, song, part)
         if part.sound == "voice":
             return self.voice(rng, song, part)
-        sound = self.made(rng, song, part) if self.split.made else None
+        sound = self.made(rng, song, part) if self.split.made and part.stem != "vocals" else None
         if sound is not None:
             pass
         elif part.sound in ("bass", "lead", "pad", "pluck"):

@@ -33,14 +33,14 @@ class Source(NamedTuple):
 
 
 def git(*arguments: str, folder: Path | None = None) -> bytes:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True).stdout
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, stdout=subprocess.PIPE).stdout
 
 
 def download(rows: list[Source], url: str, out: Path) -> int:
     """A folder's files into `out`; how many."""
     repository, commit = rows[0].repository, rows[0].commit
     address = url.format(repository=repository, flat=repository.replace("/", "+"))
-    count = 0
+    counts = dict.fromkeys(rows, 0)
     with tempfile.TemporaryDirectory() as name:
         clone = Path(address)
         if not clone.is_dir():
@@ -54,8 +54,11 @@ def download(rows: list[Source], url: str, out: Path) -> int:
             target = out / below
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(git("cat-file", "blob", f"{commit}:{path}", folder=clone))
-            count += 1
-    return count
+            counts[row] += 1
+    for row, count in counts.items():
+        if not count:
+            raise SystemExit(f"{repository} at {commit}: no file matches {row.files}")
+    return sum(counts.values())
 
 
 def main() -> None:
@@ -77,8 +80,6 @@ def main() -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         found = list(rows)
         count = download(found, options.url, temporary)
-        if not count:
-            raise SystemExit(f"{found[0].repository}: no file matches")
         temporary.rename(folder)
         print(f"{name}: {count} files, {found[0].licence}", flush=True)
 

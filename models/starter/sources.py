@@ -1,4 +1,4 @@
-"""Where the sounds come from, by split, and their licences: the table of `LICENCES.md` in code.
+"""Where the sounds come from, by split: `LICENCES.md` in code, but for the licences (also in `sounds.csv`).
 
 Training uses only what is MIT, BSD, CC0 or CC-BY. The held-out songs, which are for measuring and are never
 part of a model, use other soundfonts, drums and voices, which may be under the GPL or CC-BY-SA.

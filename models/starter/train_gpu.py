@@ -9,9 +9,10 @@ appear meanwhile are used. Run it again to go on from the state.
 Loss: the error of the complex bins under the mix's phase, |mask X - S|, both of each network alone and of the
 ratio masks that they make together for four and for two stems: what separation with these networks then does.
 A mask that minimises it knows that phases differ, which one fitted to magnitudes (Spleeter's loss) does not.
-Each window counts by its own loudness, and the treble somewhat more than its magnitudes would have it.
+Each window's error is relative to its loudness, so that quiet ones count as much, and the treble counts
+somewhat more than its magnitudes would have it.
 
-Needs PyTorch, NumPy and soundfile, no more of this project than this file, unet.py and what sources.py names.
+Needs PyTorch, NumPy and soundfile, and of this project this file, unet.py and sources.py.
 """
 
 from __future__ import annotations
@@ -70,13 +71,15 @@ class Shelf:
 
     def add(self, pack: Path, pool: ThreadPoolExecutor) -> None:
         with tarfile.open(pack) as archive:
-            names = archive.getnames()
+            known = {song.name for song in self.songs}
+            names = [name for name in archive.getnames() if name.split("/")[0] not in known]
             contents = [archive.extractfile(name).read() for name in names]
+        decoded = list(pool.map(decode, contents))
+        if self.used + sum(map(len, decoded)) > len(self.samples):
+            raise SystemExit(f"{pack}: the shelf is full; give more --gigabytes")
         stems: dict[str, dict[str, tuple[int, int]]] = {}
-        for name, x in zip(names, pool.map(decode, contents), strict=True):
+        for name, x in zip(names, decoded, strict=True):
             song, stem = name.removesuffix(".ogg").split("/")
-            if self.used + len(x) > len(self.samples):
-                raise SystemExit(f"{pack}: the shelf is full; give more --gigabytes")
             self.samples[self.used : self.used + len(x)] = torch.from_numpy(x).to(self.samples.device)
             stems.setdefault(song, {})[stem] = self.used, len(x)
             self.used += len(x)
@@ -186,8 +189,7 @@ class Studio:
         self.random = torch.Generator(self.device).manual_seed(seed)
         self.window = torch.hann_window(FRAME, device=self.device)
         self.samples = (frames - 1) * STEP + FRAME
-        octaves = torch.log2(torch.arange(BINS, device=self.device).clamp(min=1) * (RATE / FRAME))
-        self.octaves = octaves
+        self.octaves = torch.log2(torch.arange(BINS, device=self.device).clamp(min=1) * (RATE / FRAME))
 
     def uniform(self, low: float, high: float, *shape: int) -> torch.Tensor:
         return low + (high - low) * torch.rand(shape, generator=self.random, device=self.device)
@@ -413,7 +415,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=float, default=40, help="seconds between validations")
-    parser.add_argument("--gigabytes", type=float, default=16, help="of the GPU, for songs")
+    parser.add_argument(
+        "--gigabytes", type=float, default=9, help="of the GPU, for songs: 14 times the archives"
+    )
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
     device = torch.device(options.device)
@@ -426,7 +430,7 @@ def main() -> None:
 
     pool = ThreadPoolExecutor(os.cpu_count())
     shelf = Shelf(int(options.gigabytes * 1e9 / 4), device)
-    watched = Shelf(int(1e9 / 4), device)
+    watched = Shelf(int(20 * options.valid.stat().st_size / 4) + 44100, device)
     watched.add(options.valid, pool)
 
     def look() -> None:
@@ -438,11 +442,26 @@ def main() -> None:
                 )
 
     look()
+    if not any(not song.real and len(song.stems) == len(STEMS) for song in shelf.songs):
+        raise SystemExit(
+            f"{options.packs}: expected archives with synthetic songs of four stems; see pack.py"
+        )
     ended = threading.Event()
 
+    full: list[SystemExit] = []
+
     def keep_looking() -> None:
-        while not ended.wait(2):
-            look()
+        while not ended.wait(2) and not full:
+            try:
+                look()
+            except SystemExit as error:  # which a thread would swallow
+                full.append(error)
+            except (
+                tarfile.TarError,
+                OSError,
+                ValueError,
+            ) as error:  # half copied: perhaps whole the next time
+                print(error, flush=True)
 
     threading.Thread(target=keep_looking, daemon=True).start()
 
@@ -494,8 +513,10 @@ def main() -> None:
 
     def whole() -> float:
         """Seconds of training."""
-        changed = options.state / "minutes"
-        return 60 * (float(changed.read_text()) if changed.exists() else options.minutes)
+        try:
+            return 60 * float((options.state / "minutes").read_text())
+        except (OSError, ValueError):  # none, or half written
+            return 60 * options.minutes
 
     seconds = whole()
     while (done := (spent + (now := time.time()) - began) / seconds) < 1:
@@ -506,6 +527,8 @@ def main() -> None:
         losses = trainer.step(stems, parted, done)
         sums = {name: sums.get(name, 0) + value for name, value in losses.items()}
         count += 1
+        if full:
+            raise full[0]
         if count % 50 == 0:
             seconds = whole()
         if now - last > options.every:

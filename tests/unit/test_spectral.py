@@ -234,7 +234,7 @@ def estimates(stems, frames, f, seed=0):
     return (x * (rng.random(x.shape) > 0.2)).astype(np.float32)
 
 
-@pytest.mark.parametrize("exponent", [2.0, 1.0, 1.5])
+@pytest.mark.parametrize("exponent", [2.0, 1.0, 0.5, 1.5])
 @pytest.mark.parametrize("shape", [(1, 3, 64), (2, 5, 64), (5, 7, 192), (3, 1, 7)])
 def test_ratio_masks(exponent, shape):
     x = estimates(*shape)

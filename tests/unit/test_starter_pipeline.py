@@ -1,6 +1,6 @@
 """What makes the starter model: songs, effects, and the trained network against the exported one.
 
-No model is trained and no sound package is needed; each part is skipped where its libraries are missing.
+No sound package is needed; each part is skipped where its libraries are missing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import io
 import re
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -388,57 +389,130 @@ def test_packed_songs_have_the_same_magnitudes(tmp_path: Path) -> None:
     assert (error**2).mean() < 0.1 * (half**2).mean()
 
 
-def test_the_gpu_training_mixes_and_judges(tmp_path: Path) -> None:
-    """On the CPU: windows are the packed samples, the loss is least for the mask that restores the stem."""
-    gpu, pack = starter_module("train_gpu", "torch", "soundfile"), starter_module("pack", "scipy")
-    from concurrent.futures import ThreadPoolExecutor
+@pytest.fixture(scope="module", name="gpu")
+def _gpu() -> ModuleType:
+    return starter_module("train_gpu", "torch", "soundfile")
 
+
+@pytest.fixture(name="shelf")
+def _shelf(gpu: ModuleType, tmp_path: Path):
+    """Two seconds of a synthetic song and of a real one whose bass is part of its `other`."""
+    import soundfile
     import torch
 
+    pack = starter_module("pack", "scipy")
     rng = np.random.default_rng(0)
     files = {}
-    for n, song in enumerate(("one", "real-two")):
-        folder = tmp_path / song
-        folder.mkdir()
-        for stem in gpu.STEMS[: 4 - n]:
-            import soundfile
-
-            soundfile.write(folder / f"{stem}.wav", rng.normal(0, 0.1, (2 * RATE, 2)), RATE)
-        files |= pack.packed(folder, 0.9)
+    for song, stems in (("one", gpu.STEMS), ("real-two", ("vocals", "drums", "other"))):
+        (tmp_path / song).mkdir()
+        for stem in stems:
+            soundfile.write(tmp_path / song / f"{stem}.wav", rng.normal(0, 0.1, (2 * RATE, 2)), RATE)
+        files |= pack.packed(tmp_path / song, 0.9)
     shelf = gpu.Shelf(10 * RATE, torch.device("cpu"))
     with ThreadPoolExecutor(1) as pool:
         shelf.add(pack.write(tmp_path / "pack.tar", files), pool)
-    assert [(song.name, song.real, song.parted) for song in shelf.songs] == [
-        ("one", False, True), ("real-two", True, True)]  # fmt: skip
-    drawer, studio = gpu.Drawer(shelf, 64, 0), gpu.Studio(shelf, 64, 0)
-    draw = drawer.plain(2)
-    read = studio.read(draw)
-    first, _ = shelf.songs[0].stems["vocals"]
+        shelf.add(pack.write(tmp_path / "again.tar", files), pool)  # songs that are known
+    return shelf
+
+
+def test_the_gpu_training_draws_windows(gpu: ModuleType, shelf) -> None:
+    one, two = shelf.songs
+    assert (one.name, one.real, one.parted) == ("one", False, True)
+    assert (two.name, two.real, two.parted) == ("real-two", True, False)
+    np.testing.assert_allclose(gpu.chances([one, two, one]), [0.375, 0.625, 1.0])
+    drawer = gpu.Drawer(shelf, 64, 0)
+    draw = drawer.draw(400)
+    assert drawer.having["other"][0] == drawer.having["bass"][0] == [one]
+    assert drawer.having["drums"][0] == [one, two]
+    whole = ~draw.parted  # one place of the real song: about one in eight
+    assert 20 < whole.sum() < 90
+    first, length = two.stems["vocals"]
+    heard = draw.gain[whole, 0] > 0
+    at = draw.first[whole, 0][heard]
+    assert ((first <= at) & (at < first + length)).all()
+    assert not draw.gain[whole, 2].any()  # no bass of its own
+    for i, stem in enumerate(gpu.STEMS):
+        used = draw.gain[:, i] > 0
+        first, length = one.stems[stem]
+        inside = (draw.first[:, i] >= first) & (draw.first[:, i] + draw.length[:, i] == first + length)
+        assert (inside | ~used | (draw.first[:, i] >= two.stems["vocals"][0])).all()
+    assert 0.75 < draw.speed.min() < 0.9
+    assert 1.1 < draw.speed.max() < 1.3
+
+
+def test_the_gpu_training_reads_at_a_speed(gpu: ModuleType, shelf) -> None:
+    studio, draw = gpu.Studio(shelf, 64, 0), gpu.Drawer(shelf, 64, 0).plain(2)
     start = int(draw.first[0, 0])
-    assert first <= start
     expected = shelf.samples[start : start + studio.samples].T / 32768
-    assert torch.allclose(read[0, 0], expected.float(), atol=1e-6)
-    stems = studio.stems(draw, changed=False)
+    read = studio.read(draw)
+    np.testing.assert_allclose(read[0, 0], expected, atol=1e-6)
+    assert not read[1, 2].any()  # the real song's bass
+    shelf.samples[: shelf.used, 0] = gpu.torch.arange(shelf.used) % 30000  # straight lines
+    draw.speed[:], draw.gain[:] = 1.25, 1
+    line = studio.read(draw)[0, 0, 0, 2 : RATE // 4] * 32768
+    rise = np.diff(line)
+    assert np.median(rise) == pytest.approx(1.25, abs=1e-3)
+
+
+def test_the_gpu_training_judges_masks(gpu: ModuleType, shelf) -> None:
+    """The loss is least for the mask that restores the stem, and does not part a real song's bass and other."""
+    torch = gpu.torch
+    studio, drawer = gpu.Studio(shelf, 64, 0), gpu.Drawer(shelf, 64, 0)
+    stems = studio.stems(drawer.plain(2), changed=False)
     assert stems.shape == (2, 4, 2, 64, gpu.BINS)
     changed = studio.stems(drawer.draw(3))
     assert torch.isfinite(torch.view_as_real(changed)).all()
-    trainer = gpu.Trainer((2,) * 6, 1e-3, torch.device("cpu"), torch.channels_last)
-    mix = stems.sum(1)
-    sources = {name: stems[:, i] for i, name in enumerate(gpu.STEMS)}
-    sources["accompaniment"] = mix - stems[:, 0]
+    assert changed.abs().mean((1, 2, 3, 4)).min() > 0
+    torch.manual_seed(0)
+    trainer = gpu.Trainer((2,) * 6, 1e-2, torch.device("cpu"), torch.channels_last)
+    one = stems[:1]
+    mix = one.sum(1)
+    sources = {name: one[:, i] for i, name in enumerate(gpu.STEMS)}
+    sources["accompaniment"] = mix - one[:, 0]
     best = {name: ((mix * x.conj()).real / mix.abs() ** 2).clamp(0, 1) for name, x in sources.items()}
-    parted = torch.ones(2)
-    least = sum(float(x) for x in trainer.loss(best, stems, parted).values())
-    for other in (
-        {name: 1 - mask for name, mask in best.items()},
-        {name: 0 * mask for name, mask in best.items()},
+    parted = torch.ones(1)
+
+    def total(masks, parted) -> float:
+        return sum(float(x) for x in trainer.loss(masks, one, parted).values())
+
+    for wrong in ({k: 1 - m for k, m in best.items()}, {k: 0 * m for k, m in best.items()}):
+        assert total(best, parted) < 0.7 * total(wrong, parted)
+    swapped = {**best, "bass": best["other"], "other": best["bass"]}
+    assert total(swapped, parted) > 1.2 * total(best, parted)
+    assert total(swapped, 0 * parted) == pytest.approx(total(best, 0 * parted), rel=1e-5)
+    without = {**best, "bass": 0 * mix.abs(), "other": 0 * mix.abs()}
+    assert total(without, 0 * parted) > 1.1 * total(best, 0 * parted)  # their sum counts
+    losses = [sum(map(float, trainer.step(one, parted, 0.0).values())) for _ in range(40)]
+    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+
+
+def test_sounds_come_from_repositories(tmp_path: Path) -> None:
+    sounds = starter_module("sounds")
+    clone = tmp_path / "them+thing"
+    (clone / "Samples" / "loud").mkdir(parents=True)
+    for name in ("Samples/loud/a1.wav", "Samples/b2.flac", "Samples/b2.txt"):
+        (clone / name).write_bytes(name.encode())
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"],
     ):
-        assert least < 0.7 * sum(float(x) for x in trainer.loss(other, stems, parted).values())
-    before = trainer.validate(stems)
-    for _ in range(3):
-        losses = trainer.step(stems, parted, 0.5)
-    assert all(np.isfinite(float(x)) for x in losses.values())
-    assert trainer.validate(stems) != before
+        sounds.git(*command, folder=clone)
+    commit = sounds.git("rev-parse", "HEAD", folder=clone).decode().strip()
+
+    def row(subfolder: str, files: str):
+        return sounds.Source("thing", "them/thing", commit, "CC0-1.0", "them", subfolder, files)
+
+    url = f"{tmp_path}/{{flat}}"
+    assert (
+        sounds.download([row("=", r"Samples/loud/.*"), row("low", r"Samples/b2.*")], url, tmp_path / "out")
+        == 2
+    )
+    found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")}
+    assert found == {"loud/a1.wav", "low/b2.flac"}
+    assert (tmp_path / "out/loud/a1.wav").read_text() == "Samples/loud/a1.wav"
+    with pytest.raises(SystemExit, match="no file matches nothing"):
+        sounds.download([row("", "nothing")], url, tmp_path / "out")
 
 
 def test_the_exported_network_is_the_trained_one(tmp_path: Path) -> None:

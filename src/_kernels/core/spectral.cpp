@@ -38,6 +38,14 @@ struct Square {
     float operator()(float x) const { return x * x; }
 };
 
+struct Same {
+    float operator()(float x) const { return x; }
+};
+
+struct Root {
+    float operator()(float x) const { return std::sqrt(x); }
+};
+
 struct Power {
     float exponent;
     float operator()(float x) const { return std::pow(x, exponent); }
@@ -74,16 +82,33 @@ KERNEL_INLINE void ratio_masks_with(P power, const float *x, std::size_t plane, 
 
 } // namespace
 
+// The exponents of Spleeter's models and of ours, each for every instruction set; powf is some ten times slower.
 KERNEL_CLONES static void ratio_masks_square(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
                                              float *mask)
 {
     ratio_masks_with(Square{}, x, plane, stems, n, mask);
 }
 
+KERNEL_CLONES static void ratio_masks_same(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                           float *mask)
+{
+    ratio_masks_with(Same{}, x, plane, stems, n, mask);
+}
+
+KERNEL_CLONES static void ratio_masks_root(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                           float *mask)
+{
+    ratio_masks_with(Root{}, x, plane, stems, n, mask);
+}
+
 void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask)
 {
     if (exponent == 2.0f)
         ratio_masks_square(x, plane, stems, n, mask);
+    else if (exponent == 1.0f)
+        ratio_masks_same(x, plane, stems, n, mask);
+    else if (exponent == 0.5f)
+        ratio_masks_root(x, plane, stems, n, mask);
     else
         ratio_masks_with(Power{exponent}, x, plane, stems, n, mask);
 }
