@@ -455,7 +455,7 @@ def test_the_gpu_training_reads_at_a_speed(gpu: ModuleType, shelf) -> None:
 
 
 def test_the_gpu_training_judges_masks(gpu: ModuleType, shelf) -> None:
-    """The loss is least for the mask that restores the stem, and does not part a real song's bass and other."""
+    """The loss is least for the mask that restores the stem; a real song's bass and other are one."""
     torch = gpu.torch
     studio, drawer = gpu.Studio(shelf, 64, 0), gpu.Drawer(shelf, 64, 0)
     stems = studio.stems(drawer.plain(2), changed=False)
@@ -483,7 +483,7 @@ def test_the_gpu_training_judges_masks(gpu: ModuleType, shelf) -> None:
     without = {**best, "bass": 0 * mix.abs(), "other": 0 * mix.abs()}
     assert total(without, 0 * parted) > 1.1 * total(best, 0 * parted)  # their sum counts
     losses = [sum(map(float, trainer.step(one, parted, 0.0).values())) for _ in range(40)]
-    assert np.mean(losses[-5:]) < 0.95 * np.mean(losses[:5])
+    assert np.mean(losses[-5:]) < 0.98 * np.mean(losses[:5])  # the rate is still rising
 
 
 def test_sounds_come_from_repositories(tmp_path: Path) -> None:
@@ -492,11 +492,8 @@ def test_sounds_come_from_repositories(tmp_path: Path) -> None:
     (clone / "Samples" / "loud").mkdir(parents=True)
     for name in ("Samples/loud/a1.wav", "Samples/b2.flac", "Samples/b2.txt"):
         (clone / name).write_bytes(name.encode())
-    for command in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qm", "x"],
-    ):
+    author = ("-c", "user.name=x", "-c", "user.email=x@x")
+    for command in (("init", "-q"), ("add", "."), (*author, "commit", "-qm", "x")):
         sounds.git(*command, folder=clone)
     commit = sounds.git("rev-parse", "HEAD", folder=clone).decode().strip()
 
