@@ -62,15 +62,16 @@ def si_sdr(reference: np.ndarray, estimate: np.ndarray) -> float:
 def oracle(
     config: ModelConfig, references: Mapping[str, np.ndarray], mixture: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """What the ratio mask of the references' own spectra, |S|^p / sum |S|^p, makes of the mixture.
+    """What the ratio mask of the references' own spectra, |S|^2 / sum |S|^2, makes of the mixture.
 
-    It is what a model of this kind makes that knows every magnitude: same STFT, exponent p, F bins and mask
-    extension as `config` says, so above F it has no more than the model has; masks and inverse are the
-    package's own. A mark, no strict bound: a mask that knew the phases too could score higher.
+    It is what a model of this kind makes that knows every magnitude: same STFT, F bins and mask extension as
+    `config` says, so above F it has no more than the model has; masks and inverse are the package's own. The
+    exponent is Spleeter's, whatever the model's is: a smaller one suits what is uncertain, and nothing is
+    here. A mark, no strict bound: a mask that knew the phases too could score higher.
 
     references: {name: float32 (samples, 2)}, mixture: float32 (samples, 2).
     """
-    config = config.replace(instruments=tuple(references))
+    config = config.replace(instruments=tuple(references), separation_exponent=2.0)
     spectrum = Spectrum(config)
     samples, front = len(mixture), config.frame_length
     frames = spectrum.frames(samples)
