@@ -419,7 +419,8 @@ def write(results: Mapping[str, Any], name: str) -> None:
         results["conditions"],
         "Medians over the songs, dB. SI-SDR: scale-invariant, whole songs, both channels as one signal; "
         'SI-SDRi: less that of the unprocessed mixture ("mix"). oracle: the ratio mask of the true stems\' '
-        f"spectra (exponent 2) on the same STFT, with the model's F = {results['bins']} bins and mask extension; "
+        "spectra (exponent 2) on the same STFT, with the model's "
+        f"F = {results['bins']} bins and mask extension; "
         '"all bins": without the limit to F. A stem 60 dB below the mixture counts as absent from that song. '
         f"The mixtures differ from the sum of their references by {rest:.0f} dB at most.",
         common.table(("dB", *targets), main),
