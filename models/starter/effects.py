@@ -6,6 +6,7 @@ import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 RATE = 44100
+TAIL = 2.0  # seconds that an instrument may sound after its last note
 
 
 def lowpass(x: np.ndarray, frequency: float) -> np.ndarray:

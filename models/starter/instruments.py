@@ -12,12 +12,11 @@ import numpy as np
 import soundfile
 import soxr
 from compose import CLAP, COWBELL, CRASH, HAT, KICK, OPEN, PEDAL, RIDE, SNARE, STICK, TOMS, Note, pick
-from effects import RATE, lowpass
+from effects import RATE, TAIL, lowpass
 from samples import drums_of
 from scipy.signal import lfilter
 from sources import HYDROGEN, SONIC_PI, Kit
 
-TAIL = 2.0  # seconds after the last note
 DRUM_CHANNEL = 9
 DRUM_KITS = (0, 8, 16, 24, 25, 32, 40)  # General MIDI's; a soundfont falls back on its first
 

@@ -10,10 +10,9 @@ import numpy as np
 import soundfile
 import soxr
 from compose import Note
-from effects import RATE
+from effects import RATE, TAIL
 from sources import Kit, Sampled
 
-TAIL = 2.0  # seconds after the last note
 HIGHEST_BASS = 55  # some basses' samples go far higher than basses do
 NAMES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 

@@ -83,22 +83,8 @@ class Studio:
         if part.sound == "voice":
             return self.voice(rng, song, part)
         sound = self.made(rng, song, part) if self.split.made and part.stem != "vocals" else None
-        if sound is not None:
-            pass
-        elif part.sound in ("bass", "lead", "pad", "pluck"):
-            sound = render_synth(rng, part.sound, part.notes, song.seconds)
-        else:
-            drive = part.sound if isinstance(part.sound, str) else None
-            if part.sound in (29, 30) and rng.random() < 0.5:
-                drive = "overdrive" if part.sound == 29 else "distortion"
-            program = int(rng.choice((25, 26, 27))) if drive else int(part.sound)
-            font = pick(rng, self.split.soundfonts)
-            sound = render_soundfont(font, 0, program, part.notes, song.seconds).astype(np.float64)
-            if drive:
-                low, high = (3, 10) if drive == "overdrive" else (15, 60)
-                sound = guitar_amplifier(rng, sound, rng.uniform(low, high))
-                if rng.random() < 0.6:
-                    sound = double(rng, sound)
+        if sound is None:
+            sound = self.played(rng, song, part)
         if rng.random() < 0.7:
             sound = equalise(rng, sound)
         if part.stem == "bass":
@@ -119,6 +105,23 @@ class Studio:
         if rng.random() < 0.15:
             sound = delay(rng, sound, 60 / song.tempo)
         return place(rng, sound, 0.7)
+
+    def played(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray:
+        """The part on what it names: a small synthesiser's patch or a soundfont's program."""
+        if part.sound in ("bass", "lead", "pad", "pluck"):
+            return render_synth(rng, part.sound, part.notes, song.seconds)
+        drive = part.sound if isinstance(part.sound, str) else None
+        if part.sound in (29, 30) and rng.random() < 0.5:
+            drive = "overdrive" if part.sound == 29 else "distortion"
+        program = int(rng.choice((25, 26, 27))) if drive else int(part.sound)
+        font = pick(rng, self.split.soundfonts)
+        sound = render_soundfont(font, 0, program, part.notes, song.seconds).astype(np.float64)
+        if drive:
+            low, high = (3, 10) if drive == "overdrive" else (15, 60)
+            sound = guitar_amplifier(rng, sound, rng.uniform(low, high))
+            if rng.random() < 0.6:
+                sound = double(rng, sound)
+        return sound
 
     def made(self, rng: np.random.Generator, song: Song, part: Part) -> np.ndarray | None:
         """The part on an instrument that is no soundfont's, or None."""

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from compose import Note
-from effects import RATE, highpass, lowpass, peaking
+from effects import RATE, TAIL, highpass, lowpass, peaking
 
-TAIL = 2.0  # seconds after the last note
 HIGHEST = 11000.0  # Hz, of the partials
 
 

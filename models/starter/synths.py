@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from compose import Note, pick
-from effects import RATE
+from effects import RATE, TAIL
 from scipy.signal import lfilter
 
-TAIL = 2.0  # seconds after the last note
 CUTOFFS = np.geomspace(60, 12000, 6)  # Hz, of the fixed filters
 
 WAVES = {  # of phases in cycles, and a width

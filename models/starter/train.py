@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import os
 import time
 from pathlib import Path
 
@@ -27,12 +26,11 @@ import torch
 from compose import pick
 from effects import equalise
 from sources import NETWORKS, STEMS
-from unet import UNet
+from unet import FILTERS, UNet, save
 
 FRAME, STEP, BINS = 4096, 1024, 1024  # Spleeter's STFT; the first 1024 bins
 HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
 RATE = 44100
-FILTERS = (8, 16, 32, 64, 128, 224)  # five networks in int8 stay below 12 MB
 AVERAGE = 0.998  # of the weights that are validated and exported
 EVERY = 200  # steps between validations
 
@@ -189,12 +187,6 @@ class Trainer:
     def load(self, state: dict) -> None:
         for name, value in state.items():
             getattr(self, name).load_state_dict(value)
-
-
-def save(path: Path, state: dict) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
 
 
 def main() -> None:

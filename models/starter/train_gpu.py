@@ -34,12 +34,11 @@ import soundfile
 import torch
 from sources import NETWORKS, STEMS
 from torch import nn
-from unet import UNet
+from unet import FILTERS, UNet, save
 
 RATE = 22050
 FRAME, STEP, BINS = 2048, 512, 1024
 SCALE = 2.0  # a window of half the length has half the sum: magnitudes as at 44.1 kHz
-FILTERS = (8, 16, 32, 64, 128, 224)  # five networks in int8 stay below 12 MB
 AVERAGE = 0.999  # of the weights that are validated and exported
 SLOTS = (*STEMS, "other")  # what a mix is made of; now and then two things are `other`
 REAL = 0.25  # of what is drawn
@@ -388,12 +387,6 @@ def fastest(filters: tuple[int, ...], shape: tuple[int, ...], device: torch.devi
         times[layout] = (time.perf_counter() - began) / 5
     print({str(layout): f"{1e3 * t:.1f} ms" for layout, t in times.items()}, flush=True)
     return min(times, key=times.__getitem__)
-
-
-def save(path: Path, state: dict) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
 
 
 def main() -> None:
