@@ -12,7 +12,7 @@ import click
 from ..errors import SeparationCancelled, SpleeterError
 from .errors import FAILED, error_message, handle_errors
 from .options import above_band_option, full_band_option, mode_option, model_option, threads_option
-from .separate import Interruption, check_folder, configure_logging, printable
+from .terminal import Interruption, check_folder, configure_logging, printable
 
 
 @click.command(no_args_is_help=True)

@@ -14,7 +14,8 @@ from ..errors import AudioError, SeparationCancelled, SpleeterError
 from .completion import complete_files
 from .errors import handle_errors
 from .options import model_option_of, threads_option
-from .separate import AUDIO_SUFFIXES, Interruption, check_folder, configure_logging, printable, progress_bar
+from .songs import AUDIO_SUFFIXES
+from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar
 
 if TYPE_CHECKING:
     from ..layers import Float32
