@@ -12,9 +12,9 @@ import argparse
 import common
 import numpy as np
 from operations import joined, layer_works
-from spleeterrt._kernels import nn
 
 from spleeterrt import ModelConfig
+from spleeterrt._kernels import nn
 from spleeterrt.config import DEPTH
 from spleeterrt.kernels import gemm
 from spleeterrt.layers import LAYER_NAMES, channels, weight_layout

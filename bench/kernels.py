@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from breakdown import random_stem
-from spleeterrt._kernels import nn
 
 from spleeterrt import ModelConfig, Separator, kernels
+from spleeterrt._kernels import nn
 from spleeterrt.network import Model
 from spleeterrt.planner import make_plan
 

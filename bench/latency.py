@@ -21,9 +21,9 @@ from pathlib import Path
 
 import common
 import numpy as np
-from spleeterrt._kernels import stream
 
 from spleeterrt import Model, StreamSeparator, load_model
+from spleeterrt._kernels import stream
 from spleeterrt.stream import StreamSettings
 from spleeterrt.stream_plan import HIGH, LEAST_FRAMES, MARGIN, MachineBench, plan_stream
 

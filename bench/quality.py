@@ -34,9 +34,9 @@ from typing import Any
 import common
 import numpy as np
 from scores import decibels, energy, is_silent, museval_sdr, oracle, si_sdr
-from spleeterrt._kernels.stream import stream_latency
 
 from spleeterrt import Model, Separator, SpleeterError, StreamSeparator, load_model
+from spleeterrt._kernels.stream import stream_latency
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.config import ModelConfig
 from spleeterrt.evaluate import MIXTURE, Target, find_targets, find_tracks

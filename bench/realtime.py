@@ -42,8 +42,8 @@ from common import (
     usable_cores,
 )
 from peers import ensure_checkpoints
-from spleeterrt._kernels.live import Tape
 
+from spleeterrt._kernels.live import Tape
 from spleeterrt.live import JACK_LIBRARIES
 
 PERIOD = 256

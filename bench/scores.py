@@ -14,8 +14,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from spleeterrt._kernels import spectral
 
+from spleeterrt._kernels import spectral
 from spleeterrt.config import ModelConfig
 from spleeterrt.stft import Spectrum, Synthesis
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from checkpoint_writer import random_tensors, write_checkpoint
 from click.testing import CliRunner, Result
-from spleeterrt._kernels import nn
 
 import spleeterrt
+from spleeterrt._kernels import nn
 from spleeterrt.cli import cli
 from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.layers import LAYER_NAMES

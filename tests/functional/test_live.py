@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 from golden import case
-from spleeterrt._kernels.live import Tape
 
 from spleeterrt import Model, SpleeterError, StreamSeparator
 from spleeterrt import live as live_module
+from spleeterrt._kernels.live import Tape
 from spleeterrt.live import (
     JACK_LIBRARIES,
     JackClient,

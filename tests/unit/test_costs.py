@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from spleeterrt._kernels import nn
 
+from spleeterrt._kernels import nn
 from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.costs import (
     SLOWNESS,

@@ -14,10 +14,10 @@ import reference
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spleeterrt._kernels import nn
 from tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 from spleeterrt import Model, ModelConfig, SpleeterError
+from spleeterrt._kernels import nn
 from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.layers import LAYER_NAMES, aligned_empty, lower, weight_layout
 from spleeterrt.planner import Plan, check_plan, default_isa, make_plan, methods_at

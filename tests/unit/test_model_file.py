@@ -15,9 +15,9 @@ import pytest
 import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spleeterrt._kernels import nn
 
 from spleeterrt import Model, ModelConfig
+from spleeterrt._kernels import nn
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
 from spleeterrt.planner import Plan, make_plan, network_of

@@ -7,11 +7,11 @@ import pytest
 import reference as ref
 import tolerances as tol
 from memory import peak
-from spleeterrt._kernels import spectral
 from tolerances import close
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError, load_model
 from spleeterrt import modes as spleeterrt_modes
+from spleeterrt._kernels import spectral
 from spleeterrt.cli import options as cli_options
 from spleeterrt.models.packed import save_packed
 from spleeterrt.modes import plan_mode

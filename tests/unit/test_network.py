@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import reference as ref
 import tolerances as tol
-from spleeterrt._kernels import nn
 from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError, layers
+from spleeterrt._kernels import nn
 from spleeterrt.config import MOST_FILTERS
 from spleeterrt.kernels import fold_batch_norm
 from spleeterrt.models.weights import expected_shapes

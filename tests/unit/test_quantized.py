@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import reference
 from safetensors.numpy import load_file, save_file
-from spleeterrt._kernels import nn
 from tolerances import HALF, UNIT
 
 from spleeterrt import Model, ModelConfig
+from spleeterrt._kernels import nn
 from spleeterrt.errors import ModelError
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import read_packed, save_packed, stored_dtype

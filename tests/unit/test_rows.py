@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spleeterrt._kernels import nn
 from test_fast import (
     EXAMPLES,
     MARGIN,
@@ -22,6 +21,7 @@ from test_fast import (
 )
 
 from spleeterrt import Model
+from spleeterrt._kernels import nn
 from spleeterrt.layers import LAYER_NAMES, aligned_empty, lower
 from spleeterrt.planner import Plan, default_isa, make_plan
 

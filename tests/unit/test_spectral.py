@@ -10,10 +10,10 @@ import reference as ref
 import tolerances as tol
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spleeterrt._kernels import spectral
 from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError
+from spleeterrt._kernels import spectral
 from spleeterrt.network import Model
 from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size, check_finite, to_stereo
 from spleeterrt.stft import Spectrum, Synthesis, hann_window

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import reference as ref
 import stream_reference as plain
-from spleeterrt._kernels import stream as kernels
 
 from spleeterrt import ModelConfig, Separator, SpleeterError, StreamSeparator, load_model
+from spleeterrt._kernels import stream as kernels
 from spleeterrt.network import Model
 from spleeterrt.stream import StreamSettings
 
