@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .audio import Codec
 from .audio.adapter import AudioAdapter
-from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SeparationCancelled, SpleeterError
+from .file_job import Engine, FileJob, Piece, ReadOptions, WriteOptions
 from .layers import Float32
 from .models import Source, configuration
 from .modes import MODES, plan_mode
 from .network import Model, load_model
+from .output_paths import DEFAULT_FORMAT, PathLike, output_paths
 from .parallel import check_threads
 from .pipeline import Pipeline, to_stereo
 
 if TYPE_CHECKING:
-    from .audio.tags import Tags
     from .config import ModelConfig
     from .modes import ModePlan
-
-logger = logging.getLogger("spleeterrt")
-
-PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
-DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
 
 Progress: TypeAlias = Callable[[float, "float | None"], object]
 """Called with the seconds of audio done and the seconds in all (None: unknown). With MWF the signal is
@@ -351,33 +346,51 @@ class Separator:
             AudioError: the input cannot be read or the output not be written.
         """
         paths = self._paths(audio_descriptor, destination, filename_format, codec)
+        reading = ReadOptions(offset, duration)
+        writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags)
         if audio_adapter is None or _is_builtin(audio_adapter):
-            options = {"codec": codec, "bitrate": bitrate, "bit_depth": bit_depth, "clip": clip}
-            tagged = _carries_tags(tags, codec)
-
-            def job() -> None:
-                self._file_to_files(
-                    audio_descriptor, paths, offset, duration, options, sample_rate, tagged, progress, cancel
-                )
+            writing.check_tags()
+            job = FileJob(audio_descriptor, paths, reading, writing, self._engine(progress, cancel)).run
         else:
-            adapter = audio_adapter
-            if (bit_depth, clip, sample_rate) != ("int16", "clamp", None) or tags:
+            if writing != WriteOptions(codec, bitrate, tags=tags) or tags:
                 raise SpleeterError(
                     "bit_depth, clip, sample_rate and tags are the built-in adapter's; yours decides itself"
                 )
-
-            def job() -> None:
-                waveform, rate = adapter.load(
-                    audio_descriptor, offset=offset, duration=duration, sample_rate=self.sample_rate
-                )
-                if rate is not None and round(float(rate)) != self.sample_rate:
-                    raise SpleeterError(
-                        f"{type(adapter).__name__}.load: asked for {self.sample_rate} Hz, got {rate} Hz"
-                    )
-                sources = self.separate(waveform, "", progress=progress, cancel=cancel)
-                self._save(sources, paths, adapter, codec, bitrate)
-
+            job = partial(
+                self._adapter_job, audio_adapter, audio_descriptor, paths, reading, writing, progress, cancel
+            )
         return self._do(job, synchronous, paths)
+
+    def _engine(self, progress: Progress | None, cancel: Cancel | None) -> Engine:
+        def run(blocks: Callable[[], Iterable[Float32]], total: int | None) -> Iterator[Piece]:
+            return self._run(blocks, total, progress, cancel)
+
+        depth = 1 if self._low_memory else 2
+        return Engine(run, self.sample_rate, self._mode.rest, self._threads, depth)
+
+    def _adapter_job(
+        self,
+        adapter: AudioAdapter,
+        audio_descriptor: PathLike,
+        paths: dict[str, Path],
+        reading: ReadOptions,
+        writing: WriteOptions,
+        progress: Progress | None,
+        cancel: Cancel | None,
+    ) -> None:
+        """Separate what the user's adapter loads, and have it save the stems."""
+        waveform, rate = adapter.load(
+            audio_descriptor,
+            offset=reading.offset,
+            duration=reading.duration,
+            sample_rate=self.sample_rate,
+        )
+        if rate is not None and round(float(rate)) != self.sample_rate:
+            raise SpleeterError(
+                f"{type(adapter).__name__}.load: asked for {self.sample_rate} Hz, got {rate} Hz"
+            )
+        sources = self.separate(waveform, "", progress=progress, cancel=cancel)
+        self._save(sources, paths, adapter, writing.codec, writing.bitrate)
 
     def save_to_file(
         self,
@@ -463,77 +476,6 @@ class Separator:
             _make_folder(paths[stem].parent)
             adapter.save(str(paths[stem]), data, self.sample_rate, known, str(bitrate))
 
-    def _file_to_files(
-        self,
-        path: PathLike,
-        paths: dict[str, Path],
-        offset: float | None,
-        duration: float | None,
-        options: dict[str, Any],
-        sample_rate: int | Literal["source"] | None,
-        tagged: bool,
-        progress: Progress | None,
-        cancel: Cancel | None,
-    ) -> None:
-        from .audio.formats import usual_rate
-        from .audio.reader import AudioReader
-        from .audio.resample import resampled_frames
-        from .audio.writer import StemFileWriter
-
-        def open_reader(rate: int | None = None) -> AudioReader:
-            return AudioReader(path, offset=offset, duration=duration, sample_rate=rate)
-
-        with open_reader() as probe:  # says what the file is before anything is written
-            source_rate, source_frames = probe.source_rate, probe.likely_frames
-        total = None
-        if source_frames is not None:
-            total = resampled_frames(source_frames, source_rate, self.sample_rate)
-        for target in paths.values():
-            if target.exists() and os.path.samefile(target, os.fsdecode(path)):
-                raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
-
-        def read() -> Iterator[Float32]:
-            with open_reader(self.sample_rate) as reader:
-                yield from map(to_stereo, reader)
-                warnings[:] = reader.warnings
-                if sample_rate == "source":
-                    writer.total_frames = reader.source_frames  # now exactly
-
-        warnings: list[str] = []
-        if sample_rate is None:
-            file_rate = usual_rate(options["codec"], self.sample_rate)
-            file_frames = total if file_rate == self.sample_rate else None
-        elif sample_rate == "source":
-            file_rate, file_frames = source_rate, source_frames
-        else:
-            file_rate, file_frames = sample_rate, None
-        writer = StemFileWriter(
-            paths,
-            self.sample_rate,
-            file_rate=file_rate,
-            total_frames=file_frames,
-            residual=self._mode.rest,
-            tags=_stem_tags(path, paths) if tagged else None,
-            threads=self._threads,
-            **options,
-        )
-        depth = 1 if self._low_memory else 2
-
-        def write(piece: tuple[dict[str, Float32], Float32]) -> None:
-            writer.write(*piece)
-
-        with writer, ExitStack() as passes:
-
-            def blocks() -> Iterator[Float32]:
-                return passes.enter_context(ReadAhead(read(), depth))
-
-            with WriteBehind(write, depth) as later:
-                for piece in self._run(blocks, total, progress, cancel):
-                    later(piece)
-                    del piece
-        for message in dict.fromkeys(warnings):
-            logger.warning("%s", message)
-
 
 _REST_SAMPLES = 1 << 16  # bounds the temporaries in float64
 
@@ -546,69 +488,10 @@ def _rest(sources: Iterable[Float32], mix: Float32) -> Float32:
     return rest.astype(np.float32)
 
 
-def output_paths(
-    audio_descriptor: PathLike,
-    destination: str | os.PathLike[str],
-    filename_format: str,
-    codec: Codec | str,
-    stems: Sequence[str],
-) -> dict[str, Path]:
-    """Where the stems of a file go, by Spleeter's format rule.
-
-    Raises:
-        SpleeterError: the format names something else than {filename}, {instrument}, {foldername} and
-            {codec}, or gives two stems one path.
-    """
-    source = Path(os.fsdecode(audio_descriptor))
-    root = os.path.abspath(destination)
-    paths: dict[str, Path] = {}
-    for stem in stems:
-        try:
-            name = filename_format.format(
-                filename=source.stem,
-                instrument=stem,
-                foldername=source.absolute().parent.name,
-                codec=str(codec),
-            )
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            raise SpleeterError(
-                f"filename format {filename_format!r}: expected {{filename}}, {{instrument}}, "
-                f"{{foldername}} or {{codec}} ({error!r})"
-            ) from error
-        path = Path(os.path.normpath(os.path.join(destination, name.lstrip("/\\"))))
-        if os.path.commonpath([root, os.path.abspath(path)]) != root:
-            raise SpleeterError(f"filename format {filename_format!r}: {path} is outside of {destination}")
-        if path in paths.values():
-            raise SpleeterError(
-                f"Separated source path conflict: {path} would hold several stems; "
-                f"{{instrument}} is missing in the filename format {filename_format!r}"
-            )
-        paths[stem] = path
-    return paths
-
-
 def _choose(stems: Sequence[str] | None, made: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the stems that are made which are wanted: more are where the rest needs them."""
     wanted = made if stems is None else (stems,) if isinstance(stems, str) else stems
     return tuple(name for name in made if name in wanted)
-
-
-def _carries_tags(wanted: bool | None, codec: Codec | str) -> bool:
-    from .audio.tags import NEEDS_MUTAGEN, TAGGED_CODECS, mutagen_installed
-
-    possible = str(codec).lower() in TAGGED_CODECS
-    if wanted and not possible:
-        raise SpleeterError(f"tags: {codec} files hold none here; use {', '.join(TAGGED_CODECS)}")
-    if wanted and not mutagen_installed():
-        raise SpleeterError(NEEDS_MUTAGEN)
-    return possible and wanted is not False and mutagen_installed()
-
-
-def _stem_tags(path: PathLike, stems: Iterable[str]) -> dict[str, Tags]:
-    from .audio.tags import read_tags
-
-    tags = read_tags(Path(os.fsdecode(path)))
-    return {stem: tags.titled(stem) for stem in stems}
 
 
 def _stopper(cancel: Cancel | None) -> Callable[[], bool]:

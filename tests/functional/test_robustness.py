@@ -16,7 +16,7 @@ import soundfile
 from golden import case
 
 from spleeterrt import AudioError, Model, ModelConfig, Separator, SpleeterError
-from spleeterrt.separator import output_paths
+from spleeterrt.output_paths import output_paths
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -153,7 +153,8 @@ def separate(
     songs = find_songs(files, report)
     from ..audio.adapter import AudioAdapter
     from ..audio.formats import check_codec
-    from ..separator import Separator, output_paths
+    from ..output_paths import output_paths
+    from ..separator import Separator
 
     audio_adapter = AudioAdapter.get(adapter) if adapter else None
     if audio_adapter is None:

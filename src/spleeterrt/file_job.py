@@ -1,0 +1,182 @@
+"""One audio file into one file per stem, in constant memory: what `Separator.separate_to_file` does.
+
+    AudioReader -> ReadAhead -> the separator -> WriteBehind -> StemFileWriter
+
+A new way to read or write is a field of `ReadOptions` or `WriteOptions`, a line where it is used, and a
+keyword of `separate_to_file`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .audio import Codec
+from .background import ReadAhead, WriteBehind
+from .errors import SpleeterError
+from .layers import Float32
+from .output_paths import PathLike
+from .pipeline import to_stereo
+
+if TYPE_CHECKING:
+    from .audio.reader import AudioReader
+    from .audio.tags import Tags
+    from .audio.writer import StemFileWriter
+
+logger = logging.getLogger("spleeterrt")
+
+Blocks: TypeAlias = Callable[[], Iterable[Float32]]
+Piece: TypeAlias = tuple[dict[str, Float32], Float32]  # stems that networks make, and the mix
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How the song is read; see `Separator.separate_to_file`."""
+
+    offset: float | None = 0
+    duration: float | None = None
+
+    def open(self, path: PathLike, sample_rate: int | None = None) -> AudioReader:
+        from .audio.reader import AudioReader
+
+        return AudioReader(path, offset=self.offset, duration=self.duration, sample_rate=sample_rate)
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How the stems are written; see `Separator.separate_to_file`."""
+
+    codec: Codec | str = "wav"
+    bitrate: str | int = "128k"
+    bit_depth: str = "int16"
+    clip: str = "clamp"
+    sample_rate: int | Literal["source"] | None = None
+    tags: bool | None = None
+
+    def check_tags(self) -> bool:
+        """Whether the stems get the song's tags.
+
+        Raises:
+            SpleeterError: they are asked for but cannot be written.
+        """
+        from .audio.tags import NEEDS_MUTAGEN, TAGGED_CODECS, mutagen_installed
+
+        possible = str(self.codec).lower() in TAGGED_CODECS
+        if self.tags and not possible:
+            raise SpleeterError(f"tags: {self.codec} files hold none here; use {', '.join(TAGGED_CODECS)}")
+        if self.tags and not mutagen_installed():
+            raise SpleeterError(NEEDS_MUTAGEN)
+        return possible and self.tags is not False and mutagen_installed()
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a job needs of its separator.
+
+    Attributes:
+        run: separates; takes what gives the blocks at the separator's rate (again and again, where there
+            are several passes) and about how many samples they have in all (None: unknown).
+        rate: Hz of the blocks.
+        rest: the stem that is the mix minus the others.
+        threads: for the encoders.
+        depth: how many blocks are read ahead and written behind.
+    """
+
+    run: Callable[[Blocks, int | None], Iterator[Piece]]
+    rate: int
+    rest: str | None
+    threads: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """The separation of one file."""
+
+    path: PathLike
+    paths: Mapping[str, Path]
+    reading: ReadOptions
+    writing: WriteOptions
+    engine: Engine
+    _warnings: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Read, separate and write; the files appear together when all are complete.
+
+        Raises:
+            SpleeterError: a stem would replace the input.
+            AudioError: the input cannot be read or the output not be written.
+        """
+        from .audio.resample import resampled_frames
+
+        with self.reading.open(self.path) as probe:  # says what the file is before anything is written
+            source_rate, source_frames = probe.source_rate, probe.likely_frames
+        total = None
+        if source_frames is not None:
+            total = resampled_frames(source_frames, source_rate, self.engine.rate)
+        self._check_targets()
+        with self._writer(source_rate, source_frames, total) as writer, ExitStack() as passes:
+
+            def blocks() -> Iterator[Float32]:
+                return passes.enter_context(ReadAhead(self._read(writer), self.engine.depth))
+
+            def write(piece: Piece) -> None:
+                writer.write(*piece)
+
+            with WriteBehind(write, self.engine.depth) as later:
+                for piece in self.engine.run(blocks, total):
+                    later(piece)
+                    del piece
+        for message in dict.fromkeys(self._warnings):
+            logger.warning("%s", message)
+
+    def _check_targets(self) -> None:
+        for target in self.paths.values():
+            if target.exists() and os.path.samefile(target, os.fsdecode(self.path)):
+                raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
+
+    def _read(self, writer: StemFileWriter) -> Iterator[Float32]:
+        with self.reading.open(self.path, self.engine.rate) as reader:
+            yield from map(to_stereo, reader)
+            self._warnings[:] = reader.warnings
+            if self.writing.sample_rate == "source":
+                writer.total_frames = reader.source_frames  # now exactly
+
+    def _writer(self, source_rate: int, source_frames: int | None, total: int | None) -> StemFileWriter:
+        """`source_frames`: of the input; `total`: of the separated sound; both may be guesses."""
+        from .audio.formats import usual_rate
+        from .audio.writer import StemFileWriter
+
+        options = self.writing
+        if options.sample_rate is None:
+            file_rate = usual_rate(options.codec, self.engine.rate)
+            file_frames = total if file_rate == self.engine.rate else None
+        elif options.sample_rate == "source":
+            file_rate, file_frames = source_rate, source_frames
+        else:
+            file_rate, file_frames = options.sample_rate, None
+        return StemFileWriter(
+            self.paths,
+            self.engine.rate,
+            codec=options.codec,
+            bitrate=options.bitrate,
+            bit_depth=options.bit_depth,
+            clip=options.clip,
+            file_rate=file_rate,
+            total_frames=file_frames,
+            residual=self.engine.rest,
+            tags=_stem_tags(self.path, self.paths) if options.check_tags() else None,
+            threads=self.engine.threads,
+        )
+
+
+def _stem_tags(path: PathLike, stems: Iterable[str]) -> dict[str, Tags]:
+    from .audio.tags import read_tags
+
+    tags = read_tags(Path(os.fsdecode(path)))
+    return {stem: tags.titled(stem) for stem in stems}
