@@ -101,8 +101,9 @@ class Picky(AudioAdapter):
 
 def test_an_adapters_own_error_does_not_stop_the_batch(tmp_path: Path) -> None:
     (tmp_path / "picky.py").write_text(ADAPTER)
+    python_path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
     done = cli("separate", "-p", CONFIG, "-o", "out", "-a", "picky.Picky", "bad", "good", cwd=tmp_path,
-               env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
+               env={**os.environ, "PYTHONPATH": python_path})  # fmt: skip
     assert done.returncode == 1
     assert "LookupError: nothing by that name" in done.stderr
     assert "Traceback" not in done.stderr
