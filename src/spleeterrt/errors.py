@@ -7,6 +7,26 @@ class SpleeterError(Exception):
     """Base class of all errors raised on bad input, bad models or failed I/O (Spleeter's name)."""
 
 
+class ArgumentError(SpleeterError, ValueError):
+    """An argument has a value that makes no sense; the message says what was expected and what came."""
+
+
+class ArgumentTypeError(SpleeterError, TypeError):
+    """An argument is of a kind that cannot be meant; the message says what was expected and what came."""
+
+
+class BlockError(ArgumentError):
+    """A block of samples, or an array for them, has another shape or length than was agreed."""
+
+
+class ClosedError(SpleeterError, ValueError):
+    """What is used has been closed (Python's files raise ValueError there, too)."""
+
+
+class BusyError(SpleeterError, RuntimeError):
+    """Another thread is inside a call that only one thread at a time may make."""
+
+
 class ModelError(SpleeterError):
     """A model is missing, incomplete or corrupt; the message names the file and the tensor."""
 

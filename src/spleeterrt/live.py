@@ -281,7 +281,11 @@ class LiveSession:
         self.muted: set[str] = set()
         self.soloed: set[str] = set()
         self._settings = settings
-        self._past = (0, 0, 0, 0, 0, 0.0)  # of engines before
+        self._past: StreamStats | None = None  # of engines before
+        self._earlier_blocks = (
+            0  # of this engine, before the client's counts began; negative: of engines before
+        )
+        self._earlier_frames = 0  # of this engine, before `reset_stats`
         self.separator = self._new_separator()
 
     @property
@@ -298,14 +302,18 @@ class LiveSession:
     def stats(self) -> StreamStats:
         """Of all engines since the beginning or `reset_stats`."""
         now = self.separator.stats
-        runs, underruns, dropped, covered, repaired, worst = self._past
+        now = now._replace(frames=max(0, self._frames() - self._earlier_frames))
+        past = self._past
+        if past is None:
+            return now
         return now._replace(
-            runs=now.runs + runs,
-            underruns=now.underruns + underruns,
-            dropped=now.dropped + dropped,
-            covered_frames=now.covered_frames + covered,
-            repaired=now.repaired + repaired,
-            worst_run_seconds=max(now.worst_run_seconds, worst),
+            runs=now.runs + past.runs,
+            underruns=now.underruns + past.underruns,
+            dropped=now.dropped + past.dropped,
+            covered_frames=now.covered_frames + past.covered_frames,
+            repaired=now.repaired + past.repaired,
+            worst_run_seconds=max(now.worst_run_seconds, past.worst_run_seconds),
+            frames=now.frames + past.frames,
         )
 
     def start(self) -> None:
@@ -316,18 +324,11 @@ class LiveSession:
         """To be called now and then: a new engine if the server has changed its block; whether it had."""
         if self.ended or self.client.block == self._block:
             return False
-        before, past = self.separator, self.stats
+        before, self._past = self.separator, self.stats
         self.separator = self._new_separator()
         self.client.use(self.separator)
+        self._earlier_blocks, self._earlier_frames = -self._blocks(), 0
         before.close()
-        self._past = (
-            past.runs,
-            past.underruns,
-            past.dropped,
-            past.covered_frames,
-            past.repaired,
-            past.worst_run_seconds,
-        )
         return True
 
     def apply_gains(self) -> None:
@@ -335,9 +336,20 @@ class LiveSession:
         self._apply(self.separator)
 
     def reset_stats(self) -> None:
-        self._past = (0, 0, 0, 0, 0, 0.0)
+        self._past = None
+        self._earlier_frames = self._frames()
+        self._earlier_blocks += self._blocks()
         self.separator.reset_stats()
         self.client.reset_stats()
+
+    def _blocks(self) -> int:
+        """Blocks that the callback gave to an engine."""
+        seen = self.client.stats
+        return seen.callbacks - seen.silent
+
+    def _frames(self) -> int:
+        """That this engine has made heard."""
+        return self.separator.frames_after((self._earlier_blocks + self._blocks()) * self._block)
 
     def _new_separator(self) -> StreamSeparator:
         self._block = self.client.block

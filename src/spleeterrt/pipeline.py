@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
-from .errors import SpleeterError
+from .errors import ArgumentTypeError, BlockError, SpleeterError
 from .layers import Float32, aligned_empty
 from .modes import ModePlan, plan_mode
 from .network import Model
@@ -93,27 +93,34 @@ def to_stereo(block: npt.ArrayLike) -> Float32:
     """float32 (samples, 2): mono duplicated, of more than two channels the first two (as Spleeter).
 
     Raises:
-        SpleeterError: not (samples, channels), or not numbers.
+        BlockError: not (samples, channels).
+        ArgumentTypeError: not floating-point numbers.
     """
     try:
         array = np.asarray(block)
-    except ValueError as error:
-        raise SpleeterError(f"waveform: expected (samples, channels): {error}") from error
+    except (ValueError, TypeError) as error:
+        raise BlockError(f"waveform: expected (samples, channels): {error}") from error
+    if array.dtype.kind != "f":
+        raise ArgumentTypeError(_no_floats(array))
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or not 1 <= array.shape[1] <= MOST_CHANNELS or array.dtype.kind not in "fiu":
-        raise SpleeterError(
+    if array.ndim != 2 or not 1 <= array.shape[1] <= MOST_CHANNELS:
+        turned = array.ndim == 2 and 1 <= array.shape[0] <= MOST_CHANNELS < array.shape[1]
+        raise BlockError(
             f"waveform: expected floating-point (samples, channels), at most {MOST_CHANNELS} channels, "
-            f"got {array.dtype} {array.shape}"
-        )
-    if array.dtype.kind in "iu":
-        raise SpleeterError(
-            f"waveform: expected floating-point samples with full scale 1.0, got {array.dtype}; "
-            "divide integer samples by their full scale"
+            f"got {array.dtype} {array.shape}" + ("; did you mean its transpose, .T?" if turned else "")
         )
     if array.shape[1] == 1:
         return np.repeat(array.astype(np.float32, copy=False), 2, axis=1)
     return np.ascontiguousarray(array[:, :2], np.float32)
+
+
+def _no_floats(array: npt.NDArray[Any]) -> str:
+    expected = "waveform: expected floating-point samples (samples, channels) with full scale 1.0, got "
+    if array.dtype.kind in "iu":
+        return f"{expected}{array.dtype}; divide integer samples by their full scale"
+    shape = f" {array.shape}" if array.ndim else ""
+    return f"{expected}{array.dtype}{shape}"
 
 
 def check_finite(block: Float32, position: int, sample_rate: int) -> None:

@@ -10,7 +10,7 @@ waits for a network: one that is late is an underrun, which is counted and cover
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ._kernels import stream
 from .config import SIZE_MULTIPLE, ModelConfig
-from .errors import SpleeterError
+from .errors import ArgumentError, ArgumentTypeError, BlockError, BusyError, ClosedError, SpleeterError
 from .layers import Float32
 from .models import configuration
 from .modes import ModePlan, plan_mode
@@ -30,6 +30,7 @@ from .pipeline import to_stereo
 from .planner import default_isa
 
 SHORT_WINDOW = 0.5  # of the frame: `window="short"`
+_SURELY_SAMPLES = 8  # more "channels" than this in a first block of two "samples": it is (channels, samples)
 
 
 class StreamStats(NamedTuple):
@@ -39,13 +40,15 @@ class StreamStats(NamedTuple):
         runs: finished runs of all stems' networks.
         underruns: runs that were not ready when their masks were due.
         dropped: runs that never began because newer ones were waiting.
-        covered_frames: frames heard under an older mask than their own.
+        covered_frames: frames heard under an older mask than their own, or, after `hold_seconds`, without
+            any: the whole mix in one stem.
         repaired: input samples that were NaN, infinite or absurdly large, and were taken as zero.
         load: time from due to ready of a run over the time between runs, smoothed: above 1 it cannot hold.
         run_seconds, worst_run_seconds: that time.
         process_seconds, worst_process_seconds: time of a call of `process`.
         process_load: that over the duration of the block, smoothed.
         priority_refused: the system does not let the networks' threads have the `priority` asked for.
+        frames: frames heard so far, of `frame_step` samples (1024) at the model's rate each.
     """
 
     runs: int
@@ -60,6 +63,12 @@ class StreamStats(NamedTuple):
     worst_process_seconds: float
     process_load: float
     priority_refused: bool
+    frames: int
+
+    @property
+    def covered_share(self) -> float:
+        """`covered_frames` over `frames`, 0 to 1: how much is not separated as it should be."""
+        return min(1.0, self.covered_frames / self.frames) if self.frames else 0.0
 
 
 @dataclass(frozen=True)
@@ -126,13 +135,13 @@ class StreamSettings:
         _check_integer("niceness", self.niceness, least=0)
         _check_integer("priority", self.priority, least=0)
         if not (isinstance(self.hold_seconds, (int, float)) and 0 <= self.hold_seconds <= 3600):
-            raise SpleeterError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
+            raise ArgumentError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
         hop_frames = self.hop_frames
         if hop_frames is None:
             hop_frames = 1 if self.hold else self.frames
         bins = config.F if self.bins is None else self.bins
         if self.frames % SIZE_MULTIPLE or bins % SIZE_MULTIPLE:
-            raise SpleeterError(
+            raise ArgumentError(
                 f"frames and bins are multiples of {SIZE_MULTIPLE}, got {self.frames} and {bins}"
             )
         options = {
@@ -163,7 +172,7 @@ class StreamSettings:
         }
         problem = stream.check_stream(options, len(plan.stems))
         if problem:
-            raise SpleeterError(problem)
+            raise ArgumentError(problem)
         return options
 
     def _synthesis(self, config: ModelConfig) -> int:
@@ -172,7 +181,7 @@ class StreamSettings:
         if self.window == "short":
             return int(config.frame_length * SHORT_WINDOW)
         if isinstance(self.window, str):
-            raise SpleeterError(f"window: expected 'full', 'short' or samples, got {self.window!r}")
+            raise ArgumentError(f"window: expected 'full', 'short' or samples, got {self.window!r}")
         _check_integer("window", self.window, least=1)
         return self.window
 
@@ -188,7 +197,7 @@ class StreamSettings:
         if self.cover is None:
             return len(plan.stems) - 1
         if self.cover not in plan.stems:
-            raise SpleeterError(f"cover: expected one of {list(plan.stems)}, got {self.cover!r}")
+            raise ArgumentError(f"cover: expected one of {list(plan.stems)}, got {self.cover!r}")
         return plan.stems.index(self.cover)
 
 
@@ -231,6 +240,10 @@ class StreamSeparator:
         above_band: weight of the bins from F on in the modes other than `ratio`; None: one over the number
             of stems.
 
+    Real time is for sound that comes by the clock. Blocks that come faster than they last, as those of a file
+    in a loop do, leave the networks no time: most of what comes out is then the mix, as on a machine that is
+    too slow. Use `realtime=False` for them, and watch `stats.covered_share` otherwise.
+
     Attributes:
         latency: samples at `sample_rate` by which the stems come later than the mix; constant.
         instruments: the stems that come out, in order.
@@ -241,7 +254,8 @@ class StreamSeparator:
     the budget, - (block - 1) instead of + max_block - 1. `hold`: N - 1, or N - block.
 
     Raises:
-        SpleeterError: a setting or the model makes no sense.
+        SpleeterError: a setting (`ArgumentError`, also a ValueError; of a wrong type `ArgumentTypeError`,
+            also a TypeError) or the model makes no sense.
     """
 
     def __init__(
@@ -302,6 +316,8 @@ class StreamSeparator:
         self._soloed: set[str] = set()
         self._engine = model.stream_engine(options, self._mode)
         self.latency: int = self._engine.latency
+        self._taken = 0  # samples since the stream began
+        self._frames_before = 0  # of `stats`, before that
 
     @property
     def instruments(self) -> tuple[str, ...]:
@@ -328,11 +344,21 @@ class StreamSeparator:
 
     @property
     def stats(self) -> StreamStats:
-        return StreamStats(**self._open().stats())
+        return StreamStats(
+            **self._open().stats(), frames=self._frames_before + self.frames_after(self._taken)
+        )
 
     def reset_stats(self) -> None:
         """Counts and worst times begin anew."""
         self._open().reset_stats()
+        self._frames_before = -self.frames_after(self._taken)
+
+    def frames_after(self, samples: int) -> int:
+        """Frames that are heard, at least in part, when so many samples have gone into a new stream."""
+        config = self.model.config
+        first = samples - self.latency  # of those that are not out yet, in the signal
+        seen = first * config.sample_rate / self.settings.sample_rate + config.frame_length
+        return max(0, int(seen // config.frame_step))
 
     def process(
         self,
@@ -354,9 +380,11 @@ class StreamSeparator:
             `out`, or new arrays {stem: float32 (n, 2)}.
 
         Raises:
-            ValueError: a block larger than promised, or an output of another shape.
-            SpleeterError: the stream is closed; not samples.
-            RuntimeError: another thread is inside `process`, `flush` or `reset`.
+            BlockError: (a SpleeterError and a ValueError) not (n, channels), larger than promised, or an
+                output of another shape.
+            ArgumentTypeError: (also a TypeError) not floating-point samples; `out` is no mapping.
+            ClosedError: (also a ValueError) the stream is closed.
+            BusyError: (also a RuntimeError) another thread is inside `process`, `flush` or `reset`.
         """
         engine = self._open()
         if not (
@@ -367,19 +395,21 @@ class StreamSeparator:
             and block.flags.c_contiguous
             and block.flags.aligned
         ):
-            block = to_stereo(block)
+            block = self._stereo(block)
         count = len(block)
         if count > engine.largest_block:
-            raise ValueError(
+            raise BlockError(
                 f"block: at most {engine.largest_block} samples were promised (max_block, block), got {count}"
             )
         if engine.block_is_fixed and count not in (0, engine.largest_block):
-            raise ValueError(
+            raise BlockError(
                 f"block: {engine.largest_block} samples were promised every time (block=), got {count}"
             )
         if out is None:
             out = {stem: np.empty((count, 2), np.float32) for stem in self.instruments}
-        engine.process(block, self._outputs(out, count), self._output("mix_out", mix_out, count))
+        outputs, mix = self._outputs(out, count), self._output("mix_out", mix_out, count)
+        _alone(engine.process, block, outputs, mix)
+        self._taken += count
         return out
 
     def flush(self, *, mix_out: Float32 | None = None) -> dict[str, Float32]:
@@ -389,13 +419,15 @@ class StreamSeparator:
         """
         engine = self._open()
         out = {stem: np.empty((self.latency, 2), np.float32) for stem in self.instruments}
-        engine.flush(list(out.values()), self._output("mix_out", mix_out, self.latency))
+        _alone(engine.flush, list(out.values()), self._output("mix_out", mix_out, self.latency))
+        self._begin_anew(self._taken + self.latency)
         return out
 
     def reset(self) -> None:
         """Forget the stream; the next block is the beginning of another. Waits for networks that run (some
         hundredths of a second): not for an audio callback, nor while one is inside `process`."""
-        self._open().reset()
+        _alone(self._open().reset)
+        self._begin_anew(self._taken)
 
     def close(self) -> None:
         """End the threads and free the memory; may be called twice."""
@@ -419,8 +451,11 @@ class StreamSeparator:
         """Linear gains of stems, from the next block on, without clicks: `set_gains(vocals=0)` is karaoke."""
         for stem, gain in gains.items():
             self._check_stem(stem)
-            if not (isinstance(gain, (int, float, np.number)) and np.isfinite(gain) and abs(gain) <= 1e3):
-                raise SpleeterError(f"gain of {stem}: expected a number between -1000 and 1000, got {gain!r}")
+            expected = f"gain of {stem}: expected a number between -1000 and 1000, got {gain!r}"
+            if not isinstance(gain, (int, float, np.number)) or np.iscomplexobj(gain):
+                raise ArgumentTypeError(expected)
+            if not (np.isfinite(gain) and abs(gain) <= 1e3):
+                raise ArgumentError(expected)
         self._gains.update({stem: float(gain) for stem, gain in gains.items()})
         self._apply_gains()
 
@@ -458,20 +493,33 @@ class StreamSeparator:
 
     def _check_stem(self, stem: str) -> None:
         if stem not in self.instruments:
-            raise SpleeterError(f"no stem {stem!r}; there are {', '.join(self.instruments)}")
+            raise ArgumentError(f"no stem {stem!r}; there are {', '.join(self.instruments)}")
 
     # --- arguments ----------------------------------------------------------------
 
     def _open(self) -> Any:
         if self._engine is None:
-            raise SpleeterError("the stream is closed")
+            raise ClosedError("the stream is closed")
         if self._engine.forked:
             raise SpleeterError("a stream does not survive a fork: create it in the child process")
         return self._engine
 
+    def _stereo(self, block: npt.ArrayLike) -> Float32:
+        shape = np.shape(block) if isinstance(block, np.ndarray) else ()
+        if self._taken == 0 and len(shape) == 2 and shape[0] <= 2 and shape[1] > _SURELY_SAMPLES:
+            raise BlockError(f"block: expected (samples, 2), got {shape}; did you mean its transpose, .T?")
+        return to_stereo(block)
+
+    def _begin_anew(self, samples: int) -> None:
+        """A new stream after one of so many samples."""
+        self._frames_before += self.frames_after(samples)
+        self._taken = 0
+
     def _outputs(self, out: Mapping[str, Float32], count: int) -> list[Float32 | None]:
+        if not isinstance(out, Mapping):
+            raise ArgumentTypeError(f"out: expected {{stem: array}}, got {type(out).__name__}")
         if len(out.keys() - set(self.instruments)):
-            raise ValueError(f"out: expected stems {', '.join(self.instruments)}, got {', '.join(out)}")
+            raise ArgumentError(f"out: expected stems {', '.join(self.instruments)}, got {', '.join(out)}")
         return [self._output(stem, out.get(stem), count) for stem in self.instruments]
 
     @staticmethod
@@ -487,17 +535,30 @@ class StreamSeparator:
             or not array.flags.aligned
         ):
             got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-            raise ValueError(
+            turned = isinstance(array, np.ndarray) and array.shape == (2, count) != (2, 2)
+            raise BlockError(
                 f"{name}: expected a contiguous, writeable float32 ({count}, 2) array, got {got}"
+                + ("; did you mean its transpose? Outputs are (samples, 2)" if turned else "")
             )
         return array
 
 
+def _alone(function: Callable[..., None], *arguments: Any) -> None:
+    """Call the engine, which only one thread at a time may do."""
+    try:
+        function(*arguments)
+    except RuntimeError as error:
+        raise BusyError(str(error)) from None
+
+
 def _check_integer(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise SpleeterError(f"{name}: expected an integer of at least {least}, got {value!r}")
+    expected = f"{name}: expected an integer of at least {least}, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ArgumentTypeError(expected)
+    if value < least:
+        raise ArgumentError(expected)
     if value >= 1 << 31:
-        raise SpleeterError(f"{name}: {value} is too large")
+        raise ArgumentError(f"{name}: {value} is too large")
 
 
 __all__ = ["StreamSeparator", "StreamSettings", "StreamStats"]

@@ -15,6 +15,7 @@ import stream_reference as plain
 
 from spleeterrt import ModelConfig, Separator, SpleeterError, StreamSeparator, load_model
 from spleeterrt._kernels import stream as kernels
+from spleeterrt.errors import BusyError
 from spleeterrt.network import Model
 from spleeterrt.stream import StreamSettings
 
@@ -494,18 +495,88 @@ def test_kinds_of_blocks(model):
         frozen = np.ascontiguousarray(samples[:, :2])
         frozen.flags.writeable = False
         live.process(frozen)
-        for bad in (np.zeros((4, 2), np.int16), "noise", np.zeros((2, 2, 2), np.float32)):
-            with pytest.raises(SpleeterError, match="waveform"):
-                live.process(bad)
-        for bad in (
-            {"vocals": np.zeros((999, 2), np.float32)},
-            {"vocals": np.zeros((1000, 2))},
-            {"drums": None},
-        ):
-            with pytest.raises(ValueError, match="expected"):
-                live.process(samples, bad)
-        with pytest.raises(ValueError, match="4096"):
-            live.process(noise(4097))
+
+
+WRONG_CALLS = {
+    "integers": (lambda live: live.process(np.zeros((4, 2), np.int16)), TypeError, "full scale"),
+    "text": (lambda live: live.process("noise"), TypeError, "floating-point"),
+    "nothing": (lambda live: live.process(None), TypeError, "floating-point"),
+    "complex": (lambda live: live.process(np.zeros((4, 2), np.complex64)), TypeError, "complex64"),
+    "ragged": (lambda live: live.process([[0.0, 1.0], [2.0]]), ValueError, "samples, channels"),
+    "three axes": (lambda live: live.process(np.zeros((2, 2, 2))), ValueError, "samples, channels"),
+    "transposed": (
+        lambda live: live.process(np.zeros((2, 512), np.float32)),
+        ValueError,
+        r"did you mean .*\.T",
+    ),
+    "short and transposed": (lambda live: live.process(np.zeros((2, 64), np.float32)), ValueError, r"\.T"),
+    "no channel": (lambda live: live.process(np.zeros((9, 0), np.float32)), ValueError, r"\(9, 0\)"),
+    "too long": (lambda live: live.process(noise(4097)), ValueError, "4096"),
+    "outputs in a list": (lambda live: live.process(noise(9), [noise(9)]), TypeError, "out: expected"),
+    "unknown output": (lambda live: live.process(noise(9), {"drums": noise(9)}), ValueError, "drums"),
+    "wrong output": (
+        lambda live: live.process(noise(9), {"vocals": np.zeros((9, 2))}),
+        ValueError,
+        "float64",
+    ),
+    "transposed output": (
+        lambda live: live.process(noise(9), {"vocals": np.zeros((2, 9), np.float32)}),
+        ValueError,
+        "transpose",
+    ),
+    "wrong mix": (lambda live: live.process(noise(9), mix_out=noise(8)), ValueError, "mix_out"),
+    "mix of flush": (lambda live: live.flush(mix_out=noise(8)), ValueError, "mix_out"),
+    "no mapping, but text": (lambda live: live.process(noise(9), "vocals"), TypeError, "out: expected"),
+    "gain of nobody": (lambda live: live.set_gains(drums=1), ValueError, "no stem 'drums'"),
+    "gain in words": (lambda live: live.set_gains(vocals="loud"), TypeError, "number"),
+    "infinite gain": (lambda live: live.set_gains(vocals=float("inf")), ValueError, "number"),
+    "muted list": (lambda live: live.mute(["vocals"]), ValueError, "no stem"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CALLS)
+def test_wrong_calls_are_errors_of_ours_and_of_python(model, name):
+    call, kind, message = WRONG_CALLS[name]
+    with start(model, {"hold": True}) as live:
+        with pytest.raises(SpleeterError, match=message) as caught:
+            call(live)
+        assert isinstance(caught.value, kind)
+        before = live.process(noise(100))  # it goes on as if nothing had been
+    with start(model, {"hold": True}) as live:
+        np.testing.assert_array_equal(live.process(noise(100))["vocals"], before["vocals"])
+
+
+def test_a_stream_may_go_on_with_two_samples_of_many_channels(model):
+    with start(model, {"hold": True}) as live:
+        live.process(noise(100, channels=16))
+        assert live.process(noise(2, channels=16))["vocals"].shape == (2, 2)
+
+
+def test_the_share_of_covered_frames(ones):
+    """Networks that stand still: every frame is covered, and `stats` says so."""
+    with start(ones, {"frames": 64, "hop_frames": 4}, realtime=True) as live:
+        assert live.stats.covered_share == 0.0
+        live._engine.pause(True)
+        for _ in range(100):
+            live.process(noise(1024))
+        stats = live.stats
+        assert stats.frames > 0
+        assert abs(stats.frames - stats.covered_frames) <= 4  # the first ones are of the silence before
+        assert stats.covered_share > 0.9
+        live._engine.pause(False)
+        live.reset_stats()
+        assert live.stats[3:4] == (0,)
+        assert live.stats.frames == 0
+    with start(ones, {"frames": 64, "hop_frames": 4}, realtime=False) as live:
+        frames = live.model.config
+        for _ in range(2):
+            for _ in range(10):
+                live.process(noise(1024))
+            live.flush()
+        assert live.stats.covered_frames == 0
+        # Every frame that holds a sample is heard once.
+        per_stream = (10 * 1024 + frames.frame_length) // frames.frame_step
+        assert live.stats.frames == 2 * per_stream
 
 
 def test_values_that_are_no_sound(ones):
@@ -573,8 +644,9 @@ def test_closed_stream(model):
     live.close()
     live.close()
     for call in (lambda: live.process(noise(10)), live.flush, live.reset, lambda: live.stats):
-        with pytest.raises(SpleeterError, match="closed"):
+        with pytest.raises(SpleeterError, match="closed") as caught:
             call()
+        assert isinstance(caught.value, ValueError)
     assert "closed" in repr(live)
 
 
@@ -665,7 +737,7 @@ def test_only_one_thread_at_a_time(model):
         for _ in range(200):
             try:
                 live.reset()
-            except RuntimeError as error:
+            except BusyError as error:
                 problems.append(str(error))
         over.set()
         thread.join(20)
