@@ -256,29 +256,69 @@ def test_cli_version_and_help() -> None:
         assert "Usage: spleeterrt" in done.stdout
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_cli_interrupted_leaves_no_file(tmp_path: Path, number: int) -> None:
-    long = tmp_path / "long.wav"
-    with soundfile.SoundFile(long, "w", 44100, 2, subtype="PCM_16") as file:
+@pytest.fixture(scope="module")
+def long_song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten minutes: nobody's test is over before its signal."""
+    path = tmp_path_factory.mktemp("long") / "long.wav"
+    with soundfile.SoundFile(path, "w", 44100, 2, subtype="PCM_16") as file:
         noise = np.random.default_rng(0).uniform(-0.5, 0.5, (44100, 2))
         for _ in range(600):
             file.write(noise)
+    return path
+
+
+def wait_for_output(process: subprocess.Popen[str], out: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 10**5 for path in out.rglob("*") if path.is_file()):
+        assert time.monotonic() < deadline, "no output began"
+        assert process.poll() is None, "the song was done before the signal"
+        time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"])
+def test_cli_interrupted_leaves_no_file(long_song: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(
-        [sys.executable, "-m", "spleeterrt", "separate", "-p", CONFIG, "-o", str(out), str(long)],
+        [sys.executable, "-m", "spleeterrt", "separate", "-p", CONFIG, "-o", str(out), str(long_song)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 60
-        while not any(path.stat().st_size > 10**5 for path in out.rglob("*") if path.is_file()):
-            assert time.monotonic() < deadline, "no output began"
-            assert process.poll() is None, "the song was done before the signal"
-            time.sleep(0.01)
-        process.send_signal(number)
+        wait_for_output(process, out)
+        process.send_signal(getattr(signal, name))
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted" in errors
     assert "Traceback" not in errors
     assert not out.exists() or files_under(out) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no terminal to close")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_cli_loses_its_terminal(long_song: Path, tmp_path: Path, ignored: bool) -> None:
+    """A closed window ends a separation as Ctrl-C does; under `nohup` it goes on, with nowhere to write."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    program = (
+        "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        f"{'signal.signal(signal.SIGHUP, signal.SIG_IGN); ' * ignored}"
+        "os.execv(sys.executable, [sys.executable, '-m', 'spleeterrt', *sys.argv[1:]])"
+    )
+    out = tmp_path / "out"
+    length = ["-d", "40"] if ignored else []
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "separate", "-p", CONFIG, "-o", out, *length, long_song, long_song],
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True, text=True,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        wait_for_output(process, out)
+        os.close(ours)
+        assert process.wait(60) == (0 if ignored else 130)
+    finally:
+        process.kill()
+        process.wait()
+    expected = ["long/accompaniment.wav", "long/vocals.wav"] if ignored else []
+    assert (not out.exists() and not ignored) or files_under(out) == expected

@@ -5,6 +5,7 @@ Only click is imported here; the commands import what they need when they run.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
@@ -12,7 +13,9 @@ from typing import NoReturn
 
 import click
 
+from ..signals import Ending
 from .errors import DONE, FAILED, INTERRUPTED
+from .terminal import say
 
 _COMMANDS = {
     "separate": ".separate:separate",
@@ -67,20 +70,35 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Entry point; the exit codes are in `cli/errors.py`."""
+    with Ending():
+        code = _run(args)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # nobody reads any more: no complaint when the interpreter flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _run(args: list[str] | None) -> int:
+    """Run a command. Returns the exit code."""
     try:
         # Outside standalone mode click returns the exit code, or what the command returned.
         code = cli.main(args=args, prog_name="spleeterrt", standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else DONE)
+        return code if isinstance(code, int) else DONE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted.", err=True)
-        sys.exit(INTERRUPTED)
+        say("Interrupted.", err=True)
+        return INTERRUPTED
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Nobody reads any more: no complaint when the interpreter flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
-    except OSError as error:  # standard output is full or closed
-        click.echo(f"Error: {error}", err=True)
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip("\n"), err=True)
+        return error.exit_code
+    except OSError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # click's empty line, to a terminal that is gone
+            return INTERRUPTED
+        if isinstance(error, BrokenPipeError):
+            return FAILED
+        # Standard output is full or closed.
+        say(f"Error: {error}", err=True)
         os._exit(FAILED)

@@ -14,7 +14,7 @@ from ..errors import AudioError, ModelError, SpleeterError
 DONE = 0
 FAILED = 1  # at least one file, track or model
 USAGE = 2  # click's own, of unknown options and values
-INTERRUPTED = 130  # by Ctrl-C or SIGTERM
+INTERRUPTED = 130  # by a signal of `signals.ending_signals`
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from .errors import FAILED, error_code, error_message
-from .terminal import printable
+from .terminal import printable, say
 
 logger = logging.getLogger("spleeterrt")
 
@@ -76,7 +76,7 @@ class Report:
         message = error_message(error)
         if song not in message:
             message = f"{song}: {message}"
-        click.echo(f"Error: {printable(message)}", err=True)
+        say(f"Error: {message}", err=True)
         logger.info("where it failed", exc_info=error)
         self._print(song, error)
 
@@ -88,16 +88,12 @@ class Report:
     def finish(self, output: str, quiet: bool) -> None:
         if not quiet and not self.as_json and self.done:
             count = "1 file" if len(self.done) == 1 else f"{len(self.done)} files"
-            click.echo(
-                f"{count} separated in {time.monotonic() - self.started:.1f} s; the stems are in {output}"
-            )
+            say(f"{count} separated in {time.monotonic() - self.started:.1f} s; the stems are in {output}")
         if self.failed:
             if len(self.failed) + len(self.done) > 1:
-                click.echo(
-                    f"{len(self.failed)} of {len(self.failed) + len(self.done)} files failed:", err=True
-                )
+                say(f"{len(self.failed)} of {len(self.failed) + len(self.done)} files failed:", err=True)
                 for song in self.failed:
-                    click.echo(f"  {printable(song)}", err=True)
+                    say(f"  {printable(song)}", err=True)
             raise click.exceptions.Exit(FAILED)
 
 

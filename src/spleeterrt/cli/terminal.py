@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
+
+import click
 
 from ..errors import SpleeterError
 from ..signals import SignalHandler
@@ -19,9 +22,26 @@ Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
 logger = logging.getLogger("spleeterrt")
 
 
-def printable(text: str) -> str:
-    """No control characters of a file name reach the terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+def printable(text: str, *, lines: bool = False) -> str:
+    """No control characters and no undecodable bytes of a file name reach the terminal.
+
+    lines: of a message of several lines; their ends stay.
+    """
+    kept = "\n" if lines else ""
+    return "".join(c if c.isprintable() or c in kept else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def say(message: str, *, err: bool = False) -> None:
+    """Print a message for people; where the terminal is gone, or nobody reads, the work goes on.
+
+    Raises:
+        OSError: standard output cannot be written for another reason (a full disk).
+    """
+    try:
+        click.echo(printable(message, lines=True), err=err)
+    except OSError as error:
+        if not err and error.errno not in (errno.EIO, errno.EPIPE):
+            raise
 
 
 def check_folder() -> None:
@@ -53,25 +73,50 @@ def progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[Dr
     label = f"[{number}/{count}] {name}" if count > 1 else name
     known = "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
     unknown = "{desc} {n:.0f} s of audio [{elapsed}]"
-    with tqdm(
+    bar = tqdm(
         total=None,
         desc=label if len(label) <= 40 else label[:39] + "…",
         bar_format=unknown,
         leave=False,
-        file=sys.stderr,
-    ) as bar:
+        file=_Terminal(sys.stderr),
+    )
 
-        def update(done: float, total: float | None) -> None:
-            if total is not None and bar.total != total:
-                bar.total, bar.bar_format = total, known
-            bar.update(done - bar.n)
+    def update(done: float, total: float | None) -> None:
+        if total is not None and bar.total != total:
+            bar.total, bar.bar_format = total, known
+        bar.update(done - bar.n)
 
+    try:
         yield update
+    finally:
+        bar.close()
+
+
+class _Terminal:
+    """A terminal that may go away: then what is drawn is lost, and nothing else."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.encoding = file.encoding
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        return self._file.isatty()
 
 
 class Interruption(SignalHandler):
-    """The first Ctrl-C or SIGTERM asks the separation to stop between two segments, where nothing is half
-    done (inside a callback of an audio library an exception would be lost); the second one raises.
+    """The first signal asks the separation to stop between two segments, where nothing is half done (inside a
+    callback of an audio library an exception would be lost); the second one raises.
     """
 
     def __init__(self) -> None:

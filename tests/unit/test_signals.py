@@ -1,0 +1,75 @@
+"""Which signals end a program, and that they are as they were afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import pytest
+
+from spleeterrt.signals import Ending, SignalHandler
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+
+
+class Recorder(SignalHandler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        self.seen.append(number)
+
+
+def test_all_of_them_are_handled() -> None:
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with Recorder() as recorder:
+        for number in NUMBERS:
+            os.kill(os.getpid(), number)
+    assert recorder.seen == NUMBERS
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
+def test_what_nohup_has_set_stays(number: int) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with Recorder() as recorder:
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert recorder.seen == [signal.SIGTERM]
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_handler_in_a_handler() -> None:
+    with Recorder() as outer:
+        with Recorder() as inner:
+            os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert (inner.seen, outer.seen) == ([signal.SIGHUP], [signal.SIGHUP])
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_an_ending_clears_up(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), Ending():
+        os.kill(os.getpid(), number)
+
+
+def test_other_threads_leave_the_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    seen = []
+
+    def run() -> None:
+        with Recorder():
+            seen.append(signal.getsignal(signal.SIGHUP))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [before]
