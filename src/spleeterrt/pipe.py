@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio.encoder import temporary
-from .audio.pcm import SampleFormat, clipped, decode, encode, read_wav_header, wav_header
+from .audio.pcm import SampleFormat, SampleTail, clipped, decode, encode, read_wav_header, wav_header
 from .errors import AudioError
 from .signals import SignalHandler
 
@@ -132,6 +132,7 @@ class Source:
         self._interruption = interruption
         self._left: int | None = None  # bytes of samples
         self._pending = b""
+        self._tail: SampleTail | None = None  # where it is not known how many bytes there are
         number = 0 if path is None else descriptor_number(path)
         try:
             if number is not None:
@@ -163,27 +164,30 @@ class Source:
         self.is_wav = True
         self.format, self.rate, self.channels = header.format, header.rate, header.channels
         self._left = header.data_bytes
+        self._tail = SampleTail() if header.data_bytes is None else None
         return True
 
     def read(self, most: int) -> Float32 | None:
         """At least one and at most so many samples (n, channels): those that are there. None: the end."""
         size = self.format.bytes * self.channels
-        while True:
+        while len(self._pending) < size:
             wanted = most * size - len(self._pending)
             if self._left is not None:
                 wanted = min(wanted, self._left)
             data = self._some(wanted) if wanted else b""
-            if not data:
-                self._end(size)
-                return None
             if self._left is not None:
                 self._left -= len(data)
-            data = self._pending + data
-            whole = len(data) - len(data) % size
-            self._pending = data[whole:]
-            if whole:
-                self.frames += whole // size
-                return decode(data[:whole], self.format, self.channels)
+            ended = not data
+            if self._tail is not None:
+                data = self._tail.end() if ended else self._tail.feed(data)
+            if ended and not data:
+                self._end(size)
+                return None
+            self._pending += data
+        count = min(most, len(self._pending) // size)
+        data, self._pending = self._pending[: count * size], self._pending[count * size :]
+        self.frames += count
+        return decode(data, self.format, self.channels)
 
     def drain(self) -> None:
         """Read what follows the samples, so that its writer does not fail."""
@@ -202,7 +206,8 @@ class Source:
         if self._left:
             missing = self._left // size / self.rate
             self.warnings.append(f"{self.name}: ends {missing:.3f} s before the length in its header")
-        if self._pending:
+        padding = self._pending == b"\0" and self._tail is not None and self._tail.dropped
+        if self._pending and not padding:
             self.warnings.append(
                 f"{self.name}: the last {len(self._pending)} bytes are no whole sample and are left out"
             )

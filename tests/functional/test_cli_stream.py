@@ -21,7 +21,7 @@ import soundfile
 from golden import case
 
 from spleeterrt import Model, StreamSeparator, load_model
-from spleeterrt.audio.pcm import FORMATS, decode, encode, read_wav_header, wav_header
+from spleeterrt.audio.pcm import FORMATS, SampleTail, decode, encode, read_wav_header, wav_header
 from spleeterrt.errors import AudioError
 
 CONFIG = str(case("tiny-2stems") / "config.json")
@@ -303,6 +303,11 @@ def plain(channels: int = 2, bits: int = 16, tag: int = 1, rate: int = 44100) ->
     return chunk(b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * size, size, bits))
 
 
+def low_24(channels: int = 2) -> bytes:
+    """As `arecord -f S24_LE` writes it."""
+    return chunk(b"fmt ", struct.pack("<HHIIHH", 1, channels, 44100, 44100 * 4 * channels, 4 * channels, 24))
+
+
 def extensible(channels: int, bits: int, tag: int, valid: int | None = None) -> bytes:
     size = channels * bits // 8
     body = struct.pack(
@@ -318,6 +323,9 @@ HEADERS = {
     "ffmpeg to a pipe": b"RIFF\xff\xff\xff\xffWAVE" + plain() + FFMPEG_LIST + b"data\xff\xff\xff\xff",
     "sox to a pipe": b"RIFF\x24\xf0\xff\x7fWAVE" + plain() + b"data\0\xf0\xff\x7f",
     "arecord": b"RIFF\x24\0\0\x80WAVE" + plain() + b"data\0\0\0\x80",
+    "GStreamer": b"RIFF\x24\0\xff\x7fWAVE" + plain() + b"data\0\0\xff\x7f",
+    "odd chunk without padding": b"RIFF\xff\xff\xff\xffWAVE" + ODD[:-1] + plain() + ODD[:-1]
+    + b"data\xff\xff\xff\xff",
     "zero": b"RIFF\0\0\0\0WAVE" + plain() + b"data\0\0\0\0",
     "zero, header only": b"RIFF\x24\0\0\0WAVE" + plain() + b"data\0\0\0\0",
     "extensible": b"RIFF\xff\xff\xff\xffWAVE" + extensible(2, 16, 1) + b"data\xff\xff\xff\xff",
@@ -347,6 +355,8 @@ def test_wav_headers(two_stems: Model, music: np.ndarray, name: str) -> None:
         (extensible(2, 24, 1), "s24le"),
         (extensible(2, 32, 1, valid=24), "s32le"),
         (plain(bits=32), "s32le"),
+        (low_24(), "s24_32le"),
+        (low_24(1), "s24_32le"),
         (plain(bits=32, tag=3), "f32le"),
         (extensible(2, 32, 3), "f32le"),
         (plain(bits=64, tag=3), "f64le"),
@@ -362,7 +372,8 @@ def test_wav_sample_formats(header: bytes, name: str) -> None:
 
 def test_decoding_each_format() -> None:
     values = {"u8": b"\x00\x80\xc0", "s16le": b"\0\x80\0\0\0\x40", "s24le": b"\0\0\x80\0\0\0\0\0\x40",
-              "s32le": b"\0\0\0\x80\0\0\0\0\0\0\0\x40", "f32le": struct.pack("<3f", -1, 0, 0.5),
+              "s32le": b"\0\0\0\x80\0\0\0\0\0\0\0\x40",
+              "s24_32le": b"\0\0\x80\xff\0\0\0\0\0\0\x40\xff", "f32le": struct.pack("<3f", -1, 0, 0.5),
               "f64le": struct.pack("<3d", -1, 0, 0.5)}  # fmt: skip
     for name, data in values.items():
         assert decode(data, FORMATS[name], 1)[:, 0].tolist() == [-1, 0, 0.5], name
@@ -370,7 +381,7 @@ def test_decoding_each_format() -> None:
 
 def test_integers_saturate() -> None:
     block = np.array([[2.0, -2.0], [1.0, -1.0]], np.float32)
-    for name, top in (("s16le", 2**15), ("s24le", 2**23), ("s32le", 2**31)):
+    for name, top in (("s16le", 2**15), ("s24le", 2**23), ("s24_32le", 2**23), ("s32le", 2**31)):
         values = decode(encode(block, FORMATS[name]), FORMATS[name], 2).astype(np.float64) * top
         assert np.abs(values - [[top - 1, -top]] * 2).max() <= (128 if name == "s32le" else 0)
 
@@ -393,6 +404,65 @@ def test_our_headers_are_libsndfiles(tmp_path: Path, name: str, channels: int, l
     if large:
         found = read_wav_header(io.BytesIO(wav_header(format, channels, 1, frames, large)).read, "x")
         assert found.data_bytes == frames * format.bytes * channels
+
+
+INFO = chunk(b"LIST", b"INFOISFT\x05\0\0\0Lavf\0\0")
+CUE = chunk(b"cue ", struct.pack("<I", 1) + bytes(24))
+ID3 = chunk(b"id3 ", b"ID3\4" + bytes(1001))
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 16])
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [
+        (b"LIST\4\0\0\0INFO", 0),
+        (CUE + chunk(b"LIST", b"adtl") + INFO, 0),
+        (ID3[:-1], 0),  # without its padding
+        (INFO + ID3, 0),
+        (b"", 0),
+        (b"LIS", 3),
+        (b"LIST\4\0\0\0", 8),
+        (b"LIST\4\0\0\0INFOmore", 16),
+        (INFO + b"more", len(INFO) + 4),
+        (b"LIST\xff\xff\0\0INFO", 12),  # cut off: it may be samples
+        (b"cue \4\0\0\0\1\0\0\0", 12),  # not a point, as it says
+        (b"more" + INFO, 4),
+    ],
+    ids=range(12),
+)
+def test_chunks_behind_samples_of_unknown_length(tail: bytes, kept: int, piece: int) -> None:
+    samples = b"LISTid3 cue INFOiLIST\4\0\0\0INFO" + bytes(range(256))
+    data = samples + tail
+    filter = SampleTail()
+    parts = [filter.feed(data[at : at + piece]) for at in range(0, len(data), piece)]
+    if not tail:
+        assert b"".join(parts) == samples  # nothing waits that is sure
+    assert b"".join(parts) + filter.end() == samples + tail[:kept]
+    assert filter.dropped == len(tail) - kept
+
+
+def test_gstreamers_wav_ends_with_its_samples(two_stems: Model, music: np.ndarray) -> None:
+    data = encode(music[:1024], FORMATS["s16le"]) + b"LIST\4\0\0\0INFO"
+    done = subprocess.run(
+        command(*FAST, "--stem", "vocals"),
+        input=HEADERS["GStreamer"] + data,
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.stderr == b""
+    assert len(sound(done.stdout)[0]) == 1024
+
+
+def test_low_24_bits_of_four_bytes(two_stems: Model, music: np.ndarray) -> None:
+    data = encode(music[:1024], FORMATS["s24_32le"])
+    out = stream(*FAST, "--stem", "vocals", data=b"RIFF\0\0\0\0WAVE" + low_24() + b"data\0\0\0\0" + data)
+    wanted = expected(two_stems, decode(data, FORMATS["s24_32le"], 2))["vocals"]
+    assert np.abs(wanted).max() > 0.01
+    assert np.abs(sound(out)[0] - wanted).max() <= 2**-24 * 1.001
+    raw = stream(
+        "--input-format", "s24_32le", "--rate", 44100, "--channels", 2, *FAST, "--stem", "vocals", data=data
+    )
+    assert np.array_equal(decode(raw, FORMATS["s24_32le"], 2), sound(out)[0])
 
 
 def test_known_length_ends_the_stream(two_stems: Model, music: np.ndarray) -> None:

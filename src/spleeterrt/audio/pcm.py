@@ -6,6 +6,7 @@ know it, and waits until a whole block is there. So pipes have a small parser of
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SampleFormat:
+    """How a sample is stored; `s24_32le`: 24 bits in the lower three of four bytes, the fourth says nothing
+    (ALSA's S24_LE)."""
+
     name: str
     bytes: int
     floating: bool = False
@@ -36,16 +40,18 @@ FORMATS = {
         SampleFormat("s16le", 2),
         SampleFormat("s24le", 3),
         SampleFormat("s32le", 4),
+        SampleFormat("s24_32le", 4),
         SampleFormat("f32le", 4, floating=True),
         SampleFormat("f64le", 8, floating=True),
     )
 }
-RAW_FORMATS = ("s16le", "s24le", "s32le", "f32le")  # those that are written, and read without a header
+RAW_FORMATS = ("s16le", "s24le", "s32le", "s24_32le", "f32le")  # those that are written
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # after the two bytes of the format
 _UNKNOWN = 0xFFFFFFFF
 _LARGEST_HEADER = 1 << 24  # bytes before the samples: tags and pictures, not more
+LARGEST_TAIL = 1 << 20  # bytes of a chunk after samples of unknown length
 
 
 def decode(data: bytes, format: SampleFormat, channels: int) -> Float32:
@@ -61,6 +67,8 @@ def decode(data: bytes, format: SampleFormat, channels: int) -> Float32:
         samples = wide.view("<i4")[:, 0].astype(np.float32) * np.float32(2**-31)
     elif format.name == "s32le":
         samples = np.frombuffer(data, "<i4").astype(np.float32) * np.float32(2**-31)
+    elif format.name == "s24_32le":
+        samples = (np.frombuffer(data, "<i4") << 8).astype(np.float32) * np.float32(2**-31)
     else:
         with np.errstate(over="ignore", invalid="ignore"):
             samples = np.frombuffer(data, f"<f{format.bytes}").astype(np.float32)
@@ -74,6 +82,8 @@ def encode(block: Float32, format: SampleFormat) -> bytes:
     if format.name == "s24le":
         wide = np.ascontiguousarray(quantize(block, "int24").astype("<i4", copy=False))
         return wide.view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    if format.name == "s24_32le":
+        return quantize(block, "int24").astype("<i4", copy=False).tobytes()
     if format.name == "s32le":
         scaled = np.rint(block.astype(np.float64) * 2.0**31)
         return np.clip(scaled, -(2.0**31), 2.0**31 - 1).astype("<i4").tobytes()
@@ -81,6 +91,90 @@ def encode(block: Float32, format: SampleFormat) -> bytes:
 
 
 # --- WAV -------------------------------------------------------------------------
+
+
+# What may follow an odd chunk at once: some programs leave its byte of padding out.
+_COMMON_CHUNKS = frozenset((b"data", b"fmt ", b"LIST", b"fact", b"PEAK", b"bext", b"id3 ", b"cue ", b"JUNK"))
+
+
+def means_unknown(size: int) -> bool:
+    """Whether a size is what programs write that do not know it: ffmpeg all ones, sox 0x7FFFF000, GStreamer
+    0x7FFF0000, arecord about 0x80000000, others 0."""
+    return size == 0 or 0x7FFF0000 <= size <= 0x80000100 or size >= 0xFFFFF000
+
+
+def lacks_padding(after: bytes) -> bool:
+    """Whether a chunk follows at once where a byte of padding belongs first; after: the next five bytes."""
+    return after[:4] in _COMMON_CHUNKS and after[1:5] not in _COMMON_CHUNKS
+
+
+# Of the chunks that programs write behind samples: names, sizes and the beginning of what is in them.
+_TAIL_NAMES = (b"LIST", b"id3 ", b"ID3 ", b"cue ")
+_TAIL_CHUNK = re.compile(
+    rb"LIST(?P<list>.{4})(?:INFO|adtl)|(?:id3|ID3) (?P<id3>.{4})ID3.|cue (?P<cue>.{4})(?P<points>.{4})",
+    re.DOTALL,
+)
+
+
+def tail_start(data: bytes, complete: bool) -> int:
+    """Where the chunks begin that samples end with; `len(data)` if there are none.
+
+    Args:
+        complete: nothing follows the data; else what may become such chunks counts too.
+    """
+    found = []
+    for name in _TAIL_NAMES:
+        at = data.find(name)
+        while at >= 0:
+            found.append(at)
+            at = data.find(name, at + 1)
+        if not complete:
+            found += [len(data) - count for count in (1, 2, 3) if data.endswith(name[:count])]
+    return next((at for at in sorted(found) if _ends_with_chunks(data, at, complete)), len(data))
+
+
+def _ends_with_chunks(data: bytes, at: int, complete: bool) -> bool:
+    while at < len(data):
+        match = _TAIL_CHUNK.match(data, at)
+        if match is None:
+            begins = any(name.startswith(data[at : at + 4]) for name in _TAIL_NAMES)
+            return not complete and begins and len(data) - at < 12
+        size = int.from_bytes(match["list"] or match["id3"] or match["cue"], "little")
+        if size > LARGEST_TAIL:
+            return False
+        if match["cue"] and size != 4 + 24 * int.from_bytes(match["points"], "little"):
+            return False
+        at += 8 + size + size % 2
+    return not complete or at - len(data) <= 1  # the last padding may be missing
+
+
+class SampleTail:
+    """Keeps chunks behind samples of unknown length from being taken for samples.
+
+    What may be such a chunk is held back until it is known whether the input ends with it.
+
+    Attributes:
+        dropped: bytes of chunks at the end of the input.
+    """
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What is certainly samples."""
+        data = self._held + data
+        start = tail_start(data, complete=False)
+        self._held = data[start:]
+        return data[:start]
+
+    def end(self) -> bytes:
+        """Nothing more comes: what is samples after all."""
+        start = tail_start(self._held, complete=True)
+        samples = self._held[:start]
+        self.dropped += len(self._held) - start
+        self._held = b""
+        return samples
 
 
 @dataclass(frozen=True)
@@ -104,10 +198,13 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
         AudioError: not a WAV stream, a cut off one, or one with samples of another kind.
     """
     used = 0
+    returned = b""
 
     def take(count: int, what: str) -> bytes:
-        nonlocal used
-        data = read(count)
+        nonlocal used, returned
+        data, returned = returned[:count], returned[count:]
+        if len(data) < count:
+            data += read(count - len(data))
         used += count
         if len(data) < count:
             raise AudioError(f"{name}: the WAV header is cut off in {what}")
@@ -133,7 +230,11 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
             break
         if size > _LARGEST_HEADER - used:
             raise AudioError(f"{name}: a chunk {kind!r} of {size} bytes before the samples")
-        body = take(size + size % 2, f"chunk {kind!r}")[:size]
+        body = take(size, f"chunk {kind!r}")
+        if size % 2:
+            after = take(5, "the head of a chunk")
+            kept = 0 if lacks_padding(after) else 1
+            returned, used = after[kept:] + returned, used - len(after[kept:])
         if kind == b"fmt ":
             header = _read_format(body, name)
         elif kind == b"ds64" and size >= 16:
@@ -146,11 +247,17 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
 def _data_bytes(size: int, long_size: int | None, whole: int, used: int) -> int | None:
     if size == _UNKNOWN and long_size is not None:
         return None if long_size in (0, (1 << 64) - 1) else long_size
-    # Where the length is not known ffmpeg writes all ones, sox 0x7ffff000, arecord about 0x80000000; some 0.
     if size == 0:
-        more_follows = 8 + whole > used and whole < 0x7FFFF000
+        more_follows = 8 + whole > used and not means_unknown(whole)
         return 0 if more_follows else None
-    return None if 0x7FFFF000 <= size <= 0x80000100 or size >= 0xFFFFF000 else size
+    return None if means_unknown(size) else size
+
+
+def is_low_24_bit(format: bytes) -> bool:
+    """Whether a `fmt ` chunk is that of `arecord -f S24_LE`: plain PCM of 24 bits in four bytes, the lower
+    three of them. (The extensible format has such samples at the top, as 32 bits.)"""
+    tag, channels, _, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", format)
+    return bool(tag == _PCM and bits == 24 and channels and frame_bytes == 4 * channels)
 
 
 def _read_format(body: bytes, name: str) -> tuple[SampleFormat, int, int]:
@@ -160,6 +267,8 @@ def _read_format(body: bytes, name: str) -> tuple[SampleFormat, int, int]:
     if tag == _EXTENSIBLE and len(body) >= 40 and body[26:40] == _GUID_TAIL:
         tag = struct.unpack("<H", body[24:26])[0]
     size = frame_bytes // channels if channels else 0
+    if is_low_24_bit(body) and rate:
+        return FORMATS["s24_32le"], channels, rate
     # Fewer valid bits than their bytes hold lie at the top: the scale is the same.
     whole = channels and frame_bytes == size * channels and (bits + 7) // 8 == size
     if whole and rate and tag in (_PCM, _FLOAT):
@@ -222,6 +331,7 @@ def clipped(block: NDArray[Any], format: SampleFormat) -> int:
 
 
 __all__ = [
-    "FORMATS", "RAW_FORMATS", "SampleFormat", "WavHeader", "clipped", "decode", "encode", "read_wav_header",
+    "FORMATS", "LARGEST_TAIL", "RAW_FORMATS", "SampleFormat", "SampleTail", "WavHeader", "clipped", "decode",
+    "encode", "is_low_24_bit", "lacks_padding", "means_unknown", "read_wav_header", "tail_start",
     "wav_header",
 ]  # fmt: skip

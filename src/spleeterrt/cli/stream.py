@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ..pipe import Encoding, Output, Route, Source
     from ..stream import StreamSeparator
 
-INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "f32le")
+INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "s24_32le", "f32le")
 DEFAULT_BLOCK = 256  # in real time
 _BIT_DEPTHS = {"int16": "s16le", "int24": "s24le", "int32": "s32le", "float32": "f32le"}
-_WRITTEN = {"u8": "s16le", "f64le": "f32le"}  # what is read only, and what it becomes
+_WRITTEN = {"u8": "s16le", "s24_32le": "s24le", "f64le": "f32le"}  # what is read only, and what it becomes
 _EPILOG = """\b
 Examples:
   ffmpeg -i song.mp3 -f wav - | spleeterrt stream --mix --mute vocals | mpv -
@@ -307,11 +307,11 @@ def _encoding(
     from ..pipe import Encoding
 
     wav = output_format == "wav"
-    name = _WRITTEN.get(reader.format.name, reader.format.name)
     if output_format == "auto":
         wav = reader.is_wav or bit_depth is not None or (path or "").lower().endswith(".wav")
-    elif not wav:
-        name = output_format
+    name = reader.format.name if output_format in ("auto", "wav") else output_format
+    if wav:
+        name = _WRITTEN.get(name, name)
     if bit_depth is not None:
         name = _BIT_DEPTHS[bit_depth]
     return Encoding(FORMATS[name], wav, channels, reader.rate)
