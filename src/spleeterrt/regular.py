@@ -1,0 +1,44 @@
+"""Regular files only: a pipe would wait for ever, a device has no end."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+
+def open_regular(path: str | Path) -> io.BufferedReader:
+    """Open a file for reading, unless it is a pipe, a device, a socket or a folder.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file; without waiting for a pipe's other end.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    number = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    try:
+        mode = os.fstat(number).st_mode
+        if not stat.S_ISREG(mode):
+            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            raise OSError(
+                code, os.strerror(code) if code == errno.EISDIR else "not a regular file", str(path)
+            )
+        return os.fdopen(number, "rb")
+    except BaseException:
+        os.close(number)
+        raise
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    Raises:
+        OSError: as `open_regular`, or the file is larger (EFBIG).
+    """
+    with open_regular(path) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+        raise OSError(errno.EFBIG, f"more than {size}: too large for such a file", str(path))
+    return content
