@@ -1,10 +1,29 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what is left of those that did not.
+
+A file is made under a temporary name beside its place and then renamed. The name says which process makes
+it, so that the next run can remove what a killed one has left without taking anything from a living one,
+here or on another machine that shares the folder.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
+import shutil
+import time
 from pathlib import Path
+
+STALE_SECONDS = 24 * 3600.0  # for how long the leftovers of processes that cannot be asked for stay
+
+_PREFIX = ".spleeterrt-"
+_NAME = re.compile(
+    re.escape(_PREFIX)
+    + r"(?:(?P<system>[0-9a-f]+-[0-9a-f]+)-(?P<pid>\d+)-(?P<start>\d+)-)?[0-9a-f]{16}\.part"
+)
+
+logger = logging.getLogger("spleeterrt")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -14,10 +33,89 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(16).hex()}.tmp")
+    sweep(path.parent)
+    made = temporary(path.parent)
     try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        made.write_bytes(content)
+        os.replace(made, path)
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
+
+
+def temporary(folder: Path) -> Path:
+    """A new hidden name in `folder`, of which `sweep` knows whose it is; short, so that long target names do
+    not matter.
+
+    Not `tempfile.mkstemp`: its files are readable by their owner only, and stay so.
+    """
+    return folder / f"{_PREFIX}{_owner()}{os.urandom(8).hex()}.part"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that ended without clearing up (killed, out of memory) have left in `folder`.
+
+    A process of this system counts as ended when it is not there any more; one that cannot be asked for
+    (another machine on a shared disk, another container, before a restart) when its file has not changed for
+    a day. Never raises for what cannot be read or removed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if entry.name.startswith(_PREFIX)]
+    except OSError:
+        return
+    for entry in found:
+        with contextlib.suppress(OSError):
+            if not _is_stale(entry):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+            logger.info("removed what an interrupted run has left: %s", entry.path)
+
+
+def _is_stale(entry: os.DirEntry[str]) -> bool:
+    match = _NAME.fullmatch(entry.name)
+    if match is None:
+        return False
+    if match["system"] is not None and match["system"] == _system():
+        return not _is_running(int(match["pid"]), match["start"])
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE_SECONDS
+
+
+def _owner() -> str:
+    """This process, as no other is called; empty where the system does not tell."""
+    system = _system()
+    return f"{system}-{os.getpid()}-{_start(os.getpid())}-" if system else ""
+
+
+def _system() -> str:
+    """The running kernel and the name space of process ids: where one id means one process."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").replace("-", "")
+        space = re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))
+        if os.readlink("/proc/self") != str(os.getpid()):
+            return ""  # the /proc of another name space
+        return f"{int(boot, 16):032x}"[:12] + f"-{int(space):x}"
+    except (OSError, ValueError):
+        return ""
+
+
+def _start(pid: int) -> str:
+    """When a process began, in ticks since the system did: what tells it from a later one of its id."""
+    # The name stands in parentheses and may hold any characters.
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+
+
+def _is_running(pid: int, start: str) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # somebody else's
+    try:
+        return _start(pid) == start
+    except (OSError, IndexError):
+        return True  # hidden, or about to end

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .audio.encoder import temporary
+from .atomic import sweep, temporary
 from .audio.pcm import SampleFormat, SampleTail, clipped, decode, encode, read_wav_header, wav_header
 from .errors import AudioError
 from .signals import SignalHandler
@@ -443,6 +443,7 @@ class FileOutput(Output):
         self._descriptor = -1
         try:
             self._target.parent.mkdir(parents=True, exist_ok=True)
+            sweep(self._target.parent)
             self._temporary = temporary(self._target.parent)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY
             self._descriptor = os.open(self._temporary, flags, 0o666)

@@ -546,11 +546,21 @@ def test_an_incomplete_folder_gives_way(
 def test_leftovers_of_a_killed_process_go(
     server: Server, target: Path, checkpoint: Path, archive: bytes
 ) -> None:
-    write_checkpoint(target.with_name(".2stems.0123.tmp"), random_tensors(2, FILTERS))
+    code = "from pathlib import Path; from spleeterrt.atomic import temporary; print(temporary(Path('.')))"
+    process = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    left = target.with_name(process.stdout.strip())
+    write_checkpoint(left, random_tensors(2, FILTERS))
     assert listed("spleeter:2stems").path is None
     server.publish("2stems", archive)
     models.get("2stems")
     assert_whole(target, checkpoint)
+    assert not left.exists()
 
 
 def test_two_processes_download_once(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from ..atomic import temporary
 from ..errors import AudioError
 from .formats import Format
 from .sequential import VirtualFile, sequential_file
@@ -310,11 +311,3 @@ def _opened(path: Path) -> Iterator[Any]:
                 yield file
         finally:
             source.check()
-
-
-def temporary(folder: Path) -> Path:
-    """A new hidden name in `folder`: short, so that long target names do not matter.
-
-    Not `tempfile.mkstemp`: its files are readable by their owner only, and stay so.
-    """
-    return folder / f".spleeterrt-{os.urandom(8).hex()}.part"

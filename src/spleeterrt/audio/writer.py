@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..atomic import sweep
 from ..errors import AudioError, SpleeterError
 from . import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
@@ -127,6 +128,8 @@ class StemFileWriter:
         try:
             for path in self.paths.values():
                 self._prepare(path)
+            for folder in {path.parent for path in self.paths.values()}:
+                sweep(folder)
             for name, path in self.paths.items():
                 self._encoders[name] = encoder_class(path, self._format, total_frames)
                 self._encoders[name].open()  # only now, so that `abort` knows of the file

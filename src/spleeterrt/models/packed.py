@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..atomic import sweep, temporary
 from ..config import ModelConfig
 from ..errors import ModelError, SpleeterError
 from .checksum import crc32c
@@ -65,18 +66,19 @@ def save_packed(
         "config": config_json,
         "crc32c": json.dumps(checksums),
     }
-    temporary = path.with_name(f".{path.name}.{os.urandom(16).hex()}.tmp")
+    sweep(path.parent)
+    made = temporary(path.parent)
     try:
-        temporary.touch(exist_ok=False)
-        mode = temporary.stat().st_mode
-        save_file(tensors, temporary, metadata)
-        temporary.chmod(mode)  # those of any new file: safetensors gives its own to nobody else
-        os.replace(temporary, path)
+        made.touch(exist_ok=False)
+        mode = made.stat().st_mode
+        save_file(tensors, made, metadata)
+        made.chmod(mode)  # those of any new file: safetensors gives its own to nobody else
+        os.replace(made, path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot write: {error}") from error
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            made.unlink(missing_ok=True)
 
 
 def check_dtype(dtype: object) -> None:

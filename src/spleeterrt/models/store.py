@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ..atomic import sweep, temporary
 from ..errors import ModelError
 from .checkpoint import check_extents, find_index, index_files, read_index
 
@@ -387,21 +388,20 @@ def _sha256(path: Path) -> str:
 
 def _install(archive: Path, folder: Path, url: str) -> None:
     """Unpack a verified archive beside `folder` and move it there once it is known to hold a checkpoint."""
-    for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # of a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    temporary = folder.with_name(f".{folder.name}.{os.urandom(16).hex()}.tmp")
-    temporary.mkdir()
+    sweep(folder.parent)
+    made = temporary(folder.parent)
+    made.mkdir()
     try:
         try:
-            unpack(archive, temporary)
-            content = _top(temporary)
+            unpack(archive, made)
+            content = _top(made)
             check_extents(read_index(find_index(content)))
         except ModelError as error:
             raise ModelError(f"{url}: not a usable model archive: {error}") from error
         (content / PROBE).write_text("OK", encoding="ascii")
         _move(content, folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _move(content: Path, folder: Path) -> None:
