@@ -19,6 +19,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,10 +32,12 @@ import numpy.typing as npt
 
 from ._version import __version__
 from .atomic import write_whole
+from .audio.channels import to_stereo
 from .audio.reader import AudioReader
 from .errors import AudioError, SpleeterError
-from .pipeline import to_stereo
 from .separator import Cancel, Separator
+
+logger = logging.getLogger("spleeterrt")
 
 Float32: TypeAlias = npt.NDArray[np.float32]
 Scores: TypeAlias = dict[str, dict[str, "float | None"]]  # by target and metric; None: silence
@@ -132,6 +135,7 @@ def evaluate_track(
     bsseval: bool = False,
     offset: float = 0.0,
     duration: float | None = None,
+    downmix: bool = False,
     cancel: Cancel | None = None,
 ) -> dict[str, Any]:
     """Separate one track and score it.
@@ -141,6 +145,7 @@ def evaluate_track(
         track: its folder.
         bsseval: also museval's metrics.
         offset, duration: seconds of the track to use.
+        downmix: mix more than two channels to stereo, of the mix and of the true stems alike.
 
     Returns:
         `{"seconds": ..., "targets": [{"name", "metrics", "frames"}]}`, `frames` (museval's own format, of
@@ -153,7 +158,9 @@ def evaluate_track(
     rate = separator.sample_rate
 
     def blocks(path: Path) -> Iterator[Float32]:
-        with AudioReader(path, offset=offset, duration=duration, sample_rate=rate) as reader:
+        with AudioReader(path, offset=offset, duration=duration, sample_rate=rate, downmix=downmix) as reader:
+            if reader.left_out is not None:
+                logger.warning("%s", reader.left_out)
             yield from map(to_stereo, reader)
             if reader.warnings:  # a score of half a track would be wrong
                 raise AudioError("; ".join(reader.warnings))

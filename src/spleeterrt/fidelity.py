@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .audio.channels import stereo_blocks
 from .config import ModelConfig
 from .errors import SpleeterError
 from .layers import Float32, aligned_empty
 from .network import Model
 from .parallel import check_threads
-from .pipeline import to_stereo
 from .separator import Separator
 from .stft import Spectrum
 
@@ -55,7 +55,7 @@ def compare(
         mine, theirs = getattr(reference.config, name), getattr(other.config, name)
         if mine != theirs:
             raise SpleeterError(f"models that differ in {name} cannot be compared: {mine} and {theirs}")
-    signal = to_stereo(waveform)
+    (signal,) = stereo_blocks([waveform])
     expected, got = (Separator(model, threads=threads).separate(signal) for model in (reference, other))
     largest = np.zeros(len(reference.instruments))
     total = np.zeros(len(reference.instruments))

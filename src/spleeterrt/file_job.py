@@ -21,7 +21,6 @@ from .background import ReadAhead, WriteBehind
 from .errors import SpleeterError
 from .layers import Float32
 from .output_paths import PathLike
-from .pipeline import to_stereo
 
 if TYPE_CHECKING:
     from .audio.reader import AudioReader
@@ -40,11 +39,18 @@ class ReadOptions:
 
     offset: float | None = 0
     duration: float | None = None
+    downmix: bool = False
 
     def open(self, path: PathLike, sample_rate: int | None = None) -> AudioReader:
         from .audio.reader import AudioReader
 
-        return AudioReader(path, offset=self.offset, duration=self.duration, sample_rate=sample_rate)
+        return AudioReader(
+            path,
+            offset=self.offset,
+            duration=self.duration,
+            sample_rate=sample_rate,
+            downmix=self.downmix,
+        )
 
 
 @dataclass(frozen=True)
@@ -142,7 +148,7 @@ class FileJob:
 
     def _read(self, writer: StemFileWriter) -> Iterator[Float32]:
         with self.reading.open(self.path, self.engine.rate) as reader:
-            yield from map(to_stereo, reader)
+            yield from reader.stereo()
             self._warnings[:] = reader.warnings
             if self.writing.sample_rate == "source":
                 writer.total_frames = reader.source_frames  # now exactly

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
-from .errors import ArgumentTypeError, BlockError, SpleeterError
+from .audio.channels import to_stereo as to_stereo
+from .errors import SpleeterError
 from .layers import Float32, aligned_empty
 from .modes import ModePlan, plan_mode
 from .network import Model
@@ -25,8 +26,6 @@ from .parallel import run_parallel
 from .stft import Complex64, Spectrum, Synthesis
 
 LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
-
-MOST_CHANNELS = 64  # more are samples along the wrong axis
 
 # norbert's eps for complex64 input
 WIENER_EPSILON = float(np.finfo(np.float32).eps)
@@ -87,40 +86,6 @@ class _Buffers:
         shape = (-1, segments, *self.magnitudes.shape[1:])
         count = self._estimates.size // len(self.magnitudes) * segments
         return self._estimates[:count].reshape(shape)
-
-
-def to_stereo(block: npt.ArrayLike) -> Float32:
-    """float32 (samples, 2): mono duplicated, of more than two channels the first two (as Spleeter).
-
-    Raises:
-        BlockError: not (samples, channels).
-        ArgumentTypeError: not floating-point numbers.
-    """
-    try:
-        array = np.asarray(block)
-    except (ValueError, TypeError) as error:
-        raise BlockError(f"waveform: expected (samples, channels): {error}") from error
-    if array.dtype.kind != "f":
-        raise ArgumentTypeError(_no_floats(array))
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or not 1 <= array.shape[1] <= MOST_CHANNELS:
-        turned = array.ndim == 2 and 1 <= array.shape[0] <= MOST_CHANNELS < array.shape[1]
-        raise BlockError(
-            f"waveform: expected floating-point (samples, channels), at most {MOST_CHANNELS} channels, "
-            f"got {array.dtype} {array.shape}" + ("; did you mean its transpose, .T?" if turned else "")
-        )
-    if array.shape[1] == 1:
-        return np.repeat(array.astype(np.float32, copy=False), 2, axis=1)
-    return np.ascontiguousarray(array[:, :2], np.float32)
-
-
-def _no_floats(array: npt.NDArray[Any]) -> str:
-    expected = "waveform: expected floating-point samples (samples, channels) with full scale 1.0, got "
-    if array.dtype.kind in "iu":
-        return f"{expected}{array.dtype}; divide integer samples by their full scale"
-    shape = f" {array.shape}" if array.ndim else ""
-    return f"{expected}{array.dtype}{shape}"
 
 
 def check_finite(block: Float32, position: int, sample_rate: int) -> None:

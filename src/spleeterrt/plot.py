@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .audio.channels import to_stereo
 from .config import SIZE_MULTIPLE, ModelConfig
 from .errors import SpleeterError
 from .layers import aligned_zeros
-from .pipeline import check_finite, to_stereo
+from .pipeline import check_finite
 from .stft import Spectrum
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from .audio import Codec
 from .audio.adapter import AudioAdapter
+from .audio.channels import downmix as mixed
+from .audio.channels import stereo_blocks
 from .errors import AudioError, SeparationCancelled, SpleeterError
 from .file_job import Engine, FileJob, Piece, ReadOptions, WriteOptions
 from .layers import Float32
@@ -25,7 +27,7 @@ from .modes import MODES, plan_mode
 from .network import Model, load_model
 from .output_paths import DEFAULT_FORMAT, PathLike, output_paths
 from .parallel import check_threads
-from .pipeline import Pipeline, to_stereo
+from .pipeline import Pipeline
 
 if TYPE_CHECKING:
     from .config import ModelConfig
@@ -167,7 +169,8 @@ class Separator:
 
         Args:
             waveform: floating-point (samples, channels) at the model's rate, full scale 1.0. Mono is
-                duplicated; of more than two channels the first two count.
+                duplicated; of more than two channels the first two count, with a warning:
+                `spleeterrt.audio.downmix` mixes all of them.
             audio_descriptor: ignored (Spleeter's signature).
 
         Returns:
@@ -177,7 +180,7 @@ class Separator:
             SpleeterError: another shape or dtype; a sample is NaN or infinite.
             SeparationCancelled: `cancel` said so.
         """
-        mix = to_stereo(waveform)
+        (mix,) = stereo_blocks([waveform])
         names, pipeline = self._pipeline()
         results = {name: np.empty(mix.shape, np.float32) for name in names}
         with self._running():
@@ -208,12 +211,12 @@ class Separator:
                 "pass [waveform], or call separate(waveform)"
             )
         if not self._mwf:
-            yield from self._yield_blocks(lambda: map(to_stereo, blocks), None, progress, cancel)
+            yield from self._yield_blocks(lambda: stereo_blocks(blocks), None, progress, cancel)
             return
         stop = _stopper(cancel)
         with tempfile.TemporaryFile(prefix="spleeterrt-") as spool:
             total = 0
-            for block in map(to_stereo, blocks):
+            for block in stereo_blocks(blocks):
                 if stop():
                     raise SeparationCancelled("the separation was cancelled")
                 try:
@@ -315,6 +318,7 @@ class Separator:
         clip: str = "clamp",
         sample_rate: int | Literal["source"] | None = None,
         tags: bool | None = None,
+        downmix: bool = False,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> dict[str, Path] | None:
@@ -337,6 +341,8 @@ class Separator:
             sample_rate: Hz of the files; None: the model's (Opus: 48000); `"source"`: the input's.
             tags: carry the song's tags and cover over, the title as `Song (vocals)`, where the codec holds
                 any (not WAV). None: if mutagen is installed; True: it must be.
+            downmix: mix more than two channels to stereo by the weights of ITU-R BS.775
+                (`spleeterrt.audio.downmix`); else the first two are used, with a warning.
 
         Returns:
             The path of each stem; None where synchronous is False.
@@ -346,7 +352,7 @@ class Separator:
             AudioError: the input cannot be read or the output not be written.
         """
         paths = self._paths(audio_descriptor, destination, filename_format, codec)
-        reading = ReadOptions(offset, duration)
+        reading = ReadOptions(offset, duration, downmix)
         writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags)
         if audio_adapter is None or _is_builtin(audio_adapter):
             writing.check_tags()
@@ -389,6 +395,8 @@ class Separator:
             raise SpleeterError(
                 f"{type(adapter).__name__}.load: asked for {self.sample_rate} Hz, got {rate} Hz"
             )
+        if reading.downmix:
+            waveform = mixed(waveform)
         sources = self.separate(waveform, "", progress=progress, cancel=cancel)
         self._save(sources, paths, adapter, writing.codec, writing.bitrate)
 

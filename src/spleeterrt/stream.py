@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._kernels import stream
+from .audio.channels import to_stereo
 from .config import SIZE_MULTIPLE, ModelConfig
 from .errors import ArgumentError, ArgumentTypeError, BlockError, BusyError, ClosedError, SpleeterError
 from .layers import Float32
@@ -26,7 +27,6 @@ from .models import configuration
 from .modes import ModePlan, plan_mode
 from .network import Model, load_model
 from .parallel import check_threads
-from .pipeline import to_stereo
 from .planner import default_isa
 
 SHORT_WINDOW = 0.5  # of the frame: `window="short"`

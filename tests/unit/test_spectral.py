@@ -14,8 +14,9 @@ from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError
 from spleeterrt._kernels import spectral
+from spleeterrt.audio.channels import to_stereo
 from spleeterrt.network import Model
-from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size, check_finite, to_stereo
+from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size, check_finite
 from spleeterrt.stft import Spectrum, Synthesis, hann_window
 
 FILTERS = (2, 2, 3, 3, 4, 4)

@@ -2,6 +2,8 @@
 
     AudioReader(path) -> blocks float32 (n, channels) -> ... -> StemFileWriter(paths).write(blocks)
 
+`downmix` makes stereo of more channels.
+
 Built on soundfile (libsndfile) and soxr, and PyAV (FFmpeg) where it is installed and needed; all are imported
 on first use only.
 """
@@ -9,6 +11,10 @@ on first use only.
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .channels import downmix
 
 
 class Codec(str, Enum):
@@ -30,4 +36,12 @@ class Codec(str, Enum):
         return format(str(self.value), format_spec)
 
 
-__all__ = ["Codec"]
+def __getattr__(name: str) -> Any:
+    if name == "downmix":  # on first use, because it needs NumPy
+        from .channels import downmix
+
+        return downmix
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = ["Codec", "downmix"]

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import numpy as np
 
 from ..errors import AudioError
 from .ffmpeg import ASF_HEADER
+from .layouts import Layout, ffmpeg_layout
 from .sequential import VirtualFile
 
 if TYPE_CHECKING:
@@ -42,6 +44,14 @@ _PROTECTED_ASF = (  # the header objects of content encryption
 )
 
 _ZERO = {"uint8": 128}
+_DTYPES = {
+    "u8": np.uint8,
+    "s16": np.int16,
+    "s32": np.int32,
+    "s64": np.int64,
+    "flt": np.float32,
+    "dbl": np.float64,
+}
 _FULL_SCALE = {"uint8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31, "int64": 1 << 63}
 
 
@@ -62,6 +72,7 @@ class FFmpegSource:
             # What the header says of rate and channels may be wrong (HE-AAC): the first samples tell.
             self.rate = 0
             self.channels = 0
+            self.layout: Layout | None = None
             self._blocks = self._decoded()
             self._ready: NDArray[Any] = next(self._blocks, np.empty((0, 0), np.float32))
             if not len(self._ready):
@@ -173,6 +184,7 @@ class FFmpegSource:
                 self.rate, self.channels = frames[0].sample_rate, frames[0].layout.nb_channels
                 if not (self.rate > 0 and 0 < self.channels <= _MAX_CHANNELS):
                     raise self._unreadable(f"{self.rate} Hz, {self.channels} channels")
+                self.layout = ffmpeg_layout(frames[0].layout.name)
                 convert = _Converter(frames[0])
             assert convert is not None
             yield from held
@@ -227,6 +239,8 @@ class FFmpegSource:
             return []
         except (av.FFmpegError, ValueError):  # "no memory" too: for the sizes in damaged data
             return None
+        for frame in frames:
+            _keep_layout(frame.layout)
         return frames
 
 
@@ -269,17 +283,31 @@ class _Converter:
 
 def _samples(frame: Any) -> NDArray[Any]:
     """A frame of any sample format as float32 (n, channels)."""
-    values: NDArray[Any] = frame.to_ndarray()
-    if frame.format.is_planar:
-        values = values.T
-    else:
-        values = values.reshape(-1, frame.layout.nb_channels)
+    import av.audio.plane as av_plane
+
+    channels, planar, dtype = (
+        frame.layout.nb_channels,
+        frame.format.is_planar,
+        _DTYPES[frame.format.packed.name],
+    )
+    count = frame.samples if planar else frame.samples * channels
+    # Not `to_ndarray`: from 8 planes on PyAV reads beyond the list of them.
+    planes: list[Any] = [av_plane.AudioPlane(frame, index) for index in range(channels if planar else 1)]
+    parts = [np.frombuffer(plane, dtype, count) for plane in planes]
+    values: NDArray[Any] = np.stack(parts, axis=1) if planar else parts[0].reshape(-1, channels)
     kind = values.dtype.name
     if kind in _FULL_SCALE:
         # In float64, which holds 32 bits exactly, so that they are rounded once.
         wide = values.astype(np.float32 if kind in ("uint8", "int16") else np.float64)
         values = (wide - _ZERO.get(kind, 0)) / _FULL_SCALE[kind]
     return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _keep_layout(layout: Any) -> None:
+    """PyAV frees the list of speakers in an unusual layout twice, with the layout and with its frame, which
+    ends the process. So such layouts, 50 bytes a frame, live on."""
+    if "+" in layout.name:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
 
 
 def _frames(duration: int | None, time_base: Fraction | None, rate: int) -> int:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioError, UnknownFormatError
+from .layouts import POSITIONS, Layout, apple_layout, flac_layout, ogg_layout
 from .sequential import VirtualFile, sequential_file
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class SoundFileSource:
         self.channels: int = self._file.channels
         self.frames: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
         self.likely_frames = self.frames
+        self.layout = self._read_layout()
+        self._order = self._native_order()
         self._lossy = any(name in self._file.format + self._file.subtype for name in _LOSSY)
         try:
             self._declared = self._declared_frames()
@@ -80,6 +83,8 @@ class SoundFileSource:
             self._damage = error.error_string.strip().rstrip(".") or "damaged data"
             n = 0
         self._check_virtual()
+        if self._order is not None:
+            step[:n] = step[:n, self._order]
         return n
 
     def end_warning(self, position: int) -> str | None:
@@ -130,6 +135,27 @@ class SoundFileSource:
         except OSError as error:
             raise AudioError(f"{self._path}: cannot be read: {error.strerror or error}") from error
 
+    def _read_layout(self) -> Layout | None:
+        """The speakers of more than two channels, in the order of the file."""
+        if self.channels <= 2:
+            return None
+        format = self._file.format
+        if format == "OGG":
+            return ogg_layout(self._path, self.channels)
+        if format == "FLAC":
+            return flac_layout(self._path, self.channels)
+        if format in ("AIFF", "CAF"):  # libsndfile knows few of their layouts, and for some gives anything
+            return apple_layout(self._path, self.channels)
+        return _channel_map(self._file, self.channels)
+
+    def _native_order(self) -> list[int] | None:
+        """Where the centre is second (Vorbis, Opus): the order in which FFmpeg and Spleeter read them."""
+        if self._file.format != "OGG" or self.layout is None:
+            return None
+        order = sorted(range(self.channels), key=[POSITIONS.index(name) for name in self.layout].__getitem__)
+        self.layout = tuple(self.layout[channel] for channel in order)
+        return order
+
     def _declared_frames(self) -> int | None:
         """Frames that the header claims; libsndfile's own number is what the data have room for."""
         declared = None
@@ -140,6 +166,29 @@ class SoundFileSource:
         if declared is not None and self.frames is not None and declared > self.frames:
             return declared
         return self.frames
+
+
+_CHANNEL_MAP = 0x1100  # SFC_GET_CHANNEL_MAP_INFO
+_MAPPED = {  # SF_CHANNEL_MAP_...
+    **dict(zip(range(2, 5), ("FL", "FR", "FC"), strict=True)),
+    **dict(zip(range(5, 9), ("FL", "FR", "FC", "BC"), strict=True)),
+    **dict(zip(range(9, 16), ("BL", "BR", "LFE", "FLC", "FRC", "SL", "SR"), strict=True)),
+    **dict(zip(range(16, 23), ("TC", "TFL", "TFR", "TFC", "TBL", "TBR", "TBC"), strict=True)),
+}
+
+
+def _channel_map(file: soundfile.SoundFile, channels: int) -> Layout | None:
+    """What libsndfile says of a WAV, RF64 or W64 file; None: the file has no mask (or another soundfile)."""
+    import soundfile
+
+    library: Any = getattr(soundfile, "_snd", None)
+    ffi: Any = getattr(soundfile, "_ffi", None)
+    if not hasattr(library, "sf_command") or not hasattr(ffi, "new"):
+        return None
+    numbers = ffi.new("int[]", channels)
+    found = library.sf_command(file._file, _CHANNEL_MAP, numbers, ffi.sizeof(numbers))
+    layout = tuple(_MAPPED.get(number, "") for number in numbers)
+    return layout if found and all(layout) and len(set(layout)) == channels else None
 
 
 class _EndlessFile(VirtualFile):

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..errors import AudioError, UnknownFormatError
+from .channels import downmix, downmix_weights, left_out, to_stereo
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
+from .layouts import Layout
 from .resample import StreamResampler, checked_number, checked_rate, resampled_frames
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Source(Protocol):
 
     rate: int
     channels: int
+    layout: Layout | None
+    """The speakers of the channels, where the file tells."""
     frames: int | None
     """Exactly, or None."""
     likely_frames: int | None
@@ -61,11 +65,13 @@ class AudioReader:
             would give, exactly.
         duration: seconds to deliver, at most; None or infinity for all.
         sample_rate: Hz to resample to, 1000 to 768000; None keeps the file's.
+        downmix: mix more than two channels to stereo (`spleeterrt.audio.downmix`).
         block_frames: frames per block, of the file's rate; the samples do not depend on it.
 
     Attributes:
         source_rate, rate: Hz of the file and of the blocks.
-        channels: of the file and of the blocks.
+        source_channels, channels: of the file and of the blocks.
+        layout: the speakers of the file's channels, named as FFmpeg names them; None: the file does not tell.
         frames: frames that the iteration will give: n source frames make
             `round(n * rate / source_rate)`, halves up, at least 1. None if the file does not say
             how long it is. A damaged file gives fewer.
@@ -86,6 +92,7 @@ class AudioReader:
         offset: float | None = 0.0,
         duration: float | None = None,
         sample_rate: float | None = None,
+        downmix: bool = False,
         block_frames: int = 65536,
     ) -> None:
         self.path = Path(os.fsdecode(path))
@@ -104,7 +111,10 @@ class AudioReader:
         self._source = self._open()
         self.source_rate: int = self._source.rate
         self.rate = self.source_rate if rate is None else rate
-        self.channels: int = self._source.channels
+        self.layout = self._source.layout
+        self.source_channels: int = self._source.channels
+        self._mixes = downmix and self.source_channels > 2
+        self.channels = 2 if self._mixes else self.source_channels
         self._length: int | None = self._source.frames
         self._offset = offset
         self._start = round(offset * self.source_rate)
@@ -113,6 +123,8 @@ class AudioReader:
         if duration is not None and math.isfinite(duration):
             self._limit = max(1, round(duration * self.source_rate))
         try:
+            if self._mixes:
+                downmix_weights(self.layout, self.source_channels)  # complains of unknown ones
             self._check_length(offset)
         except BaseException:
             self.close()
@@ -163,6 +175,21 @@ class AudioReader:
             yield from self._blocks(self._start, self._limit)
         else:
             yield from self._resampled_blocks()
+
+    @property
+    def left_out(self) -> str | None:
+        """A warning of the channels that `stereo` leaves out; None: there are none."""
+        missing = left_out(self.channels, self.layout)
+        return None if missing is None else f"{self.path}: {missing}"
+
+    def stereo(self) -> Iterator[NDArray[np.float32]]:
+        """The blocks as networks take them, `(n, 2)`.
+
+        Mono is duplicated; of more than two channels the first two are used, with a warning.
+        """
+        if self.left_out is not None:
+            self.warnings.append(self.left_out)
+        yield from map(to_stereo, self)
 
     def _resampled_blocks(self) -> Iterator[NDArray[np.float32]]:
         """The part of the whole file, resampled, from frame `round(offset * rate)`."""
@@ -248,12 +275,17 @@ class AudioReader:
         return f"{self.path}: offset {offset:g} s is beyond the end ({length / self.source_rate:.3f} s)"
 
     def _blocks(self, start: int, wanted: int | None) -> Iterator[NDArray[np.float32]]:
+        """`wanted` frames from `start`, with the channels that are asked for."""
+        blocks = self._source_blocks(start, wanted)
+        return (downmix(block, self.layout) for block in blocks) if self._mixes else blocks
+
+    def _source_blocks(self, start: int, wanted: int | None) -> Iterator[NDArray[np.float32]]:
         """`wanted` source frames from `start`, whatever the file really holds."""
         position = self._source.seek(start)
         skip = start - position
-        block: NDArray[np.float32] = np.empty((self._block_frames, self.channels), dtype=np.float32)
+        block: NDArray[np.float32] = np.empty((self._block_frames, self.source_channels), dtype=np.float32)
         filled = delivered = 0
-        step = np.empty((_STEP, self.channels), dtype=np.float32)
+        step = np.empty((_STEP, self.source_channels), dtype=np.float32)
         while wanted is None or delivered + filled < wanted:
             n = self._source.read(step)
             if n == 0:

@@ -11,7 +11,14 @@ import click
 
 from ..errors import SeparationCancelled, SpleeterError
 from .errors import FAILED, error_message, handle_errors
-from .options import above_band_option, full_band_option, mode_option, model_option, threads_option
+from .options import (
+    above_band_option,
+    downmix_option,
+    full_band_option,
+    mode_option,
+    model_option,
+    threads_option,
+)
 from .terminal import Interruption, check_folder, configure_logging, printable
 
 
@@ -42,6 +49,7 @@ from .terminal import Interruption, check_folder, configure_logging, printable
 )
 @click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
+@downmix_option
 @click.option("--force", is_flag=True, help="Evaluate tracks again that have a result.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
 @threads_option
@@ -62,6 +70,7 @@ def evaluate(
     museval: bool | None,
     offset: float,
     duration: float | None,
+    downmix: bool,
     force: bool,
     as_json: bool,
     threads: int | None,
@@ -100,6 +109,7 @@ def evaluate(
         "offset": offset,
         "duration": duration,
         "museval": version,
+        **({"downmix": True} if downmix else {}),
     }
     evaluation = Evaluation(Path(dataset or mus_dir or ""), Path(output), settings, force=force)
     failed: dict[str, str] = {}
@@ -121,6 +131,7 @@ def evaluate(
                     bsseval=version is not None,
                     offset=offset,
                     duration=duration,
+                    downmix=downmix,
                     cancel=interruption,
                 )
 

@@ -33,6 +33,12 @@ threads_option = click.option(
 full_band_option = click.option(
     "--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz)."
 )
+downmix_option = click.option(
+    "--downmix",
+    is_flag=True,
+    help="Mix more than two channels (5.1, ...) to stereo by the weights of ITU-R BS.775; without it the "
+    "first two are used.",
+)
 
 MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.modes`, without loading it
 mode_option = click.option(

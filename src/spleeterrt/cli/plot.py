@@ -13,7 +13,7 @@ from ..audio import ffmpeg
 from ..errors import AudioError, SeparationCancelled, SpleeterError
 from .completion import complete_files
 from .errors import handle_errors
-from .options import model_option_of, threads_option
+from .options import downmix_option, model_option_of, threads_option
 from .songs import AUDIO_SUFFIXES
 from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar
 
@@ -45,6 +45,7 @@ logger = logging.getLogger("spleeterrt")
 )
 @click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
+@downmix_option
 @click.option(
     "--top",
     type=click.FloatRange(0.1, 22.05),
@@ -71,6 +72,7 @@ def plot(
     output: str | None,
     offset: float,
     duration: float | None,
+    downmix: bool,
     top: float,
     decibels: float,
     title: str | None,
@@ -105,7 +107,7 @@ def plot(
     _check_target(target, [Path(song), *files.values()])
     with Interruption() as interruption:
         try:
-            job = _Job(offset, duration, top, interruption, quiet)
+            job = _Job(offset, duration, downmix, top, interruption, quiet)
             if model is None:
                 mix = job.read(Path(song))
                 rows = {name: job.read(path) for name, path in files.items()}
@@ -138,9 +140,15 @@ class _Job:
     """Makes the spectrograms of a picture, all of the same part of their files."""
 
     def __init__(
-        self, offset: float, duration: float | None, top: float, cancel: Interruption, quiet: bool
+        self,
+        offset: float,
+        duration: float | None,
+        downmix: bool,
+        top: float,
+        cancel: Interruption,
+        quiet: bool,
     ) -> None:
-        self._offset, self._duration = offset, duration
+        self._offset, self._duration, self._downmix = offset, duration, downmix
         self._top = top
         self._cancel = cancel
         self._quiet = quiet
@@ -174,8 +182,14 @@ class _Job:
     def _blocks(self, path: Path, rate: int) -> Iterator[Float32]:
         from ..audio.reader import AudioReader
 
-        with AudioReader(path, offset=self._offset, duration=self._duration, sample_rate=rate) as reader:
-            for block in reader:
+        with AudioReader(
+            path,
+            offset=self._offset,
+            duration=self._duration,
+            sample_rate=rate,
+            downmix=self._downmix,
+        ) as reader:
+            for block in reader.stereo():
                 if self._cancel.is_set():
                     raise SeparationCancelled("the drawing was cancelled")
                 yield block

@@ -13,7 +13,15 @@ import click
 from ..errors import SeparationCancelled, SpleeterError
 from .completion import complete_files
 from .errors import handle_errors
-from .options import above_band_option, full_band_option, mode_option, model_option, names_of, threads_option
+from .options import (
+    above_band_option,
+    downmix_option,
+    full_band_option,
+    mode_option,
+    model_option,
+    names_of,
+    threads_option,
+)
 from .report import Report
 from .songs import find_conflicts, find_songs
 from .terminal import Draw, Interruption, check_folder, configure_logging, progress_bar
@@ -84,6 +92,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     "--residual", is_flag=True, help="The last stem is the mix minus the others: the stems sum to the mix."
 )
 @full_band_option
+@downmix_option
 @click.option(
     "--bit-depth",
     type=click.Choice(["int16", "int24", "float32"]),
@@ -130,6 +139,7 @@ def separate(
     stems: str | None,
     residual: bool,
     full_band: bool,
+    downmix: bool,
     bit_depth: str,
     clip: str,
     sample_rate: Any,
@@ -204,6 +214,7 @@ def separate(
                         clip=clip,
                         sample_rate=sample_rate,
                         tags=tags,
+                        downmix=downmix,
                         progress=progress,
                         cancel=interruption,
                     )
