@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .errors import SpleeterError
+from .errors import ConfigError
+from .regular import read_regular
 
 DEPTH = 6  # encoder / decoder pairs of the U-Net
 SIZE_MULTIPLE = 1 << DEPTH  # frames and bins are halved DEPTH times
@@ -21,6 +22,8 @@ DEFAULT_FILTERS = (16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("LeakyReLU", "ReLU", "ELU")
 MASK_EXTENSIONS = ("zeros", "average")
 MODEL_TYPES = ("unet.unet", "unet.softmax_unet")
+MOST_BYTES = 1 << 20  # of a configuration file
+LONGEST_NAME = 200  # bytes of a stem's or a folder's name: file systems take 255, with an ending and a prefix
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,20 @@ class ModelConfig:
     def __post_init__(self) -> None:
         def need(ok: bool, expected: str, got: object) -> None:
             if not ok:
-                raise SpleeterError(f"model configuration: expected {expected}, got {got!r}")
+                raise ConfigError(f"model configuration: expected {expected}, got {got!r}")
 
         need(
             len(self.instruments) > 0 and all(isinstance(name, str) and name for name in self.instruments),
             "instrument_list to be a list of stem names",
             self.instruments,
         )
+        for name in self.instruments:
+            good = _can_be_a_path(name) and name not in (".", "..") and not set("/\\") & set(name)
+            need(good, "stem names that can be file names", _short(name))
         need(
-            not any(name in (".", "..") or set("/\\\0") & set(name) for name in self.instruments),
-            "stem names that can be file names",
-            self.instruments,
+            isinstance(self.model_dir, str) and all(map(_can_be_a_path, self.model_dir.split("/"))),
+            "model_dir to be the name of a folder",
+            _short(self.model_dir),
         )
         need(len(set(self.instruments)) == len(self.instruments), "distinct stem names", self.instruments)
         for key, most in (("sample_rate", 768_000), ("frame_length", 1 << 16), ("frame_step", 1 << 16)):
@@ -129,17 +135,18 @@ class ModelConfig:
         Unknown keys (training parameters) are ignored.
 
         Raises:
-            SpleeterError: a key is missing or has a value the network cannot take.
+            ConfigError: a key is missing or has a value the network cannot take.
         """
         try:
             model = params.get("model") or {}
             network = model.get("params") or {}
+            model_dir = params.get("model_dir")
             conv_activation = network.get("conv_activation")
             deconv_activation = network.get("deconv_activation")
             # Spleeter's own rule: an unknown name means LeakyReLU / ReLU (unet.py).
             return cls(
                 instruments=_names(params["instrument_list"]),
-                model_dir=str(params.get("model_dir", "")),
+                model_dir="" if model_dir is None else model_dir,
                 sample_rate=_whole(params.get("sample_rate", 44100)),
                 frame_length=_whole(params.get("frame_length", 4096)),
                 frame_step=_whole(params.get("frame_step", 1024)),
@@ -154,31 +161,35 @@ class ModelConfig:
                 conv_n_filters=tuple(_whole(n) for n in network.get("conv_n_filters", DEFAULT_FILTERS)),
             )
         except KeyError as error:
-            raise SpleeterError(f"model configuration: the key {error} is missing") from error
+            raise ConfigError(f"model configuration: the key {error} is missing") from error
+        except ConfigError:
+            raise
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise SpleeterError(f"model configuration: {error}") from error
+            raise ConfigError(f"model configuration: {error}") from error
 
     @classmethod
     def from_file(cls, path: str | Path) -> ModelConfig:
         """Read a Spleeter `config.json`.
 
         Raises:
-            SpleeterError: the file is missing, is not JSON, or holds an unusable value.
+            ConfigError: the file is missing, is not JSON, or holds an unusable value.
         """
         try:
-            params = json.loads(Path(path).read_text(encoding="utf-8"))
+            params = json.loads(read_regular(path, MOST_BYTES).decode("utf-8"))
         except FileNotFoundError as error:
-            raise SpleeterError(f"configuration file {path} not found") from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise SpleeterError(f"configuration file {path}: {error}") from error
+            raise ConfigError(f"configuration file {path} not found") from error
+        except OSError as error:
+            raise ConfigError(f"configuration file {path}: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"configuration file {path}: {error}") from error
         if not isinstance(params, dict):
-            raise SpleeterError(
+            raise ConfigError(
                 f"configuration file {path}: expected a JSON object, got {type(params).__name__}"
             )
         try:
             return cls.from_dict(params)
-        except SpleeterError as error:
-            raise SpleeterError(f"configuration file {path}: {error}") from error
+        except ConfigError as error:
+            raise ConfigError(f"configuration file {path}: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
         """The same configuration with Spleeter's keys: `from_dict(to_dict())` gives an equal one."""
@@ -204,6 +215,19 @@ class ModelConfig:
         }
 
 
+def _can_be_a_path(name: str) -> bool:
+    """Whether file systems and terminals can take a name (`""`, `.` and `..` too)."""
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return len(encoded) <= LONGEST_NAME and all(code >= 32 and code != 127 for code in encoded)
+
+
+def _short(name: object) -> object:
+    return f"{name[:40]}..." if isinstance(name, str) and len(name) > 80 else name
+
+
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or int(value) != value:
         raise ValueError(f"expected an integer, got {value!r}")
@@ -217,10 +241,10 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def check_network_size(frames: int, bins: int) -> None:
-    """Raise `SpleeterError` unless frames (T) and bins (F) are positive multiples of 64."""
+    """Raise `ConfigError` unless frames (T) and bins (F) are positive multiples of 64."""
     for name, value in (("T (frames)", frames), ("F (bins)", bins)):
         if not isinstance(value, int) or value <= 0 or value % SIZE_MULTIPLE:
-            raise SpleeterError(
+            raise ConfigError(
                 f"{name} must be a positive multiple of {SIZE_MULTIPLE} "
                 f"(the network halves it {DEPTH} times), got {value!r}"
             )

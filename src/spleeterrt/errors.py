@@ -31,6 +31,10 @@ class ModelError(SpleeterError):
     """A model is missing, incomplete or corrupt; the message names the file and the tensor."""
 
 
+class ConfigError(ModelError, ValueError):
+    """A model's configuration cannot be read, or has a value that the network cannot take."""
+
+
 class AudioError(SpleeterError):
     """An audio file cannot be read or written; the message names the file."""
 

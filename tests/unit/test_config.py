@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig, check_network_size
-from spleeterrt.errors import SpleeterError
+from spleeterrt.errors import ConfigError, SpleeterError
 
 SPLEETER_2STEMS = {  # the embedded configuration of Spleeter 2.4.2, as it is
     "train_csv": "path/to/train.csv",
@@ -95,12 +97,30 @@ def test_unknown_activations_mean_spleeters_defaults() -> None:
         ({"model": {"type": "blstm.blstm"}}, "blstm"),
         ({"model": {"params": {"conv_n_filters": [1, 2]}}}, "conv_n_filters"),
         ({"model": 5}, "model configuration"),
+        ({"instrument_list": ["a\0b"]}, "file names"),
+        ({"instrument_list": ["\ud800"]}, "file names"),
+        ({"instrument_list": ["a\nb"]}, "file names"),
+        ({"instrument_list": ["a" * 201]}, "file names"),
+        ({"instrument_list": ["\u00e9" * 101]}, "file names"),
+        ({"instrument_list": [".."]}, "file names"),
+        ({"model_dir": "a\0b"}, "model_dir"),
+        ({"model_dir": "\ud800"}, "model_dir"),
+        ({"model_dir": "a/" + "b" * 300}, "model_dir"),
+        ({"model_dir": ["2stems"]}, "model_dir"),
     ],
 )
 def test_unusable_values(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SpleeterError) as error:
         ModelConfig.from_dict(changed(**changes))
     assert message in str(error.value)
+
+
+def test_names_in_any_language() -> None:
+    config = ModelConfig.from_dict(
+        changed(instrument_list=["Stimme", "\u6b4c\u58f0", "a b"], model_dir="m/\u00e9")
+    )
+    assert config.instruments == ("Stimme", "\u6b4c\u58f0", "a b")
+    assert ModelConfig.from_dict(changed(model_dir=None)).model_dir == ""
 
 
 def test_a_missing_key_is_named() -> None:
@@ -130,6 +150,23 @@ def test_files(tmp_path: Path) -> None:
             ModelConfig.from_file(path)
     with pytest.raises(SpleeterError, match="not found"):
         ModelConfig.from_file(tmp_path / "none.json")
+
+
+def test_only_small_regular_files_are_read(tmp_path: Path) -> None:
+    """A pipe would wait for ever, a device never ends, nesting ends Python's stack."""
+    path = tmp_path / "config.json"
+    large = json.dumps(changed(note="x" * (1 << 20)))
+    for content, message in ((large, "more than 1 MiB"), ("[" * 100_000, "recursion"), ('{"T": 1e999}', "")):
+        path.write_text(content)
+        with pytest.raises(ConfigError, match=rf"config\.json: .*{message}"):
+            ModelConfig.from_file(path)
+    with pytest.raises(ConfigError, match="directory"):
+        ModelConfig.from_file(tmp_path)
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe")
+        for path in (tmp_path / "pipe", Path("/dev/zero")):
+            with pytest.raises(ConfigError, match="not a regular file"):
+                ModelConfig.from_file(path)
 
 
 @given(st.integers(-200, 5000), st.integers(-200, 5000))

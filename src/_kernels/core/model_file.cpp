@@ -17,6 +17,7 @@
 #include <fstream>
 #include <map>
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -27,6 +28,7 @@ namespace {
 constexpr std::uint64_t MOST_HEADER = 1 << 20; // bytes; five stems take 60 kB
 constexpr int MOST_DEPTH = 32; // of arrays and objects in one another
 constexpr std::size_t MOST_STEMS = 64;
+constexpr std::size_t LONGEST_NAME = 200; // bytes of a stem's or a folder's name, as in config.py
 const char *const FORMAT = "spleeterrt", *const VERSION = "1";
 
 class Failure : public std::runtime_error {
@@ -140,6 +142,7 @@ public:
         const Object &model = object(params, "model", nothing), &network = object(model, "params", nothing);
         ModelFileConfig config;
         read_instruments(params, config.instruments);
+        check_model_dir(params);
         config.model_dir = string(params, "model_dir", "");
         config.sample_rate = integer(params, "sample_rate", config.sample_rate, 768000);
         config.frame_length = integer(params, "frame_length", config.frame_length, 1 << 16);
@@ -209,6 +212,25 @@ private:
             code = named;
     }
 
+    static bool can_be_a_path(const std::string &name)
+    {
+        return name.size() <= LONGEST_NAME &&
+               std::none_of(name.begin(), name.end(), [](unsigned char code) { return code < 32 || code == 127; });
+    }
+
+    // Where a checkpoint would lie: of no use here, but the same files are refused.
+    static void check_model_dir(const Object &params)
+    {
+        const Json *value = find(params, "model_dir");
+        if (!value || value->is<picojson::null>())
+            return;
+        std::string part;
+        std::istringstream parts(value->is<std::string>() ? value->get<std::string>() : "\n/");
+        while (std::getline(parts, part, '/'))
+            if (!can_be_a_path(part))
+                fail("expected model_dir to be the name of a folder");
+    }
+
     static void read_instruments(const Object &params, std::vector<std::string> &names)
     {
         const Json *list = find(params, "instrument_list");
@@ -217,7 +239,8 @@ private:
         for (const Json &item : list->get<picojson::array>()) {
             const std::string name = item.is<std::string>() ? item.get<std::string>() : "";
             // Such that they can be file names.
-            if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string("/\\\0", 3)) != name.npos)
+            if (name.empty() || name == "." || name == ".." || name.find_first_of("/\\") != name.npos ||
+                !can_be_a_path(name))
                 fail("instrument_list: not a name of a stem: " + quoted(name));
             if (std::find(names.begin(), names.end(), name) != names.end())
                 fail("instrument_list: twice: " + quoted(name));
