@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
+
 from .audio import Codec
 from .background import ReadAhead, WriteBehind
 from .errors import SpleeterError
@@ -63,6 +65,11 @@ class WriteOptions:
     clip: str = "clamp"
     sample_rate: int | Literal["source"] | None = None
     tags: bool | None = None
+    channels: Literal["stereo", "source"] = "stereo"
+
+    def __post_init__(self) -> None:
+        if self.channels not in ("stereo", "source"):
+            raise SpleeterError(f"channels: expected 'stereo' or 'source', got {self.channels!r}")
 
     def check_tags(self) -> bool:
         """Whether the stems get the song's tags.
@@ -122,17 +129,21 @@ class FileJob:
 
         with self.reading.open(self.path) as probe:  # says what the file is before anything is written
             source_rate, source_frames = probe.source_rate, probe.likely_frames
+            mono = probe.source_channels == 1 and self.writing.channels == "source"
         total = None
         if source_frames is not None:
             total = resampled_frames(source_frames, source_rate, self.engine.rate)
         self._check_targets()
-        with self._writer(source_rate, source_frames, total) as writer, ExitStack() as passes:
+        with self._writer(source_rate, source_frames, total, mono) as writer, ExitStack() as passes:
 
             def blocks() -> Iterator[Float32]:
                 return passes.enter_context(ReadAhead(self._read(writer), self.engine.depth))
 
             def write(piece: Piece) -> None:
-                writer.write(*piece)
+                sources, mix = piece
+                if mono:
+                    sources, mix = {stem: _mono(block) for stem, block in sources.items()}, _mono(mix)
+                writer.write(sources, mix)
 
             with WriteBehind(write, self.engine.depth) as later:
                 for piece in self.engine.run(blocks, total):
@@ -153,7 +164,9 @@ class FileJob:
             if self.writing.sample_rate == "source":
                 writer.total_frames = reader.source_frames  # now exactly
 
-    def _writer(self, source_rate: int, source_frames: int | None, total: int | None) -> StemFileWriter:
+    def _writer(
+        self, source_rate: int, source_frames: int | None, total: int | None, mono: bool
+    ) -> StemFileWriter:
         """`source_frames`: of the input; `total`: of the separated sound; both may be guesses."""
         from .audio.formats import usual_rate
         from .audio.writer import StemFileWriter
@@ -169,6 +182,7 @@ class FileJob:
         return StemFileWriter(
             self.paths,
             self.engine.rate,
+            channels=1 if mono else 2,
             codec=options.codec,
             bitrate=options.bitrate,
             bit_depth=options.bit_depth,
@@ -179,6 +193,12 @@ class FileJob:
             tags=_stem_tags(self.path, self.paths) if options.check_tags() else None,
             threads=self.engine.threads,
         )
+
+
+def _mono(block: Float32) -> Float32:
+    """The mean of both channels, which the networks may mask differently even where they hear the same."""
+    mean: Float32 = block.mean(axis=1, dtype=np.float32, keepdims=True)
+    return mean
 
 
 def _stem_tags(path: PathLike, stems: Iterable[str]) -> dict[str, Tags]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ._kernels import spectral
 from .config import ModelConfig
@@ -52,6 +53,7 @@ def plan_mode(
     above_band: float | None = None,
     full_band: bool = False,
     live: bool = False,
+    two_stems: str | None = None,
 ) -> ModePlan:
     """The plan of a mode for a model.
 
@@ -60,10 +62,13 @@ def plan_mode(
         residual: in the modes `ratio` and `direct` the last stem becomes the mix minus the others.
         above_band: weight above F of the modes' own masks; None: 0.1, or `live` one over the number of stems.
         full_band: the masks are extended above F, so that there is no such weight.
+        two_stems: this stem, and the mix minus it under the name of `no_` and the stem's.
 
     Raises:
         SpleeterError: the model or the options do not go with the mode, and what would.
     """
+    if two_stems is not None:
+        return _two_stems_plan(mode, config, two_stems, stems, above_band=above_band, full_band=full_band)
     if mode not in MODES:
         raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
     if stems is not None and (not isinstance(stems, (str, Sequence)) or not stems):
@@ -85,3 +90,19 @@ def plan_mode(
     rest = plan.pop("rest")
     networks = tuple(config.instruments[index] for index in plan.pop("networks"))
     return ModePlan(name=mode, networks=networks, rest=None if rest < 0 else plan["stems"][rest], **plan)
+
+
+def _two_stems_plan(
+    mode: str, config: ModelConfig, stem: str, stems: Sequence[str] | None, **options: Any
+) -> ModePlan:
+    """Of the pair `stems` may name one, as elsewhere."""
+    if stem not in config.instruments:
+        raise SpleeterError(f"two_stems: expected one of {list(config.instruments)}, got {stem!r}")
+    if mode not in ("ratio", "direct"):
+        raise SpleeterError(f"two_stems: goes with the modes ratio and direct, {mode} has stems of its own")
+    pair = (stem, f"no_{stem}")
+    for name in (stems,) if isinstance(stems, str) else stems or ():
+        if name not in pair:
+            raise SpleeterError(f"stems: with two_stems={stem!r} expected of {list(pair)}, got {name!r}")
+    plan = plan_mode(mode, config, stems=[stem], **options)
+    return replace(plan, stems=pair, rest=pair[1])

@@ -73,6 +73,9 @@ class Separator:
             modes `residual` and `three` they do anyway).
         full_band: masks reach above bin F: the mean of the mask over the F bins, Spleeter's mask extension
             `average`, whatever the configuration says.
+        two_stems: the name of a stem: it and everything else, the mix minus it, named `no_vocals` for
+            `"vocals"`; they sum to the mix. In the mode `ratio` all networks run, in `direct` one alone.
+            `stems` may choose one of the two.
 
     Raises:
         SpleeterError: unknown model, stem or mode; a mode that the model does not have; options that exclude
@@ -92,6 +95,7 @@ class Separator:
         above_band: float | None = None,
         residual: bool = False,
         full_band: bool = False,
+        two_stems: str | None = None,
     ) -> None:
         self._threads = check_threads(threads)
         if mode not in MODES:
@@ -107,7 +111,13 @@ class Separator:
 
         def plan(config: ModelConfig) -> ModePlan:
             return plan_mode(
-                mode, config, stems=stems, residual=residual, above_band=above_band, full_band=full_band
+                mode,
+                config,
+                stems=stems,
+                residual=residual,
+                above_band=above_band,
+                full_band=full_band,
+                two_stems=two_stems,
             )
 
         if isinstance(params_descriptor, Model):
@@ -319,6 +329,7 @@ class Separator:
         sample_rate: int | Literal["source"] | None = None,
         tags: bool | None = None,
         downmix: bool = False,
+        channels: Literal["stereo", "source"] = "stereo",
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> dict[str, Path] | None:
@@ -343,6 +354,8 @@ class Separator:
                 any (not WAV). None: if mutagen is installed; True: it must be.
             downmix: mix more than two channels to stereo by the weights of ITU-R BS.775
                 (`spleeterrt.audio.downmix`); else the first two are used, with a warning.
+            channels: of the files: `"stereo"`, or `"source"`: mono where the input is (the mean of both
+                sides).
 
         Returns:
             The path of each stem; None where synchronous is False.
@@ -353,14 +366,15 @@ class Separator:
         """
         paths = self._paths(audio_descriptor, destination, filename_format, codec)
         reading = ReadOptions(offset, duration, downmix)
-        writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags)
+        writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels)
         if audio_adapter is None or _is_builtin(audio_adapter):
             writing.check_tags()
             job = FileJob(audio_descriptor, paths, reading, writing, self._engine(progress, cancel)).run
         else:
             if writing != WriteOptions(codec, bitrate, tags=tags) or tags:
                 raise SpleeterError(
-                    "bit_depth, clip, sample_rate and tags are the built-in adapter's; yours decides itself"
+                    "bit_depth, clip, sample_rate, tags and channels are the built-in adapter's; yours "
+                    "decides itself"
                 )
             job = partial(
                 self._adapter_job, audio_adapter, audio_descriptor, paths, reading, writing, progress, cancel

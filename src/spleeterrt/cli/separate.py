@@ -6,7 +6,7 @@ import logging
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -91,6 +91,17 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--residual", is_flag=True, help="The last stem is the mix minus the others: the stems sum to the mix."
 )
+@click.option(
+    "--two-stems",
+    default=None,
+    metavar="STEM",
+    help="That stem and everything else (no_STEM), which sum to the mix; with --mode direct by one network.",
+)
+@click.option(
+    "--karaoke",
+    is_flag=True,
+    help="One file a song, the mix without vocals: --two-stems vocals --stems no_vocals.",
+)
 @full_band_option
 @downmix_option
 @click.option(
@@ -109,6 +120,13 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["stereo", "source"]),
+    default="stereo",
+    show_default=True,
+    help="Of the results; source: mono where the input is.",
 )
 @click.option(
     "--tags/--no-tags",
@@ -138,11 +156,14 @@ def separate(
     mwf: bool,
     stems: str | None,
     residual: bool,
+    two_stems: str | None,
+    karaoke: bool,
     full_band: bool,
     downmix: bool,
     bit_depth: str,
     clip: str,
     sample_rate: Any,
+    channels: Literal["stereo", "source"],
     tags: bool | None,
     threads: int | None,
     low_memory: bool,
@@ -157,6 +178,12 @@ def separate(
     """
     if inputs is not None:
         raise click.UsageError("-i is not supported (nor by Spleeter 2): name the files as arguments")
+    if karaoke:
+        if two_stems is not None or stems is not None:
+            raise click.UsageError(
+                "--karaoke is --two-stems vocals --stems no_vocals: leave out one or the other"
+            )
+        two_stems, stems = "vocals", "no_vocals"
     configure_logging(verbose, quiet)
     check_folder()
     report = Report(as_json, mode)
@@ -180,6 +207,7 @@ def separate(
             above_band=above_band,
             residual=residual,
             full_band=full_band,
+            two_stems=two_stems,
         )
     outputs: dict[str, dict[str, Path]] = {}
     for song in songs:
@@ -215,6 +243,7 @@ def separate(
                         sample_rate=sample_rate,
                         tags=tags,
                         downmix=downmix,
+                        channels=channels,
                         progress=progress,
                         cancel=interruption,
                     )
