@@ -191,7 +191,7 @@ def test_blocks_run(page: Path, sandbox: Path) -> None:
     environment = {
         **os.environ,
         "PATH": f"{sandbox / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(sandbox / "site"),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(sandbox / "site"), os.environ.get("PYTHONPATH")))),
         "MODEL_PATH": str(sandbox / "models"),
         "HOME": str(sandbox),
         "TMPDIR": str(sandbox),
