@@ -42,6 +42,7 @@ class ReadOptions:
     offset: float | None = 0
     duration: float | None = None
     downmix: bool = False
+    track: int | None = None
 
     def open(self, path: PathLike, sample_rate: int | None = None) -> AudioReader:
         from .audio.reader import AudioReader
@@ -51,6 +52,7 @@ class ReadOptions:
             offset=self.offset,
             duration=self.duration,
             sample_rate=sample_rate,
+            track=self.track,
             downmix=self.downmix,
         )
 

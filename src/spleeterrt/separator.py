@@ -330,6 +330,7 @@ class Separator:
         tags: bool | None = None,
         downmix: bool = False,
         channels: Literal["stereo", "source"] = "stereo",
+        track: int | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> dict[str, Path] | None:
@@ -356,6 +357,8 @@ class Separator:
                 (`spleeterrt.audio.downmix`); else the first two are used, with a warning.
             channels: of the files: `"stereo"`, or `"source"`: mono where the input is (the mean of both
                 sides).
+            track: of a file with several audio tracks, counted from 1; None: the default one, with a
+                warning that lists them.
 
         Returns:
             The path of each stem; None where synchronous is False.
@@ -365,16 +368,16 @@ class Separator:
             AudioError: the input cannot be read or the output not be written.
         """
         paths = self._paths(audio_descriptor, destination, filename_format, codec)
-        reading = ReadOptions(offset, duration, downmix)
+        reading = ReadOptions(offset, duration, downmix, track)
         writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels)
         if audio_adapter is None or _is_builtin(audio_adapter):
             writing.check_tags()
             job = FileJob(audio_descriptor, paths, reading, writing, self._engine(progress, cancel)).run
         else:
-            if writing != WriteOptions(codec, bitrate, tags=tags) or tags:
+            if writing != WriteOptions(codec, bitrate, tags=tags) or tags or track is not None:
                 raise SpleeterError(
-                    "bit_depth, clip, sample_rate, tags and channels are the built-in adapter's; yours "
-                    "decides itself"
+                    "bit_depth, clip, sample_rate, tags, channels and track are the built-in adapter's; "
+                    "yours decides itself"
                 )
             job = partial(
                 self._adapter_job, audio_adapter, audio_descriptor, paths, reading, writing, progress, cancel

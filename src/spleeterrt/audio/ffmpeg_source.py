@@ -56,10 +56,14 @@ _FULL_SCALE = {"uint8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31, "int64": 1 <
 
 
 class FFmpegSource:
-    """Decodes the default audio track of one file in order; see `Source` in `reader`."""
+    """Decodes one audio track of a file in order; see `Source` in `reader`.
 
-    def __init__(self, path: Path) -> None:
+    track: counted from 1; None: the one that the file marks as its default, or FFmpeg thinks best.
+    """
+
+    def __init__(self, path: Path, track: int | None = None) -> None:
         self._path = path
+        self.notice: str | None = None
         self._bad = 0
         self._damage: str | None = None
         self._reached = 0  # frames by the time stamps, which may have gaps
@@ -68,7 +72,7 @@ class FFmpegSource:
         try:
             self._check_protection()
             self._container = self._open()
-            self._stream = self._choose_stream()
+            self._stream = self._choose_stream(track)
             # What the header says of rate and channels may be wrong (HE-AAC): the first samples tell.
             self.rate = 0
             self.channels = 0
@@ -130,13 +134,25 @@ class FFmpegSource:
         self._file.check_read(self._path)
         return container
 
-    def _choose_stream(self) -> Any:
-        stream = self._container.streams.best("audio")
-        if stream is None:
-            if self._container.streams.video:
+    def _choose_stream(self, track: int | None) -> Any:
+        streams = self._container.streams
+        tracks = dict(enumerate(streams.audio, 1))
+        if not tracks:
+            if streams.video:
                 raise AudioError(f"{self._path}: the file has no audio track")
             raise self._unreadable("it has no audio track")
-        return stream
+        if track is not None:
+            if track not in tracks:
+                raise AudioError(f"{self._path}: no audio track {track}; it has {_listed(tracks)}")
+            return tracks[track]
+        best = streams.best("audio") or tracks[1]
+        if len(tracks) > 1:
+            used = next(number for number, stream in tracks.items() if stream.index == best.index)
+            self.notice = (
+                f"{self._path}: of {len(tracks)} audio tracks number {used} is used; --track N (track=N) "
+                f"takes another one: {_listed(tracks)}"
+            )
+        return best
 
     def _check_protection(self) -> None:
         start = self._file.peek(_HEADER_BYTES)
@@ -242,6 +258,20 @@ class FFmpegSource:
         for frame in frames:
             _keep_layout(frame.layout)
         return frames
+
+
+def _listed(tracks: dict[int, Any]) -> str:
+    """`1 (eng, Director's comment, aac, 5.1), 2 (...)`."""
+    return ", ".join(f"{number} ({_described(stream)})" for number, stream in tracks.items())
+
+
+def _described(stream: Any) -> str:
+    layout = stream.codec_context.layout
+    _keep_layout(layout)
+    language = stream.metadata.get("language", "und")
+    parts = ["" if language == "und" else language, stream.metadata.get("title", "")]
+    channels = {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name)
+    return ", ".join(filter(None, [*parts, stream.codec_context.name, channels]))
 
 
 class _Converter:

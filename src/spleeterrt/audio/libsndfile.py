@@ -39,6 +39,7 @@ class SoundFileSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.notice: str | None = None
         self._virtual: _EndlessFile | None = None
         self._damage: str | None = None
         self._file = self._open()

@@ -44,6 +44,9 @@ class Source(Protocol):
     likely_frames: int | None
     """`frames`, or a guess."""
 
+    notice: str | None
+    """What there is to say of a file that is as it should be."""
+
     def seek(self, frame: int) -> int:
         """Called once, before `read`; where reading begins: `frame` or earlier."""
 
@@ -65,6 +68,7 @@ class AudioReader:
             would give, exactly.
         duration: seconds to deliver, at most; None or infinity for all.
         sample_rate: Hz to resample to, 1000 to 768000; None keeps the file's.
+        track: of a file with several audio tracks, counted from 1; None: the default one, with a warning.
         downmix: mix more than two channels to stereo (`spleeterrt.audio.downmix`).
         block_frames: frames per block, of the file's rate; the samples do not depend on it.
 
@@ -92,6 +96,7 @@ class AudioReader:
         offset: float | None = 0.0,
         duration: float | None = None,
         sample_rate: float | None = None,
+        track: int | None = None,
         downmix: bool = False,
         block_frames: int = 65536,
     ) -> None:
@@ -108,7 +113,11 @@ class AudioReader:
         if not 1 <= checked_number(block_frames, f"{self.path}: block_frames") < math.inf:
             raise AudioError(f"{self.path}: block_frames must be >= 1, got {block_frames!r}")
         self._block_frames = int(block_frames)
-        self._source = self._open()
+        if track is not None and not (isinstance(track, int) and track >= 1):
+            raise AudioError(f"{self.path}: track: expected a number from 1 on, got {track!r}")
+        self._source = self._open(track)
+        if self._source.notice is not None:
+            self.warnings.append(self._source.notice)
         self.source_rate: int = self._source.rate
         self.rate = self.source_rate if rate is None else rate
         self.layout = self._source.layout
@@ -235,7 +244,7 @@ class AudioReader:
     def _frames_of(self, count: int) -> int:
         return resampled_frames(count, self.source_rate, self.rate)
 
-    def _open(self) -> Source:
+    def _open(self, track: int | None) -> Source:
         try:
             kind = os.stat(self.path).st_mode  # first: opening a named pipe would wait for a writer
             if stat.S_ISDIR(kind):
@@ -255,7 +264,11 @@ class AudioReader:
             from .libsndfile import SoundFileSource
 
             try:
-                return SoundFileSource(self.path)
+                source = SoundFileSource(self.path)
+                if track not in (None, 1):
+                    source.close()
+                    raise AudioError(f"{self.path}: no audio track {track}; it has one")
+                return source
             except UnknownFormatError:
                 if not ffmpeg_installed() and self.path.suffix.lower() not in FFMPEG_SUFFIXES:
                     raise
@@ -263,7 +276,7 @@ class AudioReader:
             raise AudioError(f"{self.path}: {NEEDS_FFMPEG}")
         from .ffmpeg_source import FFmpegSource
 
-        return FFmpegSource(self.path)
+        return FFmpegSource(self.path, track)
 
     def _check_length(self, offset: float) -> None:
         if self._length == 0:

@@ -39,6 +39,13 @@ downmix_option = click.option(
     help="Mix more than two channels (5.1, ...) to stereo by the weights of ITU-R BS.775; without it the "
     "first two are used.",
 )
+track_option = click.option(
+    "--track",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Of a file with several audio tracks, counted from 1  [default: the one that the file prefers]",
+)
 
 MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.modes`, without loading it
 mode_option = click.option(

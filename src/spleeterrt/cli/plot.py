@@ -13,7 +13,7 @@ from ..audio import ffmpeg
 from ..errors import AudioError, SeparationCancelled, SpleeterError
 from .completion import complete_files
 from .errors import handle_errors
-from .options import downmix_option, model_option_of, threads_option
+from .options import downmix_option, model_option_of, threads_option, track_option
 from .songs import AUDIO_SUFFIXES
 from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar
 
@@ -45,6 +45,7 @@ logger = logging.getLogger("spleeterrt")
 )
 @click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
 @click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
+@track_option
 @downmix_option
 @click.option(
     "--top",
@@ -72,6 +73,7 @@ def plot(
     output: str | None,
     offset: float,
     duration: float | None,
+    track: int | None,
     downmix: bool,
     top: float,
     decibels: float,
@@ -109,12 +111,12 @@ def plot(
         try:
             job = _Job(offset, duration, downmix, top, interruption, quiet)
             if model is None:
-                mix = job.read(Path(song))
+                mix = job.read(Path(song), track)
                 rows = {name: job.read(path) for name, path in files.items()}
             else:
                 from ..separator import Separator
 
-                mix, rows = job.separate(Path(song), Separator(model, threads=threads))
+                mix, rows = job.separate(Path(song), Separator(model, threads=threads), track)
         except SeparationCancelled:
             raise KeyboardInterrupt from None
         if interruption.is_set():
@@ -153,15 +155,17 @@ class _Job:
         self._cancel = cancel
         self._quiet = quiet
 
-    def read(self, path: Path) -> Spectrogram:
+    def read(self, path: Path, track: int | None = None) -> Spectrogram:
         from ..plot import SAMPLE_RATE, SpectrogramBuilder
 
         builder = SpectrogramBuilder(self._top)
-        for block in self._blocks(path, SAMPLE_RATE):
+        for block in self._blocks(path, SAMPLE_RATE, track):
             builder.add(block)
         return builder.finish()
 
-    def separate(self, path: Path, separator: Separator) -> tuple[Spectrogram, dict[str, Spectrogram]]:
+    def separate(
+        self, path: Path, separator: Separator, track: int | None
+    ) -> tuple[Spectrogram, dict[str, Spectrogram]]:
         from ..plot import SpectrogramBuilder
 
         rate = separator.sample_rate
@@ -169,7 +173,7 @@ class _Job:
         rows = {stem: SpectrogramBuilder(self._top, rate) for stem in separator.stems}
 
         def blocks() -> Iterator[Float32]:
-            for block in self._blocks(path, rate):
+            for block in self._blocks(path, rate, track):
                 mix.add(block)
                 yield block
 
@@ -179,7 +183,7 @@ class _Job:
                     rows[stem].add(block)
         return mix.finish(), {stem: builder.finish() for stem, builder in rows.items()}
 
-    def _blocks(self, path: Path, rate: int) -> Iterator[Float32]:
+    def _blocks(self, path: Path, rate: int, track: int | None) -> Iterator[Float32]:
         from ..audio.reader import AudioReader
 
         with AudioReader(
@@ -187,6 +191,7 @@ class _Job:
             offset=self._offset,
             duration=self._duration,
             sample_rate=rate,
+            track=track,
             downmix=self._downmix,
         ) as reader:
             for block in reader.stereo():

@@ -21,6 +21,7 @@ from .options import (
     model_option,
     names_of,
     threads_option,
+    track_option,
 )
 from .report import Report
 from .songs import find_conflicts, find_songs
@@ -103,6 +104,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     help="One file a song, the mix without vocals: --two-stems vocals --stems no_vocals.",
 )
 @full_band_option
+@track_option
 @downmix_option
 @click.option(
     "--bit-depth",
@@ -159,6 +161,7 @@ def separate(
     two_stems: str | None,
     karaoke: bool,
     full_band: bool,
+    track: int | None,
     downmix: bool,
     bit_depth: str,
     clip: str,
@@ -242,13 +245,14 @@ def separate(
                         clip=clip,
                         sample_rate=sample_rate,
                         tags=tags,
+                        track=track,
                         downmix=downmix,
                         channels=channels,
                         progress=progress,
                         cancel=interruption,
                     )
                 report.succeed(
-                    song, outputs[song], partial(_result_rate, separator, song, sample_rate, codec)
+                    song, outputs[song], partial(_result_rate, separator, song, sample_rate, codec, track)
                 )
                 for path in outputs[song].values():
                     logger.info("wrote %s", path)
@@ -261,11 +265,11 @@ def separate(
     report.finish(output, quiet)
 
 
-def _result_rate(separator: Separator, song: str, sample_rate: Any, codec: str) -> int:
+def _result_rate(separator: Separator, song: str, sample_rate: Any, codec: str, track: int | None) -> int:
     if sample_rate == "source":
         from ..audio.reader import AudioReader
 
-        with AudioReader(song) as reader:
+        with AudioReader(song, track=track) as reader:
             return reader.source_rate
     from ..audio.formats import usual_rate
 
