@@ -1,4 +1,4 @@
-"""Writes TensorFlow checkpoints (V2) for the tests: independent of the reader, able to err."""
+"""Writes TensorFlow checkpoints (V2 and V1) for the tests: independent of the reader, able to err."""
 
 from __future__ import annotations
 
@@ -86,6 +86,26 @@ def table(items: list[tuple[bytes, bytes]], block_items: int = 40, compression: 
 Change = Callable[[str, dict[str, Any]], None]
 
 
+def slice_proto(extents: Iterable[tuple[int, int] | None]) -> bytes:
+    """`TensorSliceProto`; None: all of a dimension."""
+    parts = [b"" if extent is None else field(1, extent[0]) + field(2, extent[1]) for extent in extents]
+    return b"".join(field(1, part) for part in parts)
+
+
+def small_key(name: str, extents: Iterable[tuple[int, int]]) -> bytes:
+    """A part's key, of numbers from -64 to 63."""
+    numbers = [number for extent in extents for number in extent]
+    return b"\0" + name.encode() + b"\0\1\1" + bytes([len(numbers) // 2, *(0x80 ^ n & 0xFF for n in numbers)])
+
+
+def halves(value: np.ndarray) -> list[tuple[list[tuple[int, int]], np.ndarray]]:
+    """Two parts along the last dimension: extents and numbers."""
+    whole = [(0, size) for size in value.shape[:-1]]
+    middle = value.shape[-1] // 2
+    cuts = [(0, middle), (middle, value.shape[-1] - middle)]
+    return [([*whole, cut], value[..., cut[0] : sum(cut)]) for cut in cuts]
+
+
 def write_checkpoint(
     folder: Path,
     tensors: Mapping[str, np.ndarray],
@@ -97,15 +117,28 @@ def write_checkpoint(
     block_items: int = 40,
     compression: int = 0,
     endianness: int = 0,
+    partitioned: Iterable[str] = (),
 ) -> Path:
     """Write `tensors` by their checkpoint names; `change(name, fields)` may falsify an entry.
+
+    partitioned: of these, each half on its own, as partitioned variables are saved.
 
     Returns the path of the index.
     """
     folder.mkdir(parents=True, exist_ok=True)
     data = [bytearray() for _ in range(shards)]
     items = [(b"", header(shards, endianness))]
-    for number, name in enumerate(sorted(tensors)):
+    for name in sorted(partitioned):
+        slices = b""
+        for extents, part in halves(tensors[name]):
+            raw, offset = np.ascontiguousarray(part).tobytes(), len(data[0])
+            data[0] += raw
+            items.append(
+                (small_key(name, extents), entry(1, part.shape, 0, offset, len(raw), masked_crc(raw)))
+            )
+            slices += field(7, slice_proto(extents))
+        items.append((name.encode(), entry(1, tensors[name].shape, 0, 0, 0, 0) + slices))
+    for number, name in enumerate(sorted(set(tensors) - set(partitioned))):
         raw = np.ascontiguousarray(tensors[name]).tobytes()
         shard = number % shards
         fields: dict[str, Any] = {
@@ -123,15 +156,60 @@ def write_checkpoint(
             extra = fields.pop("extra", b"")
         items.append((name.encode(), entry(**fields) + extra))
     index = folder / f"{prefix}.index"
-    index.write_bytes(table(items, block_items, compression))
+    index.write_bytes(table(sorted(items), block_items, compression))
     for shard, content in enumerate(data):
         (folder / f"{prefix}.data-{shard:05d}-of-{shards:05d}").write_bytes(content)
-    state = prefix if state is None else state
-    if state:
-        (folder / "checkpoint").write_text(
-            f'model_checkpoint_path: "{state}"\nall_model_checkpoint_paths: "{state}"\n'
-        )
+    write_state(folder, prefix if state is None else state)
     return index
+
+
+def write_state(folder: Path, name: str) -> None:
+    """The file that names the checkpoint, unless `name` is empty."""
+    if name:
+        (folder / "checkpoint").write_text(
+            f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n'
+        )
+
+
+def write_v1(
+    folder: Path,
+    tensors: Mapping[str, np.ndarray],
+    *,
+    prefix: str = "model",
+    shards: int = 0,
+    partitioned: Iterable[str] = (),
+    change: Callable[[str, bytes], bytes] = lambda name, value: value,
+) -> list[Path]:
+    """Write `tensors` as a V1 checkpoint: one file, or so many shards. Returns their paths.
+
+    change: makes of a record another one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = shards or 1
+    metas, records = [b""] * count, [[] for _ in range(count)]
+    for number, name in enumerate(sorted(tensors)):
+        value, shard = tensors[name], number % count
+        parts = halves(value) if name in partitioned else [([(0, -1)] * value.ndim, value)]
+        dims = b"".join(field(2, field(1, size)) for size in value.shape)
+        meta = field(1, name.encode()) + field(2, dims) + field(3, DTYPES[value.dtype.name])
+        for extents, part in parts:
+            proto = slice_proto(None if length < 0 else (start, length) for start, length in extents)
+            meta += field(4, proto)
+            kind = 5 if value.dtype == np.float32 else 10  # float_val, int64_val
+            content = (
+                part.astype("<f4").tobytes() if kind == 5 else b"".join(map(varint, part.ravel().tolist()))
+            )
+            saved = field(1, name.encode()) + field(2, proto) + field(3, field(kind, content))
+            records[shard].append((small_key(name, extents), change(name, field(2, saved))))
+        metas[shard] += field(1, meta)
+    paths = []
+    for shard in range(count):
+        name = f"{prefix}-{shard:05d}-of-{shards:05d}" if shards else prefix
+        header = change("", field(1, metas[shard] + field(2, field(1, 1))))
+        paths.append(folder / name)
+        paths[-1].write_bytes(table([(b"", header), *sorted(records[shard])], 1))
+    write_state(folder, f"/elsewhere/{prefix}-?????-of-{shards:05d}" if shards else prefix)
+    return paths
 
 
 def checkpoint_names(kind: str, stem: int) -> list[str]:

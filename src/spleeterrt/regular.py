@@ -37,8 +37,8 @@ def read_regular(path: str | Path, limit: int) -> bytes:
         OSError: as `open_regular`, or the file is larger (EFBIG).
     """
     with open_regular(path) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
-        raise OSError(errno.EFBIG, f"more than {size}: too large for such a file", str(path))
-    return content
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            most = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+            raise OSError(errno.EFBIG, f"more than {most}: too large for such a file", str(path))
+        return file.read(size)

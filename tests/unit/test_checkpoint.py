@@ -388,7 +388,7 @@ def test_entries_that_contradict_themselves(tmp_path: Path, tensors: dict[str, n
         ({"offset": 2**40}, rf"{DATA_FILE}: truncated: tensor {target}"),
         ({"shape": (2**64 - 1, 2)}, rf"model\.index.*{target}.*shape is not known"),
         ({"crc": 1}, rf"{DATA_FILE}: stem 'vocals', tensor {target}: wrong checksum"),
-        ({"extra": field(7, b"")}, rf"{target}: partitioned variables are not supported"),
+        ({"extra": field(7, b"")}, rf"{target}: a part of this partitioned variable is missing"),
     ):
         with pytest.raises(ModelError, match=message):
             read_with(**fields)

@@ -10,6 +10,7 @@ coefficient files of the original real-time engine ({stem: file}, or their folde
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,14 @@ from typing import TypeAlias, Union
 from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..errors import ModelError
 from . import coefficients, store
-from .checkpoint import find_index, infer_config, open_checkpoint, read_index, verify_checksums
+from .checkpoint import (
+    find_index,
+    has_checkpoint,
+    infer_config,
+    open_checkpoint,
+    read_index,
+    verify_checksums,
+)
 from .onnx_files import by_stem, is_onnx, onnx_stems, read_onnx, save_onnx
 from .packed import check_dtype, read_header, read_packed, save_packed, stored_dtype
 from .quantized import DTYPES
@@ -190,6 +198,8 @@ def open_model(
         return found, dict(read_packed(path, stems or place.stems)[1]), path
     if place.coefficients:
         return found, dict(coefficients.read_coefficients(found, place.coefficients, stems)), path
+    if place.config is None:
+        _say_what_is_assumed(find_index(path), found)
     hint = ""
     if place.name.startswith(PREFIX):
         hint = f"Remove the folder {path} to have the model downloaded again"
@@ -199,6 +209,27 @@ def open_model(
         if not hint:
             raise
         raise ModelError(f"{error}\n{hint}") from error
+
+
+def _say_what_is_assumed(index: Path, config: ModelConfig) -> None:
+    """Warn that a training's checkpoint does not hold all that it was trained with; nothing of the official
+    models, as they are downloaded."""
+    if index.name == "model.index" and not any("Adam" in name for name in read_index(index)):
+        return
+    official = next(n for n, c in OFFICIAL_CONFIGS.items() if c.instruments == config.instruments)
+    logging.getLogger("spleeterrt").warning(
+        "%s: no config.json beside this checkpoint, so it is taken to be trained as %s%s: frame_length %d, "
+        "frame_step %d, T %d, F %d, %d Hz, stems %s; if not, put its config.json into the folder",
+        index,
+        PREFIX,
+        official,
+        config.frame_length,
+        config.frame_step,
+        config.T,
+        config.F,
+        config.sample_rate,
+        ", ".join(config.instruments),
+    )
 
 
 def get(name: str, progress: bool = True) -> Path:
@@ -310,7 +341,7 @@ def convert(
     if format == "coefficients":
         if dtype != "float32":
             raise ModelError(f"coefficient files are float32, not {dtype}")
-        if store.has_checkpoint(path):  # which is what this folder is read as
+        if has_checkpoint(path):  # which is what this folder is read as
             raise ModelError(f"{path}: holds a checkpoint; choose another folder")
         found, tensors, _ = load(source, progress, config)
         coefficients.save_coefficients(path, found, tensors)
@@ -372,7 +403,7 @@ def _resolve(source: Source, config: Config | None = None) -> _Place:
         raise ModelError(f"{path}: {error.strerror or error}") from error
     if path.is_dir():
         config_path = path / "config.json"
-        if store.has_checkpoint(path):
+        if has_checkpoint(path):
             own = ModelConfig.from_file(config_path) if config_path.is_file() else None
             return _Place(text, own, path)
         if config_path.is_file():
@@ -452,7 +483,7 @@ def _resolve_config(path: Path) -> _Place:
     config = ModelConfig.from_file(path)
     home = path.absolute().parent
     # A checkpoint comes first, as where the folder itself is named.
-    if not store.has_checkpoint(home) and (files := coefficients.stems_beside(path, config)):
+    if not has_checkpoint(home) and (files := coefficients.stems_beside(path, config)):
         return _Place(str(path), config, path.parent, coefficients=files)
     folders: list[Path] = []
     target = None
@@ -467,7 +498,7 @@ def _resolve_config(path: Path) -> _Place:
 
 
 def _first(folders: Sequence[Path]) -> Path | None:
-    return next((folder for folder in folders if store.has_checkpoint(folder)), None)
+    return next((folder for folder in folders if has_checkpoint(folder)), None)
 
 
 def _begins_json(path: Path) -> bool:

@@ -23,5 +23,14 @@ def masked_crc32c(data: bytes | npt.NDArray[Any]) -> int:
 
     The mask keeps the checksum of data that itself holds checksums from degenerating.
     """
-    crc = crc32c(data)
+    return mask(crc32c(data))
+
+
+def extend(crc: int, data: bytes | npt.NDArray[np.uint8]) -> int:
+    """CRC-32C of what `crc` is that of, and `data` behind it."""
+    return int(google_crc32c.extend(crc, data))
+
+
+def mask(crc: int) -> int:
+    """LevelDB's masked form of a CRC-32C."""
     return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF

@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..atomic import sweep, temporary
 from ..errors import ModelError
-from .checkpoint import check_extents, find_index, index_files, read_index
+from .checkpoint import check_extents, find_index, has_checkpoint, read_index
 
 if TYPE_CHECKING:
     import tarfile
@@ -99,11 +99,6 @@ def download_root() -> Path:
     """The folder that downloads go to."""
     model_path = os.environ.get("MODEL_PATH")
     return Path(model_path).absolute() if model_path else user_cache()
-
-
-def has_checkpoint(folder: Path) -> bool:
-    """Whether a folder counts as a model: it holds a checkpoint's index."""
-    return bool(index_files(folder))
 
 
 def can_download(name: str) -> bool:
