@@ -14,6 +14,7 @@ from ..errors import AudioError, ModelError, SpleeterError
 DONE = 0
 FAILED = 1  # at least one file, track or model
 USAGE = 2  # click's own, of unknown options and values
+LATE = 3  # real time: done, but the networks were late for more than a tenth of the sound
 INTERRUPTED = 130  # by a signal of `signals.ending_signals`
 
 P = ParamSpec("P")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SpleeterError
-from .errors import FAILED, handle_errors
+from ..errors import AudioError, SpleeterError
+from .errors import FAILED, LATE, handle_errors
 from .options import (
     Window,
     above_band_option,
@@ -26,7 +26,6 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..pipe import Encoding, Output, Route, Source
-    from ..stream import StreamSeparator
 
 INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "s24_32le", "f32le")
 DEFAULT_BLOCK = 256  # in real time
@@ -39,8 +38,9 @@ Examples:
   parec --format=s16le --rate=44100 --channels=2 | spleeterrt stream --realtime --latency 200 \\
     --input-format s16le --rate 44100 --channels 2 --stem vocals | pacat ...
 
-Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted; ended by SIGPIPE (141 in a shell) if
-nobody reads the output any more."""
+Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done, but in real time more than a tenth of the sound
+came out without masks of its own, 130 interrupted; ended by SIGPIPE (141 in a shell) if nobody reads the
+output any more."""
 
 
 @click.command(no_args_is_help=True, epilog=_EPILOG)
@@ -87,8 +87,9 @@ nobody reads the output any more."""
               help=f"Samples processed at a time  [default: {DEFAULT_BLOCK} in real time]")  # fmt: skip
 @threads_option
 @click.option("--realtime", is_flag=True,
-              help="For live sources: never wait for the networks; what is late is covered, and told at the "
-              "end. Without it every run of the same input gives the same output.")  # fmt: skip
+              help="For live sources: never wait for the networks; what is late is covered, and told. A file "
+              "is played by the clock. Without it every run of the same input gives the same output."
+              )  # fmt: skip
 @click.option("--latency", type=click.FloatRange(min=0, min_open=True), default=None, metavar="MS",
               help="Measure this machine and choose T, hop, lookahead, window and budget for that latency; "
               "real time.")  # fmt: skip
@@ -97,6 +98,9 @@ nobody reads the output any more."""
               "aligned with the input and as long  [default: kept in real time]")  # fmt: skip
 @click.option("--plan", is_flag=True, help="Print which settings hold in real time on this machine, and end.")
 @click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
+@click.option("--json", "as_json", is_flag=True,
+              help="JSON on standard error: an object for each warning as it arises, one at the end."
+              )  # fmt: skip
 @handle_errors
 def stream(
     source: str | None, model: str, mode: str, above_band: float | None, input_format: str, rate: int | None,
@@ -105,7 +109,7 @@ def stream(
     solo: tuple[str, ...],
     frames: int | None, hop: int | None, lookahead: int | None, window: Any, budget: int | None, hold: bool,
     crossfade: int, full_band: bool, block: int | None, threads: int | None, realtime: bool,
-    latency: float | None, keep: bool | None, plan: bool, quiet: bool,
+    latency: float | None, keep: bool | None, plan: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Separate samples that come through a pipe.
 
@@ -115,7 +119,8 @@ def stream(
     long as the input, except with --realtime, where it is late by the latency. In the modes direct and
     residual only the networks run that the stems of --stem need (residual: that of the first one).
 
-    Ctrl-C and SIGTERM end the stream between two samples; files then hold what came so far.
+    Signals that end programs end the stream between two samples; files then hold what came so far. Until it
+    is complete a file is called NAME.unfinished.wav; so is what is left of it if the program is killed.
     """
     settings = {"frames": frames, "hop_frames": hop, "lookahead": lookahead, "budget": budget}
     if latency is not None and (hold or any(value is not None for value in settings.values())):
@@ -133,8 +138,13 @@ def stream(
     )
     if block is None and realtime:
         block = DEFAULT_BLOCK
+    from ..pace import Pace
     from ..pipe import Interruption, Source, run_stream
     from ..stream import StreamSeparator, StreamSettings
+    from .stream_report import StreamReport
+
+    _check_output(output, output_format, bit_depth)
+    report = StreamReport(realtime, quiet, as_json)
 
     wanted = StreamSettings(**kind, above_band=above_band, full_band=full_band)
     with Interruption() as interruption:
@@ -161,8 +171,7 @@ def stream(
                     **kind,
                 )
             arguments = chosen.arguments()
-            if not quiet:
-                click.echo(str(chosen), err=True)
+            report.note(str(chosen))
         arguments.update(sample_rate=reader.rate, crossfade=crossfade, full_band=full_band, realtime=realtime)
         arguments.update(kind, above_band=above_band)
         with StreamSeparator(loaded, **arguments) as separator:
@@ -171,9 +180,7 @@ def stream(
             if solo:
                 separator.solo(*solo)
             separator.reset()  # the first sample is under these gains already
-            if realtime and not quiet:
-                milliseconds = 1e3 * separator.latency / reader.rate
-                click.echo(f"latency: {separator.latency} samples, {milliseconds:.1f} ms", err=True)
+            report.begin(reader, separator)
             outputs: list[Output] = []
 
             def opened(path: str | None, channels: int) -> Output:
@@ -191,6 +198,8 @@ def stream(
                     routes,
                     interruption,
                     keep_latency=realtime if keep is None else keep,
+                    pace=Pace(reader.rate) if realtime and reader.is_file else None,
+                    watch=report.look if realtime else None,
                 )
                 broken = all(item.gone for item in outputs)
                 for item in outputs:
@@ -199,23 +208,45 @@ def stream(
                     item.finish()
                 for item in outputs:
                     item.publish()
-            except BaseException:
+            except BaseException as error:
                 for item in outputs:
                     item.abort()
+                kept = _kept(outputs, reader.rate)
+                if kept and isinstance(error, SpleeterError):
+                    raise type(error)(f"{error}; {kept}") from error
+                if kept:
+                    report.note(kept)
                 raise
             broken = broken or all(item.gone for item in outputs)
-            if not quiet and not broken:
-                _report(reader, separator, outputs, realtime)
+            if not broken:
+                report.end(outputs, interrupted=interruption.is_set())
         if broken:
             _end_by_sigpipe()
         if interruption.is_set():
-            kept = [item for item in outputs if item.lasting]
-            if kept and not quiet:
-                seconds = kept[0].frames / reader.rate
-                click.echo(f"{seconds:.1f} s are in {', '.join(item.name for item in kept)}", err=True)
             raise KeyboardInterrupt
         reader.drain()
         reader.close()
+    if report.late:
+        raise click.exceptions.Exit(LATE)
+
+
+def _check_output(output: str | None, output_format: str, bit_depth: str | None) -> None:
+    """The ending and the options say the same."""
+    from ..outputs import wav_by_name
+
+    try:
+        by_name = wav_by_name(output)
+    except AudioError as error:
+        raise click.UsageError(f"--output {error}") from error
+    if by_name is None:
+        return
+    raw = output_format not in ("auto", "wav")
+    if by_name and raw:
+        raise click.UsageError(
+            f"--output {output}: a file named .wav does not hold raw {output_format} samples"
+        )
+    if not by_name and (output_format == "wav" or bit_depth is not None):
+        raise click.UsageError(f"--output {output}: a file with that ending holds raw samples, not WAV")
 
 
 def _check_usage(
@@ -304,11 +335,13 @@ def _encoding(
     reader: Source, output_format: str, bit_depth: str | None, path: str | None, channels: int
 ) -> Encoding:
     from ..audio.pcm import FORMATS
+    from ..outputs import wav_by_name
     from ..pipe import Encoding
 
     wav = output_format == "wav"
     if output_format == "auto":
-        wav = reader.is_wav or bit_depth is not None or (path or "").lower().endswith(".wav")
+        by_name = wav_by_name(path)
+        wav = reader.is_wav or bit_depth is not None if by_name is None else by_name
     name = reader.format.name if output_format in ("auto", "wav") else output_format
     if wav:
         name = _WRITTEN.get(name, name)
@@ -317,26 +350,9 @@ def _encoding(
     return Encoding(FORMATS[name], wav, channels, reader.rate)
 
 
-def _report(reader: Source, separator: StreamSeparator, outputs: list[Output], realtime: bool) -> None:
-    """What was not as it should be, on standard error."""
-    for warning in reader.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    if reader.channels > 2 and reader.frames:
-        click.echo(f"Warning: of {reader.channels} channels the first two were used", err=True)
-    stats = separator.stats
-    if stats.repaired:
-        click.echo(f"Warning: {stats.repaired} samples were no numbers and taken as zero", err=True)
-    if realtime and stats.underruns:
-        click.echo(
-            f"Warning: {stats.underruns} of {stats.runs + stats.dropped} runs of the networks were late "
-            f"(worst: {1e3 * stats.worst_run_seconds:.0f} ms); {stats.covered_frames} frames were covered",
-            err=True,
-        )
-    for item in outputs:
-        if item.gone:
-            click.echo(f"Warning: {item.name}: its reader has gone", err=True)
-        if item.clipped:
-            click.echo(f"Warning: {item.name}: {item.clipped} samples were clipped", err=True)
+def _kept(outputs: list[Output], rate: int) -> str:
+    """Where what had been recorded before an error is."""
+    return ", ".join(f"{item.frames / rate:.1f} s are in {item.kept}" for item in outputs if item.kept)
 
 
 def _end_by_sigpipe() -> None:
