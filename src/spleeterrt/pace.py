@@ -14,7 +14,7 @@ from .descriptors import Interruption
 from .stream import StreamStats
 
 AHEAD_SECONDS = 3.0  # by which pipes and players may buffer sound that does keep time
-LATE_SHARE = 0.1  # of the frames: from here on it is no mishap
+LATE_SHARE, LATE_SECONDS = 0.1, 0.5  # of the frames, and in sum: from here on it is no mishap
 _WINDOW_SECONDS = 0.75  # of sound that is looked at together
 _BEHIND_SECONDS = 0.25  # after a longer wait for a reader the clock begins anew
 
@@ -85,9 +85,14 @@ class PaceWatch:
             self.reason = "slow"
         return self.reason
 
+    def is_late(self, stats: StreamStats) -> bool:
+        """Whether so much is covered that it is no success."""
+        covered = stats.covered_frames * self._frame_seconds
+        return stats.covered_share >= LATE_SHARE and covered >= LATE_SECONDS
+
     def conclude(self, stats: StreamStats, seconds: float) -> str:
         """At the end: the reason of what is covered, also where the sound was too short for `look`."""
-        if not self.reason and stats.covered_share >= LATE_SHARE and self._begun is not None:
+        if not self.reason and self.is_late(stats) and self._begun is not None:
             wall = self._clock() - self._begun
             self.reason = "unpaced" if seconds > 1.5 * wall + 0.5 else "slow"
         return self.reason
@@ -121,4 +126,4 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 10 or value == 0 else f"{value:.2g} %" if value >= 0.01 else "<0.01 %"
 
 
-__all__ = ["LATE_SHARE", "Pace", "PaceWatch", "covered_text", "load_text", "percent"]
+__all__ = ["Pace", "PaceWatch", "covered_text", "load_text", "percent"]

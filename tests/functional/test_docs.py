@@ -56,14 +56,15 @@ else:
         _configs[_name] = _config.replace(conv_n_filters={FILTERS})
 """
 
+# Shorter than the latency: nothing can be late, although it comes without a clock.
 ARECORD = """
 import sys, wave
 if "raw" in sys.argv:
-    sys.stdout.buffer.write(bytes(4 * 44100))
+    sys.stdout.buffer.write(bytes(4 * 4410))
 else:
     with wave.open(sys.stdout.buffer, "wb") as file:
-        file.setparams((2, 2, 44100, 44100, "NONE", ""))
-        file.writeframes(bytes(4 * 44100))
+        file.setparams((2, 2, 44100, 4410, "NONE", ""))
+        file.writeframes(bytes(4 * 4410))
 """
 FFMPEG = """
 import io, sys, soundfile
@@ -142,8 +143,8 @@ def test_messages_are_those_of_the_program() -> None:
     assert len(messages) > 10
     for message in messages:
         for part in filter(None, map(str.strip, message.split("..."))):
-            known = any(part in source for source in sources) or part.startswith(("No module", ".part"))
-            assert known, part
+            foreign = part.startswith(("No module", ".spleeterrt-"))
+            assert foreign or any(part in source for source in sources), part
 
 
 @pytest.fixture

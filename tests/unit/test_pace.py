@@ -90,8 +90,9 @@ def test_short_sound_is_judged_at_its_end(wall: float, reason: str) -> None:
     watch = PaceWatch(STEP, clock)
     watch.look(stats(), 0.0)
     clock.now += wall
-    assert watch.conclude(stats(20, 1), 2.0) == ""
-    assert watch.conclude(stats(20, 20), 2.0) == reason
+    assert watch.conclude(stats(200, 19), 2.0) == ""
+    assert not watch.is_late(stats(21, 21))  # less than half a second in all
+    assert watch.conclude(stats(200, 22), 2.0) == reason
 
 
 def test_pace(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..pace import LATE_SHARE, PaceWatch, covered_text, load_text, percent
+from ..pace import PaceWatch, covered_text, load_text, percent
 
 if TYPE_CHECKING:
     from ..pipe import Output, Source
@@ -87,7 +87,7 @@ class StreamReport:
             self._watch.conclude(stats, self._source.frames / self._source.rate) if self._realtime else ""
         )
         if self._realtime and stats.covered_frames:
-            self.late = stats.covered_share >= LATE_SHARE
+            self.late = self._watch.is_late(stats)
             text = (
                 f"{stats.underruns} of {stats.runs + stats.dropped} runs of the networks were late (worst: "
                 f"{1e3 * stats.worst_run_seconds:.0f} ms); {covered_text(stats)}"
