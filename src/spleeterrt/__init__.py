@@ -6,17 +6,23 @@ The public names are imported on first use, so that `import spleeterrt` and
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._version import __version__
+    from .compat.as_spleeter import install_as_spleeter
     from .config import ModelConfig
     from .errors import AudioError, ModelError, SeparationCancelled, SpleeterError
     from .network import Model, load_model
     from .separator import Separator
     from .stream import StreamSeparator, StreamStats
     from .stream_plan import StreamPlan, plan_stream
+
+# Spleeter's modules that this package does not have of its own (`spleeterrt.utils.logging`,
+# `spleeterrt.model.provider`) lie in `compat/`, which is searched last.
+__path__.append(os.path.join(os.path.dirname(__file__), "compat"))
 
 _HOME = {
     "AudioError": "errors",
@@ -30,6 +36,7 @@ _HOME = {
     "StreamSeparator": "stream",
     "StreamStats": "stream",
     "__version__": "_version",
+    "install_as_spleeter": "as_spleeter",
     "load_model": "network",
     "plan_stream": "stream_plan",
 }
@@ -46,6 +53,7 @@ __all__ = [
     "StreamSeparator",
     "StreamStats",
     "__version__",
+    "install_as_spleeter",
     "load_model",
     "plan_stream",
 ]

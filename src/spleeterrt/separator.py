@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -53,7 +54,7 @@ class Separator:
         params_descriptor: what `load_model` takes (`"spleeter:2stems"`, `"starter:2stems"`, a configuration
             file, a checkpoint folder, a `.safetensors` file), or a loaded `Model`.
         MWF: multichannel Wiener filter instead of the ratio mask.
-        multiprocess: accepted for Spleeter's callers; nothing is forked.
+        multiprocess, stft_backend: accepted for callers of Spleeter 2, in either order; nothing is forked.
         threads: of the networks; None: one per core.
         low_memory: smaller weights (see `load_model`; a loaded `Model` stays as it is), one segment at a
             time and no buffers kept between calls; somewhat slower, the same to within rounding.
@@ -87,6 +88,7 @@ class Separator:
         params_descriptor: Source | Model = "spleeter:2stems",
         MWF: bool = False,
         multiprocess: bool = True,
+        stft_backend: object = None,
         *,
         threads: int | None = None,
         low_memory: bool = False,
@@ -134,13 +136,17 @@ class Separator:
             model = model.with_config(model.config.replace(mask_extension="zeros"))
         model.rows(self._mode.networks)  # complains of those that are missing
         self._model = model
-        self._mwf = bool(MWF)
+        self._MWF = bool(MWF)
         self._low_memory = bool(low_memory)
         self._stems = _choose(stems, self._mode.stems)
-        self._pool: ThreadPoolExecutor | None = None
-        self._pool_process = 0
+        self._worker: ThreadPoolExecutor | None = None
+        self._worker_process = 0
         self._tasks: list[Future[Any]] = []
         self._lock = threading.Lock()
+        # What programs written for Spleeter read.
+        self._multiprocess = bool(multiprocess)
+        self._sample_rate = model.config.sample_rate
+        self._params = model.config.to_dict()
 
     @property
     def model(self) -> Model:
@@ -164,6 +170,13 @@ class Separator:
     def sample_rate(self) -> int:
         """Hz of the waveforms that go in and come out."""
         return self._model.config.sample_rate
+
+    @property
+    def _pool(self) -> Any:
+        """Spleeter's pool of processes, for programs that give it work or close it: the one thread here."""
+        if not self._multiprocess:
+            return None
+        return import_module("spleeterrt.spleeter_names").WorkerPool(self._submit)
 
     # --- arrays -----------------------------------------------------------------
 
@@ -220,7 +233,7 @@ class Separator:
                 f"separate_blocks: expected blocks, got one array {blocks.shape}; "
                 "pass [waveform], or call separate(waveform)"
             )
-        if not self._mwf:
+        if not self._MWF:
             yield from self._yield_blocks(lambda: stereo_blocks(blocks), None, progress, cancel)
             return
         stop = _stopper(cancel)
@@ -265,7 +278,7 @@ class Separator:
         networks = np.array([index for index, stem in enumerate(made) if stem >= 0], np.intp)
         names = tuple(self._mode.stems[made[index]] for index in networks)
         pipeline = Pipeline(
-            self._model, self._threads, networks, self._mwf, mode=self._mode, low_memory=self._low_memory
+            self._model, self._threads, networks, self._MWF, mode=self._mode, low_memory=self._low_memory
         )
         return names, pipeline
 
@@ -274,7 +287,7 @@ class Separator:
     ) -> Callable[[int], None]:
         """Report progress and stop where `cancel` says so; it is asked at once."""
         rate = self.sample_rate
-        seconds = None if total is None else total * (2 if self._mwf else 1) / rate
+        seconds = None if total is None else total * (2 if self._MWF else 1) / rate
         stop = _stopper(cancel)
 
         def on_samples(done: int) -> None:
@@ -441,7 +454,7 @@ class Separator:
             SpleeterError: a job needs longer than `timeout` seconds.
         """
         with self._lock:
-            tasks = self._tasks if self._pool_process == os.getpid() else []
+            tasks = self._tasks if self._worker_process == os.getpid() else []
         done, running = wait(tasks, timeout)
         with self._lock:
             self._tasks = [task for task in self._tasks if task not in done]
@@ -458,14 +471,19 @@ class Separator:
         if synchronous:
             job()
             return paths
+        task = self._submit(job)
         with self._lock:
-            if self._pool is None or self._pool_process != os.getpid():
-                # A forked child has the parent's pool without its worker.
-                self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spleeterrt")
-                self._pool_process = os.getpid()
-                self._tasks = []
-            self._tasks.append(self._pool.submit(job))
+            self._tasks.append(task)
         return None
+
+    def _submit(self, job: Callable[[], Any]) -> Future[Any]:
+        with self._lock:
+            if self._worker is None or self._worker_process != os.getpid():
+                # A forked child has the parent's pool without its worker.
+                self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spleeterrt")
+                self._worker_process = os.getpid()
+                self._tasks = []
+            return self._worker.submit(job)
 
     def _paths(
         self,
@@ -537,3 +555,23 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AudioError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SPLEETERS:
+        return getattr(import_module("spleeterrt.spleeter_names"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# What Spleeter has in its module of this name, and this one does not.
+_SPLEETERS = (
+    "DataGenerator",
+    "EstimatorSpecBuilder",
+    "InputProviderFactory",
+    "ModelProvider",
+    "STFTBackend",
+    "create_estimator",
+    "get_default_audio_adapter",
+    "load_configuration",
+    "model_fn",
+)

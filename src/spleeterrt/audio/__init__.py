@@ -10,11 +10,16 @@ on first use only.
 
 from __future__ import annotations
 
+import os
 from enum import Enum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .channels import downmix
+
+# Spleeter's `audio.convertor` and `audio.spectrogram`.
+__path__.append(os.path.join(os.path.dirname(os.path.dirname(__file__)), "compat", "audio"))
 
 
 class Codec(str, Enum):
@@ -41,6 +46,8 @@ def __getattr__(name: str) -> Any:
         from .channels import downmix
 
         return downmix
+    if name == "STFTBackend":  # of Spleeter 2.0 to 2.3
+        return getattr(import_module("spleeterrt.spleeter_names"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -95,3 +95,9 @@ class AudioAdapter(ABC):
         except TypeError as error:  # abstract methods missing, or arguments needed
             raise SpleeterError(f"audio adapter {descriptor!r} cannot be created: {error}") from error
         return adapter
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("get_audio_adapter", "get_default_audio_adapter"):  # of Spleeter 1.4 to 2.0
+        return getattr(import_module("spleeterrt.spleeter_names"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

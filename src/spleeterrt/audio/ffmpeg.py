@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 NEEDS_FFMPEG = "needs FFmpeg: pip install 'spleeterrt[ffmpeg]'"
 
@@ -30,3 +32,9 @@ def ffmpeg_installed() -> bool:
 def is_foreign(start: bytes) -> bool:
     """Whether a file that starts so (16 bytes) is of FFmpeg, whatever its name: MP4, Matroska, ASF."""
     return start[4:8] == b"ftyp" or start.startswith((ASF_HEADER, _MATROSKA_HEADER))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FFMPEGProcessAudioAdapter":  # which Spleeter has in its module of this name
+        return getattr(import_module("spleeterrt.spleeter_names"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -62,15 +62,19 @@ class Release:
 
     @classmethod
     def from_environment(cls) -> Release:
-        """The release Spleeter's variables name; a host without a scheme is taken as https."""
-        host = os.environ.get("GITHUB_HOST") or DEFAULT_HOST
-        if "://" not in host:
-            host = f"https://{host}"
-        return cls(
-            host.rstrip("/"),
-            (os.environ.get("GITHUB_REPOSITORY") or DEFAULT_REPOSITORY).strip("/"),
+        """The release Spleeter's variables name."""
+        return cls.of(
+            os.environ.get("GITHUB_HOST") or DEFAULT_HOST,
+            os.environ.get("GITHUB_REPOSITORY") or DEFAULT_REPOSITORY,
             os.environ.get("GITHUB_RELEASE") or DEFAULT_RELEASE,
         )
+
+    @classmethod
+    def of(cls, host: str, repository: str, release: str) -> Release:
+        """As users write them; a host without a scheme is taken as https."""
+        if "://" not in host:
+            host = f"https://{host}"
+        return cls(host.rstrip("/"), repository.strip("/"), release)
 
     @property
     def is_default(self) -> bool:
@@ -108,12 +112,13 @@ def can_download(name: str) -> bool:
     return not Release.from_environment().is_default and re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) is not None
 
 
-def download(name: str, folder: Path, progress: bool = True) -> Path:
+def download(name: str, folder: Path, progress: bool = True, release: Release | None = None) -> Path:
     """Download the model `name` and put it into `folder`, unless another process just did.
 
     Args:
         folder: the model's own folder, for example `<root>/2stems`.
         progress: show a progress bar, if standard error is a terminal.
+        release: None: the one that Spleeter's variables name.
 
     Returns:
         `folder`.
@@ -121,7 +126,7 @@ def download(name: str, folder: Path, progress: bool = True) -> Path:
     Raises:
         ModelError: no connection, wrong or damaged archive, folder not writable.
     """
-    release = Release.from_environment()
+    release = release or Release.from_environment()
     url = release.url(f"{name}.tar.gz")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -218,6 +223,18 @@ def _get(url: str, headers: dict[str, str]) -> Response:
         response.close()
         raise _Interrupted(url, f"{response.status_code} {response.reason}")
     return response
+
+
+def expected_sha256(release: Release, name: str) -> str:
+    """The SHA-256 of a model's archive in a release.
+
+    Raises:
+        ModelError: no such model, or the release's checksums cannot be read.
+    """
+    try:
+        return _expected_sha256(release, name)
+    except _Failed as error:
+        raise ModelError(f"cannot download {error.url}: {error}") from error
 
 
 def _expected_sha256(release: Release, name: str) -> str:

@@ -1,0 +1,1 @@
+"""Spleeter's `utils`: configuration, logging; empty in itself, as there."""

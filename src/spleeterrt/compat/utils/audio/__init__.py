@@ -1,0 +1,1 @@
+"""Spleeter 1.4.0's `utils.audio`, which became `audio`."""
