@@ -574,4 +574,5 @@ _SPLEETERS = (
     "get_default_audio_adapter",
     "load_configuration",
     "model_fn",
+    "to_stereo",
 )

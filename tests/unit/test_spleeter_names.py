@@ -167,7 +167,7 @@ USES = {
         assert same is AudioAdapter and isinstance(get_default_audio_adapter(), FFMPEGProcessAudioAdapter)
     """,
     "adapter through the separator": """
-        from S.separator import AudioAdapter, get_default_audio_adapter
+        from S.separator import AudioAdapter, get_default_audio_adapter, to_stereo
         assert get_default_audio_adapter() is AudioAdapter.default()
     """,
     "FFmpeg's": """

@@ -11,6 +11,7 @@ from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.soundfile_adapter import SoundFileAudioAdapter
 
 from ._tensorflow import needs_tensorflow
+from .audio.convertor import to_stereo
 from .model.provider import ModelProvider
 from .utils.configuration import load_configuration
 
@@ -22,6 +23,7 @@ __all__ = [
     "get_audio_adapter",
     "get_default_audio_adapter",
     "load_configuration",
+    "to_stereo",
 ]
 
 FFMPEGProcessAudioAdapter = SoundFileAudioAdapter

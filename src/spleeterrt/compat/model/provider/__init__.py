@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from spleeterrt.errors import ModelError
-from spleeterrt.models.store import PROBE, has_checkpoint, model_roots
+from spleeterrt.models.checkpoint import has_checkpoint
+from spleeterrt.models.store import PROBE, model_roots
 
 
 class _Exported(ABCMeta):
