@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .audio.channels import downmix, downmix_weights
+from .audio.layouts import Layout, mask_layout, parse_layout
 from .audio.pcm import SampleFormat, SampleTail, decode, read_wav_header
 from .descriptors import BINARY, Interruption, descriptor_number, reason, set_binary
 from .errors import AudioError
@@ -41,12 +43,14 @@ class Source:
     Attributes:
         name: for messages.
         rate, channels, format: known after `open`.
+        layout: the speakers of the channels, where a WAV header tells, or as told to `mix_down`.
         warnings: what was not as it should be, complete at the end.
     """
 
     rate: int
     channels: int
     format: SampleFormat
+    layout: Layout | None = None
 
     def __init__(self, path: str | None, interruption: Interruption) -> None:
         """path: of a file or a named pipe; None: standard input."""
@@ -57,6 +61,7 @@ class Source:
         self._interruption = interruption
         self._left: int | None = None  # bytes of samples
         self._pending = b""
+        self._mixes = False
         self._tail: SampleTail | None = None  # where it is not known how many bytes there are
         number = 0 if path is None else descriptor_number(path)
         try:
@@ -89,6 +94,8 @@ class Source:
         self.is_wav = True
         self.format, self.rate, self.channels = header.format, header.rate, header.channels
         self._left = header.data_bytes
+        layout = mask_layout(header.mask)
+        self.layout = layout if layout is not None and len(layout) == self.channels else None
         self._tail = SampleTail() if header.data_bytes is None else None
         return True
 
@@ -113,6 +120,23 @@ class Source:
         data, self._pending = self._pending[: count * size], self._pending[count * size :]
         self.frames += count
         return decode(data, self.format, self.channels)
+
+    def mix_down(self, layout: str | None) -> None:
+        """From here on `stereo` mixes all channels.
+
+        layout: as of `audio.downmix`; None: what the header tells, else the usual one.
+
+        Raises:
+            SpleeterError: of another number of channels, or nobody knows one.
+        """
+        if layout is not None:
+            self.layout = parse_layout(layout, self.channels)
+        downmix_weights(self.layout, self.channels)
+        self._mixes = True
+
+    def stereo(self, block: Float32) -> Float32:
+        """A block as (n, 2): of more channels the first two, or all mixed; mono stays (n, 1)."""
+        return downmix(block, self.layout) if self._mixes else block[:, : min(2, self.channels)]
 
     @property
     def is_file(self) -> bool:
@@ -229,7 +253,7 @@ def run_stream(
             break
         if pace is not None:
             pace.wait(len(block), interruption)
-        collected[have : have + len(block)] = block[:, : min(2, source.channels)]  # mono goes to both
+        collected[have : have + len(block)] = source.stereo(block)
         have += len(block)
         if have == most or not fixed:
             process(collected[:have])

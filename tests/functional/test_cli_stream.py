@@ -22,6 +22,7 @@ import soundfile
 from golden import case
 
 from spleeterrt import Model, StreamSeparator, load_model
+from spleeterrt.audio import downmix
 from spleeterrt.audio.pcm import FORMATS, SampleTail, decode, encode, read_wav_header, wav_header
 from spleeterrt.errors import AudioError
 
@@ -226,7 +227,63 @@ def test_mono_and_surround(two_stems: Model, music: np.ndarray, channels: int) -
     )
     stereo = wide[:, :2] if channels == 6 else np.repeat(wide, 2, axis=1)
     assert np.array_equal(floats(done.stdout), expected(two_stems, stereo)["vocals"])
-    assert (b"of 6 channels the first two" in done.stderr) == (channels == 6)
+    assert (b"of 6 channels (5.1 assumed) the first two are used" in done.stderr) == (channels == 6)
+
+
+@pytest.mark.parametrize(
+    ("mask", "options", "layout"),
+    [
+        (0, (), None),
+        (0x3F, (), "5.1"),
+        (0x60F, (), "5.1(side)"),
+        (0, ("--layout", "FL+FR+BL+BR+FC+LFE"), "FL+FR+BL+BR+FC+LFE"),
+        (0, ("--layout", "hexagonal"), "hexagonal"),
+    ],
+)
+def test_downmix(
+    two_stems: Model, music: np.ndarray, mask: int, options: tuple[str, ...], layout: str | None
+) -> None:
+    """The voice in the centre is heard."""
+    wide = np.zeros((len(music), 6), np.float32)
+    wide[:, 2] = music[:, 0]
+    wide[:, 5] = music[:, 1]
+    form = extensible(6, 32, 3).replace(
+        struct.pack("<HHIH", 22, 32, 3, 3), struct.pack("<HHIH", 22, 32, mask, 3)
+    )
+    data = b"RIFF\xff\xff\xff\xffWAVE" + form + b"data\xff\xff\xff\xff" + wide.tobytes()
+    args = (*FAST, "--stem", "vocals", "--downmix", *options)
+    done = subprocess.run(command(*args), input=data, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    wanted = expected(two_stems, downmix(wide, layout))["vocals"]
+    assert np.array_equal(sound(done.stdout)[0], wanted)
+    assert wanted.any()
+    assert b"left out" not in done.stderr
+    assert (b"taken for 5.1" in done.stderr) == (layout is None)
+
+
+def test_what_is_left_out_is_told_at_the_beginning(music: np.ndarray) -> None:
+    args = ("--input-format", "f32le", "--rate", 44100, "--channels", 6, *FAST, "--mix")
+    with subprocess.Popen(
+        command(*args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()  # before anything has come in
+        process.communicate()
+    assert b"left out: front centre" in line
+    assert b"--downmix" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--layout", "5.1"), 2, "--layout is for --downmix"),
+        (("--downmix", "--layout", "quad"), 1, "4 channels, the sound has 6"),
+        (("--downmix", "--layout", "sixer"), 1, "layout"),
+    ],
+)
+def test_layouts_that_do_not_go(options: tuple[str, ...], code: int, message: str) -> None:
+    args = ("--input-format", "f32le", "--rate", 44100, "--channels", 6, *FAST, "--mix")
+    assert message in refused(*args, *options, data=bytes(2400), code=code)
 
 
 def test_not_numbers_are_silence(two_stems: Model, music: np.ndarray) -> None:

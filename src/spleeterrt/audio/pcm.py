@@ -179,12 +179,14 @@ class SampleTail:
 
 @dataclass(frozen=True)
 class WavHeader:
-    """What a WAV header says; `data_bytes` is None where the length was not known."""
+    """What a WAV header says; `data_bytes` is None where the length was not known; `mask`: of the speakers,
+    0 where it does not say."""
 
     format: SampleFormat
     channels: int
     rate: int
     data_bytes: int | None
+    mask: int = 0
 
 
 def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
@@ -224,6 +226,7 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
     whole = struct.unpack("<I", start[4:8])[0]
     header: tuple[SampleFormat, int, int] | None = None
     long_size: int | None = None
+    mask = 0
     while True:
         kind, size = struct.unpack("<4sI", take(8, "the head of a chunk"))
         if kind == b"data":
@@ -237,11 +240,13 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
             returned, used = after[kept:] + returned, used - len(after[kept:])
         if kind == b"fmt ":
             header = _read_format(body, name)
+            if body[:2] == struct.pack("<H", _EXTENSIBLE) and len(body) >= 24:
+                mask = struct.unpack("<I", body[20:24])[0]
         elif kind == b"ds64" and size >= 16:
             long_size = struct.unpack("<Q", body[8:16])[0]
     if header is None:
         raise AudioError(f"{name}: a WAV stream without a format (no 'fmt ' chunk before the samples)")
-    return WavHeader(*header, _data_bytes(size, long_size, whole, used))
+    return WavHeader(*header, _data_bytes(size, long_size, whole, used), mask)
 
 
 def _data_bytes(size: int, long_size: int | None, whole: int, used: int) -> int | None:

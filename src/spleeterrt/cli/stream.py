@@ -15,6 +15,7 @@ from .errors import FAILED, LATE, handle_errors
 from .options import (
     Window,
     above_band_option,
+    downmix_option,
     full_band_option,
     gain_option,
     mode_option,
@@ -52,7 +53,12 @@ output any more."""
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
 @click.option("--channels", type=click.IntRange(1, 255), default=None,
-              help="Of raw samples. One goes to both sides; of more the first two are used.")  # fmt: skip
+              help="Of raw samples. One goes to both sides; of more the first two are used, or --downmix."
+              )  # fmt: skip
+@downmix_option
+@click.option("--layout", default=None, metavar="LAYOUT",
+              help="Of the channels, for --downmix, where the input does not tell: 5.1, quad, ..., or the "
+              "order, e.g. FL+FR+BL+BR+FC+LFE (ALSA).")  # fmt: skip
 @click.option("--output-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
               help="auto: as the input, and WAV for names that end in .wav.")  # fmt: skip
 @click.option("--bit-depth", type=click.Choice(list(_BIT_DEPTHS)), default=None,
@@ -104,12 +110,12 @@ output any more."""
 @handle_errors
 def stream(
     source: str | None, model: str, mode: str, above_band: float | None, input_format: str, rate: int | None,
-    channels: int | None, output_format: str, bit_depth: str | None, stems: tuple[str, ...], mix: bool,
-    interleave: bool, output: str | None, gains: tuple[tuple[str, float], ...], mute: tuple[str, ...],
-    solo: tuple[str, ...],
-    frames: int | None, hop: int | None, lookahead: int | None, window: Any, budget: int | None, hold: bool,
-    crossfade: int, full_band: bool, block: int | None, threads: int | None, realtime: bool,
-    latency: float | None, keep: bool | None, plan: bool, quiet: bool, as_json: bool,
+    channels: int | None, downmix: bool, layout: str | None, output_format: str, bit_depth: str | None,
+    stems: tuple[str, ...], mix: bool, interleave: bool, output: str | None,
+    gains: tuple[tuple[str, float], ...], mute: tuple[str, ...], solo: tuple[str, ...], frames: int | None,
+    hop: int | None, lookahead: int | None, window: Any, budget: int | None, hold: bool, crossfade: int,
+    full_band: bool, block: int | None, threads: int | None, realtime: bool, latency: float | None,
+    keep: bool | None, plan: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Separate samples that come through a pipe.
 
@@ -132,6 +138,8 @@ def stream(
     if plan:
         _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window, kind)
         return
+    if layout is not None and not downmix:
+        raise click.UsageError("--layout is for --downmix")
     realtime = realtime or latency is not None
     _check_usage(
         source, input_format, rate, channels, output_format, bit_depth, stems, mix, interleave, output
@@ -155,6 +163,8 @@ def stream(
         names = _stems(stems, instruments)
         if not _open_source(reader, input_format, rate, channels):
             raise KeyboardInterrupt
+        if downmix:
+            reader.mix_down(layout)
         arguments: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         arguments.update(window=window, block=block, threads=threads, hold=hold)
         if latency is not None:
@@ -180,7 +190,7 @@ def stream(
             if solo:
                 separator.solo(*solo)
             separator.reset()  # the first sample is under these gains already
-            report.begin(reader, separator)
+            report.begin(reader, separator, downmix)
             outputs: list[Output] = []
 
             def opened(path: str | None, channels: int) -> Output:

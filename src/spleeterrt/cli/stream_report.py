@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..audio.channels import left_out
+from ..audio.layouts import layout_name, usual_layout
 from ..pace import PaceWatch, covered_text, load_text, percent
 
 if TYPE_CHECKING:
@@ -51,8 +53,8 @@ class StreamReport:
         else:
             self.note(f"Warning: {text}")
 
-    def begin(self, source: Source, separator: StreamSeparator) -> None:
-        """Before the first sample."""
+    def begin(self, source: Source, separator: StreamSeparator, mixes: bool) -> None:
+        """Before the first sample. mixes: all channels are mixed to stereo."""
         self._source, self._separator = source, separator
         settings, config = separator.settings, separator.model.config
         step = config.frame_step / config.sample_rate
@@ -66,8 +68,16 @@ class StreamReport:
                     f"{source.name} is played by the clock, as live sound comes; without --realtime and "
                     "--latency it is separated as fast as possible, and every sample of it"
                 )
-        if source.channels > 2:
-            self.warn(f"{source.name}: of {source.channels} channels the first two are used")
+        left = left_out(source.channels, source.layout)
+        if left is not None and not mixes:
+            self.warn(f"{source.name}: {left}")
+        elif left is not None and source.layout is None:
+            usual = usual_layout(source.channels)
+            assert usual is not None
+            self.note(
+                f"{source.name}: its {source.channels} channels are taken for {layout_name(usual)}, "
+                f"{'+'.join(usual)}; --layout tells another order"
+            )
 
     def look(self) -> None:
         """After every block."""
