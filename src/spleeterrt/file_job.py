@@ -73,14 +73,21 @@ class WriteOptions:
         if self.channels not in ("stereo", "source"):
             raise SpleeterError(f"channels: expected 'stereo' or 'source', got {self.channels!r}")
 
+    @property
+    def is_wav(self) -> bool:
+        return str(self.codec).lower() == "wav"
+
     def check_tags(self) -> bool:
-        """Whether the stems get the song's tags.
+        """Whether the stems get anything of the song's tags.
 
         Raises:
             SpleeterError: they are asked for but cannot be written.
         """
-        from .audio.tags import NEEDS_MUTAGEN, TAGGED_CODECS, mutagen_installed
+        from .audio.tag_writers import TAGGED_CODECS
+        from .audio.tags import NEEDS_MUTAGEN, mutagen_installed
 
+        if self.is_wav:
+            return self.tags is not False
         possible = str(self.codec).lower() in TAGGED_CODECS
         if self.tags and not possible:
             raise SpleeterError(f"tags: {self.codec} files hold none here; use {', '.join(TAGGED_CODECS)}")
@@ -192,19 +199,26 @@ class FileJob:
             file_rate=file_rate,
             total_frames=file_frames,
             residual=self.engine.rest,
-            tags=_stem_tags(self.path, self.paths) if options.check_tags() else None,
+            tags=self._tags(source_rate, file_rate),
             threads=self.engine.threads,
         )
+
+    def _tags(self, source_rate: int, file_rate: int) -> dict[str, Tags] | None:
+        """Of each stem. WAV files get texts only if they are asked for, times (reference, cues) always."""
+        if not self.writing.check_tags():
+            return None
+        from .audio.tags import read_tags
+
+        path = Path(os.fsdecode(self.path))
+        if self.writing.is_wav:
+            start = round((self.reading.offset or 0) * source_rate)
+            tags = read_tags(path, texts=self.writing.tags is True).moved(start, source_rate, file_rate)
+        else:
+            tags = read_tags(path, marks=False)
+        return {stem: tags.titled(stem) for stem in self.paths}
 
 
 def _mono(block: Float32) -> Float32:
     """The mean of both channels, which the networks may mask differently even where they hear the same."""
     mean: Float32 = block.mean(axis=1, dtype=np.float32, keepdims=True)
     return mean
-
-
-def _stem_tags(path: PathLike, stems: Iterable[str]) -> dict[str, Tags]:
-    from .audio.tags import read_tags
-
-    tags = read_tags(Path(os.fsdecode(path)))
-    return {stem: tags.titled(stem) for stem in stems}

@@ -364,8 +364,9 @@ class Separator:
             clip: `"clamp"` at full scale, `"rescale"` all stems by one gain where one would clip,
                 `"none"` (float32 WAV).
             sample_rate: Hz of the files; None: the model's (Opus: 48000); `"source"`: the input's.
-            tags: carry the song's tags and cover over, the title as `Song (vocals)`, where the codec holds
-                any (not WAV). None: if mutagen is installed; True: it must be.
+            tags: carry the song's tags and cover over, the title as `Song (vocals)`. None: if mutagen is
+                installed; to WAV only the time reference (`bext`) and cue points of a WAV file. True: texts
+                to WAV too, and for other codecs mutagen must be there.
             downmix: mix more than two channels to stereo by the weights of ITU-R BS.775
                 (`spleeterrt.audio.downmix`); else the first two are used, with a warning.
             channels: of the files: `"stereo"`, or `"source"`: mono where the input is (the mean of both

@@ -221,7 +221,6 @@ def test_cli_refuses_two_songs_with_one_result(song: Path, tmp_path: Path) -> No
         (["separate", "-p", "missing.json", "x.wav"], 1, "missing.json"),
         (["separate", "-p", CONFIG, "--stems", "piano", "x.wav"], 1, "piano"),
         (["separate", "-p", CONFIG, "-c", "aac", "x.wav"], 2, "aac"),
-        (["separate", "-p", CONFIG, "--tags", "x.wav"], 1, "wav files hold none"),
         (["separate", "-p", CONFIG, "-a", "no.such.Adapter", "x.wav"], 1, "no.such"),
         (["separate", "-p", CONFIG, "-i", "x.wav", "y.wav"], 2, "-i"),
         (["separate", "-p", CONFIG, "-s", "-1", "x.wav"], 1, "x.wav"),

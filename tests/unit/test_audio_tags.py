@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from audio_files import tones, write
 
 from spleeterrt.audio import encoder
+from spleeterrt.audio import tags as tags_module
 from spleeterrt.audio.ffmpeg import ffmpeg_installed
 from spleeterrt.audio.reader import AudioReader
-from spleeterrt.audio.tags import TAGGED_CODECS, Tags, read_tags, write_tags
+from spleeterrt.audio.tag_writers import WRITERS, write_tags
+from spleeterrt.audio.tags import Tags, read_tags
 from spleeterrt.audio.writer import StemFileWriter
 
 pytest.importorskip("mutagen", reason="the extra spleeterrt[tags] is not installed")
 
+CASES = Path(__file__).parents[3] / "shared" / "cases"
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -31,8 +35,11 @@ TEXTS = {
     "date": ["1999"],
     "tracknumber": ["3/12"],
     "discnumber": ["1/2"],
+    "comment": ["Nice"],
 }
-CODECS = [c for c in TAGGED_CODECS if c not in ("m4a", "wma") or ffmpeg_installed()]
+if ffmpeg_installed():
+    import av
+CODECS = [c for c in WRITERS if c not in ("m4a", "wma") or ffmpeg_installed()]
 
 
 def save(path, codec, tags=None):
@@ -85,6 +92,7 @@ def test_id3_in_other_files(tmp_path, kind):
 
 
 def test_titles_name_the_stem():
+    assert Tags({"title": ["A"]}).titled("no_vocals").texts == {"title": ["A (no vocals)"]}
     assert Tags(TEXTS, PNG).titled("vocals") == Tags({**TEXTS, "title": ["Sóng 音 (vocals)"]}, PNG)
     assert Tags({"artist": ["A"]}).titled("vocals") == Tags({"artist": ["A"]})
     assert not Tags()
@@ -151,7 +159,107 @@ def test_odd_values(tmp_path):
         assert len(read(path))
 
 
-def test_wav_stays_as_it_is(tmp_path):
-    assert "wav" not in TAGGED_CODECS
-    path = write(tmp_path / "a.wav", tones(100))
-    assert soundfile.info(str(path)).frames == 100
+def test_names_of_all_kinds(tmp_path):
+    """Under whatever key a program writes it; values that it writes twice once."""
+    from mutagen.flac import FLAC
+    from mutagen.id3 import COMM, ID3, TIT2, TXXX
+
+    path = write(tmp_path / "a.flac", tones(100))
+    file = FLAC(path)
+    file.update(
+        {
+            "ALBUM ARTIST": ["Various"], "TRACKNUMBER": ["3"], "TOTALTRACKS": ["12"], "disc": ["1"],
+            "artist": ["One", "Two", "One", " "], "DESCRIPTION": ["Nice"], "YEAR": ["1999"],
+            "replaygain_track_gain": ["-3 dB"],
+        }
+    )  # fmt: skip
+    file.save()
+    assert read_tags(path).texts == {
+        "artist": ["One", "Two"],
+        "albumartist": ["Various"],
+        "date": ["1999"],
+        "tracknumber": ["3/12"],
+        "discnumber": ["1"],
+        "comment": ["Nice"],
+    }
+    path = write(tmp_path / "a.mp3", tones(5000))
+    file = ID3()
+    file.add(TIT2(encoding=3, text="Song"))
+    file.add(COMM(encoding=3, lang="eng", desc="iTunNORM", text="0000"))
+    file.add(TXXX(encoding=3, desc="comment", text="Nice"))
+    file.save(path)
+    assert read_tags(path).texts == {"title": ["Song"], "comment": ["Nice"]}
+
+
+@pytest.mark.skipif(not ffmpeg_installed(), reason="needs the extra ffmpeg")
+def test_apev2(tmp_path):
+    """The tags of WavPack, Monkey's Audio, Musepack."""
+    from mutagen.apev2 import BINARY, APEValue
+    from mutagen.wavpack import WavPack
+
+    path = encoded(tmp_path / "a.wv", "wavpack", {})
+    file = WavPack(path)
+    file.update({"Title": "Song", "Artist": ["One", "Two"], "Album Artist": "Various", "Track": "3/12"})
+    file.update({"Year": "1999", "album_artist": "Various"})
+    file["Cover Art (Front)"] = APEValue(b"cover.png\0" + PNG, BINARY)
+    file.save()
+    assert read_tags(path) == Tags(
+        {
+            "title": ["Song"],
+            "artist": ["One", "Two"],
+            "albumartist": ["Various"],
+            "date": ["1999"],
+            "tracknumber": ["3/12"],
+        },
+        PNG,
+    )
+
+
+def encoded(path, codec, metadata):
+    with av.open(str(path), "w") as out:
+        out.metadata.update(metadata)
+        stream = out.add_stream(codec, rate=48000, layout="stereo")
+        stream.bit_rate = 128_000
+        if path.suffix == ".ogg":
+            stream.metadata.update(metadata)
+        frame = av.AudioFrame.from_ndarray(tones(4800).reshape(1, -1), format="flt", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="no ../shared")
+@pytest.mark.parametrize("name", ["tags.mka", "tags.wma", "tags.wv"])
+def test_given_files(name):
+    if not ffmpeg_installed():
+        pytest.skip("needs the extra ffmpeg")
+    assert read_tags(CASES / name).texts == {
+        "title": ["MySong"],
+        "artist": ["SomeArtist"],
+        "album": ["AlbumX"],
+        "albumartist": ["VA"],
+        "composer": ["Comp"],
+        "genre": ["Pop"],
+        "date": ["2020"],
+        "tracknumber": ["3/12"],
+        "bpm": ["120"],
+    }
+
+
+@pytest.mark.skipif(not ffmpeg_installed(), reason="needs the extra ffmpeg")
+@pytest.mark.parametrize("mutagen", [True, False])
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [("mka", "flac"), ("webm", "libopus"), ("tta", "tta"), ("caf", "pcm_s16be"), ("wv", "wavpack"),
+     ("wma", "wmav2"), ("flac", "flac"), ("ogg", "libopus"), ("mp4", "aac")],
+)  # fmt: skip
+def test_what_ffmpeg_writes(tmp_path, monkeypatch, suffix, codec, mutagen):
+    """The same fields from every format, with mutagen and without it."""
+    monkeypatch.setattr(tags_module, "mutagen_installed", lambda: mutagen)
+    metadata = {
+        "title": "Song", "artist": "One", "album": "Album", "album_artist": "Various", "track": "3/12",
+        "genre": "Jazz", "date": "1999", "composer": "Somebody", "comment": "Nice",
+    }  # fmt: skip
+    path = encoded(tmp_path / f"a.{suffix}", codec, metadata)
+    names = {"album_artist": "albumartist", "track": "tracknumber"}
+    assert read_tags(path).texts == {names.get(name, name): [value] for name, value in metadata.items()}

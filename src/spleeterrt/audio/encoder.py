@@ -20,7 +20,8 @@ from ..atomic import temporary
 from ..errors import AudioError
 from .formats import Format
 from .sequential import VirtualFile, sequential_file
-from .tags import Tags, write_tags
+from .tag_writers import wav_tags, write_tags
+from .tags import Tags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +96,10 @@ class Encoder:
         self._verify(self._temporary)
 
     def add_tags(self, tags: Tags) -> None:
-        """Add tags to the finished file: to a copy, so that a failure costs the tags only."""
+        """Add tags to the finished file, to a copy or behind the WAV: a failure costs the tags only."""
+        if self._format.codec == "wav":
+            self._add_wav_tags(tags)
+            return
         tagged = temporary(self._target.parent)
         self.temporaries.append(tagged)
         try:
@@ -107,6 +111,13 @@ class Encoder:
             logger.warning("%s: the tags could not be written: %s", self._target, error)
             with contextlib.suppress(OSError):
                 tagged.unlink()
+
+    def _add_wav_tags(self, tags: Tags) -> None:
+        try:
+            with wav_tags(self._temporary, tags, self._frames):
+                self._verify(self._temporary, self._temporary.stat().st_size)
+        except Exception as error:
+            logger.warning("%s: the tags could not be written: %s", self._target, error)
 
     def publish(self) -> None:
         """Put the file in the place of its target."""

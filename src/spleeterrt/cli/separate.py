@@ -133,8 +133,8 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--tags/--no-tags",
     default=None,
-    help="Carry over tags and cover, the title as 'Song (vocals)'; not to wav.  "
-    "[default: if spleeterrt[tags] is installed]",
+    help="Carry over tags and cover, the title as 'Song (vocals)'.  "
+    "[default: if spleeterrt[tags] is installed; to wav time reference and cue points only]",
 )
 @threads_option
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
