@@ -219,11 +219,11 @@ def test_cli_refuses_two_songs_with_one_result(song: Path, tmp_path: Path) -> No
     [
         (["separate", "-p", "spleeter:9stems", "x.wav"], 1, "spleeter:"),
         (["separate", "-p", "missing.json", "x.wav"], 1, "missing.json"),
-        (["separate", "-p", CONFIG, "--stems", "piano", "x.wav"], 1, "piano"),
+        (["separate", "-p", CONFIG, "--stems", "piano", "x.wav"], 2, "piano"),
         (["separate", "-p", CONFIG, "-c", "aac", "x.wav"], 2, "aac"),
-        (["separate", "-p", CONFIG, "-a", "no.such.Adapter", "x.wav"], 1, "no.such"),
+        (["separate", "-p", CONFIG, "-a", "no.such.Adapter", "x.wav"], 2, "no.such"),
         (["separate", "-p", CONFIG, "-i", "x.wav", "y.wav"], 2, "-i"),
-        (["separate", "-p", CONFIG, "-s", "-1", "x.wav"], 1, "x.wav"),
+        (["separate", "-p", CONFIG, "-s", "-1", "x.wav"], 2, "--offset"),
         (["separate"], None, "Usage"),
         (["frobnicate"], 2, "frobnicate"),
     ],
@@ -234,15 +234,6 @@ def test_cli_errors_are_clear(args: list[str], code: int | None, message: str, t
     assert message in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_cli_unwritable_output(song: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a file in the way")
-    done = cli("separate", "-p", CONFIG, "-o", tmp_path / "out", song)
-    assert done.returncode == 1
-    assert "Error" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert (tmp_path / "out").read_text() == "a file in the way"
 
 
 def test_cli_version_and_help() -> None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from ..signals import Ending
+from .command import Group
 from .errors import DONE, FAILED, INTERRUPTED
 from .terminal import say
 
@@ -29,11 +30,19 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """Imports a command's module when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def refuse(self, ctx: click.Context, name: str) -> NoReturn:
+        if name == "train":
+            raise click.UsageError(
+                "there is no training here; what Spleeter has trained is read as it is (-p CONFIG.json)",
+                ctx,
+            )
+        super().refuse(ctx, name)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
@@ -53,7 +62,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 @click.group(
     cls=_LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # Spleeter writes --output_path, most programs --output-path.
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda name: name.replace("_", "-"),
+    },
     no_args_is_help=True,
 )
 @click.option(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -27,6 +31,70 @@ model_option = model_option_of(
     "4stems, 5stems (or -16kHz); a config.json, a folder with a checkpoint or ONNX files, a "
     ".safetensors file.",
 )
+
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]
+    """90, 1:30 or 1:02:03.5 -> seconds."""
+
+    name = "time"
+
+    def __init__(self, *, positive: bool = False) -> None:
+        self._positive = positive
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = value
+        if isinstance(value, str):
+            value = self._seconds(value.strip())
+        if not (value > 0 if self._positive else value >= 0) or not math.isfinite(value):
+            what = "a length" if self._positive else "a time"
+            self.fail(f"expected {what} in seconds or as in 1:30 or 1:02:03.5, got {text!r}", param, ctx)
+        return value
+
+    @staticmethod
+    def _seconds(text: str) -> float:
+        if ":" not in text:
+            try:
+                return float(text.removesuffix("s"))
+            except ValueError:
+                return math.nan
+        match = re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d*)?)", text, re.ASCII)
+        if match is None:
+            return math.nan
+        hours, minutes, seconds = int(match[1] or 0), int(match[2]), float(match[3].replace(",", "."))
+        if seconds >= 60 or (match[1] is not None and minutes >= 60):
+            return math.nan
+        return hours * 3600 + minutes * 60 + seconds
+
+
+offset_option = click.option(
+    "-s", "--offset", type=Seconds(), default=0.0, help="Start there: 90, 1:30, 1:02:03.5  [default: 0]"
+)
+duration_option = click.option(
+    "-d", "--duration", type=Seconds(positive=True), default=None, help="At most so long  [default: all]"
+)
+
+
+class OutputFolder(click.ParamType):  # type: ignore[type-arg]
+    """A folder that is there and can be written, or can be made."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("an empty name (an unset variable?)", param, ctx)
+        if "\0" in value:
+            self.fail(f"not a name of a folder: {value!r}", param, ctx)
+        for folder in (Path(value), *Path(value).parents):
+            if not os.path.lexists(folder):
+                continue
+            if not folder.is_dir():
+                self.fail(f"{folder} is not a folder", param, ctx)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                self.fail(f"{folder} cannot be written", param, ctx)
+            break
+        return value
+
+
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]"
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import shlex
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,29 +13,77 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ..errors import SeparationCancelled, SpleeterError
+from .command import Command
 from .completion import complete_files
 from .errors import handle_errors
 from .options import (
+    OutputFolder,
     above_band_option,
     downmix_option,
+    duration_option,
     full_band_option,
     mode_option,
     model_option,
     names_of,
+    offset_option,
     threads_option,
     track_option,
 )
 from .report import Report
-from .songs import find_conflicts, find_songs
+from .songs import Song, find_conflicts, find_songs
 from .terminal import Draw, Interruption, check_folder, configure_logging, progress_bar
 
 if TYPE_CHECKING:
     from ..separator import Separator
 
-DEFAULT_OUTPUT = str(Path(tempfile.gettempdir()) / "separated_audio")
 CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
 
-logger = logging.getLogger("spleeterrt")
+# Spellings of Spleeter 1 and what they are here; its -i is left out, files are arguments.
+_SPLEETER_1 = {"--max_duration": "-d", "--audio_codec": "-c", "-m": "--mwf"}
+_SPLEETER_1_INPUTS = ("-i", "--inputs", "--audio_filenames")
+
+_GROUPS = {
+    "What is separated": ("offset", "duration", "recursive", "track", "downmix"),
+    "Model and stems": ("model", "stems", "two_stems", "karaoke", "mode", "above_band", "full_band", "mwf",
+                        "residual"),
+    "Results": ("output", "filename_format", "codec", "bitrate", "bit_depth", "sample_rate", "channels",
+                "clip", "tags", "skip_existing"),
+    "Machine": ("threads", "low_memory", "adapter"),
+    "What is printed": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
+}  # fmt: skip
+_EXAMPLES = """
+spleeterrt separate -p starter:2stems song.mp3
+spleeterrt separate -p spleeter:4stems -o stems song.mp3 other.flac
+spleeterrt separate --karaoke -c mp3 -b 192k -s 1:30 -d 30 song.wav
+spleeterrt separate --recursive --skip-existing -o stems music/
+"""
+
+
+class _SeparateCommand(Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # By hand, because `-i a.mp3 b.mp3` would be one input and one argument, and `-i a.mp3` no argument.
+        options = args[: args.index("--")] if "--" in args else args
+        if any(arg.split("=")[0] in _SPLEETER_1_INPUTS for arg in options) and not ctx.resilient_parsing:
+            here = [_SPLEETER_1.get(arg, arg) for arg in args if arg not in _SPLEETER_1_INPUTS]
+            here = [
+                arg.partition("=")[2] if arg.startswith(("--inputs=", "--audio_")) else arg for arg in here
+            ]
+            raise click.UsageError(
+                "files are arguments, without -i (as in Spleeter 2). The command line is then:\n"
+                f"  spleeterrt separate {shlex.join(here)}",
+                ctx,
+            )
+        return super().parse_args(ctx, args)
+
+
+def default_output() -> str:
+    """Spleeter's; asked for when it is used: a machine without a folder for temporary files may do well."""
+    try:
+        return str(Path(tempfile.gettempdir()) / "separated_audio")
+    except OSError:
+        raise click.UsageError(
+            "there is no folder for temporary files that can be written; name the results' folder with -o"
+        ) from None
 
 
 class _SampleRate(click.ParamType):  # type: ignore[type-arg]
@@ -51,18 +101,18 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
         return rate
 
 
-@click.command(no_args_is_help=True)
+@click.command(cls=_SeparateCommand, no_args_is_help=True, groups=_GROUPS, examples=_EXAMPLES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_files)
-@click.option("-i", "--inputs", hidden=True, default=None)
+@click.option("-B", "--stft-backend", hidden=True, expose_value=False)  # of Spleeter before 2.1
 @model_option
 @click.option(
     "-o",
     "--output_path",
     "--output",
     "output",
-    default=DEFAULT_OUTPUT,
-    show_default=True,
-    help="Folder of the results.",
+    type=OutputFolder(),
+    default=default_output,
+    help="Folder of the results  [default: separated_audio in the folder for temporary files]",
 )
 @click.option(
     "-f",
@@ -74,14 +124,20 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-c",
     "--codec",
-    type=click.Choice(CODECS),
+    type=click.Choice(CODECS, case_sensitive=False),
     default="wav",
     show_default=True,
     help="m4a and wma need the extra spleeterrt[ffmpeg].",
 )
 @click.option("-b", "--bitrate", default="128k", show_default=True, help="Of the lossy codecs.")
-@click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
-@click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
+@offset_option
+@duration_option
+@click.option(
+    "-r",
+    "--recursive",
+    is_flag=True,
+    help="Folders with all that is below them; results go to the same places below --output.",
+)
 @click.option(
     "-a", "--adapter", default=None, help="Audio adapter class, module.Class, instead of the built-in one."
 )
@@ -138,13 +194,22 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 )
 @threads_option
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave out songs whose stems are all there, to go on with a folder; else they are replaced.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file, a line each.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary.")
+@click.option(
+    "--spleeter-log", is_flag=True, help="Print Spleeter's own lines: `File ... written succesfully`."
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary, no warnings.")
 @click.option("--verbose", is_flag=True, help="Say what is done.")
+@click.pass_context
 @handle_errors
 def separate(
+    ctx: click.Context,
     files: tuple[str, ...],
-    inputs: str | None,
     model: str,
     output: str,
     filename_format: str,
@@ -152,6 +217,7 @@ def separate(
     bitrate: str,
     offset: float,
     duration: float | None,
+    recursive: bool,
     adapter: str | None,
     mode: str,
     above_band: float | None,
@@ -170,7 +236,9 @@ def separate(
     tags: bool | None,
     threads: int | None,
     low_memory: bool,
+    skip_existing: bool,
     as_json: bool,
+    spleeter_log: bool,
     quiet: bool,
     verbose: bool,
 ) -> None:
@@ -179,98 +247,142 @@ def separate(
     Each song is read, separated and written in blocks: its length does not matter. A file that fails
     does not stop the others; the exit code is then 1.
     """
-    if inputs is not None:
-        raise click.UsageError("-i is not supported (nor by Spleeter 2): name the files as arguments")
+    if as_json and spleeter_log:
+        raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
     if karaoke:
         if two_stems is not None or stems is not None:
             raise click.UsageError(
                 "--karaoke is --two-stems vocals --stems no_vocals: leave out one or the other"
             )
         two_stems, stems = "vocals", "no_vocals"
-    configure_logging(verbose, quiet)
+    report = Report(as_json, mode, quiet, spleeter_log, configure_logging(verbose, quiet))
     check_folder()
-    report = Report(as_json, mode)
-    songs = find_songs(files, report)
-    from ..audio.adapter import AudioAdapter
-    from ..audio.formats import check_codec
-    from ..output_paths import output_paths
-    from ..separator import Separator
+    chosen = names_of(stems)
+    settings: dict[str, Any] = {
+        "stems": chosen,
+        "mode": mode,
+        "residual": residual,
+        "above_band": above_band,
+        "full_band": full_band,
+        "two_stems": two_stems,
+    }
+    with report.checking():
+        from ..models import configuration
+        from ..modes import plan_mode
+        from .checks import check_output, find_adapter, say_what_has_no_effect
 
-    audio_adapter = AudioAdapter.get(adapter) if adapter else None
-    if audio_adapter is None:
-        check_codec(codec)
-    with report.loading():
-        separator = Separator(
-            model,
-            MWF=mwf,
-            threads=threads,
-            low_memory=low_memory,
-            stems=names_of(stems),
-            mode=mode,
-            above_band=above_band,
-            residual=residual,
-            full_band=full_band,
-            two_stems=two_stems,
-        )
-    outputs: dict[str, dict[str, Path]] = {}
+        config = configuration(model)
+        made = plan_mode(config=config, **settings).stems
+        wanted = [stem for stem in made if chosen is None or stem in chosen]
+        audio_adapter = find_adapter(adapter)
+        files_format = check_output(ctx.params, wanted, config.sample_rate, audio_adapter)
+        say_what_has_no_effect(ctx, files_format)
+    songs = find_songs(files, report, recursive=recursive, without=output, as_named=audio_adapter is not None)
+    outputs = _outputs(songs, report, partial(_paths, output, filename_format, codec, wanted))
+    report.total = len(report.failed) + len(outputs)
+    if skip_existing:
+        for song in [song for song, paths in outputs.items() if all(map(os.path.exists, paths.values()))]:
+            report.skip(song.name, outputs.pop(song))
+    if outputs:
+        with report.loading():
+            from ..separator import Separator
+
+            separator = Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **settings)
+        options = {
+            "audio_adapter": audio_adapter,
+            "offset": offset,
+            "duration": duration,
+            "codec": codec,
+            "bitrate": bitrate,
+            "filename_format": filename_format,
+            "bit_depth": bit_depth,
+            "clip": clip,
+            "sample_rate": sample_rate,
+            "tags": tags,
+            "track": track,
+            "downmix": downmix,
+            "channels": channels,
+        }
+        try:
+            _separate_all(outputs, separator, output, report, 2 if mwf else 1, options)
+        except KeyboardInterrupt:
+            report.interrupted(output)
+            raise
+    report.finish(output)
+
+
+def _paths(
+    output: str, filename_format: str, codec: str, stems: Sequence[str], song: Song
+) -> dict[str, Path]:
+    from ..output_paths import output_paths
+
+    return output_paths(song.name, os.path.join(output, song.folder), filename_format, codec, stems)
+
+
+def _outputs(
+    songs: Sequence[Song], report: Report, paths: Callable[[Song], dict[str, Path]]
+) -> dict[Song, dict[str, Path]]:
+    """Where the stems of each song go; songs that have no place are reported."""
+    outputs: dict[Song, dict[str, Path]] = {}
     for song in songs:
         try:
-            outputs[song] = output_paths(song, output, filename_format, codec, separator.stems)
+            outputs[song] = paths(song)
         except SpleeterError as error:
-            report.fail(song, error)
+            report.fail(song.name, error)
     for song, reason in find_conflicts(outputs, songs).items():
-        report.fail(song, SpleeterError(reason))
+        report.fail(song.name, SpleeterError(reason))
         del outputs[song]
+    return outputs
+
+
+def _separate_all(
+    outputs: Mapping[Song, Mapping[str, Path]],
+    separator: Separator,
+    output: str,
+    report: Report,
+    passes: int,
+    options: Mapping[str, Any],
+) -> None:
+    """One song after the other; `passes`: how often each is gone over.
+
+    Raises:
+        KeyboardInterrupt: a signal asked for the end; no song is half done.
+    """
     with Interruption() as interruption:
-        for number, song in enumerate(outputs, 1):
-            report.begin()
+        for song, paths in outputs.items():
+            report.begin(paths)
             try:
-                with progress_bar(song, number, len(outputs), quiet) as bar:
+                with progress_bar(song.name, report.number, report.total, report.quiet) as bar:
 
                     def progress(done: float, total: float | None, draw: Draw | None = bar) -> None:
-                        report.seconds = done / (2 if mwf else 1)
+                        report.seconds = done / passes
                         if draw:
                             draw(done, total)
 
                     separator.separate_to_file(
-                        song,
-                        output,
-                        audio_adapter=audio_adapter,
-                        offset=offset,
-                        duration=duration,
-                        codec=codec,
-                        bitrate=bitrate,
-                        filename_format=filename_format,
-                        bit_depth=bit_depth,
-                        clip=clip,
-                        sample_rate=sample_rate,
-                        tags=tags,
-                        track=track,
-                        downmix=downmix,
-                        channels=channels,
+                        song.name,
+                        os.path.join(output, song.folder),
                         progress=progress,
                         cancel=interruption,
+                        **options,
                     )
-                report.succeed(
-                    song, outputs[song], partial(_result_rate, separator, song, sample_rate, codec, track)
-                )
-                for path in outputs[song].values():
-                    logger.info("wrote %s", path)
+                rate = partial(_result_rate, separator, song.name, options)
+                report.succeed(song.name, paths, rate)
             except SeparationCancelled:
                 raise KeyboardInterrupt from None
             except Exception as error:  # of the file, or of the user's adapter: the others go on
-                report.fail(song, error)
+                report.fail(song.name, error)
             if interruption.is_set():  # too late for this song, in time for the next
                 raise KeyboardInterrupt
-    report.finish(output, quiet)
 
 
-def _result_rate(separator: Separator, song: str, sample_rate: Any, codec: str, track: int | None) -> int:
+def _result_rate(separator: Separator, song: str, options: Mapping[str, Any]) -> int:
+    sample_rate: int | str | None = options["sample_rate"]
     if sample_rate == "source":
         from ..audio.reader import AudioReader
 
-        with AudioReader(song, track=track) as reader:
+        with AudioReader(song, track=options["track"]) as reader:
             return reader.source_rate
     from ..audio.formats import usual_rate
 
-    return usual_rate(codec, separator.sample_rate) if sample_rate is None else int(sample_rate)
+    return usual_rate(options["codec"], separator.sample_rate) if sample_rate is None else int(sample_rate)

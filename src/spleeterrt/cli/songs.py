@@ -4,63 +4,206 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from ..audio import ffmpeg
 from ..errors import SpleeterError
 from .report import Report
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
+AUDIO_SUFFIXES = (
+    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
+    ".aif", ".aiff", ".aifc", ".caf", ".au",
+)  # fmt: skip
+
+# What systems put beside songs under the songs' own endings: macOS' companions, Android's bin and unfinished
+# downloads, Emacs' locks. Any other name is a song's, also with a dot in front: `...And Justice.wav`.
+_CLUTTER = ("._", ".trashed-", ".pending-", ".#")
+_CLUTTER_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 logger = logging.getLogger("spleeterrt")
 
 
-def find_songs(files: tuple[str, ...], report: Report) -> list[str]:
-    """The files to separate, each once; folders give their audio files, sorted, without sub-folders."""
-    songs: list[str] = []
+@dataclass(frozen=True)
+class Song:
+    """A file to separate.
+
+    Attributes:
+        name: as it was named or found: what is opened, and what it is called in reports.
+        folder: where its results go below the output folder: the place in its tree.
+    """
+
+    name: str
+    folder: str = ""
+
+
+def audio_suffixes() -> tuple[str, ...]:
+    """The endings by which folders are searched, in small letters."""
+    return AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file of this name is no song whatever its ending says."""
+    return name.startswith(_CLUTTER)
+
+
+def local_path(name: str) -> str:
+    """The path of a file that is named on the command line, also by a file: URL.
+
+    Raises:
+        SpleeterError: what is named is no file on this machine.
+    """
+    if not name:
+        raise SpleeterError("an empty file name (an unset variable?)")
+    if name == "-":
+        raise SpleeterError(
+            "-: files only, because a file is read more than once; standard input is separated by "
+            "`spleeterrt stream` (a file of that name: ./-)"
+        )
+    if os.path.normpath(name) == "-":
+        return os.path.abspath(name)  # libraries know another file by the bare name
+    if os.path.lexists(name) or not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", name):
+        return name
+    url = urlsplit(name)
+    if url.scheme != "file" or url.netloc not in ("", "localhost"):
+        raise SpleeterError(f"{name}: not a file on this machine; download it first")
+    return url2pathname(url.path)
+
+
+def find_songs(
+    files: Sequence[str],
+    report: Report,
+    *,
+    recursive: bool = False,
+    without: str | None = None,
+    as_named: bool = False,
+) -> list[Song]:
+    """The files to separate, each once; folders give their audio files, sorted.
+
+    Args:
+        recursive: also those in the folders below, whose results go to the same places below the output.
+        without: a folder that is not searched: the output.
+        as_named: what is no folder stays as it is named; an adapter of the user's may read anything.
+    """
+    songs: dict[str, Song] = {}
     for name in files:
         try:
-            if not name:
-                raise SpleeterError("an empty file name (an unset variable?)")
-            if not os.path.isdir(name):
-                songs.append(name)
-                continue
-            entries = sorted(str(entry) for entry in Path(name).iterdir() if _is_file(entry))
-            suffixes = AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
-            found = [entry for entry in entries if entry.lower().endswith(suffixes)]
-            if not ffmpeg.ffmpeg_installed():
-                others = [entry for entry in entries if entry.lower().endswith(ffmpeg.AUDIO_SUFFIXES)]
-                if others:
-                    logger.warning("%s (%d files left out): %s", others[0], len(others), ffmpeg.NEEDS_FFMPEG)
-            if not found:
-                raise SpleeterError(f"{name}: no audio file in this folder ({', '.join(suffixes)})")
-            songs.extend(found)
+            path = name if as_named and name else local_path(name)
+            if os.path.isdir(path):
+                found = _Search(path, recursive, without).run(report)
+            else:
+                found = [Song(path)]
         except (OSError, ValueError, SpleeterError) as error:
             report.fail(name, error)
-    return list(dict.fromkeys(songs))
+            continue
+        for song in found:
+            songs.setdefault(song.name, song)
+    return list(songs.values())
 
 
-def _is_file(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")
+@dataclass
+class _Search:
+    """The songs in a folder, and what else there is."""
+
+    top: str
+    recursive: bool
+    without: str | None = None
+    songs: list[Song] = field(default_factory=list)
+    clutter: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)  # not searched
+    need_ffmpeg: list[str] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    def run(self, report: Report) -> list[Song]:
+        self._search(self.top, "")
+        if self.need_ffmpeg:
+            logger.warning(
+                "%s (%d files left out): %s", self.need_ffmpeg[0], len(self.need_ffmpeg), ffmpeg.NEEDS_FFMPEG
+            )
+        if self.clutter:
+            logger.warning(
+                "%s: left out %s: companions and remains of other programs, no songs by their names",
+                self.top,
+                _counted(self.clutter, "hidden file"),
+            )
+        others = []
+        if self.others:
+            others.append(f"{_counted(self.others, 'file')}, no audio by the name")
+        if self.folders:
+            hint = "" if self.recursive else " (--recursive enters folders)"
+            others.append(f"{_counted(self.folders, 'folder')}{hint}")
+        if others:
+            report.note(f"{self.top}: left out {'; '.join(others)}")
+        if not self.songs:
+            where = "below this folder" if self.recursive else "in this folder"
+            raise SpleeterError(f"{self.top}: no audio file {where} ({', '.join(audio_suffixes())})")
+        return self.songs
+
+    def _search(self, folder: str, below: str) -> None:
+        self._seen.add(os.path.realpath(folder))  # links may go round in circles
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+        folders = []
+        for entry in entries:
+            path = str(Path(entry.path))
+            if entry.is_dir():
+                folders.append(entry)
+            elif is_clutter(entry.name):
+                if entry.name.lower().endswith(audio_suffixes()):
+                    self.clutter.append(entry.name)
+            elif not entry.is_file():
+                self.others.append(entry.name)
+            elif entry.name.lower().endswith(audio_suffixes()):
+                self.songs.append(Song(path, below))
+            elif entry.name.lower().endswith(ffmpeg.AUDIO_SUFFIXES):
+                self.need_ffmpeg.append(path)
+            elif not entry.name.startswith("."):
+                self.others.append(entry.name)
+        for entry in folders:
+            if not self._is_entered(entry):
+                self.folders.append(os.path.join(below, entry.name))
+                continue
+            try:
+                self._search(entry.path, os.path.join(below, entry.name))
+            except OSError as error:
+                logger.warning("%s: left out: %s", entry.path, error.strerror or error)
+
+    def _is_entered(self, entry: os.DirEntry[str]) -> bool:
+        hidden = entry.name.startswith(".") and not entry.name.startswith("..")
+        if not self.recursive or hidden or entry.name in _CLUTTER_FOLDERS:
+            return False
+        place = os.path.realpath(entry.path)
+        return place not in self._seen and (self.without is None or place != os.path.realpath(self.without))
 
 
-def find_conflicts(outputs: dict[str, dict[str, Path]], songs: list[str]) -> dict[str, str]:
+def _counted(names: Sequence[str], what: str) -> str:
+    """`3 files (a.jpg, b.jpg, ...)`."""
+    shown = ", ".join([*names[:2], *(["..."] if len(names) > 2 else [])])
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'} ({shown})"
+
+
+def find_conflicts(outputs: Mapping[Song, Mapping[str, Path]], songs: Sequence[Song]) -> dict[Song, str]:
     """Songs whose stems would replace an input, or a stem of an earlier song, with the reason."""
-    inputs = {os.path.realpath(song): song for song in songs}
+    inputs = {os.path.realpath(song.name): song.name for song in songs}
     taken: dict[str, str] = {}
-    conflicts: dict[str, str] = {}
+    conflicts: dict[Song, str] = {}
     for song, stems in outputs.items():
         names = [os.path.realpath(path) for path in stems.values()]
         for name, path in zip(names, stems.values(), strict=True):
             if name in inputs:
                 conflicts[song] = (
-                    f"{song}: {path} would replace the input {inputs[name]}; choose another output"
+                    f"{song.name}: {path} would replace the input {inputs[name]}; choose another output"
                 )
             elif name in taken:
                 conflicts[song] = (
-                    f"{song}: {path} already holds a stem of {taken[name]}; "
+                    f"{song.name}: {path} already holds a stem of {taken[name]}; "
                     "use {foldername} or another --filename_format"
                 )
         if song not in conflicts:
-            taken.update(dict.fromkeys(names, song))
+            taken.update(dict.fromkeys(names, song.name))
     return conflicts

@@ -6,11 +6,12 @@ import errno
 import logging
 import os
 import sys
+import unicodedata
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
-from typing import TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import click
 
@@ -18,6 +19,11 @@ from ..errors import SpleeterError
 from ..signals import SignalHandler
 
 Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
+
+USUAL_COLUMNS = 80
+WIDE = 64  # columns from which on a bar says everything
+LEAST_BAR = 6
+LONGEST_NAME = 40
 
 logger = logging.getLogger("spleeterrt")
 
@@ -51,14 +57,60 @@ def check_folder() -> None:
         raise SpleeterError(f"the current folder cannot be read: {error.strerror}") from error
 
 
-def configure_logging(verbose: bool, quiet: bool) -> None:
-    handler: logging.Handler = (
-        logging.NullHandler() if sys.stderr is None else logging.StreamHandler(sys.stderr)
-    )
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
+def configure_logging(verbose: bool = False, quiet: bool = False) -> list[str]:
+    """Send the package's log, and Python's warnings with it, to standard error: warnings and what is worse,
+    all with `verbose`, errors only when `quiet`.
+
+    Returns:
+        A list that the messages of all warnings are appended to, whatever is shown.
+    """
+    collector = _Collector()
+    handlers: list[logging.Handler] = [collector]
+    if sys.stderr is not None:
+        shown = _BesideTheBar(sys.stderr)
+        shown.setLevel(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
+        shown.setFormatter(_Formatter("%(levelname)s: %(message)s"))
+        handlers.append(shown)
+    logger.handlers[:] = handlers
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.propagate = False
+
+    def show(message: Warning | str, category: type[Warning], *_where: object, **_file: object) -> None:
+        logger.warning("%s: %s", category.__name__, message)
+
+    warnings.showwarning = show
+    return collector.messages
+
+
+class _Collector(logging.Handler):
+    """Keeps the warnings for `--json`."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), lines=True)
+
+
+class _BesideTheBar(logging.StreamHandler):  # type: ignore[type-arg]
+    """A message gets a line of its own, above the progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        bar = _bars[-1] if _bars else None
+        if bar is not None:
+            bar.clear()
+        super().emit(record)
+        if bar is not None:
+            bar.refresh()
+
+
+_bars: list[Any] = []  # that are drawn at the moment
 
 
 @contextmanager
@@ -69,27 +121,63 @@ def progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[Dr
         return
     from tqdm import tqdm
 
-    name = printable(Path(song).name)
+    name = printable(os.path.basename(song))
     label = f"[{number}/{count}] {name}" if count > 1 else name
-    known = "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
-    unknown = "{desc} {n:.0f} s of audio [{elapsed}]"
-    bar = tqdm(
-        total=None,
-        desc=label if len(label) <= 40 else label[:39] + "…",
-        bar_format=unknown,
-        leave=False,
-        file=_Terminal(sys.stderr),
-    )
+    bar = tqdm(total=None, bar_format=" ", leave=False, file=_Terminal(sys.stderr))
 
     def update(done: float, total: float | None) -> None:
-        if total is not None and bar.total != total:
-            bar.total, bar.bar_format = total, known
+        bar.total = None if total is None else max(total, done)  # lengths may be estimates
+        # Every time anew: the terminal may have got another size.
+        bar.ncols = _columns() - 1
+        bar.bar_format, room = _bar_format(bar.ncols, total)
+        bar.set_description_str(shortened(label, room), refresh=False)
         bar.update(done - bar.n)
 
+    _bars.append(bar)
     try:
         yield update
     finally:
+        _bars.remove(bar)
         bar.close()
+
+
+def _bar_format(columns: int, total: float | None) -> tuple[str, int]:
+    """What a bar shows on a terminal of so many columns, and how many there are for the name."""
+    if total is None:
+        return "{desc} {n:.0f} s [{elapsed}]", max(columns - 18, 1)
+    if columns >= WIDE:
+        fixed = len(f" 100%|| {total:.0f}/{total:.0f} s of audio [00:00<00:00]") + LEAST_BAR
+        return (
+            "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
+            min(columns - fixed, LONGEST_NAME),
+        )
+    return "{desc} {percentage:3.0f}%|{bar}| {remaining}", max(columns - 13 - LEAST_BAR, 1)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or USUAL_COLUMNS
+    except (OSError, ValueError):
+        return USUAL_COLUMNS
+
+
+def shortened(text: str, columns: int) -> str:
+    """As much of a text as fits into so many columns of a terminal, and an ellipsis for the rest."""
+    if sum(map(_width, text)) <= columns:
+        return text
+    taken, used = [], 1
+    for character in text:
+        used += _width(character)
+        if used > columns:
+            break
+        taken.append(character)
+    return "".join(taken) + "…"
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 class _Terminal:

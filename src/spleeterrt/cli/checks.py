@@ -1,0 +1,101 @@
+"""What is wrong with the options of `separate`, found before any work, and what has no effect."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import SpleeterError
+from .command import no_effect
+
+if TYPE_CHECKING:
+    from ..audio.adapter import AudioAdapter
+    from ..audio.formats import Format
+
+# Rates of songs: with --sample-rate source one of them must do.
+_USUAL_RATES = [44100, 48000, 32000, 22050, 16000, 11025, 8000]
+_BUILT_IN_ONLY = {
+    "bit_depth": "int16",
+    "clip": "clamp",
+    "sample_rate": None,
+    "tags": None,
+    "channels": "stereo",
+    "track": None,
+}
+
+logger = logging.getLogger("spleeterrt")
+
+
+def find_adapter(name: str | None) -> AudioAdapter | None:
+    """The user's own adapter; None: the built-in one, also by Spleeter's name of its own.
+
+    Raises:
+        SpleeterError: there is none of that name.
+    """
+    if name is None:
+        return None
+    from ..audio.adapter import AudioAdapter
+
+    adapter = AudioAdapter.get(name)
+    return None if type(adapter) is type(AudioAdapter.default()) else adapter
+
+
+def check_output(
+    options: Mapping[str, Any], stems: Sequence[str], model_rate: int, adapter: AudioAdapter | None
+) -> Format | None:
+    """Check what would fail for every song alike.
+
+    Args:
+        options: of the command, by name.
+        stems: those that are written.
+
+    Returns:
+        The format of the files; None where an adapter of the user's writes them.
+
+    Raises:
+        SpleeterError: a format of names, or settings of files, that cannot be.
+    """
+    from ..output_paths import output_paths
+
+    codec = options["codec"]
+    output_paths("song.wav", options["output"], options["filename_format"], codec, stems)
+    if adapter is not None:
+        others = [name for name, usual in _BUILT_IN_ONLY.items() if options[name] != usual]
+        if others:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+            raise SpleeterError(f"{names}: of the built-in adapter; {type(adapter).__name__} decides itself")
+        return None
+    from ..audio.formats import Format, usual_rate
+    from ..file_job import WriteOptions
+
+    WriteOptions(codec, tags=options["tags"]).check_tags()
+    rate = options["sample_rate"]
+    rates = _USUAL_RATES if rate == "source" else [usual_rate(codec, model_rate) if rate is None else rate]
+    problem: SpleeterError | None = None
+    for rate in rates:
+        try:
+            return Format(codec, options["bit_depth"], options["clip"], options["bitrate"], rate, 2)
+        except SpleeterError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def say_what_has_no_effect(ctx: click.Context, files: Format | None) -> None:
+    """Warn of options that were given and do nothing."""
+    options = ctx.params
+    reasons = {"stft_backend": "there is one backend only"}
+    if files is not None and files.lossless:
+        reasons["bitrate"] = f"{files.codec} files are lossless"
+    elif files is not None:
+        reasons["bit_depth"] = f"{files.codec} files have none"
+    if options["mode"] in ("residual", "three"):
+        reasons["residual"] = f"the stems of mode {options['mode']} sum to the mix anyway"
+    if not any(map(os.path.isdir, options["files"])):
+        reasons["recursive"] = "no folder is named"
+    for sentence in no_effect(ctx, reasons):
+        logger.warning("%s", sentence)

@@ -1,0 +1,91 @@
+"""What all commands have: options in groups, examples at the end of `--help`, hints for what was misspelt."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import click
+
+HELP = "help"  # that option, in `groups`
+
+
+class Command(click.Command):
+    """A command whose help is for people.
+
+    Args:
+        groups: {heading: names of parameters}, in the order in which they are shown; options that stand in
+            no group come last, under "Others".
+        examples: lines to copy; what stands behind a `#` says what for.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        groups: Mapping[str, Iterable[str]] | None = None,
+        examples: str = "",
+        **settings: Any,
+    ) -> None:
+        super().__init__(*args, **settings)
+        self.groups = {heading: tuple(names) for heading, names in (groups or {}).items()}
+        self.examples = inspect.cleandoc(examples)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records: dict[str, tuple[str, str]] = {}
+        help_option = self.get_help_option(ctx)
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and not isinstance(param, click.Argument):
+                records[HELP if param is help_option else param.name or ""] = record
+        for heading, names in self.groups.items():
+            rows = [records.pop(name) for name in names if name in records]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+        if records:
+            with formatter.section("Others" if self.groups else "Options"):
+                formatter.write_dl(list(records.values()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples.splitlines():
+                    formatter.write(f"{' ' * formatter.current_indent if line else ''}{line}\n")
+        super().format_epilog(ctx, formatter)
+
+
+class Group(click.Group):
+    """A group that says which of its commands was meant."""
+
+    command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            self.refuse(ctx, name)
+        return super().resolve_command(ctx, args)
+
+    def refuse(self, ctx: click.Context, name: str) -> NoReturn:
+        """Say that there is no such command."""
+        meant = get_close_matches(name.lower(), self.list_commands(ctx))
+        hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+        raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+
+
+def no_effect(ctx: click.Context, reasons: Mapping[str, str]) -> list[str]:
+    """A sentence for each option that the user has given although it does nothing here.
+
+    Args:
+        reasons: {name of the parameter: why}.
+    """
+    sentences = []
+    for param in ctx.command.params:
+        given = ctx.get_parameter_source(param.name or "")
+        if param.name in reasons and given is click.core.ParameterSource.COMMANDLINE:
+            option = max((name for name in param.opts if name.startswith("--")), key=len, default=param.name)
+            sentences.append(f"{option} has no effect: {reasons[param.name]}")
+    return sentences
