@@ -162,8 +162,10 @@ def evaluate_track(
             if reader.left_out is not None:
                 logger.warning("%s", reader.left_out)
             yield from map(to_stereo, reader)
-            if reader.warnings:  # a score of half a track would be wrong
+            if reader.damaged:  # a score of half a track would be wrong
                 raise AudioError("; ".join(reader.warnings))
+            for message in reader.warnings:
+                logger.warning("%s", message)
 
     references = {target.name: [_Taker(blocks(path)) for path in target.files] for target in targets}
     energies = {target.name: _Energies() for target in targets}

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from audio_files import noise, tones, truncate, write
 
-from spleeterrt.audio import Codec, encoder
+from spleeterrt.audio import Codec, encoder, opening
 from spleeterrt.audio import ffmpeg as ffmpeg_module
-from spleeterrt.audio import reader as reader_module
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter
@@ -543,7 +542,7 @@ def test_the_hint(tmp_path, monkeypatch):
         make(tmp_path / "misnamed.mp3", tones(5000), container="ipod"),
         make(tmp_path / "plain.aac", tones(5000), container="adts"),
     ]
-    monkeypatch.setattr(reader_module, "ffmpeg_installed", lambda: False)
+    monkeypatch.setattr(opening, "ffmpeg_installed", lambda: False)
     for path in files:
         with pytest.raises(AudioError) as caught:
             AudioReader(path)

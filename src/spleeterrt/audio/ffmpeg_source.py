@@ -63,7 +63,8 @@ class FFmpegSource:
 
     def __init__(self, path: Path, track: int | None = None) -> None:
         self._path = path
-        self.notice: str | None = None
+        self.notes: list[str] = []
+        self.damage: list[str] = []
         self._bad = 0
         self._damage: str | None = None
         self._reached = 0  # frames by the time stamps, which may have gaps
@@ -73,6 +74,7 @@ class FFmpegSource:
             self._check_protection()
             self._container = self._open()
             self._stream = self._choose_stream(track)
+            self.codec: str = getattr(self._stream.codec_context, "name", "")  # None: an unknown one
             # What the header says of rate and channels may be wrong (HE-AAC): the first samples tell.
             self.rate = 0
             self.channels = 0
@@ -148,9 +150,9 @@ class FFmpegSource:
         best = streams.best("audio") or tracks[1]
         if len(tracks) > 1:
             used = next(number for number, stream in tracks.items() if stream.index == best.index)
-            self.notice = (
-                f"{self._path}: of {len(tracks)} audio tracks number {used} is used; --track N (track=N) "
-                f"takes another one: {_listed(tracks)}"
+            self.notes.append(
+                f"of {len(tracks)} audio tracks number {used} is used; --track N (track=N) takes another "
+                f"one: {_listed(tracks)}"
             )
         return best
 

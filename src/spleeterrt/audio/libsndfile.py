@@ -1,13 +1,10 @@
-"""`SoundFileSource`: the samples of a file that libsndfile reads.
+"""`SoundFileSource`: the samples of a file, or of a part of it, that libsndfile reads.
 
 What libsndfile alone does not give, and this module adds:
 
 - MP3: seeking loses the bit reservoir (audible at low bitrates), and soundfile seeks after every
   read. So MP3 is decoded straight through, and what precedes `offset` is decoded and dropped.
   The same for Vorbis and Opus, whose seeks are not sample-accurate near the end.
-- MP3 without an Info/Xing header: libsndfile estimates the length from the size of the first
-  frame and stops there, even if more follows. Such a file is opened through a virtual file of
-  huge apparent size, so that the true end of the data ends the stream.
 - Truncated WAV, AIFF and Ogg files, which libsndfile shortens silently, give a warning.
 """
 
@@ -22,30 +19,36 @@ import numpy as np
 
 from ..errors import AudioError, UnknownFormatError
 from .layouts import POSITIONS, Layout, apple_layout, flac_layout, ogg_layout
-from .sequential import VirtualFile, sequential_file
+from .parts import Part
+from .pieces import PieceFile, Span
+from .sequential import sequential_file
 
 if TYPE_CHECKING:
     import soundfile
     from numpy.typing import NDArray
 
-_SUPPORTED = "wav, flac, mp3, ogg (Vorbis, Opus), aiff, au, caf and w64 files can be read"
+SUPPORTED = "wav, flac, mp3, ogg (Vorbis, Opus), aiff, au, caf and w64 files can be read"
 _LOSSY = ("MP3", "VORBIS", "OPUS", "MPEG")
-_APPARENT_SIZE = 1 << 40  # of a virtual MP3 file; its "length" is then far beyond any real one
 _UNKNOWN = 1 << 36  # frames: no real file has so many (18 days at 44.1 kHz is 2^36)
 
 
 class SoundFileSource:
-    """Decodes one file in order; see `Source` in `reader`."""
+    """Decodes one file, or a part of it, in order; see `Source` in `reader`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: Part | None = None) -> None:
         self._path = path
-        self.notice: str | None = None
-        self._virtual: _EndlessFile | None = None
+        self.notes: list[str] = []
+        self.damage: list[str] = []
+        self._part = part or Part()
+        self._virtual: PieceFile | None = None
         self._damage: str | None = None
+        self._integers: NDArray[np.int32] | None = None
         self._file = self._open()
         self.rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.frames: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
+        if self._part.apparent is not None:
+            self.frames = self._part.frames
         self.likely_frames = self.frames
         self.layout = self._read_layout()
         self._order = self._native_order()
@@ -75,7 +78,10 @@ class SoundFileSource:
         import soundfile
 
         try:
-            n = int(self._file.buffer_read_into(step, dtype="float32"))
+            if self._part.low_24_bits:
+                n = self._read_low_24_bits(step)
+            else:
+                n = int(self._file.buffer_read_into(step, dtype="float32"))
         except soundfile.LibsndfileError as error:
             self._check_virtual()
             if "malloc" in error.error_string:
@@ -94,22 +100,35 @@ class SoundFileSource:
         if self._damage is not None:
             cause = f"truncated or damaged ({self._damage})"
             return f"{self._path}: {cause}: only {position} frames could be decoded"
-        if self._file.format == "OGG" and not _ogg_ends(self._path):
+        if self._file.format == "OGG" and self._ends_the_file() and not _ogg_ends(self._path):
             return f"{self._path}: the Ogg stream has no end mark: the file may be truncated"
         return None
 
+    def _ends_the_file(self) -> bool:
+        if self._part.pieces is None:
+            return True
+        last = self._part.pieces[-1]
+        return isinstance(last, Span) and last.end >= os.path.getsize(self._path)
+
+    def _read_low_24_bits(self, step: NDArray[np.float32]) -> int:
+        if self._integers is None or len(self._integers) < len(step):
+            self._integers = np.empty(step.shape, np.int32)
+        integers = self._integers[: len(step)]
+        n = int(self._file.buffer_read_into(integers, dtype="int32"))
+        np.multiply(integers[:n] << 8, np.float32(2**-31), out=step[:n], casting="unsafe")
+        return n
+
     def _open(self) -> soundfile.SoundFile:
-        # Bytes, because soundfile cannot encode a name that is not valid UTF-8.
-        file = self._decoder(str(self._path) if os.name == "nt" else os.fsencode(self._path))
-        if file.format == "MP3" and not _mp3_tells_length(self._path):
-            file.close()
-            self._virtual = _EndlessFile(self._path)
-            try:
-                file = self._decoder(self._virtual)
-                self._check_virtual()
-            except BaseException:
-                self._virtual.close()
-                raise
+        if self._part.pieces is None:
+            # Bytes, because soundfile cannot encode a name that is not valid UTF-8.
+            return self._decoder(str(self._path) if os.name == "nt" else os.fsencode(self._path))
+        self._virtual = PieceFile(self._path, self._part.pieces, self._part.apparent)
+        try:
+            file = self._decoder(self._virtual)
+            self._check_virtual()
+        except BaseException:
+            self._virtual.close()
+            raise
         return file
 
     def _decoder(self, source: Any) -> soundfile.SoundFile:
@@ -124,7 +143,7 @@ class SoundFileSource:
             # libsndfile's message for a text file named .mp3 would mislead.
             reason = f" ({detail})" if detail and "does not exist" not in detail else ""
             raise UnknownFormatError(
-                f"{self._path}: not a readable audio file{reason}; {_SUPPORTED}"
+                f"{self._path}: not a readable audio file{reason}; {SUPPORTED}"
             ) from error
 
     def _check_virtual(self) -> None:
@@ -159,10 +178,8 @@ class SoundFileSource:
 
     def _declared_frames(self) -> int | None:
         """Frames that the header claims; libsndfile's own number is what the data have room for."""
-        declared = None
-        if self._file.format in ("WAV", "WAVEX", "RF64"):
-            declared = _riff_frames(self._path)
-        elif self._file.format == "AIFF":
+        declared = self._part.declared
+        if self._file.format == "AIFF" and self._part.pieces is None:
             declared = _aiff_frames(self._path)
         if declared is not None and self.frames is not None and declared > self.frames:
             return declared
@@ -190,113 +207,6 @@ def _channel_map(file: soundfile.SoundFile, channels: int) -> Layout | None:
     found = library.sf_command(file._file, _CHANNEL_MAP, numbers, ffi.sizeof(numbers))
     layout = tuple(_MAPPED.get(number, "") for number in numbers)
     return layout if found and all(layout) and len(set(layout)) == channels else None
-
-
-class _EndlessFile(VirtualFile):
-    """A file that claims to be huge: libsndfile then reads an MP3 to its true end.
-
-    An ID3v1 tag (the last 128 bytes) is left out.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(open(path, "rb"))  # noqa: SIM115 (closed by close)
-        self._size = self._file.seek(0, os.SEEK_END)
-        if self._size > 128:
-            self._file.seek(-128, os.SEEK_END)
-            if self._file.read(3) == b"TAG":
-                self._size -= 128
-        self._position = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = offset + (0, self._position, _APPARENT_SIZE)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            if self.first_error() is not None:
-                return 0
-            if self._position >= _APPARENT_SIZE - 128:  # the decoder looks for an ID3v1 tag there
-                data = bytes(min(len(buffer), _APPARENT_SIZE - self._position))
-            elif self._position >= self._size:
-                data = b""
-            else:
-                self._file.seek(self._position)
-                wanted = min(len(buffer), self._size - self._position)
-                data = self._file.read(wanted)
-                if len(data) != wanted:
-                    raise OSError("it became shorter meanwhile")
-            buffer[: len(data)] = data
-            self._position += len(data)
-            return len(data)
-        except BaseException as error:
-            self.fail(error)
-            return 0
-
-
-def _mp3_tells_length(path: Path) -> bool:
-    """Whether the first MPEG frame is a Xing/Info header that has the number of frames."""
-    with open(path, "rb") as file:
-        start = 0
-        while len(head := file.read(10)) == 10 and head[:3] == b"ID3":
-            size = (head[6] << 21) | (head[7] << 14) | (head[8] << 7) | head[9]
-            start += 10 + size + (10 if head[5] & 0x10 else 0)
-            file.seek(start)
-        file.seek(start)
-        data = file.read(4096)
-    frame = _first_mpeg_frame(data)
-    if frame is None:
-        return False
-    mpeg1 = (data[frame + 1] >> 3) & 3 == 3
-    mono = data[frame + 3] >> 6 == 3
-    side_info = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
-    for tag in (frame + 4 + side_info, frame + 6 + side_info):  # 2 bytes later with a checksum
-        if data[tag : tag + 4] in (b"Xing", b"Info") and len(data) >= tag + 8:
-            return bool(data[tag + 7] & 1)  # flag 1: the number of frames is there
-    return False
-
-
-def _first_mpeg_frame(data: bytes) -> int | None:
-    """Position of the first plausible MPEG audio frame header."""
-    at = data.find(b"\xff")
-    while 0 <= at < len(data) - 3:
-        sync = data[at + 1] & 0xE0 == 0xE0
-        version, layer = (data[at + 1] >> 3) & 3, (data[at + 1] >> 1) & 3
-        bitrate, rate = data[at + 2] >> 4, (data[at + 2] >> 2) & 3
-        if sync and version != 1 and layer != 0 and bitrate != 15 and rate != 3:
-            return at
-        at = data.find(b"\xff", at + 1)
-    return None
-
-
-def _riff_frames(path: Path) -> int | None:
-    """Frames that the header of a WAV file claims; None if it does not say (a stream)."""
-    with open(path, "rb") as file:
-        head = file.read(12)
-        align, long_size = 0, None
-        if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64"):
-            return None
-        while len(chunk := file.read(8)) == 8:
-            name, size = chunk[:4], struct.unpack("<I", chunk[4:])[0]
-            if name == b"data":
-                if size == 0xFFFFFFFF and long_size is not None:
-                    size = long_size
-                elif size == 0 or size >= 0x7FFFF000:
-                    return None  # the placeholders of programs that write to a pipe
-                return size // align if align else None
-            body = file.read(28) if name in (b"fmt ", b"ds64") else b""
-            if name == b"fmt " and len(body) >= 14:
-                # A format with compression has other frames than blocks.
-                align = struct.unpack_from("<H", body, 12)[0] if body[:2] in _PLAIN_WAV else 0
-            if name == b"ds64" and len(body) >= 16:
-                long_size = struct.unpack_from("<Q", body, 8)[0]
-            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
-    return None
-
-
-_PLAIN_WAV = (b"\x01\x00", b"\x03\x00", b"\xfe\xff")  # PCM, float, extensible
 
 
 def _aiff_frames(path: Path) -> int | None:

@@ -94,7 +94,9 @@ def encode(block: Float32, format: SampleFormat) -> bytes:
 
 
 # What may follow an odd chunk at once: some programs leave its byte of padding out.
-_COMMON_CHUNKS = frozenset((b"data", b"fmt ", b"LIST", b"fact", b"PEAK", b"bext", b"id3 ", b"cue ", b"JUNK"))
+_COMMON_CHUNKS = frozenset(
+    b"data,fmt ,LIST,fact,PEAK,bext,iXML,id3 ,ID3 ,cue ,smpl,JUNK,RIFF,RF64".split(b",")
+)
 
 
 def means_unknown(size: int) -> bool:

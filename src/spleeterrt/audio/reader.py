@@ -1,6 +1,7 @@
 """`AudioReader`: an audio file as a stream of float32 blocks, in constant memory.
 
-libsndfile decodes what it knows (`libsndfile.py`), FFmpeg the rest (`ffmpeg_source.py`). A part that is
+libsndfile decodes what it knows (`libsndfile.py`, and `chain.py` where a file consists of several), FFmpeg
+the rest (`ffmpeg_source.py`). A part that is
 resampled equals the same part of the whole file resampled: what surrounds it is read too, as far as
 the filter reaches.
 """
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..errors import AudioError, UnknownFormatError
+from ..errors import AudioError
 from .channels import downmix, downmix_weights, left_out, to_stereo
-from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
 from .layouts import Layout
+from .opening import open_source
 from .resample import StreamResampler, checked_number, checked_rate, resampled_frames
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ class Source(Protocol):
     likely_frames: int | None
     """`frames`, or a guess."""
 
-    notice: str | None
-    """What there is to say of a file that is as it should be."""
+    notes: list[str]
+    """What there is to say of a file that is read as it should be, without its name."""
+    damage: list[str]
+    """What is known to be missing before it is read."""
 
     def seek(self, frame: int) -> int:
         """Called once, before `read`; where reading begins: `frame` or earlier."""
@@ -80,6 +82,7 @@ class AudioReader:
             `round(n * rate / source_rate)`, halves up, at least 1. None if the file does not say
             how long it is. A damaged file gives fewer.
         warnings: messages about the file; complete after the iteration.
+        damaged: whether one of them tells of sound that is missing.
 
     The blocks are float32, C-contiguous, `(n, channels)`, n >= 1; integer files in [-1, 1), float
     files as they are. One pass only.
@@ -115,9 +118,9 @@ class AudioReader:
         self._block_frames = int(block_frames)
         if track is not None and not (isinstance(track, int) and track >= 1):
             raise AudioError(f"{self.path}: track: expected a number from 1 on, got {track!r}")
-        self._source = self._open(track)
-        if self._source.notice is not None:
-            self.warnings.append(self._source.notice)
+        self._source = open_source(self.path, track)
+        self.warnings += [f"{self.path}: {note}" for note in self._source.notes + self._source.damage]
+        self.damaged = bool(self._source.damage)
         self.source_rate: int = self._source.rate
         self.rate = self.source_rate if rate is None else rate
         self.layout = self._source.layout
@@ -244,40 +247,6 @@ class AudioReader:
     def _frames_of(self, count: int) -> int:
         return resampled_frames(count, self.source_rate, self.rate)
 
-    def _open(self, track: int | None) -> Source:
-        try:
-            kind = os.stat(self.path).st_mode  # first: opening a named pipe would wait for a writer
-            if stat.S_ISDIR(kind):
-                raise AudioError(f"{self.path}: cannot be read: it is a folder")
-            if not stat.S_ISREG(kind):
-                raise AudioError(f"{self.path}: cannot be read: it is not a regular file")
-            with open(self.path, "rb") as file:  # for the operating system's own error message
-                start = file.read(16)
-        except OSError as error:
-            raise AudioError(f"{self.path}: cannot be read: {error.strerror or error}") from error
-        except ValueError as error:  # a NUL character
-            raise AudioError(f"{str(self.path)!r}: cannot be read: not a file name ({error})") from error
-        if not start:
-            raise AudioError(f"{self.path}: the file is empty")
-        # libsndfile first; but where the name says .mp3 it would look for MPEG frames in anything.
-        if not is_foreign(start):
-            from .libsndfile import SoundFileSource
-
-            try:
-                source = SoundFileSource(self.path)
-                if track not in (None, 1):
-                    source.close()
-                    raise AudioError(f"{self.path}: no audio track {track}; it has one")
-                return source
-            except UnknownFormatError:
-                if not ffmpeg_installed() and self.path.suffix.lower() not in FFMPEG_SUFFIXES:
-                    raise
-        if not ffmpeg_installed():
-            raise AudioError(f"{self.path}: {NEEDS_FFMPEG}")
-        from .ffmpeg_source import FFmpegSource
-
-        return FFmpegSource(self.path, track)
-
     def _check_length(self, offset: float) -> None:
         if self._length == 0:
             raise AudioError(f"{self.path}: the file holds no audio (0 frames)")
@@ -330,3 +299,4 @@ class AudioReader:
             warning = self._source.end_warning(position)
             if warning is not None:
                 self.warnings.append(warning)
+                self.damaged = True

@@ -1,0 +1,97 @@
+"""Which library reads a file, and how."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import AudioError, UnknownFormatError
+from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
+from .parts import Found, find_parts
+
+if TYPE_CHECKING:
+    from .reader import Source
+
+
+def open_source(path: Path, track: int | None = None) -> Source:
+    """Open a regular file by libsndfile, or what it does not know by FFmpeg.
+
+    track: of several audio tracks, counted from 1; None: the default one.
+    """
+    start = _check(path)
+    if not is_foreign(start):
+        found = _look(path)
+        try:
+            source = _coded(path, found.foreign) if found.foreign is not None else _by_libsndfile(path, found)
+        except UnknownFormatError:
+            if not ffmpeg_installed() and path.suffix.lower() not in FFMPEG_SUFFIXES:
+                raise
+        else:
+            if track not in (None, 1):
+                source.close()
+                raise AudioError(f"{path}: no audio track {track}; it has one")
+            return source
+    if not ffmpeg_installed():
+        raise AudioError(f"{path}: {NEEDS_FFMPEG}")
+    from .ffmpeg_source import FFmpegSource
+
+    return FFmpegSource(path, track)
+
+
+def _check(path: Path) -> bytes:
+    """The first bytes of a file that can be read."""
+    try:
+        kind = os.stat(path).st_mode  # first: opening a named pipe would wait for a writer
+        if stat.S_ISDIR(kind):
+            raise AudioError(f"{path}: cannot be read: it is a folder")
+        if not stat.S_ISREG(kind):
+            raise AudioError(f"{path}: cannot be read: it is not a regular file")
+        with open(path, "rb") as file:  # for the operating system's own error message
+            start = file.read(16)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character
+        raise AudioError(f"{str(path)!r}: cannot be read: not a file name ({error})") from error
+    if not start:
+        raise AudioError(f"{path}: the file is empty")
+    return start
+
+
+def _look(path: Path) -> Found:
+    try:
+        return find_parts(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _by_libsndfile(path: Path, found: Found) -> Source:
+    from .libsndfile import SUPPORTED, SoundFileSource
+
+    if not found.parts:
+        raise UnknownFormatError(f"{path}: not a readable audio file; {SUPPORTED}")
+    source: Source
+    if len(found.parts) == 1:
+        source = SoundFileSource(path, found.parts[0])
+    else:
+        from .chain import ChainSource
+
+        source = ChainSource(path, found.parts)
+    source.notes += found.notes
+    source.damage += found.damage
+    return source
+
+
+def _coded(path: Path, name: str) -> Source:
+    """What FFmpeg decodes of samples that are none."""
+    reason = f"its samples are not sound but {name}, as digital outputs send it to a decoder"
+    if not ffmpeg_installed():
+        raise AudioError(f"{path}: {reason}; it {NEEDS_FFMPEG}")
+    from .ffmpeg_source import FFmpegSource
+
+    source = FFmpegSource(path)
+    if source.codec.startswith("pcm_"):
+        source.close()
+        raise AudioError(f"{path}: {reason}, and FFmpeg does not find it; extract the stream from the file")
+    return source

@@ -1,0 +1,126 @@
+"""What libsndfile is given of a file: its parts, each as a file of its own where it has to be.
+
+A file may consist of several, one behind the other (`cat a.mp3 b.mp3`, a radio station's Ogg), and headers
+may be unfinished or unusual. `find_parts` looks at that; what it does not know is left to libsndfile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from .pieces import Piece, Span, find_all, skip_id3
+
+_OTHERS = (b"FORM", b"caff", b".snd", b"dns.", b"riff", b"RIFX", b"OggS")
+_MPEG_SUFFIXES = (".mp3", ".mp2", ".mpa", ".mpga")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file within a file.
+
+    Attributes:
+        pieces: of which it consists; None: the whole file.
+        declared: frames that its header claims, which may be more than there are.
+        apparent: the size that it must seem to have, so that libsndfile reads it to its end...
+        frames: ... and how many it then has; None: unknown.
+        low_24_bits: 32-bit samples of which the lower 24 bits count.
+    """
+
+    pieces: tuple[Piece, ...] | None = None
+    declared: int | None = None
+    apparent: int | None = None
+    frames: int | None = None
+    low_24_bits: bool = False
+
+
+@dataclass
+class Found:
+    """What a file consists of.
+
+    Attributes:
+        parts: one behind the other; one that is the whole file if nothing is known of it; none if it is
+            nothing for libsndfile, which would look for MPEG frames in it.
+        notes, damage: what is worth telling, and what is missing.
+        foreign: what the samples really are, if that is not sound ("DTS").
+    """
+
+    parts: Sequence[Part] = (Part(),)
+    notes: list[str] = field(default_factory=list)
+    damage: list[str] = field(default_factory=list)
+    foreign: str | None = None
+
+
+def find_parts(path: Path) -> Found:
+    """The parts of a file. Errors of the operating system pass."""
+    with open(path, "rb") as file:
+        start = skip_id3(file, 0)
+        file.seek(start)
+        kind = file.read(4)
+        if kind in (b"RIFF", b"RF64", b"BW64"):
+            from .wav_file import wav_parts
+
+            return wav_parts(file, start)
+        if kind == b"OggS" and not start:
+            return _only_if_several(ogg_links(file))
+        if kind == b"fLaC":
+            return _only_if_several(flac_parts(file, start))
+        if kind in _OTHERS or not (start or kind[:1] == b"\xff" or path.suffix.lower() in _MPEG_SUFFIXES):
+            return Found()
+        from .mpeg_parts import mpeg_parts
+
+        return mpeg_parts(file, start)
+
+
+def _only_if_several(spans: list[Span]) -> Found:
+    return Found([Part((span,)) for span in spans]) if len(spans) > 1 else Found()
+
+
+def flac_parts(file: BinaryIO, start: int) -> list[Span]:
+    """The FLAC files that a file consists of."""
+    end = file.seek(0, 2)
+    starts = [start]
+    at = _flac_frames(file, start)
+    for found in find_all(file, b"fLaC\0\0\0\x22", at, end):
+        if found >= at:
+            starts.append(found)
+            at = _flac_frames(file, found)
+    return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], end], strict=True)]
+
+
+def _flac_frames(file: BinaryIO, start: int) -> int:
+    """Where the metadata of a FLAC file end."""
+    at = start + 4
+    while True:
+        file.seek(at)
+        head = file.read(4)
+        if len(head) < 4:
+            return at
+        at += 4 + int.from_bytes(head[1:], "big")
+        if head[0] & 0x80:
+            return at
+
+
+def ogg_links(file: BinaryIO) -> list[Span]:
+    """The links of a chained Ogg file. A link begins with the first pages of its streams."""
+    size = file.seek(0, 2)
+    starts = [0]
+    beginning = True
+    at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(27 + 255)
+        if len(head) < 27:
+            break
+        if head[:4] != b"OggS":
+            at = next(find_all(file, b"OggS", at + 1, size), size)
+            continue
+        first = bool(head[5] & 2)
+        if first and not beginning:
+            starts.append(at)
+        beginning = first
+        segments = head[26]
+        at += 27 + segments + sum(head[27 : 27 + segments])
+    return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], size], strict=True)]
