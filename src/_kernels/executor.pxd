@@ -46,6 +46,7 @@ cdef extern from "core/executor.h" nogil:
         Py_ssize_t stages, fast_stage
     ctypedef void (*reference_layer)(const network_task* task, Py_ssize_t index) noexcept nogil
     void run_network(const network_task* task, reference_layer reference)
+    void finish_softmax(float* estimates, size_t plane, size_t stems, const float* input, size_t n)
     void want_frames(network_layer* layers, Py_ssize_t n_layers, Py_ssize_t first, Py_ssize_t last)
 
 

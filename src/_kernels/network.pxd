@@ -95,6 +95,14 @@ cdef extern from "core/model_file.h" namespace "spleeterrt" nogil:
         Plan plan
         vector[AlignedFloats] arenas
     bool load_model(const string& path, const char* isa, bool low_memory, LoadedModel& model, string& error)
+    cdef cppclass StoredTensor:
+        string name, dtype
+    cdef cppclass ModelReader:
+        bool open(const string& path, string& error)
+        const ModelFileConfig& config()
+        vector[StoredTensor] tensors() except +
+        bool check(string& error)
+        bool read(const string& stem, const TensorSpec& spec, float* values, string& error)
 
 
 cdef inline const fast_kernels* kernels_of(isa) except? NULL:

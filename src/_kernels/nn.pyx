@@ -23,6 +23,7 @@ from _kernels.executor cimport (
     OP_MASK as _OP_MASK,
     OP_TRANSPCONV as _OP_TRANSPCONV,
     fast_kernels,
+    finish_softmax,
     network_layer,
     network_task,
     reference_layer,
@@ -313,6 +314,75 @@ def lower(
     return bytearray((<char*>table.rows.data())[:size]), table.workspace_floats
 
 
+cdef tuple fields_of(net.ModelFileConfig config):
+    # (fields of `ModelConfig`, its network as of `network_of`)
+    fields = {
+        "instruments": tuple([stem.decode() for stem in config.instruments]),
+        "model_dir": config.model_dir.decode(),
+        "sample_rate": config.sample_rate,
+        "frame_length": config.frame_length,
+        "frame_step": config.frame_step,
+        "T": config.T,
+        "F": config.F,
+        "separation_exponent": config.separation_exponent,
+        "mask_extension": "average" if config.average else "zeros",
+        "model_type": "unet.softmax_unet" if config.softmax else "unet.unet",
+    }
+    return fields, (
+        config.network.n_channels, tuple(config.network.conv_n_filters),
+        config.network.conv_activation, config.network.deconv_activation)
+
+
+cdef class ModelFile:
+    """An open model file as `core/model_file.h` reads it, for Python and for C.
+
+    path: bytes (UTF-8 on Windows). Every failure is a `ValueError` with the message that C gets.
+    """
+
+    cdef net.ModelReader reader
+
+    def __init__(self, bytes path):
+        cdef string error, c_path = path
+        cdef bint opened
+        with nogil:
+            opened = self.reader.open(c_path, error)
+        self.expect(opened, error)
+
+    cdef int expect(self, bint done, string error) except -1:
+        cdef bytes message
+        if not done:
+            message = error
+            raise ValueError(message.decode("utf-8", "surrogateescape"))
+        return 0
+
+    @property
+    def config(self):
+        """(fields of `ModelConfig`, (n_channels, conv_n_filters, codes of conv and deconv activation))"""
+        return fields_of(self.reader.config())
+
+    @property
+    def tensors(self):
+        """{name: dtype as safetensors names it} of all that the file holds."""
+        return {tensor.name.decode(): tensor.dtype.decode() for tensor in self.reader.tensors()}
+
+    def check(self):
+        """Whether every stem's tensors are there, by the header."""
+        cdef string error
+        cdef bint good
+        good = self.reader.check(error)
+        self.expect(good, error)
+
+    def read(self, stem, int layer, int index, float[::1] values):
+        """A tensor of a file that was checked, in float32: values [all its numbers]; layer and index: its
+        place in `tensor_shapes`."""
+        cdef string error, c_stem = stem.encode()
+        cdef net.TensorSpec spec = net.layer_tensors(self.reader.config().network, layer)[index]
+        cdef bint done
+        with nogil:
+            done = self.reader.read(c_stem, spec, &values[0], error)
+        self.expect(done, error)
+
+
 def load_model_file(path, isa=None, bint low_memory=False):
     """What programs without Python get of a model file, for the tests: (configuration as of `ModelConfig`,
     its network, plan, every stem's arena, (fft_length, bins)).
@@ -330,21 +400,7 @@ def load_model_file(path, isa=None, bint low_memory=False):
         loaded = net.load_model(c_path, c_isa, low_memory, model, error)
     if not loaded:
         raise ValueError(error.decode("utf-8", "replace"))
-    config = {
-        "instruments": tuple([stem.decode() for stem in model.config.instruments]),
-        "model_dir": model.config.model_dir.decode(),
-        "sample_rate": model.config.sample_rate,
-        "frame_length": model.config.frame_length,
-        "frame_step": model.config.frame_step,
-        "T": model.config.T,
-        "F": model.config.F,
-        "separation_exponent": model.config.separation_exponent,
-        "mask_extension": "average" if model.config.average else "zeros",
-        "model_type": "unet.softmax_unet" if model.config.softmax else "unet.unet",
-    }
-    network = (
-        model.config.network.n_channels, tuple(model.config.network.conv_n_filters),
-        model.config.network.conv_activation, model.config.network.deconv_activation)
+    config, network = fields_of(model.config)
     plan = net.methods_of(model.plan), model.kernels.name.decode(), model.plan.compact
     arenas = []
     cdef size_t k
@@ -419,5 +475,5 @@ def forward(
             for task in prange(
                 segments, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
             ):
-                layers.softmax_mask(
+                finish_softmax(
                     &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, first, 0, 0], values)

@@ -16,13 +16,13 @@ from _kernels.modes cimport ModeOptions, ModePlan, cpp_plan_mode, mode_names, na
 
 cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
-        size_t scratch_floats()
-        void transform(const float* samples, size_t frames, float* scratch)
-        void magnitude(size_t frames, float* magnitude, size_t f, const float* scratch)
-        void write(size_t frames, float complex* spectrum, const float* scratch)
+        pass
     CppStft* make_stft(
         const char* isa, size_t frame_length, size_t hop, size_t fft_length, const float* analysis,
         const float* synthesis) except +
+    void cpp_analyse_group "spleeterrt::analyse_group" (
+        const CppStft& stft, const float* samples, size_t frames, float complex* spectrum, float* magnitude,
+        size_t f, float* scratch)
     void cpp_ratio_masks "spleeterrt::ratio_masks" (
         const float* x, size_t plane, size_t stems, size_t n, float exponent, float* mask)
     void cpp_own_mask "spleeterrt::own_mask" (
@@ -226,11 +226,10 @@ cdef class Stft:
             groups, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
         ):
             n = min(group, frames - g * group)
-            self.plan.transform(&samples[g * group * self.hop, 0], n, &work[threadid(), 0])
-            if m != NULL:
-                self.plan.magnitude(n, m + g * group * f * 2, f, &work[threadid(), 0])
-            if x != NULL:
-                self.plan.write(n, x + g * group * row, &work[threadid(), 0])
+            cpp_analyse_group(
+                self.plan[0], &samples[g * group * self.hop, 0], n,
+                x + g * group * row if x != NULL else NULL,
+                m + g * group * f * 2 if m != NULL else NULL, f, &work[threadid(), 0])
         if x != NULL and frames < spectrum.shape[0]:
             memset(x + frames * row, 0, (spectrum.shape[0] - frames) * row * sizeof(float complex))
         if m != NULL and frames < magnitude.shape[0]:

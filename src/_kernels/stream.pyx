@@ -68,6 +68,7 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         size_t latency()
         size_t largest_block()
         cbool block_is_fixed()
+        size_t threads()
         void process(
             const StreamInput& input, const StreamOutput* outs, const StreamOutput& mix, size_t count)
         void flush(const StreamOutput* outs, const StreamOutput& mix)
@@ -146,7 +147,7 @@ cdef class Engine:
     cdef object keep  # what the engine reads
     cdef vector[const float*] weights
     cdef vector[StreamOutput] outs
-    cdef readonly Py_ssize_t latency, largest_block
+    cdef readonly Py_ssize_t latency, largest_block, threads
     cdef readonly bint block_is_fixed
     cdef bint busy  # only looked at with the GIL
     cdef int process_id
@@ -175,6 +176,7 @@ cdef class Engine:
         self.latency = self.engine.latency()
         self.largest_block = self.engine.largest_block()
         self.block_is_fixed = self.engine.block_is_fixed()
+        self.threads = self.engine.threads()  # fewer than asked for where the system gives no more
 
     def __dealloc__(self):
         cdef StreamEngine* engine = self.engine

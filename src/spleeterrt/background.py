@@ -5,7 +5,8 @@
             later(item)
 
 An error of either thread is raised in the loop; leaving the `with` block ends the threads, whatever
-happened (one that waits inside a read ends with that read).
+happened (one that waits inside a read ends with that read). Where the system gives no more threads, the
+loop reads or writes itself.
 Ctrl-C is the main thread's, so it never falls into a callback of an audio library there.
 """
 
@@ -75,7 +76,22 @@ class _Worker(ABC, Generic[T]):
     def __init__(self, name: str, depth: int) -> None:
         self._channel: _Channel[T] = _Channel(depth)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread: threading.Thread | None = None
+        self._name = name
+
+    def _start(self) -> bool:
+        """Whether the system gives the thread."""
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # "can't start new thread"
+            return False
+        self._thread = thread
+        return True
+
+    def _join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -113,15 +129,17 @@ class ReadAhead(_Worker[T]):
                 self._channel.put(item)
                 del item
         finally:
-            if isinstance(self._items, Generator):
-                self._items.close()  # here and now: it may hold a file open
+            self._close()
+
+    def _close(self) -> None:
+        if isinstance(self._items, Generator):
+            self._items.close()  # here and now: it may hold a file open
 
     def _finish(self) -> None:
         self._channel.end()
 
     def __enter__(self) -> Iterator[T]:
-        self._thread.start()
-        return self._taken()
+        return self._taken() if self._start() else iter(self._items)
 
     def _taken(self) -> Iterator[T]:
         while True:
@@ -137,7 +155,9 @@ class ReadAhead(_Worker[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._channel.close()
-        self._thread.join()
+        if self._thread is None:
+            self._close()
+        self._join()
 
 
 class WriteBehind(_Worker[T]):
@@ -156,9 +176,8 @@ class WriteBehind(_Worker[T]):
     def _finish(self) -> None:
         self._channel.close()
 
-    def __enter__(self) -> Callable[[T], None]:
-        self._thread.start()
-        return self._put
+    def __enter__(self) -> Callable[[T], object]:
+        return self._put if self._start() else self._write
 
     def _put(self, item: T) -> None:
         try:
@@ -175,10 +194,10 @@ class WriteBehind(_Worker[T]):
         else:
             self._channel.close()
         try:
-            self._thread.join()
+            self._join()
         except BaseException:  # Ctrl-C
             self._channel.close()
-            self._thread.join()
+            self._join()
             raise
         if kind is None:
             self._raise()

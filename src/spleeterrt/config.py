@@ -18,6 +18,7 @@ from .regular import read_regular
 DEPTH = 6  # encoder / decoder pairs of the U-Net
 SIZE_MULTIPLE = 1 << DEPTH  # frames and bins are halved DEPTH times
 MOST_FILTERS = 1 << 16  # of a layer
+MOST_STEMS = 64
 DEFAULT_FILTERS = (16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("LeakyReLU", "ReLU", "ELU")
 MASK_EXTENSIONS = ("zeros", "average")
@@ -77,6 +78,7 @@ class ModelConfig:
             _short(self.model_dir),
         )
         need(len(set(self.instruments)) == len(self.instruments), "distinct stem names", self.instruments)
+        need(len(self.instruments) <= MOST_STEMS, f"at most {MOST_STEMS} stems", len(self.instruments))
         for key, most in (("sample_rate", 768_000), ("frame_length", 1 << 16), ("frame_step", 1 << 16)):
             value = getattr(self, key)
             need(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -17,8 +18,10 @@ from .config import ModelConfig, check_network_size
 from .errors import SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .modes import ModePlan
-from .parallel import check_threads, run_parallel
+from .parallel import available_threads, check_threads, no_threads, run_parallel, spare_threads
 from .planner import Plan, default_isa, make_plan
+
+_logger = logging.getLogger("spleeterrt")
 
 # What the weights belong to; the other fields of a configuration may change under them.
 _NETWORK_FIELDS = (
@@ -74,8 +77,13 @@ class Model:
 
         stems = len(self.networks)
         workers = 1 if plan.compact else min(stems, check_threads(None))  # each holds a tensor meanwhile
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(pack, range(stems)))
+        workers = spare_threads(workers) if workers > 1 else 0
+        if workers > 1:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(pack, range(stems)))
+        else:
+            for index in range(stems):
+                pack(index)
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
         self._lock = threading.Lock()
@@ -94,7 +102,8 @@ class Model:
         Args:
             magnitudes: float32 (segments, T, F, 2), |STFT| of the stereo mix. T and F may differ from the
                 configuration's; both are multiples of 64.
-            threads: how many segments and stems run at the same time; None: one per core.
+            threads: how many segments and stems run at the same time; None: as many as
+                OMP_NUM_THREADS says, or one per core that this process may use.
 
         Returns:
             One float32 (segments, T, F, 2) array per stem of `networks`: the network's mask (sigmoid, or
@@ -173,7 +182,7 @@ class Model:
         table, size = self._table(frames, bins)
         if last - first < frames:
             table = nn.want_frames(table, first, last)
-        threads = max(1, min(threads, segments * len(rows)))
+        threads = available_threads(max(1, min(threads, segments * len(rows))))
         workspaces = self._borrow(threads, size)
         try:
             run_parallel(
@@ -197,17 +206,27 @@ class Model:
         from ._kernels import stream
 
         table, size = self._table(options["frames"], options["bins"])
-        return stream.Engine(
-            self._plan.isa,
-            table,
-            size,
-            self._weights,
-            self.rows(mode.networks),
-            mode,
-            self.config.softmax,
-            nn.reference_capsule(),
-            options,
-        )
+        try:
+            engine = stream.Engine(
+                self._plan.isa,
+                table,
+                size,
+                self._weights,
+                self.rows(mode.networks),
+                mode,
+                self.config.softmax,
+                nn.reference_capsule(),
+                options,
+            )
+        except RuntimeError as error:  # std::system_error
+            raise no_threads() from error
+        if engine.threads < options["threads"]:
+            _logger.warning(
+                "the system gives this stream %d of %d threads (a limit of processes or memory)",
+                engine.threads,
+                options["threads"],
+            )
+        return engine
 
     def with_config(self, config: ModelConfig) -> Model:
         """The same networks, weights shared, under another configuration (mask extension, exponent, T, F)."""

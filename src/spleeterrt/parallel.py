@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -9,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ._kernels import machine
 from .errors import SpleeterError
 
-MOST_THREADS = 256  # OpenMP ends the process where the system gives it no more
+MOST_THREADS: int = machine.MOST_THREADS
 
+_logger = logging.getLogger("spleeterrt")
 _forked = False
+_local = threading.local()  # .team: threads that OpenMP keeps for the calling thread, itself counted
+_shortage_told = False
 
 
 def _after_fork() -> None:
@@ -26,19 +31,58 @@ if hasattr(os, "register_at_fork"):
 
 
 def check_threads(threads: int | None) -> int:
-    """The number of threads to use, at most `MOST_THREADS`; None: the cores that this process may use.
+    """The number of threads to use, at most `MOST_THREADS`; None: `usual_threads`.
 
     Each thread has a workspace of some 30 MB. Results do not depend on the number.
     """
     if threads is None:
-        try:
-            cores = len(os.sched_getaffinity(0))
-        except AttributeError:  # not on this system
-            cores = os.cpu_count() or 1
-        return min(cores, MOST_THREADS)
+        return usual_threads()[0]
     if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
         raise SpleeterError(f"threads: expected a positive integer or None, got {threads!r}")
     return min(int(threads), MOST_THREADS)
+
+
+def usual_threads() -> tuple[int, str]:
+    """How many threads are used where nobody says so, and why.
+
+    As many as the environment variable OMP_NUM_THREADS says, if it does (Ray and Dask set it to 1 in each
+    of their workers); or else one per core that the process may use (affinity), but no more than the CPU
+    quota of its control group, or of one above it, rounded up (Linux: containers).
+    """
+    variable = os.environ.get("OMP_NUM_THREADS")
+    count: tuple[int, str] = machine.usual_threads(None if variable is None else os.fsencode(variable))
+    return count
+
+
+def available_threads(threads: int) -> int:
+    """How many of so many threads a kernel may have that the calling thread calls next: all, or as many as
+    the system gives (limits of processes, control groups or address space).
+
+    OpenMP ends the process where it gets fewer threads than it asks for. Those that it keeps for the calling
+    thread, as many as its last kernel had, need no asking.
+    """
+    global _shortage_told
+    team = 1 if _forked else getattr(_local, "team", 1)
+    wanted = threads
+    if wanted > team:
+        threads = team + machine.threads_to_be_had(wanted - team)
+    if threads < wanted and not _shortage_told:
+        _shortage_told = True
+        _logger.warning(
+            "the system gives this process %d of %d threads (a limit of processes or of memory): the work is "
+            "slower, the result the same",
+            threads,
+            wanted,
+        )
+    if threads > 1:
+        _local.team = threads
+    return threads
+
+
+def spare_threads(wanted: int) -> int:
+    """How many of so many more threads the system gives this process now."""
+    count: int = machine.threads_to_be_had(wanted)
+    return count
 
 
 def run_parallel(function: Callable[..., Any], *args: Any) -> Any:
@@ -61,8 +105,19 @@ def run_parallel(function: Callable[..., Any], *args: Any) -> Any:
             failure.append(error)
 
     thread = threading.Thread(target=call, name="spleeterrt-forked")
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # "can't start new thread"
+        raise no_threads() from error
     thread.join()
     if failure:
         raise failure[0]
     return result[0]
+
+
+def no_threads() -> SpleeterError:
+    """The error where not even one thread that is needed can be had."""
+    return SpleeterError(
+        "the system gives this process no more threads: a limit of the user's processes (ulimit -u), "
+        "of the control group (pids) or of memory"
+    )

@@ -22,7 +22,7 @@ from .errors import SpleeterError
 from .layers import Float32, aligned_empty
 from .modes import ModePlan, plan_mode
 from .network import Model
-from .parallel import run_parallel
+from .parallel import available_threads, run_parallel
 from .stft import Complex64, Spectrum, Synthesis
 
 LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
@@ -327,7 +327,7 @@ class _WienerFilter:
                 frames,
                 WIENER_EPSILON,
                 self._sums,
-                self._pipeline.threads,
+                available_threads(self._pipeline.threads),
             )
 
     def apply(self, batch: _Batch, index: int) -> Complex64:
@@ -345,6 +345,6 @@ class _WienerFilter:
             max(1.0, self._peak / 10.0),
             self._sums,
             self._filtered,
-            self._pipeline.threads,
+            available_threads(self._pipeline.threads),
         )
         return self._filtered

@@ -13,7 +13,7 @@ the number of segments, of threads, or a timing, so that the same input gives th
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ._kernels import nn
 from .config import ACTIVATIONS, ModelConfig
@@ -51,6 +51,18 @@ def network_of(config: ModelConfig) -> Network:
         ACTIVATION_CODES[config.conv_activation],
         ACTIVATION_CODES[config.deconv_activation],
     )
+
+
+def network_fields(network: Network) -> dict[str, Any]:
+    """The fields of a `ModelConfig` that `network_of` gives the kernels."""
+    names = {code: name for name, code in ACTIVATION_CODES.items()}
+    channels, filters, conv, deconv = network
+    return {
+        "n_channels": channels,
+        "conv_n_filters": filters,
+        "conv_activation": names[conv],
+        "deconv_activation": names[deconv],
+    }
 
 
 def default_isa() -> str | None:

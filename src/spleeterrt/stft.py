@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ._kernels import spectral
 from .config import ModelConfig
 from .layers import Float32, aligned_empty
-from .parallel import run_parallel
+from .parallel import available_threads, run_parallel
 from .planner import default_isa
 
 Complex64 = npt.NDArray[np.complex64]
@@ -28,6 +28,11 @@ WINDOW_COMPENSATION = 2.0 / 3.0  # Spleeter's WINDOW_COMPENSATION_FACTOR
 def hann_window(length: int) -> Float32:
     """Periodic Hann window, float32 (`tf.signal.hann_window`)."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
+
+
+def available(work: Float32) -> Float32:
+    """The rows of working memory, one per thread, of as many threads as can be had."""
+    return work[: available_threads(len(work))]
 
 
 class Spectrum:
@@ -74,7 +79,7 @@ class Spectrum:
 
         Frames from `frames` on become zero (Spleeter pads the segment after the STFT).
         """
-        run_parallel(self.plan.analyse, samples, frames, spectrum, magnitude, work)
+        run_parallel(self.plan.analyse, samples, frames, spectrum, magnitude, available(work))
 
 
 class Synthesis:
@@ -134,7 +139,7 @@ class Synthesis:
             skip,
             self._tails,
             self._carry,
-            self._work,
+            available(self._work),
         )
 
     def separate_spectra(
@@ -150,5 +155,5 @@ class Synthesis:
             skip,
             self._tails,
             self._carry,
-            self._work,
+            available(self._work),
         )

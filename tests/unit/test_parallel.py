@@ -12,19 +12,6 @@ from spleeterrt import SpleeterError, parallel
 from spleeterrt.parallel import check_threads, run_parallel
 
 
-def test_none_means_the_usable_cores(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 4, 6}, raising=False)
-    assert check_threads(None) == 3
-
-
-def test_without_affinity_the_cores_are_counted(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 5)
-    assert check_threads(None) == 5
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert check_threads(None) == 1
-
-
 def test_positive_integers():
     assert [check_threads(n) for n in (1, 2, 64)] == [1, 2, 64]
 

@@ -1,6 +1,7 @@
 // The C interface; see spleeterrt.h.
 #include "spleeterrt.h"
 
+#include "machine.h"
 #include "model_file.h"
 #include "stream/engine.h"
 
@@ -13,12 +14,7 @@
 #include <new>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <vector>
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 using namespace spleeterrt;
 
@@ -42,16 +38,6 @@ void tell(char *message, const std::string &text)
 // Sizes that are negative become zero, which check_stream names where it is wrong.
 std::size_t size_of(int value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
 
-std::size_t usable_cores()
-{
-#if defined(__linux__)
-    cpu_set_t cores;
-    if (sched_getaffinity(0, sizeof cores, &cores) == 0)
-        return static_cast<std::size_t>(std::max(1, CPU_COUNT(&cores)));
-#endif
-    return std::max(1u, std::thread::hardware_concurrency());
-}
-
 StreamOptions stream_options(const srt_options &o, const ModelFileConfig &c, const ModePlan &mode)
 {
     StreamOptions s;
@@ -72,7 +58,7 @@ StreamOptions stream_options(const srt_options &o, const ModelFileConfig &c, con
     s.max_block = size_of(o.max_block);
     s.block = size_of(o.block);
     s.sample_rate = static_cast<unsigned>(size_of(o.sample_rate));
-    s.threads = o.threads ? size_of(o.threads) : std::min(usable_cores(), mode.cascade ? 2 : 2 * mode.networks.size());
+    s.threads = o.threads ? size_of(o.threads) : std::min(usual_threads().threads, mode.cascade ? 2 : 2 * mode.networks.size());
     s.realtime = o.realtime;
     s.niceness = o.niceness;
     s.priority = o.priority;
@@ -234,7 +220,7 @@ int srt_open(const char *model_file, const srt_options *options, srt_stream **st
         tell(message, "not enough memory");
         return SRT_NO_MEMORY;
     } catch (const std::system_error &error) {
-        tell(message, std::string("no more threads: ") + error.what());
+        tell(message, std::string("the system gives this process no more threads: ") + error.what());
         return SRT_NO_MEMORY;
     } catch (const std::exception &error) {
         tell(message, error.what());
@@ -268,6 +254,8 @@ size_t srt_largest_block(const srt_stream *stream, int *fixed)
 }
 
 size_t srt_latency(const srt_stream *stream) { return stream ? stream->engine->latency() : 0; }
+
+int srt_threads(const srt_stream *stream) { return stream ? static_cast<int>(stream->engine->threads()) : 0; }
 
 int srt_process(srt_stream *stream, const float *const *input, float *const *outputs, size_t count)
 {
@@ -358,7 +346,7 @@ const char *srt_code_text(int code)
     case SRT_BAD_BLOCK: return "a block of another size than promised";
     case SRT_BAD_OPTIONS: return "options that make no sense";
     case SRT_BAD_MODEL: return "the model is missing, damaged, or not a model";
-    case SRT_NO_MEMORY: return "not enough memory, or no more threads";
+    case SRT_NO_MEMORY: return "not enough memory, or not one thread to be had";
     case SRT_FAILED: return "failed";
     default: return "unknown code";
     }

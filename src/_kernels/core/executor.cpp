@@ -2,6 +2,8 @@
 #include "executor.h"
 
 #include "clock.h"
+#include "denormals.h"
+#include "elementwise.h"
 
 #include <algorithm>
 
@@ -142,6 +144,7 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
 
 void run_network(const network_task *task, reference_layer reference)
 {
+    const spleeterrt::NoDenormals fast;
     for (ptrdiff_t i = 0; i < task->n_layers;) {
         if (task->layers[i].method == METHOD_REFERENCE) {
             reference(task, i++);
@@ -153,4 +156,10 @@ void run_network(const network_task *task, reference_layer reference)
         if (task->profile)
             task->profile[first * task->stages + task->fast_stage] += seconds() - start;
     }
+}
+
+void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n)
+{
+    const spleeterrt::NoDenormals fast;
+    softmax_mask(estimates, plane, stems, input, n);
 }

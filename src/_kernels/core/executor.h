@@ -66,8 +66,11 @@ struct network_task {
 
 typedef void (*reference_layer)(const struct network_task *task, ptrdiff_t index);
 
-/* reference: NULL where no layer is METHOD_REFERENCE. */
+/* Denormal numbers count as zero meanwhile. reference: NULL where no layer is METHOD_REFERENCE. */
 void run_network(const struct network_task *task, reference_layer reference);
+
+/* The networks' logits become estimates: `softmax_mask`, under the same rule. */
+void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n);
 
 /* Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these
  * depend on, in whole tiles. The wanted frames keep their bits; of the others' buffers anything may be left. A

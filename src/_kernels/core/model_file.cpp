@@ -7,6 +7,7 @@
 #include "model_file.h"
 
 #include "crc32c.h"
+#define PICOJSON_USE_INT64 // integers are told from other numbers
 #include "picojson/picojson.h"
 
 #include <algorithm>
@@ -25,7 +26,8 @@
 namespace spleeterrt {
 namespace {
 
-constexpr std::uint64_t MOST_HEADER = 1 << 20; // bytes; five stems take 60 kB
+constexpr std::uint64_t MOST_HEADER = 8 << 20; // bytes; five stems take 60 kB, 64 with the longest names 5 MB
+constexpr std::size_t MOST_VALUES = 1 << 17;   // of JSON, in one text; 64 stems take 48,000
 constexpr int MOST_DEPTH = 32; // of arrays and objects in one another
 constexpr std::size_t MOST_STEMS = 64;
 constexpr std::size_t LONGEST_NAME = 200; // bytes of a stem's or a folder's name, as in config.py
@@ -37,7 +39,7 @@ class Failure : public std::runtime_error {
 
 [[noreturn]] void fail(const std::string &message) { throw Failure(message); }
 
-std::string quoted(const std::string &text) { return "'" + text + "'"; }
+std::string in_quotes(const std::string &text) { return "'" + text + "'"; }
 
 std::string text_of(const std::vector<long long> &shape)
 {
@@ -73,40 +75,121 @@ bool is_utf8(const std::string &text)
     return true;
 }
 
-// picojson recurses; its own limit does not count objects.
-bool is_deep(const std::string &text)
+// -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?, but not "-0", which some readers take for an integer and some do not.
+bool is_number(const std::string &word)
 {
+    std::size_t at = 0;
+    const auto skip = [&](const char *any) { at += at < word.size() && std::strchr(any, word[at]) ? 1 : 0; };
+    const auto digits = [&] {
+        const std::size_t first = at;
+        while (at < word.size() && word[at] >= '0' && word[at] <= '9')
+            at++;
+        return at - first;
+    };
+    skip("-");
+    const bool zero = at < word.size() && word[at] == '0';
+    const std::size_t whole = digits();
+    if (!whole || (zero && whole > 1) || word == "-0")
+        return false;
+    if (at < word.size() && word[at] == '.') {
+        at++;
+        if (!digits())
+            return false;
+    }
+    if (at < word.size() && (word[at] == 'e' || word[at] == 'E')) {
+        at++;
+        skip("+-");
+        if (!digits())
+            return false;
+    }
+    return at == word.size();
+}
+
+// What picojson does not look at: it recurses, and takes for a number what strtod does.
+void check_json(const std::string &text, const std::string &what)
+{
+    static const std::string of_numbers = "+-.0123456789eE";
     int depth = 0;
     bool in_string = false;
     for (std::size_t i = 0; i < text.size(); i++) {
         const char c = text[i];
-        if (in_string && c == '\\')
+        if (in_string && c == '\\') {
             i++;
-        else if (c == '"')
+        } else if (c == '"') {
             in_string = !in_string;
-        else if (!in_string && (c == '[' || c == '{') && ++depth > MOST_DEPTH)
-            return true;
-        else if (!in_string && (c == ']' || c == '}'))
+        } else if (in_string) {
+            continue;
+        } else if ((c == '[' || c == '{') && ++depth > MOST_DEPTH) {
+            fail(what + " is nested too deeply");
+        } else if (c == ']' || c == '}') {
             depth--;
+        } else if (c == '-' || (c >= '0' && c <= '9')) {
+            const std::size_t end = std::min(text.find_first_not_of(of_numbers, i), text.size());
+            const std::string word = text.substr(i, end - i);
+            if (!is_number(word))
+                fail(what + " is not JSON: not a number: " + in_quotes(word.substr(0, 32)));
+            i = end - 1;
+        }
     }
-    return false;
 }
+
+// Values as picojson builds them; keys that come twice, and more values than there can be, are refused.
+class StrictJson : public picojson::default_parse_context {
+public:
+    struct State {
+        std::size_t values = 0;
+        std::string problem;
+    };
+
+    StrictJson(Json *out, State &state) : default_parse_context(out), state_(state) {}
+
+    template <typename Iter> bool parse_array_item(picojson::input<Iter> &in, std::size_t)
+    {
+        picojson::array &items = out_->get<picojson::array>();
+        items.emplace_back();
+        return parse(items.back(), in);
+    }
+
+    template <typename Iter> bool parse_object_item(picojson::input<Iter> &in, const std::string &key)
+    {
+        const auto added = out_->get<Object>().emplace(key, Json());
+        if (!added.second)
+            state_.problem = "twice: " + in_quotes(key);
+        return added.second && parse(added.first->second, in);
+    }
+
+private:
+    template <typename Iter> bool parse(Json &value, picojson::input<Iter> &in)
+    {
+        if (++state_.values > MOST_VALUES) {
+            state_.problem = "more than " + std::to_string(MOST_VALUES) + " values";
+            return false;
+        }
+        StrictJson context(&value, state_);
+        return picojson::_parse(context, in);
+    }
+
+    State &state_;
+};
 
 // A JSON object, and nothing behind it but spaces.
 Object parse_object(const std::string &text, const std::string &what)
 {
     if (!is_utf8(text))
         fail(what + " is not UTF-8");
-    if (is_deep(text))
-        fail(what + " is nested too deeply");
+    check_json(text, what);
     Json value;
+    StrictJson::State state;
+    StrictJson context(&value, state);
     std::string error;
     auto end = text.begin();
     try {
-        end = picojson::parse(value, text.begin(), text.end(), &error);
+        end = picojson::_parse(context, text.begin(), text.end(), &error);
     } catch (const std::overflow_error &) {
-        error = "a number beyond a double";
+        state.problem = "a number beyond a double";
     }
+    if (!state.problem.empty())
+        fail(what + " is not usable: " + state.problem);
     if (!error.empty())
         fail(what + " is not JSON");
     if (std::any_of(end, text.end(), [](char c) { return !std::strchr(" \t\r\n", c) || c == '\0'; }))
@@ -200,7 +283,7 @@ private:
     {
         if (value != choices.first && value != choices.second)
             fail(std::string(what) + ": expected " + choices.first + " or " + choices.second + ", got " +
-                 quoted(value));
+                 in_quotes(value));
         return value == choices.second;
     }
 
@@ -241,9 +324,9 @@ private:
             // Such that they can be file names.
             if (name.empty() || name == "." || name == ".." || name.find_first_of("/\\") != name.npos ||
                 !can_be_a_path(name))
-                fail("instrument_list: not a name of a stem: " + quoted(name));
+                fail("instrument_list: not a name of a stem: " + in_quotes(name));
             if (std::find(names.begin(), names.end(), name) != names.end())
-                fail("instrument_list: twice: " + quoted(name));
+                fail("instrument_list: twice: " + in_quotes(name));
             names.push_back(name);
         }
         if (names.size() > MOST_STEMS)
@@ -289,6 +372,33 @@ struct Entry { // of a tensor in the header
     std::uint64_t begin, end; // in the data
 };
 
+// Bits of a number of safetensors' dtypes; 0: not one of them.
+int bits_of(const std::string &dtype)
+{
+    static const std::map<std::string, int> bits = {
+        {"F4", 4},       {"F6_E2M3", 6},     {"F6_E3M2", 6},     {"BOOL", 8},    {"U8", 8},   {"I8", 8},
+        {"F8_E4M3", 8},  {"F8_E4M3FNUZ", 8}, {"F8_E5M2", 8},     {"F8_E5M2FNUZ", 8}, {"F8_E8M0", 8},
+        {"U16", 16},     {"I16", 16},        {"F16", 16},        {"BF16", 16},   {"U32", 32}, {"I32", 32},
+        {"F32", 32},     {"U64", 64},        {"I64", 64},        {"F64", 64},    {"C64", 64}};
+    const auto found = bits.find(dtype);
+    return found == bits.end() ? 0 : found->second;
+}
+
+// Bytes of a tensor, at most `most`; more than that: most + 1.
+std::uint64_t bytes_of(const Entry &entry, std::uint64_t most)
+{
+    std::uint64_t numbers = 1;
+    for (const long long size : entry.shape) {
+        if (numbers && (std::uint64_t)size > 2 * most / numbers) // a byte holds two numbers at most
+            return most + 1;
+        numbers *= (std::uint64_t)size;
+    }
+    const std::uint64_t bits = numbers * (std::uint64_t)bits_of(entry.dtype); // below 2^7 times the file's size
+    return bits % 8 ? most + 1 : std::min(bits / 8, most + 1);
+}
+
+} // namespace
+
 class ModelFile {
 public:
     explicit ModelFile(const std::string &path)
@@ -307,6 +417,16 @@ public:
     }
 
     const ModelFileConfig &config() const { return config_; }
+    const std::map<std::string, Entry> &entries() const { return entries_; }
+
+    // Whether all stems' tensors are there.
+    void check() const
+    {
+        for (const std::string &stem : config_.instruments)
+            for (int layer = 0; layer < LAYERS; layer++)
+                for (const TensorSpec &spec : layer_tensors(config_.network, layer))
+                    check(stem, spec);
+    }
 
     // Whether a tensor is there, and as the network wants it: float32; kernels float16 or int8 with scales, too.
     void check(const std::string &stem, const TensorSpec &spec) const
@@ -316,44 +436,39 @@ public:
             fail(where(stem, spec) + "missing");
         const Entry &entry = found->second;
         const bool is_kernel = spec.channel_axis >= 0;
-        const std::size_t size = entry.dtype == "F32"                ? sizeof(float)
-                                 : is_kernel && entry.dtype == "F16" ? sizeof(std::uint16_t)
-                                 : is_kernel && entry.dtype == "I8"  ? sizeof(std::int8_t)
-                                                                     : 0;
-        if (!size)
+        if (entry.dtype != "F32" && !(is_kernel && (entry.dtype == "F16" || entry.dtype == "I8")))
             fail(where(stem, spec) + "expected float32 (F32)" + (is_kernel ? ", float16 (F16) or int8 (I8)" : "") +
-                 ", got " + quoted(entry.dtype));
+                 ", got " + in_quotes(entry.dtype));
         if (entry.shape != spec.shape)
             fail(where(stem, spec) + "expected shape " + text_of(spec.shape) + ", got " + text_of(entry.shape));
-        if (entry.end - entry.begin != (std::uint64_t)spec.count() * size)
-            fail(where(stem, spec) + "its bytes do not fit its shape");
         if (entry.dtype == "I8")
             check(stem, scales_of(spec));
     }
 
     // A tensor that was checked, in float32.
-    std::vector<float> floats(const std::string &stem, const TensorSpec &spec)
+    void read(const std::string &stem, const TensorSpec &spec, float *values)
     {
         const std::string &dtype = entries_.at(stem + "/" + spec.name).dtype;
-        std::vector<float> values;
+        const std::size_t count = (std::size_t)spec.count();
         if (dtype == "F16") {
-            const auto halves = stored<std::uint16_t>(stem, spec);
-            values.resize(halves.size());
-            std::transform(halves.begin(), halves.end(), values.begin(), float_of_half);
+            std::vector<std::uint16_t> halves(count);
+            read_stored(stem, spec, halves.data());
+            std::transform(halves.begin(), halves.end(), values, float_of_half);
         } else if (dtype == "I8") {
-            values = scaled(stored<std::int8_t>(stem, spec), scales(stem, scales_of(spec)), spec);
+            std::vector<std::int8_t> steps(count);
+            read_stored(stem, spec, steps.data());
+            scale(steps, scales(stem, scales_of(spec)), spec, values);
         } else {
-            values = stored<float>(stem, spec);
+            read_stored(stem, spec, values);
         }
-        if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); }))
+        if (!std::all_of(values, values + count, [](float value) { return std::isfinite(value); }))
             fail(where(stem, spec) + "holds values that are not finite");
-        return values;
     }
 
 private:
     static std::string where(const std::string &stem, const TensorSpec &spec)
     {
-        return "stem " + quoted(stem) + ", tensor " + spec.name + ": ";
+        return "stem " + in_quotes(stem) + ", tensor " + spec.name + ": ";
     }
 
     // Of an int8 kernel: one float32 per output channel.
@@ -364,38 +479,35 @@ private:
 
     std::vector<float> scales(const std::string &stem, const TensorSpec &spec)
     {
-        std::vector<float> values = floats(stem, spec);
+        std::vector<float> values((std::size_t)spec.count());
+        read(stem, spec, values.data());
         if (!std::all_of(values.begin(), values.end(), [](float value) { return value > 0; }))
             fail(where(stem, spec) + "expected positive scales");
         return values;
     }
 
     // A kernel [..., channels, inner]: rounded once, as `spleeterrt.models.quantized` does.
-    static std::vector<float> scaled(const std::vector<std::int8_t> &steps, const std::vector<float> &scales,
-                                     const TensorSpec &spec)
+    static void scale(const std::vector<std::int8_t> &steps, const std::vector<float> &scales, const TensorSpec &spec,
+                      float *values)
     {
         std::size_t inner = 1;
         for (std::size_t axis = (std::size_t)spec.channel_axis + 1; axis < spec.shape.size(); axis++)
             inner *= (std::size_t)spec.shape[axis];
-        std::vector<float> values(steps.size());
-        for (std::size_t i = 0; i < values.size();)
+        for (std::size_t i = 0; i < steps.size();)
             for (const float scale : scales)
                 for (const std::size_t end = i + inner; i < end; i++)
                     values[i] = (float)steps[i] * scale;
-        return values;
     }
 
     // A tensor's numbers as they lie in the file, their checksum verified.
-    template <typename Number>
-    std::vector<Number> stored(const std::string &stem, const TensorSpec &spec)
+    template <typename Number> void read_stored(const std::string &stem, const TensorSpec &spec, Number *values)
     {
-        std::vector<Number> values((std::size_t)spec.count());
         const std::string name = stem + "/" + spec.name;
-        if (!read(data_ + entries_.at(name).begin, values.data(), values.size() * sizeof(Number)))
+        const std::size_t size = (std::size_t)spec.count() * sizeof(Number);
+        if (!read_bytes(data_ + entries_.at(name).begin, values, size))
             fail(where(stem, spec) + "cannot be read");
-        if (!matches(find(checksums_, name), values.data(), values.size() * sizeof(Number)))
+        if (!matches(find(checksums_, name), values, size))
             fail(where(stem, spec) + "wrong checksum, the file is corrupt");
-        return values;
     }
 
     static bool matches(const Json *checksum, const void *data, std::size_t size)
@@ -403,7 +515,7 @@ private:
         return checksum && checksum->is<double>() && checksum->get<double>() == (double)crc32c(data, size);
     }
 
-    bool read(std::uint64_t offset, void *out, std::size_t size)
+    bool read_bytes(std::uint64_t offset, void *out, std::size_t size)
     {
         stream_.clear();
         stream_.seekg((std::streamoff)offset);
@@ -414,7 +526,7 @@ private:
     void read_header()
     {
         unsigned char bytes[8] = {};
-        if (size_ < sizeof bytes || !read(0, bytes, sizeof bytes))
+        if (size_ < sizeof bytes || !read_bytes(0, bytes, sizeof bytes))
             fail("not a readable safetensors file: too short");
         std::uint64_t length = 0;
         for (int i = 7; i >= 0; i--)
@@ -424,9 +536,11 @@ private:
         if (length > MOST_HEADER)
             fail("its header is too long: " + std::to_string(length) + " bytes");
         std::string text((std::size_t)length, '\0');
-        if (!read(sizeof bytes, &text[0], text.size()))
+        if (!read_bytes(sizeof bytes, &text[0], text.size()))
             fail("not a readable safetensors file: its header cannot be read");
         data_ = sizeof bytes + length;
+        if (text.empty() || text[0] != '{')
+            fail("not a readable safetensors file: its header does not begin with {");
         const Object header = parse_object(text, "not a readable safetensors file: its header");
         read_entries(header);
         read_metadata(header);
@@ -436,7 +550,7 @@ private:
     {
         for (const auto &[name, value] : header)
             if (name != "__metadata__")
-                entries_[name] = entry(value, "tensor " + quoted(name) + ": ");
+                entries_[name] = entry(value, "tensor " + in_quotes(name) + ": ");
         // Side by side, from the first byte to the last: no two share bytes, and nothing hides between them.
         std::vector<const std::pair<const std::string, Entry> *> sorted;
         for (const auto &item : entries_)
@@ -447,11 +561,20 @@ private:
         std::uint64_t at = 0;
         for (const auto *item : sorted) {
             if (item->second.begin != at)
-                fail("tensor " + quoted(item->first) + ": its bytes do not follow those of the one before");
+                fail("tensor " + in_quotes(item->first) + ": its bytes do not follow those of the one before");
             at = item->second.end;
         }
         if (at != size_ - data_)
             fail("truncated, or something follows the last tensor");
+    }
+
+    // 4096.0 and 4e3 are no sizes.
+    static long long size_in(const Json &value, const std::string &what)
+    {
+        const long long size = value.is<std::int64_t>() ? whole(value, what) : -1;
+        if (size < 0)
+            fail(what + ": expected an integer, not negative");
+        return size;
     }
 
     Entry entry(const Json &value, const std::string &where) const
@@ -466,14 +589,18 @@ private:
             fail(where + "dtype, shape or data_offsets are missing");
         Entry entry;
         entry.dtype = dtype->get<std::string>();
+        if (!bits_of(entry.dtype))
+            fail(where + "an unknown dtype: " + in_quotes(entry.dtype));
         for (const Json &size : shape->get<picojson::array>())
-            entry.shape.push_back(whole(size, where + "shape"));
-        const long long begin = whole(range->get<picojson::array>()[0], where + "data_offsets");
-        const long long end = whole(range->get<picojson::array>()[1], where + "data_offsets");
-        if (begin < 0 || end < begin || (std::uint64_t)end > size_ - data_)
+            entry.shape.push_back(size_in(size, where + "shape"));
+        const long long begin = size_in(range->get<picojson::array>()[0], where + "data_offsets");
+        const long long end = size_in(range->get<picojson::array>()[1], where + "data_offsets");
+        if (end < begin || (std::uint64_t)end > size_ - data_)
             fail(where + "its bytes lie outside the file");
         entry.begin = (std::uint64_t)begin;
         entry.end = (std::uint64_t)end;
+        if (bytes_of(entry, size_) != entry.end - entry.begin)
+            fail(where + "its bytes do not fit its shape");
         return entry;
     }
 
@@ -481,10 +608,15 @@ private:
     {
         static const Object nothing;
         const Json *value = find(header, "__metadata__");
-        const Object &metadata = value && value->is<Object>() ? value->get<Object>() : nothing;
+        if (value && !value->is<Object>())
+            fail("not a readable safetensors file: __metadata__ is not an object");
+        const Object &metadata = value ? value->get<Object>() : nothing;
+        for (const auto &[name, item] : metadata)
+            if (!item.is<std::string>())
+                fail("not a readable safetensors file: __metadata__: " + in_quotes(name) + " is not a string");
         const auto text = [&](const char *key) {
             const Json *item = find(metadata, key);
-            return item && item->is<std::string>() ? item->get<std::string>() : std::string();
+            return item ? item->get<std::string>() : std::string();
         };
         if (text("format") != FORMAT)
             fail("not a model file of spleeterrt (its metadata do not say so)");
@@ -509,6 +641,8 @@ private:
     ModelFileConfig config_;
 };
 
+namespace {
+
 LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_memory,
                  const std::vector<std::size_t> *networks)
 {
@@ -521,10 +655,7 @@ LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_
     std::vector<TensorSpec> specs[LAYERS];
     for (int layer = 0; layer < LAYERS; layer++)
         specs[layer] = layer_tensors(network, layer);
-    for (const std::string &stem : model.config.instruments)
-        for (const auto &layer : specs)
-            for (const TensorSpec &spec : layer)
-                file.check(stem, spec);
+    file.check();
     const WeightLayout layout = weight_layout(network, model.plan);
     std::vector<std::string> stems = model.config.instruments;
     if (networks) {
@@ -538,7 +669,8 @@ LoadedModel load(const std::string &path, const fast_kernels *kernels, bool low_
             std::vector<std::vector<float>> values;
             LayerTensors tensors;
             for (const TensorSpec &spec : specs[layer]) {
-                values.push_back(file.floats(stem, spec));
+                values.emplace_back((std::size_t)spec.count());
+                file.read(stem, spec, values.back().data());
                 tensors.*spec.place = values.back().data();
             }
             pack_layer(network, model.plan, layout, layer, tensors, arena.data());
@@ -558,32 +690,13 @@ int ModelFileConfig::fft_length() const
     return length;
 }
 
-bool read_model_config(const std::string &path, ModelFileConfig &config, std::string &error)
-{
-    try {
-        config = ModelFile(path).config();
-        return true;
-    } catch (const std::bad_alloc &) {
-        error = path + ": not enough memory";
-    } catch (const std::exception &failure) {
-        error = path + ": " + failure.what();
-    }
-    return false;
-}
+namespace {
 
-bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error,
-                const std::vector<std::size_t> *networks)
+// Whether the work was done; its failure in words that name the file.
+template <typename Work> bool attempt(const std::string &path, std::string &error, Work work)
 {
     try {
-        const fast_kernels *kernels = nullptr;
-        if (!choose_kernels(isa, kernels, error))
-            return false;
-        if (!kernels) {
-            error = fast_kernels_at(0) ? "the reference path is not to be had here: another instruction set, please"
-                                       : "this build has no fast kernels, which loading a model needs";
-            return false;
-        }
-        model = load(path, kernels, low_memory, networks);
+        work();
         return true;
     } catch (const std::bad_alloc &) {
         error = path + ": not enough memory";
@@ -591,6 +704,59 @@ bool load_model(const std::string &path, const char *isa, bool low_memory, Loade
         error = path + ": " + failure.what();
     }
     return false;
+}
+
+} // namespace
+
+bool read_model_config(const std::string &path, ModelFileConfig &config, std::string &error)
+{
+    return attempt(path, error, [&] { config = ModelFile(path).config(); });
+}
+
+bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error,
+                const std::vector<std::size_t> *networks)
+{
+    bool possible = true;
+    return attempt(path, error, [&] {
+        const fast_kernels *kernels = nullptr;
+        possible = choose_kernels(isa, kernels, error);
+        if (possible && !kernels) {
+            error = fast_kernels_at(0) ? "the reference path is not to be had here: another instruction set, please"
+                                       : "this build has no fast kernels, which loading a model needs";
+            possible = false;
+        }
+        if (possible)
+            model = load(path, kernels, low_memory, networks);
+    }) && possible;
+}
+
+ModelReader::ModelReader() = default;
+ModelReader::~ModelReader() = default;
+
+bool ModelReader::open(const std::string &path, std::string &error)
+{
+    path_ = path;
+    return attempt(path, error, [&] { file_.reset(new ModelFile(path)); });
+}
+
+const ModelFileConfig &ModelReader::config() const { return file_->config(); }
+
+std::vector<StoredTensor> ModelReader::tensors() const
+{
+    std::vector<StoredTensor> tensors;
+    for (const auto &[name, entry] : file_->entries())
+        tensors.push_back({name, entry.dtype});
+    return tensors;
+}
+
+bool ModelReader::check(std::string &error) const
+{
+    return attempt(path_, error, [&] { file_->check(); });
+}
+
+bool ModelReader::read(const std::string &stem, const TensorSpec &spec, float *values, std::string &error)
+{
+    return attempt(path_, error, [&] { file_->read(stem, spec, values); });
 }
 
 } // namespace spleeterrt

@@ -6,6 +6,7 @@
 #include "aligned.h"
 #include "network.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,33 @@ bool read_model_config(const std::string &path, ModelFileConfig &config, std::st
 // Never throws. Whatever the file says, no more memory is taken than in proportion to its size.
 bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error,
                 const std::vector<std::size_t> *networks = nullptr);
+
+class ModelFile;
+
+struct StoredTensor {
+    std::string name, dtype; // "vocals/conv2d/kernel", "F32"
+};
+
+// An open model file, for readers of single tensors (Python). Failures and their messages are those of `load_model`.
+class ModelReader {
+public:
+    ModelReader();
+    ~ModelReader();
+
+    // The header and the configuration. What follows is for a file that could be opened.
+    bool open(const std::string &path, std::string &error);
+    const ModelFileConfig &config() const;
+    std::vector<StoredTensor> tensors() const; // all that the file holds, by name
+
+    // Whether every stem's tensors are there, by the header.
+    bool check(std::string &error) const;
+    // A tensor of a file that was checked, in float32: values [spec.count()].
+    bool read(const std::string &stem, const TensorSpec &spec, float *values, std::string &error);
+
+private:
+    std::string path_;
+    std::unique_ptr<ModelFile> file_;
+};
 
 } // namespace spleeterrt
 

@@ -1,4 +1,5 @@
 #include "spectral.h"
+#include "denormals.h"
 #include "portability.h"
 
 #include <algorithm>
@@ -193,6 +194,17 @@ void make_masks(const Synthesis &job, std::size_t first, std::size_t frames, flo
 
 } // namespace
 
+void analyse_group(const Stft &stft, const float *samples, std::size_t frames, std::complex<float> *spectrum,
+                   float *magnitude, std::size_t f, float *scratch)
+{
+    const NoDenormals fast;
+    stft.transform(samples, frames, scratch);
+    if (magnitude)
+        stft.magnitude(frames, magnitude, f, scratch);
+    if (spectrum)
+        stft.write(frames, spectrum, scratch);
+}
+
 std::size_t Synthesis::work_floats() const
 {
     return aligned(stft->scratch_floats()) + aligned(stems * group * f * channels) +
@@ -201,6 +213,7 @@ std::size_t Synthesis::work_floats() const
 
 void synthesise_chunk(const Synthesis &job, std::size_t chunk, float *work)
 {
+    const NoDenormals fast;
     float *scratch = work;
     float *masks = scratch + aligned(job.stft->scratch_floats());
     float *extensions = masks + aligned(job.stems * group * job.f * channels);
@@ -241,6 +254,7 @@ void synthesise_chunk(const Synthesis &job, std::size_t chunk, float *work)
 
 void join_chunks(const Synthesis &job, float *carry)
 {
+    const NoDenormals fast;
     const std::size_t tail = job.frame_length - job.hop;
     for (std::size_t k = 0; k < job.n_chosen; k++) {
         float *held = carry + k * tail * channels;

@@ -74,6 +74,11 @@ protected:
 Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
                 const float *analysis, const float *synthesis);
 
+// A group's samples -> spectrum [frames][all bins][2] and magnitude [frames][f][2], either of which may be nullptr. Here and
+// in what follows of whole signals, denormal numbers count as zero.
+void analyse_group(const Stft &stft, const float *samples, std::size_t frames, std::complex<float> *spectrum,
+                   float *magnitude, std::size_t f, float *scratch);
+
 // Ratio masks: mask[s][i] = (x[s][i]^p + 1e-10 / stems) / (sum_s x[s][i]^p + 1e-10), for n values of
 // each stem, `plane` floats apart in x and n in mask (Spleeter, model/__init__.py `_build_masks`).
 void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask);

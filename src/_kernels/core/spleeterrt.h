@@ -48,7 +48,7 @@ enum srt_code {
     SRT_BAD_BLOCK = 2,    /* a block other than promised; outputs are silent then */
     SRT_BAD_OPTIONS = 3,
     SRT_BAD_MODEL = 4, /* missing, damaged, or not a model */
-    SRT_NO_MEMORY = 5, /* or no more threads */
+    SRT_NO_MEMORY = 5, /* or not one thread to be had */
     SRT_FAILED = 6
 };
 
@@ -65,7 +65,8 @@ typedef struct srt_options {
     int block;          /* the host's fixed block, if it has one: lowers the latency where it divides 1024 */
     int window;         /* samples of a frame that are synthesised; 0: all (4096); 2048 lowers the latency */
     int sample_rate;    /* Hz; 44100 */
-    int threads;        /* of the networks; 0: one per core that the process may use, at most two per network */
+    int threads;        /* of the networks; 0: as many as OMP_NUM_THREADS says, or else one per core that the process
+                           may use (affinity, CPU quota of its control group), at most two per network */
     int realtime;       /* 1; 0: srt_process waits for the networks, so that results are the same every time */
     int hold;           /* the newest mask for the newest frame: latency is the window alone */
     int crossfade;      /* frames over which masks of consecutive runs fade */
@@ -114,6 +115,9 @@ SRT_API void srt_destroy(srt_stream *stream);
  * NULL if there is none of that index. */
 SRT_API int srt_stems(const srt_stream *stream);
 SRT_API const char *srt_stem_name(const srt_stream *stream, int stem);
+
+/* The threads of the networks: fewer than asked for where the system gives no more. */
+SRT_API int srt_threads(const srt_stream *stream);
 
 /* The largest block that srt_process takes; *fixed (may be NULL): whether every block has to have that size. */
 SRT_API size_t srt_largest_block(const srt_stream *stream, int *fixed);

@@ -1,4 +1,5 @@
 #include "wiener.h"
+#include "denormals.h"
 
 #include <cmath>
 
@@ -45,6 +46,7 @@ void first_estimate(const WienerInput &in, const Pixel &p, std::size_t stem, std
 void wiener_accumulate(const WienerInput &in, std::size_t frames, std::size_t first_bin, std::size_t last_bin,
                        double *sums)
 {
+    const NoDenormals fast;
     for (std::size_t t = 0; t < frames; t++)
         for (std::size_t k = first_bin; k < last_bin; k++) {
             const Pixel p = read_pixel(in, t, k);
@@ -64,6 +66,7 @@ void wiener_accumulate(const WienerInput &in, std::size_t frames, std::size_t fi
 void wiener_apply(const WienerInput &in, std::size_t frame, double scale, const double *sums,
                   std::complex<float> *out)
 {
+    const NoDenormals fast;
     // norbert divides x and y by `scale`: powers by scale^2.
     const double unit = 1.0 / (scale * scale);
     const double regularization = std::sqrt(in.eps);

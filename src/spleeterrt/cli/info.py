@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--threads",
     type=click.IntRange(min=1),
     default=None,
-    help="With --plan: threads to count memory for  [default: one per core]",
+    help="With --plan: threads to count memory for  [default: those that `info` shows]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
@@ -67,10 +67,10 @@ def _show_machine(as_json: bool) -> None:
     from .._version import __version__
     from ..models import list_models
     from ..models.store import download_root, model_roots
-    from ..parallel import check_threads
+    from ..parallel import usual_threads
     from ..planner import default_isa
 
-    cores, usable = os.cpu_count() or 1, check_threads(None)
+    cores, (threads, because) = os.cpu_count() or 1, usual_threads()
     forced = os.environ.get("SPLEETERRT_ISA")
     chosen = default_isa() or "reference"
     found = [model.name for model in list_models() if model.path is not None]
@@ -83,7 +83,9 @@ def _show_machine(as_json: bool) -> None:
             "machine": platform.machine(),
             "cpu": cpu_name(),
             "cores": cores,
-            "usable_cores": usable,
+            "usable_cores": usable_cores(),
+            "threads": threads,
+            "threads_because": because,
             "isas": [*nn.FAST_ISAS, "reference"],
             "isa": chosen,
             "blas": nn.BLAS,
@@ -99,7 +101,8 @@ def _show_machine(as_json: bool) -> None:
             "Python": f"{platform.python_version()}, numpy {np.__version__}",
             "system": f"{platform.system()} {platform.machine()}",
             "CPU": cpu_name(),
-            "cores": f"{usable} usable of {cores}" if usable < cores else str(usable),
+            "cores": f"{usable_cores()} usable of {cores}" if usable_cores() < cores else str(cores),
+            "threads": f"{threads} ({because})",
             "instruction sets": ", ".join((*nn.FAST_ISAS, "reference")),
             "chosen": f"{chosen} (SPLEETERRT_ISA)"
             if forced
@@ -228,6 +231,14 @@ def _print_table(network: PlannedNetwork) -> None:
 def _print_rows(rows: dict[str, str]) -> None:
     for key, value in rows.items():
         click.echo(f"{key + ':':<18}{value}")
+
+
+def usable_cores() -> int:
+    """The cores that the system lets this process run on, whatever share of them a quota leaves."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
 
 
 def cpu_name() -> str:

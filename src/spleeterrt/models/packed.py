@@ -6,7 +6,7 @@ be float16, or int8 beside its scales, `vocals/conv2d_3/kernel_scale` (`quantize
 CRC-32C of the configuration, under the empty name, and of every tensor's bytes), as safetensors itself has
 no checksums. Source of the container: https://huggingface.co/docs/safetensors.
 
-`core/model_file.cpp` reads the same files without Python, to the same bits.
+`core/model_file.cpp` reads them, for Python and for programs without it: both take the same files.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from .._kernels import nn
 from ..atomic import sweep, temporary
 from ..config import ModelConfig
-from ..errors import ModelError, SpleeterError
+from ..errors import ConfigError, ModelError
+from ..planner import network_fields, network_of
 from .checksum import crc32c
-from .quantized import DTYPES, Stored, channel_axis, choose_dtypes, dequantize, encode, is_kernel, scale_name
-from .weights import StemWeights, Tensor, check_finite, check_shape, check_weights, expected_shapes
+from .quantized import DTYPES, Stored, choose_dtypes, encode, is_kernel
+from .weights import StemWeights, check_weights, expected_shapes
 
 FORMAT = "spleeterrt"
 VERSION = "1"
@@ -73,6 +75,7 @@ def save_packed(
         mode = made.stat().st_mode
         save_file(tensors, made, metadata)
         made.chmod(mode)  # those of any new file: safetensors gives its own to nobody else
+        _open(made)  # what cannot be read replaces nothing
         os.replace(made, path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot write: {error}") from error
@@ -87,14 +90,13 @@ def check_dtype(dtype: object) -> None:
         raise ModelError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
 
 
-def read_header(path: Path) -> tuple[ModelConfig, dict[str, int]]:
-    """Read a model file's configuration and its tensors' checksums, without the tensors.
+def read_header(path: Path) -> tuple[ModelConfig, dict[str, str]]:
+    """Read a model file's configuration and its tensors' dtypes by name, without the tensors.
 
     Raises:
         ModelError: not a model file of ours, or a damaged one.
     """
-    with _Reader(path) as reader:
-        return reader.config, reader.checksums
+    return _open(path)[1:]
 
 
 def stored_dtype(path: Path) -> str:
@@ -103,8 +105,7 @@ def stored_dtype(path: Path) -> str:
     Raises:
         ModelError: as `read_header`, or kernels are stored otherwise.
     """
-    with _Reader(path) as reader:
-        found = {reader.dtype(name) for name in reader.checksums if is_kernel(name)}
+    found = {dtype for name, dtype in read_header(path)[1].items() if is_kernel(name)}
     if not found or not found <= {*DTYPES}:
         raise ModelError(f"{path}: expected kernels in {' or '.join(DTYPES)}, got {sorted(found)}")
     return max(found, key=DTYPES.index)
@@ -119,109 +120,39 @@ def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelCo
         ModelError: names the file and the tensor: not such a file, truncated, wrong checksum, missing
             tensor or scales, wrong dtype or shape, values that are not finite, scales that are not positive.
     """
-    with _Reader(path) as reader:
-        shapes = expected_shapes(reader.config)
-        weights: dict[str, StemWeights] = {}
-        for stem in reader.config.instruments:
+    file, config, _ = _open(path)
+    layers = nn.tensor_shapes(network_of(config))
+    weights: dict[str, StemWeights] = {}
+    with _as_model_error():
+        file.check()
+        for stem in config.instruments:
             if stems is not None and stem not in stems:
                 continue
             weights[stem] = {}
-            for name, shape in shapes.items():
-                weights[stem][name] = reader.tensor(stem, name, shape)
-        return reader.config, weights
+            for layer, shapes in enumerate(layers):
+                for index, (name, shape) in enumerate(shapes.items()):
+                    weights[stem][name] = tensor = np.empty(shape, np.float32)
+                    file.read(stem, layer, index, tensor.reshape(-1))
+    return config, weights
 
 
-class _Reader:
-    """An open model file; every failure is a `ModelError` that names it."""
+def _open(path: Path) -> tuple[Any, ModelConfig, dict[str, str]]:
+    """The file as the kernels read it, its configuration, and its tensors' dtypes: numpy's names of ours,
+    else safetensors'."""
+    with _as_model_error():
+        file = nn.ModelFile(str(path).encode() if os.name == "nt" else os.fsencode(path))
+    fields, network = file.config
+    try:
+        config = ModelConfig(**fields, **network_fields(network))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    names = {"F32": "float32", "F16": "float16", "I8": "int8"}
+    return file, config, {name: names.get(dtype, dtype) for name, dtype in file.tensors.items()}
 
-    config: ModelConfig
-    checksums: dict[str, int]
 
-    def __init__(self, path: Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        self.path = path
-        self._damage: tuple[type[Exception], ...] = (
-            SafetensorError,
-            OSError,
-            ValueError,
-            TypeError,
-            KeyError,
-        )
-        try:
-            self._file = cast(Any, safe_open(path, framework="np"))
-            self._file.__enter__()
-            self._names = set(self._file.keys())
-            metadata = self._file.metadata() or {}
-        except self._damage as error:
-            raise ModelError(f"{path}: not a readable safetensors file: {error}") from error
-        try:
-            self._read_metadata(metadata)
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def _read_metadata(self, metadata: Mapping[str, str]) -> None:
-        if metadata.get("format") != FORMAT:
-            raise ModelError(f"{self.path}: not a model file of spleeterrt (its metadata do not say so)")
-        if metadata.get("version") != VERSION:
-            raise ModelError(
-                f"{self.path}: version {metadata.get('version')} of the format; "
-                f"this spleeterrt reads {VERSION}"
-            )
-        try:
-            text = metadata["config"]
-            checksums = json.loads(metadata["crc32c"])
-            self.checksums = {name: value for name, value in checksums.items() if name}
-            if checksums[""] != crc32c(text.encode()):
-                raise ModelError(f"{self.path}: corrupt: wrong checksum of the configuration")
-            self.config = ModelConfig.from_dict(json.loads(text))
-        except ModelError:
-            raise
-        except (SpleeterError, KeyError, ValueError, AttributeError, RecursionError) as error:
-            raise ModelError(f"{self.path}: corrupt metadata: {error!r}") from error
-
-    def dtype(self, name: str) -> str:
-        """How a tensor is stored: numpy's name of the dtype where it is one of ours, else safetensors'."""
-        try:
-            stored = str(self._file.get_slice(name).get_dtype())
-        except self._damage as error:
-            raise ModelError(f"{self.path}: tensor {name}: cannot be read: {error}") from error
-        return {"F32": "float32", "F16": "float16", "I8": "int8"}.get(stored, stored)
-
-    def tensor(self, stem: str, name: str, shape: tuple[int, ...]) -> Tensor:
-        """One tensor in float32, checked; of an int8 kernel its scales, too."""
-        where = f"{self.path}: stem {stem!r}, tensor {name}"
-        stored = self._stored(f"{stem}/{name}", where, DTYPES if is_kernel(name) else ("float32",))
-        check_shape(where, shape, stored.shape)
-        if stored.dtype == np.int8:
-            axis = channel_axis(name)
-            scales = self.tensor(stem, scale_name(name), (shape[axis],))
-            if not (scales > 0).all():
-                raise ModelError(f"{where}_scale: expected positive scales")
-            with np.errstate(over="ignore"):
-                tensor = dequantize(stored, scales, axis)
-        else:
-            tensor = stored.astype(np.float32, copy=False)
-        check_finite(where, tensor)
-        return tensor
-
-    def _stored(self, name: str, where: str, dtypes: Sequence[str]) -> Stored:
-        """One tensor as it is stored, dtype and checksum verified."""
-        if name not in self._names:
-            raise ModelError(f"{where}: missing")
-        if (dtype := self.dtype(name)) not in dtypes:
-            raise ModelError(f"{where}: expected {' or '.join(dtypes)}, got {dtype}")
-        try:
-            value: Stored = self._file.get_tensor(name)
-        except self._damage as error:
-            raise ModelError(f"{where}: cannot be read: {error}") from error
-        if crc32c(value) != self.checksums.get(name):
-            raise ModelError(f"{where}: wrong checksum, the file is corrupt")
-        return value
-
-    def __enter__(self) -> _Reader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.__exit__(None, None, None)
+@contextlib.contextmanager
+def _as_model_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ModelError(str(error)) from error

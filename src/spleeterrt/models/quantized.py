@@ -5,8 +5,8 @@ outer layers' kernels are float16: they are few numbers, and most of what roundi
 Spleeter's widths (e1 to e4, d4 to d6 and the last) that takes 4 % more bytes for some 20 dB.
 
 An int8 kernel w has a float32 tensor `<name>_scale` beside it, with a number per output channel: w =
-integer * scale, rounded once. Kernels of convolutions are H, W, in, out, of transposed ones H, W, out, in:
-the output channels are the last axis there and the last but one here.
+integer * scale, rounded once (`core/model_file.cpp` computes it). Kernels of convolutions are H, W, in, out,
+of transposed ones H, W, out, in: the output channels are the last axis there and the last but one here.
 """
 
 from __future__ import annotations
@@ -82,10 +82,3 @@ def quantize(tensor: Tensor, axis: int) -> tuple[npt.NDArray[np.int8], Tensor]:
     scales = np.maximum(largest / np.float32(_MOST), _LEAST_SCALE)
     integers = np.rint(tensor / scales).clip(-_MOST, _MOST).astype(np.int8)
     return integers, scales.reshape(-1)
-
-
-def dequantize(integers: npt.NDArray[np.int8], scales: Tensor, axis: int) -> Tensor:
-    """integer * scale in float32: the same bits as in `core/model_file.cpp`."""
-    shape = [1] * integers.ndim
-    shape[axis] = -1
-    return integers.astype(np.float32) * scales.reshape(shape)

@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include "../clock.h"
+#include "../denormals.h"
 #include "../elementwise.h"
 #include "threads.h"
 #include "windows.h"
@@ -9,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <system_error>
 
 namespace spleeterrt {
 namespace {
@@ -116,12 +118,26 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
         for (std::size_t i = 0; i < o.threads; i++)
             workers_[i].workspace = take(network.workspace_floats);
         start();
-        const NoSignals quiet; // the host's handlers run in the host's threads
-        for (std::size_t i = 0; i < o.threads; i++)
-            workers_[i].thread = std::thread([this, i] { work(workers_[i]); });
+        start_workers();
     } catch (...) {
         shut_down();
         throw;
+    }
+}
+
+// As many as the system gives.
+void StreamEngine::start_workers()
+{
+    const NoSignals quiet; // the host's handlers run in the host's threads
+    std::size_t &threads = options_.threads;
+    for (std::size_t i = 0; i < threads; i++) {
+        try {
+            workers_[i].thread = std::thread([this, i] { work(workers_[i]); });
+        } catch (const std::system_error &) {
+            if (i == 0)
+                throw;
+            threads = i;
+        }
     }
 }
 
@@ -185,6 +201,7 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
 {
     if (count == 0)
         return;
+    const NoDenormals fast;
     const double begun = seconds();
     waiting_ = !options_.realtime;
     begun_before_ = submitted_;
@@ -630,6 +647,7 @@ void StreamEngine::write(const StreamOutput *outs, const StreamOutput &mix, std:
 
 void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
 {
+    const NoDenormals fast;
     static const float zero = 0.0f;
     const StreamInput silence = {{&zero, &zero}, 0};
     // Runs that are too late hold slots that are needed here.
@@ -720,6 +738,7 @@ void StreamEngine::stand_still()
 
 void StreamEngine::work(Worker &worker)
 {
+    const NoDenormals fast;
     if (!set_priority(options_.niceness, options_.priority))
         priority_refused_.store(true, relaxed);
     for (;;) {

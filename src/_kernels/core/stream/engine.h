@@ -77,7 +77,8 @@ struct StreamOutput {
 
 class StreamEngine {
 public:
-    // Options as `check_stream` accepts them. Throws std::bad_alloc or std::system_error.
+    // Options as `check_stream` accepts them. Throws std::bad_alloc, or std::system_error where the system gives not even
+    // one thread.
     StreamEngine(const StreamNetwork &network, const StreamOptions &options);
     ~StreamEngine();
     StreamEngine(const StreamEngine &) = delete;
@@ -87,6 +88,7 @@ public:
     std::size_t stems() const { return stems_; }
     std::size_t largest_block() const { return shape_.block; }
     bool block_is_fixed() const { return shape_.fixed; }
+    std::size_t threads() const { return options_.threads; } // fewer than asked for where the system gives no more
 
     // The next `count` samples in, of all stems out (delayed by `latency`). Every channel of outs[stems] and of
     // mix, the sum of the stems under their gains, may be nullptr. count: <= largest_block(), and exactly that
@@ -132,6 +134,7 @@ private:
         float *workspace = nullptr;
     };
 
+    void start_workers();
     void shut_down();
 
     // In the caller's thread: the signal.
