@@ -39,6 +39,10 @@ class AudioError(SpleeterError):
     """An audio file cannot be read or written; the message names the file."""
 
 
+class AudioOptionError(AudioError, ValueError):
+    """A codec, rate or other setting that audio files cannot have."""
+
+
 class UnknownFormatError(AudioError):
     """libsndfile does not know the format; FFmpeg may."""
 

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from .audio import Codec
+from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
-from .errors import SpleeterError
+from .errors import AudioError, SpleeterError
 from .layers import Float32
 from .output_paths import PathLike
 
@@ -45,6 +46,7 @@ class ReadOptions:
     track: int | None = None
 
     def open(self, path: PathLike, sample_rate: int | None = None) -> AudioReader:
+        """The reader of a song, at `sample_rate` or its own."""
         from .audio.reader import AudioReader
 
         return AudioReader(
@@ -61,8 +63,8 @@ class ReadOptions:
 class WriteOptions:
     """How the stems are written; see `Separator.separate_to_file`."""
 
-    codec: Codec | str = "wav"
-    bitrate: str | int = "128k"
+    codec: Codec | str | None = None
+    bitrate: str | int | None = "128k"
     bit_depth: str = "int16"
     clip: str = "clamp"
     sample_rate: int | Literal["source"] | None = None
@@ -75,7 +77,50 @@ class WriteOptions:
 
     @property
     def is_wav(self) -> bool:
-        return str(self.codec).lower() == "wav"
+        return codec_name(self.codec) == "wav"
+
+    def with_codec(self, codec: str) -> WriteOptions:
+        """These with the codec that it will be, checked as far as that goes without a file.
+
+        Raises:
+            SpleeterError: tags that cannot be written.
+        """
+        options = replace(self, codec=codec)
+        options.check_tags()
+        return options
+
+    def are_special(self) -> bool:
+        """Whether there are some that only the built-in adapter knows."""
+        return bool(self.tags) or self != WriteOptions(self.codec, self.bitrate, tags=self.tags)
+
+    def open(
+        self, paths: Mapping[str, Path], rate: int, file_rate: int, song: PathLike, **more: Any
+    ) -> StemFileWriter:
+        """The writer of the stems of `song`, at `rate`, to files at `file_rate`."""
+        from .audio.writer import StemFileWriter
+
+        return StemFileWriter(
+            paths,
+            rate,
+            codec=self.codec,
+            bitrate=self.bitrate,
+            bit_depth=self.bit_depth,
+            clip=self.clip,
+            file_rate=file_rate,
+            name=os.fsdecode(song),
+            **more,
+        )
+
+    def file_rate(self, rate: int, source_rate: int) -> int:
+        """Hz of the files, of stems at `rate`."""
+        from .audio.formats import usual_rate
+        from .audio.resample import checked_rate
+
+        if self.sample_rate is None:
+            return usual_rate(self.codec, rate)
+        if self.sample_rate == "source":
+            return source_rate
+        return checked_rate(self.sample_rate, "sample rate of the files")
 
     def check_tags(self) -> bool:
         """Whether the stems get anything of the song's tags.
@@ -86,14 +131,38 @@ class WriteOptions:
         from .audio.tag_writers import TAGGED_CODECS
         from .audio.tags import NEEDS_MUTAGEN, mutagen_installed
 
+        codec = codec_name(self.codec)
         if self.is_wav:
             return self.tags is not False
-        possible = str(self.codec).lower() in TAGGED_CODECS
+        possible = codec in TAGGED_CODECS
         if self.tags and not possible:
-            raise SpleeterError(f"tags: {self.codec} files hold none here; use {', '.join(TAGGED_CODECS)}")
+            raise SpleeterError(f"tags: {codec} files hold none here; use {', '.join(TAGGED_CODECS)}")
         if self.tags and not mutagen_installed():
             raise SpleeterError(NEEDS_MUTAGEN)
         return possible and self.tags is not False and mutagen_installed()
+
+
+class SeparatedFiles(dict[str, Path]):
+    """The path of each stem, and what was done to the sound on its way there.
+
+    Attributes:
+        sample_rate: Hz of the files.
+        clipped: of each stem, samples (of all channels) that were beyond full scale and are cut off there.
+        gain: by which all stems were multiplied (`clip="rescale"`); else 1.
+
+    The last two are None where another adapter than the built-in one wrote the files.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        sample_rate: int | None = None,
+        clipped: Mapping[str, int] | None = None,
+        gain: float | None = None,
+    ) -> None:
+        super().__init__(paths)
+        self.sample_rate, self.gain = sample_rate, gain
+        self.clipped = None if clipped is None else dict(clipped)
 
 
 @dataclass(frozen=True)
@@ -127,7 +196,7 @@ class FileJob:
     engine: Engine
     _warnings: list[str] = field(default_factory=list)
 
-    def run(self) -> None:
+    def run(self) -> SeparatedFiles:
         """Read, separate and write; the files appear together when all are complete.
 
         Raises:
@@ -137,13 +206,13 @@ class FileJob:
         from .audio.resample import resampled_frames
 
         with self.reading.open(self.path) as probe:  # says what the file is before anything is written
-            source_rate, source_frames = probe.source_rate, probe.likely_frames
+            source_rate, likely_frames = probe.source_rate, probe.likely_frames
             mono = probe.source_channels == 1 and self.writing.channels == "source"
         total = None
-        if source_frames is not None:
-            total = resampled_frames(source_frames, source_rate, self.engine.rate)
+        if likely_frames is not None:
+            total = resampled_frames(likely_frames, source_rate, self.engine.rate)
         self._check_targets()
-        with self._writer(source_rate, source_frames, total, mono) as writer, ExitStack() as passes:
+        with ExitStack() as passes, self._writer(source_rate, likely_frames, mono, passes) as writer:
 
             def blocks() -> Iterator[Float32]:
                 return passes.enter_context(ReadAhead(self._read(writer), self.engine.depth))
@@ -158,67 +227,90 @@ class FileJob:
                 for piece in self.engine.run(blocks, total):
                     later(piece)
                     del piece
-        for message in dict.fromkeys(self._warnings):
-            logger.warning("%s", message)
+        log_warnings(self._warnings)
+        return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain)
 
     def _check_targets(self) -> None:
+        source = os.fsdecode(self.path)
         for target in self.paths.values():
-            if target.exists() and os.path.samefile(target, os.fsdecode(self.path)):
+            try:
+                same = target.exists() and os.path.samefile(target, source)
+            except (OSError, ValueError) as error:  # a name too long, for example
+                reason = getattr(error, "strerror", None) or error
+                raise AudioError(f"{target}: cannot be written: {reason}") from error
+            if same:
                 raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
 
     def _read(self, writer: StemFileWriter) -> Iterator[Float32]:
+        """The blocks that are separated; they make the length of the files exact."""
+        from .audio.resample import resampled_frames
+
         with self.reading.open(self.path, self.engine.rate) as reader:
             yield from reader.stereo()
             self._warnings[:] = reader.warnings
-            if self.writing.sample_rate == "source":
-                writer.total_frames = reader.source_frames  # now exactly
+            writer.total_frames = resampled_frames(reader.source_frames, reader.source_rate, writer.file_rate)
+
+    def _mix(self, file_rate: int, mono: bool) -> Generator[Float32, None, None]:
+        """The song at the rate of the files."""
+        with self.reading.open(self.path, file_rate) as reader:
+            for block in reader.stereo():
+                yield _mono(block) if mono else block
 
     def _writer(
-        self, source_rate: int, source_frames: int | None, total: int | None, mono: bool
+        self, source_rate: int, likely_frames: int | None, mono: bool, passes: ExitStack
     ) -> StemFileWriter:
-        """`source_frames`: of the input; `total`: of the separated sound; both may be guesses."""
-        from .audio.formats import usual_rate
-        from .audio.writer import StemFileWriter
+        """`likely_frames`: about how many the input has."""
+        from .audio.resample import resampled_frames
 
-        options = self.writing
-        if options.sample_rate is None:
-            file_rate = usual_rate(options.codec, self.engine.rate)
-            file_frames = total if file_rate == self.engine.rate else None
-        elif options.sample_rate == "source":
-            file_rate, file_frames = source_rate, source_frames
-        else:
-            file_rate, file_frames = options.sample_rate, None
-        return StemFileWriter(
+        engine = self.engine
+        file_rate = self.writing.file_rate(engine.rate, source_rate)
+        mix = None
+        if engine.rest in self.paths and engine.rate not in (source_rate, file_rate):
+            # At the separator's rate it has lost what lies above its band.
+            mix = passes.enter_context(closing(self._mix(file_rate, mono)))
+        return self.writing.open(
             self.paths,
-            self.engine.rate,
+            engine.rate,
+            file_rate,
+            self.path,
             channels=1 if mono else 2,
-            codec=options.codec,
-            bitrate=options.bitrate,
-            bit_depth=options.bit_depth,
-            clip=options.clip,
-            file_rate=file_rate,
-            total_frames=file_frames,
-            residual=self.engine.rest,
-            tags=self._tags(source_rate, file_rate),
-            threads=self.engine.threads,
+            total_frames=likely_frames and resampled_frames(likely_frames, source_rate, file_rate),
+            residual=engine.rest,
+            mix=mix,
+            threads=engine.threads,
+            tags=stem_tags(self.path, self.paths, self.reading, self.writing, source_rate, file_rate),
         )
-
-    def _tags(self, source_rate: int, file_rate: int) -> dict[str, Tags] | None:
-        """Of each stem. WAV files get texts only if they are asked for, times (reference, cues) always."""
-        if not self.writing.check_tags():
-            return None
-        from .audio.tags import read_tags
-
-        path = Path(os.fsdecode(self.path))
-        if self.writing.is_wav:
-            start = round((self.reading.offset or 0) * source_rate)
-            tags = read_tags(path, texts=self.writing.tags is True).moved(start, source_rate, file_rate)
-        else:
-            tags = read_tags(path, marks=False)
-        return {stem: tags.titled(stem) for stem in self.paths}
 
 
 def _mono(block: Float32) -> Float32:
     """The mean of both channels, which the networks may mask differently even where they hear the same."""
     mean: Float32 = block.mean(axis=1, dtype=np.float32, keepdims=True)
     return mean
+
+
+def log_warnings(messages: Iterable[str]) -> None:
+    """Each once."""
+    for message in dict.fromkeys(messages):
+        logger.warning("%s", message)
+
+
+def stem_tags(
+    path: PathLike,
+    stems: Iterable[str],
+    reading: ReadOptions,
+    writing: WriteOptions,
+    source_rate: int,
+    file_rate: int,
+) -> dict[str, Tags] | None:
+    """Of each stem. WAV files get texts only if they are asked for, times (reference, cues) always."""
+    if not writing.check_tags():
+        return None
+    from .audio.tags import read_tags
+
+    song = Path(os.fsdecode(path))
+    if writing.is_wav:
+        start = round((reading.offset or 0) * source_rate)
+        tags = read_tags(song, texts=writing.tags is True).moved(start, source_rate, file_rate)
+    else:
+        tags = read_tags(song, marks=False)
+    return {stem: tags.titled(stem) for stem in stems}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from .audio.formats import codec_name, codec_of
 from .errors import SpleeterError
 
 if TYPE_CHECKING:
@@ -16,38 +18,48 @@ PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
 DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
 
 
+def output_codec(filename_format: str, codec: Codec | str | None = None) -> str:
+    """The codec of the stems: `codec`, or where it is None what the ending of the format says, else wav.
+
+    Raises:
+        SpleeterError: the format names what there is not, or its ending is not one of the codec; an unknown
+            codec, or what writes it is not installed.
+    """
+    # A song's name has no say: it is a sign that no ending can begin with.
+    fields = {"filename": "-", "instrument": "-", "foldername": "-", "codec": _codec_field(codec)}
+    return codec_of(_formatted(filename_format, fields), codec)
+
+
 def output_paths(
     audio_descriptor: PathLike,
     destination: str | os.PathLike[str],
     filename_format: str,
-    codec: Codec | str,
+    codec: Codec | str | None,
     stems: Sequence[str],
 ) -> dict[str, Path]:
-    """Where the stems of a file go, by Spleeter's format rule.
+    """Where the stems of a file go, by Spleeter's format rule: always below `destination`.
+
+    `{codec}` stands for `codec` in small letters, for wav where it is None.
 
     Raises:
         SpleeterError: the format names something else than {filename}, {instrument}, {foldername} and
-            {codec}, or gives two stems one path.
+            {codec}, is absolute, has a part `..`, or gives two stems one path; a name that is put into it is
+            none of a file (empty, `..`, with a separator).
     """
     source = Path(os.fsdecode(audio_descriptor))
-    root = os.path.abspath(destination)
     paths: dict[str, Path] = {}
     for stem in stems:
-        try:
-            name = filename_format.format(
-                filename=source.stem,
-                instrument=stem,
-                foldername=source.absolute().parent.name,
-                codec=str(codec),
-            )
-        except (KeyError, IndexError, ValueError, AttributeError) as error:
-            raise SpleeterError(
-                f"filename format {filename_format!r}: expected {{filename}}, {{instrument}}, "
-                f"{{foldername}} or {{codec}} ({error!r})"
-            ) from error
-        path = Path(os.path.normpath(os.path.join(destination, name.lstrip("/\\"))))
-        if os.path.commonpath([root, os.path.abspath(path)]) != root:
-            raise SpleeterError(f"filename format {filename_format!r}: {path} is outside of {destination}")
+        fields = {
+            "filename": source.stem,
+            "instrument": stem,
+            "foldername": source.absolute().parent.name,
+            "codec": _codec_field(codec),
+        }
+        for field, value in fields.items():
+            if f"{{{field}" in str(filename_format):
+                _check_name(field, value, source)
+        name = _formatted(filename_format, fields)
+        path = Path(os.path.normpath(os.path.join(os.fspath(destination), name)))
         if path in paths.values():
             raise SpleeterError(
                 f"Separated source path conflict: {path} would hold several stems; "
@@ -55,3 +67,31 @@ def output_paths(
             )
         paths[stem] = path
     return paths
+
+
+def _codec_field(codec: Codec | str | None) -> str:
+    return "wav" if codec is None else codec_name(codec)
+
+
+def _check_name(field: str, value: str, source: Path) -> None:
+    if value in ("", ".", "..") or any(mark in value for mark in (os.sep, os.altsep, "\0") if mark):
+        raise SpleeterError(f"{source}: {{{field}}} is {value!r}, which cannot be part of a file name")
+
+
+def _formatted(filename_format: str, fields: dict[str, str]) -> str:
+    """The path below the destination."""
+    what = f"filename format {filename_format!r}"
+    try:
+        name = filename_format.format(**fields)
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+        raise SpleeterError(
+            f"{what}: expected {{filename}}, {{instrument}}, {{foldername}} or {{codec}} ({error!r})"
+        ) from error
+    if name.startswith(tuple(mark for mark in (os.sep, os.altsep) if mark)) or os.path.splitdrive(name)[0]:
+        raise SpleeterError(f"{what}: it is absolute; the folder of the results is an option of its own")
+    parts = re.split(r"[/\\]" if os.name == "nt" else "/", name)
+    if ".." in parts:
+        raise SpleeterError(f"{what}: '..' would leave the folder of the results")
+    if parts[-1] in ("", "."):
+        raise SpleeterError(f"{what}: it names a folder, not a file")
+    return name

@@ -7,10 +7,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -18,17 +17,18 @@ import numpy.typing as npt
 
 from .audio import Codec
 from .audio.adapter import AudioAdapter
-from .audio.channels import downmix as mixed
 from .audio.channels import stereo_blocks
-from .errors import AudioError, SeparationCancelled, SpleeterError
-from .file_job import Engine, FileJob, Piece, ReadOptions, WriteOptions
+from .audio.file_objects import AudioInput, described_path, input_path
+from .errors import ArgumentTypeError, SeparationCancelled, SpleeterError
+from .file_job import Engine, FileJob, Piece, ReadOptions, SeparatedFiles, WriteOptions
 from .layers import Float32
 from .models import Source, configuration
 from .modes import MODES, plan_mode
 from .network import Model, load_model
-from .output_paths import DEFAULT_FORMAT, PathLike, output_paths
+from .output_paths import DEFAULT_FORMAT, output_codec, output_paths
 from .parallel import check_threads
 from .pipeline import Pipeline
+from .song_job import SongJob, is_builtin
 
 if TYPE_CHECKING:
     from .config import ModelConfig
@@ -327,13 +327,13 @@ class Separator:
 
     def separate_to_file(
         self,
-        audio_descriptor: PathLike,
+        audio_descriptor: AudioInput,
         destination: str | os.PathLike[str],
         audio_adapter: AudioAdapter | None = None,
         offset: float | None = 0,
         duration: float | None = None,
-        codec: Codec | str = "wav",
-        bitrate: str | int = "128k",
+        codec: Codec | str | None = None,
+        bitrate: str | int | None = "128k",
         filename_format: str = DEFAULT_FORMAT,
         synchronous: bool = True,
         *,
@@ -346,23 +346,26 @@ class Separator:
         track: int | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
-    ) -> dict[str, Path] | None:
+    ) -> SeparatedFiles | None:
         """Separate an audio file into one file per stem, in constant memory.
 
         The files appear together when all are complete; on an error or a cancellation none does.
 
         Args:
-            audio_descriptor: the file (whatever `audio_adapter` takes, where one is given).
+            audio_descriptor: the file: its path, a binary file object, or its bytes (`bytes` without a zero
+                byte are a path). {filename} of what has no name is `audio`. Where `audio_adapter` is given,
+                whatever that takes.
             destination: folder of the results; made if it is missing.
             audio_adapter: reads and writes instead of the built-in one; the whole song is then in memory.
             offset, duration: seconds; duration None: to the end (Spleeter stops after 600 s).
-            codec: `"wav"`, `"flac"`, `"ogg"`, `"mp3"` or `"opus"`; with FFmpeg also `"m4a"` and `"wma"`.
-            bitrate: of the lossy ones.
-            filename_format: may use {filename}, {instrument}, {foldername} and {codec}.
+            codec: `"wav"`, `"flac"`, `"ogg"`, `"mp3"`, `"opus"`, `"aiff"`, `"caf"`, `"w64"`, `"au"`; with
+                FFmpeg also `"m4a"` and `"wma"`. None: by the ending of `filename_format`, else wav.
+            bitrate: of the lossy ones; one that the codec does not have becomes the nearest, with a warning.
+            filename_format: may use {filename}, {instrument}, {foldername} and {codec}; below `destination`.
             synchronous: False: return at once; `join` waits and raises what went wrong.
-            bit_depth: `"int16"`, `"int24"` or `"float32"` (WAV; FLAC the integers).
+            bit_depth: `"int16"`, `"int24"` or `"float32"` (FLAC: the integers only).
             clip: `"clamp"` at full scale, `"rescale"` all stems by one gain where one would clip,
-                `"none"` (float32 WAV).
+                `"none"` (float32).
             sample_rate: Hz of the files; None: the model's (Opus: 48000); `"source"`: the input's.
             tags: carry the song's tags and cover over, the title as `Song (vocals)`. None: if mutagen is
                 installed; to WAV only the time reference (`bext`) and cue points of a WAV file. True: texts
@@ -375,28 +378,35 @@ class Separator:
                 warning that lists them.
 
         Returns:
-            The path of each stem; None where synchronous is False.
+            The path of each stem, with the attributes `clipped`, `gain` and `sample_rate`; None where
+            synchronous is False.
 
         Raises:
             SpleeterError: also for two stems with one path, before anything is written.
             AudioError: the input cannot be read or the output not be written.
         """
-        paths = self._paths(audio_descriptor, destination, filename_format, codec)
         reading = ReadOptions(offset, duration, downmix, track)
         writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels)
-        if audio_adapter is None or _is_builtin(audio_adapter):
-            writing.check_tags()
-            job = FileJob(audio_descriptor, paths, reading, writing, self._engine(progress, cancel)).run
-        else:
-            if writing != WriteOptions(codec, bitrate, tags=tags) or tags or track is not None:
-                raise SpleeterError(
-                    "bit_depth, clip, sample_rate, tags, channels and track are the built-in adapter's; "
-                    "yours decides itself"
-                )
-            job = partial(
-                self._adapter_job, audio_adapter, audio_descriptor, paths, reading, writing, progress, cancel
-            )
-        return self._do(job, synchronous, paths)
+        adapter = AudioAdapter.default() if audio_adapter is None else audio_adapter
+        saves = _overrides(self, "save_to_file")
+        if saves or _overrides(self, "separate") or not is_builtin(adapter):
+            song = SongJob(audio_descriptor, destination, filename_format, reading, writing, adapter)
+            song.check(None if saves or _overrides(self, "separate") else self._stems, saves)
+            return self._do(partial(self._separate_song, song, progress, cancel), synchronous)
+        writing = writing.with_codec(output_codec(filename_format, codec))
+        named = described_path(audio_descriptor)
+        paths = output_paths(named, destination, filename_format, writing.codec, self._stems)
+        # A file object is read now: it may be closed when the job runs.
+        with ExitStack() as stack:
+            path = stack.enter_context(input_path(audio_descriptor))
+            files = FileJob(path, paths, reading, writing, self._engine(progress, cancel))
+            kept = stack.pop_all()
+
+        def job() -> SeparatedFiles:
+            with kept:
+                return files.run()
+
+        return self._do(job, synchronous)
 
     def _engine(self, progress: Progress | None, cancel: Cancel | None) -> Engine:
         def run(blocks: Callable[[], Iterable[Float32]], total: int | None) -> Iterator[Piece]:
@@ -405,48 +415,58 @@ class Separator:
         depth = 1 if self._low_memory else 2
         return Engine(run, self.sample_rate, self._mode.rest, self._threads, depth)
 
-    def _adapter_job(
-        self,
-        adapter: AudioAdapter,
-        audio_descriptor: PathLike,
-        paths: dict[str, Path],
-        reading: ReadOptions,
-        writing: WriteOptions,
-        progress: Progress | None,
-        cancel: Cancel | None,
-    ) -> None:
-        """Separate what the user's adapter loads, and have it save the stems."""
-        waveform, rate = adapter.load(
-            audio_descriptor,
-            offset=reading.offset,
-            duration=reading.duration,
-            sample_rate=self.sample_rate,
+    def _separate_song(
+        self, song: SongJob, progress: Progress | None, cancel: Cancel | None
+    ) -> SeparatedFiles | None:
+        """Spleeter's way: the adapter loads, `separate` separates, `save_to_file` has the adapter save."""
+        if _stopper(cancel)():
+            raise SeparationCancelled("the separation was cancelled")
+        waveform = song.load(self.sample_rate)
+        # Spleeter's `separate` has no further arguments.
+        watched: dict[str, Any] = {"progress": progress, "cancel": cancel}
+        sources = self.separate(waveform, song.audio, **({} if _overrides(self, "separate") else watched))
+        if not _overrides(self, "save_to_file"):
+            return song.save(sources, self.sample_rate)
+        return self.save_to_file(
+            sources,
+            song.audio,
+            os.fspath(song.destination),
+            song.filename_format,
+            song.codec(),
+            song.adapter,
+            song.writing.bitrate,
+            True,
         )
-        if rate is not None and round(float(rate)) != self.sample_rate:
-            raise SpleeterError(
-                f"{type(adapter).__name__}.load: asked for {self.sample_rate} Hz, got {rate} Hz"
-            )
-        if reading.downmix:
-            waveform = mixed(waveform)
-        sources = self.separate(waveform, "", progress=progress, cancel=cancel)
-        self._save(sources, paths, adapter, writing.codec, writing.bitrate)
 
     def save_to_file(
         self,
         sources: Mapping[str, Float32],
-        audio_descriptor: PathLike,
+        audio_descriptor: AudioInput,
         destination: str | os.PathLike[str],
         filename_format: str = DEFAULT_FORMAT,
-        codec: Codec | str = "wav",
+        codec: Codec | str | None = None,
         audio_adapter: AudioAdapter | None = None,
-        bitrate: str | int = "128k",
+        bitrate: str | int | None = "128k",
         synchronous: bool = True,
-    ) -> dict[str, Path] | None:
-        """Write separated waveforms (as `separate` returns them), named after `audio_descriptor`."""
-        paths = self._paths(audio_descriptor, destination, filename_format, codec, tuple(sources))
-        adapter = audio_adapter or AudioAdapter.default()
-        kept = dict(sources)
-        return self._do(lambda: self._save(kept, paths, adapter, codec, bitrate), synchronous, paths)
+    ) -> SeparatedFiles | None:
+        """Write separated waveforms (as `separate` returns them), named after `audio_descriptor`.
+
+        The other arguments, the result and the errors are those of `separate_to_file`.
+        """
+        if not isinstance(sources, Mapping):
+            raise ArgumentTypeError(
+                f"sources: expected waveforms by stem, as separate returns them, got {type(sources).__name__}"
+            )
+        song = SongJob(
+            audio_descriptor,
+            destination,
+            filename_format,
+            ReadOptions(),
+            WriteOptions(codec, bitrate, tags=False),
+            AudioAdapter.default() if audio_adapter is None else audio_adapter,
+        )
+        song.check(tuple(sources), False)
+        return self._do(partial(song.save, dict(sources), self.sample_rate), synchronous)
 
     def join(self, timeout: float | None = 200) -> None:
         """Wait for what was started with synchronous=False; raises the first error of those jobs.
@@ -466,12 +486,9 @@ class Separator:
         if running:
             raise SpleeterError(f"join: a separation is still running after {timeout} s")
 
-    def _do(
-        self, job: Callable[[], None], synchronous: bool, paths: dict[str, Path]
-    ) -> dict[str, Path] | None:
+    def _do(self, job: Callable[[], SeparatedFiles | None], synchronous: bool) -> SeparatedFiles | None:
         if synchronous:
-            job()
-            return paths
+            return job()
         task = self._submit(job)
         with self._lock:
             self._tasks.append(task)
@@ -485,40 +502,6 @@ class Separator:
                 self._worker_process = os.getpid()
                 self._tasks = []
             return self._worker.submit(job)
-
-    def _paths(
-        self,
-        audio_descriptor: PathLike,
-        destination: str | os.PathLike[str],
-        filename_format: str,
-        codec: Codec | str,
-        stems: Sequence[str] | None = None,
-    ) -> dict[str, Path]:
-        return output_paths(
-            audio_descriptor, destination, filename_format, codec, self._stems if stems is None else stems
-        )
-
-    def _save(
-        self,
-        sources: Mapping[str, Float32],
-        paths: Mapping[str, Path],
-        adapter: AudioAdapter,
-        codec: Codec | str,
-        bitrate: str | int,
-    ) -> None:
-        if _is_builtin(adapter):
-            from .audio.writer import StemFileWriter
-
-            with StemFileWriter(paths, self.sample_rate, codec=codec, bitrate=bitrate) as writer:
-                writer.write(sources)
-            return
-        try:
-            known = Codec(str(codec))
-        except ValueError:
-            raise SpleeterError(f"codec: expected one of {[c.value for c in Codec]}, got {codec!r}") from None
-        for stem, data in sources.items():
-            _make_folder(paths[stem].parent)
-            adapter.save(str(paths[stem]), data, self.sample_rate, known, str(bitrate))
 
 
 _REST_SAMPLES = 1 << 16  # bounds the temporaries in float64
@@ -546,16 +529,12 @@ def _stopper(cancel: Cancel | None) -> Callable[[], bool]:
     return cancel
 
 
-def _is_builtin(adapter: AudioAdapter) -> bool:
-    # A subclass may read and write elsewhere: only the class itself goes block by block.
-    return type(adapter) is type(AudioAdapter.default())
+def _overrides(separator: Separator, name: str) -> bool:
+    """Whether a subclass, or somebody from outside, has put another method in the place of ours."""
+    return getattr(getattr(separator, name), "__func__", None) is not _OWN[name]
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise AudioError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+_OWN = {name: getattr(Separator, name) for name in ("separate", "save_to_file")}
 
 
 def __getattr__(name: str) -> Any:

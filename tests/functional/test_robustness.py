@@ -57,15 +57,42 @@ def test_foldername_of_a_bare_file_name(song: Path, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["../{instrument}.wav", "a/../../{instrument}.wav"])
-def test_formats_stay_in_the_output_folder(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SpleeterError, match="outside"):
-        output_paths("song.wav", tmp_path / "out", name, "wav", ["vocals"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("../{instrument}.wav", r"'\.\.' would leave"),
+        ("a/../{instrument}.wav", r"'\.\.' would leave"),
+        ("{filename}/{instrument}/..", r"'\.\.' would leave"),
+        ("/x/{instrument}.wav", "is absolute"),
+        ("//x/{instrument}.wav", "is absolute"),
+        ("{instrument}/", "names a folder"),
+        ("{instrument}/.", "names a folder"),
+        ("", "names a folder"),
+        ("{song}.wav", "expected {filename}"),
+        ("{}.wav", "expected {filename}"),
+        ("{instrument.x.y}.wav", "expected {filename}"),
+        ("{instrument", "expected {filename}"),
+        ("fixed.wav", "would hold several stems"),
+    ],
+)
+def test_formats_name_files_below_the_output_folder(name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(SpleeterError, match=reason):
+        output_paths("song.wav", tmp_path / "out", name, "wav", ["vocals", "drums"])
 
 
-def test_absolute_formats_stay_in_the_output_folder(tmp_path: Path) -> None:
-    paths = output_paths("song.wav", tmp_path, "/x/{instrument}.wav", "wav", ["vocals"])
-    assert paths == {"vocals": tmp_path / "x" / "vocals.wav"}
+@pytest.mark.parametrize("stem", ["a/b", "..", ".", "", "nul\0"])
+def test_stems_that_are_no_file_names(stem: str, tmp_path: Path) -> None:
+    with pytest.raises(SpleeterError, match="cannot be part of a file name"):
+        output_paths("song.wav", tmp_path, "{instrument}.wav", "wav", [stem])
+    waves = {stem: np.zeros((100, 2), np.float32)}
+    with pytest.raises(SpleeterError, match="cannot be part of a file name"):
+        Separator(CONFIG).save_to_file(waves, "song.wav", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_song_in_the_root_folder_has_no_foldername(tmp_path: Path) -> None:
+    with pytest.raises(SpleeterError, match=r"\{foldername\} is ''"):
+        output_paths("/song.wav", tmp_path, "{foldername}/{instrument}.wav", "wav", ["vocals"])
 
 
 @pytest.mark.parametrize("stem", ["../evil", "a/b", "a\\b", "..", "."])

@@ -29,7 +29,8 @@ class NoAdapter:
 
 
 def test_codec_is_its_value():
-    assert [c.value for c in Codec] == ["wav", "mp3", "ogg", "m4a", "wma", "flac", "opus"]
+    spleeters = ["wav", "mp3", "ogg", "m4a", "wma", "flac"]
+    assert [c.value for c in Codec] == [*spleeters, "opus", "aiff", "caf", "w64", "au"]
     assert Codec.WAV == "wav"
     assert str(Codec.WAV) == f"{Codec.WAV}" == "{}".format(Codec.WAV) == "%s" % Codec.WAV == "wav"  # noqa: UP031, UP032
     assert f"{Codec.MP3:>5}" == "  mp3"

@@ -442,9 +442,6 @@ def test_opus_knows_few_rates(tmp_path):
     [
         ({"codec": "m4a", "file_rate": 192000}, "m4a files cannot have 192000 Hz"),
         ({"codec": "wma", "file_rate": 96000}, "wma files cannot have 96000 Hz"),
-        ({"codec": "m4a", "bitrate": "900k"}, "m4a files at 44100 Hz cannot have a bitrate of 900k"),
-        ({"codec": "wma", "bitrate": "8k"}, "24k to 320k"),
-        ({"codec": "opus", "bitrate": "600k"}, "12k to 512k"),
         ({"codec": "m4a", "channels": 3}, "1 to 2 channels"),
         ({"codec": "m4a", "clip": "none"}, "full scale"),
         ({"codec": "aac"}, "'aac' cannot be written; use wav, flac, ogg"),

@@ -345,20 +345,9 @@ def test_mp3_bitrate_is_exact(tmp_path, kbits):
     assert mp3_bitrates(path) == {kbits}
 
 
-@pytest.mark.parametrize(
-    ("bitrate", "rate", "message"),
-    [
-        ("127k", 44100, "128k"),
-        ("400k", 44100, "320k"),
-        ("8k", 44100, "32k"),
-        ("320k", 22050, "160k"),
-        ("128k", 96000, "44100"),
-        ("128500", 44100, "128.5k"),
-    ],
-)
-def test_mp3_bitrates_that_do_not_exist(tmp_path, bitrate, rate, message):
-    with pytest.raises(AudioError, match=message):
-        StemFileWriter({"a": tmp_path / "new" / "a.mp3"}, rate, codec="mp3", bitrate=bitrate)
+def test_mp3_rates_that_do_not_exist(tmp_path):
+    with pytest.raises(AudioError, match=r"mp3 files cannot have 96000 Hz, only 8000, .*44100"):
+        StemFileWriter({"a": tmp_path / "new" / "a.mp3"}, 96000, codec="mp3")
     assert left_in(tmp_path) == []
 
 
@@ -722,7 +711,7 @@ def test_full_disk(small_disk, codec, clip):
 
 
 @pytest.mark.parametrize("options", [
-    {"codec": "aac"}, {"codec": "opus", "file_rate": 44100}, {"codec": "opus", "bitrate": "1k"},
+    {"codec": "aac"}, {"codec": "opus", "file_rate": 44100}, {"codec": "opus", "bitrate": "-1k"},
     {"bit_depth": "int8"}, {"clip": "soft"},
     {"codec": "flac", "bit_depth": "float32"}, {"clip": "none"}, {"clip": "none", "codec": "mp3"},
     {"clip": "none", "codec": "flac", "bit_depth": "int24"}, {"codec": "mp3", "channels": 3}, {"channels": 0},
@@ -801,7 +790,7 @@ def test_memory_is_constant(tmp_path, clip):
 
 
 @pytest.mark.parametrize(
-    "value", ["44100", float("nan"), float("inf"), 0, -44100, 999, 768001, 10**400, b"1"]
+    "value", ["44.1k", "", "-1", float("nan"), float("inf"), 0, -44100, 999, 768001, 10**400, b"1"]
 )
 def test_sample_rates_that_make_no_sense(tmp_path, value):
     for options in ({"sample_rate": value}, {"sample_rate": 44100, "file_rate": value}):

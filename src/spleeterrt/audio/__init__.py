@@ -31,7 +31,12 @@ class Codec(str, Enum):
     M4A = "m4a"
     WMA = "wma"
     FLAC = "flac"
-    OPUS = "opus"  # not in Spleeter
+    # not in Spleeter
+    OPUS = "opus"
+    AIFF = "aiff"
+    CAF = "caf"
+    W64 = "w64"
+    AU = "au"
 
     # A plain (str, Enum) prints "Codec.WAV" up to Python 3.10 and formats differently since 3.12.
     def __str__(self) -> str:

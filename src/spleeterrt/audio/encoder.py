@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("spleeterrt")
 
-# Bytes of samples from which a WAV file is written as RF64: its 32-bit sizes end at 4 GiB.
+# Bytes of samples from which a WAV file is written as RF64, and an AIFF file cannot be written: their 32-bit
+# sizes end at 4 GiB. Those of CAF, W64 and AU do not.
 WAV_LIMIT = (1 << 32) - (1 << 16)
 
 # Encoders of compressed formats get blocks of this size: Vorbis packs differently, and libsndfile
@@ -68,14 +69,18 @@ class Encoder:
         self._temporary = temporary(target.parent)
         self.temporaries = [self._temporary]
         self._rf64 = format.codec == "wav" and (total_frames or 0) * format.frame_bytes >= WAV_LIMIT
+        self._check_room(total_frames or 0)
         self._sink: Sink | None = None
         self._file: Any = None  # the library's
         self._size = 0
 
     def write(self, block: NDArray[Any]) -> None:
         """Append `(n, channels)`: int16, int32 holding 24 bits, or float32."""
-        if self._format.codec == "wav":
-            if not self._rf64 and (self._frames + len(block)) * self._format.frame_bytes >= WAV_LIMIT:
+        if self._format.pcm:
+            frames = self._frames + len(block)
+            self._check_room(frames)
+            too_long = frames * self._format.frame_bytes >= WAV_LIMIT
+            if self._format.codec == "wav" and not self._rf64 and too_long:
                 self._convert_to_rf64()
             self._write(block)
             return
@@ -85,6 +90,14 @@ class Encoder:
         for start in range(0, whole, _ENCODER_FRAMES):
             self._write(block[start : start + _ENCODER_FRAMES])
         self._pending = block[whole:].copy()
+
+    def _check_room(self, frames: int) -> None:
+        """An AIFF file's sizes have 32 bits: libsndfile would let them wrap."""
+        if self._format.codec == "aiff" and frames * self._format.frame_bytes >= WAV_LIMIT:
+            seconds = WAV_LIMIT // self._format.frame_bytes // self._format.rate
+            raise self._failed(
+                f"an aiff file holds at most 4 GiB, {seconds} s of such samples; use wav, flac, caf or w64"
+            )
 
     def finish(self) -> None:
         """Write what is pending, close, and check that the file is complete."""
@@ -162,6 +175,8 @@ class Encoder:
             channels=format.channels,
             format="RF64" if self._rf64 else _CONTAINERS.get(format.codec, format.codec.upper()),
             subtype=format.subtype,
+            # Plain AIFF has no such ending; with little-endian samples it is AIFF-C.
+            endian="LITTLE" if format.codec == "aiff" and self._target.suffix.lower() == ".aifc" else None,
             compression_level=format.level,
             bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
         )

@@ -43,7 +43,8 @@ class FFmpegEncoder(Encoder):
             # Of the usual size, packets would be filled up by half at higher bitrates.
             "wma": {"packet_size": "32000"},
         }[format.codec]
-        container = av.open(sink, mode="w", format=_CONTAINERS[format.codec], container_options=options)
+        kind = "mp4" if self._target.suffix.lower() == ".mp4" else _CONTAINERS[format.codec]
+        container = av.open(sink, mode="w", format=kind, container_options=options)
         stream: Any = container.add_stream(_ENCODERS[format.codec], rate=format.rate)
         stream.codec_context.layout = _LAYOUTS[format.channels]
         stream.codec_context.format = "fltp"

@@ -3,21 +3,50 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AudioError
-from .ffmpeg import NEEDS_FFMPEG, ffmpeg_installed
+from ..errors import AudioError, AudioOptionError
+from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
+CODECS = ("wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma")
 FFMPEG_CODECS = ("m4a", "wma")
+PCM_CODECS = ("wav", "aiff", "caf", "w64", "au")  # plain samples, float32 among them
 BIT_DEPTHS = ("int16", "int24", "float32")
 CLIP_MODES = ("clamp", "rescale", "none")
-_LOSSLESS_DEPTHS = {"wav": BIT_DEPTHS, "flac": ("int16", "int24")}
+DEFAULT_BITRATE = "128k"
+_LOSSLESS_DEPTHS = {**dict.fromkeys(PCM_CODECS, BIT_DEPTHS), "flac": ("int16", "int24")}
+
+# The codecs that a file with such an ending may hold, the usual one first.
+ENDINGS = {
+    ".wav": ("wav",),
+    ".wave": ("wav",),
+    ".flac": ("flac",),
+    ".ogg": ("ogg", "opus"),
+    ".oga": ("ogg", "opus"),
+    ".mp3": ("mp3",),
+    ".opus": ("opus",),
+    ".aiff": ("aiff",),
+    ".aif": ("aiff",),
+    ".aifc": ("aiff",),
+    ".caf": ("caf",),
+    ".w64": ("w64",),
+    ".au": ("au",),
+    ".snd": ("au",),
+    ".m4a": ("m4a",),
+    ".m4b": ("m4a",),
+    ".mp4": ("m4a",),
+    ".wma": ("wma",),
+    ".asf": ("wma",),
+}
+# Endings of formats that cannot be written; of others nothing is known, and they go with any codec.
+_FOREIGN_ENDINGS = {*FFMPEG_SUFFIXES, ".rf64", ".bwf", ".raw", ".pcm", ".mp2", ".voc", ".sd2"} - set(ENDINGS)
 FULL_SCALE = {"int16": 1 << 15, "int24": 1 << 23}
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
 _SAMPLE_BYTES = {"int16": 2, "int24": 3, "float32": 4}
@@ -68,28 +97,68 @@ def quantize(block: NDArray[Any], bit_depth: str) -> NDArray[Any]:
     return integers.reshape(np.shape(block))
 
 
-def parse_bitrate(bitrate: str | int | float) -> int:
-    """Bits per second of `"128k"`, `"128000"`, `128000` or `128` (numbers below 1000 are kbit/s).
+def parse_bitrate(bitrate: str | int | float | None) -> int:
+    """Bits per second of `"128k"`, `"1M"`, `"128000"`, `128000` or `128` (numbers below 1000 are kbit/s).
+
+    None is the usual one of all codecs, 128k.
 
     Raises:
         AudioError: not a positive bitrate.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(k?)(?:bit/s|bps|b)?\s*", str(bitrate), re.IGNORECASE)
+    text = DEFAULT_BITRATE if bitrate is None else str(bitrate)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([km]?)(?:bit/s|bps|b)?\s*", text, re.IGNORECASE)
     value = float(match[1]) if match else 0.0
-    if match is None or not value > 0:
-        raise AudioError(f"bitrate: expected e.g. '128k' or 128000, got {bitrate!r}")
-    return round(value * 1000) if match[2] or value < 1000 else round(value)
+    if match is None or not 0 < value < 1e15:
+        raise AudioOptionError(f"bitrate: expected e.g. '128k' or 128000, got {bitrate!r}")
+    unit = match[2].lower()
+    return round(value * (1e6 if unit == "m" else 1e3 if unit or value < 1000 else 1))
 
 
-def check_codec(codec: str) -> str:
-    """The codec in small letters.
+def codec_name(codec: object) -> str:
+    """The name of a codec in small letters; `codec` is a string or a member of an enumeration of them."""
+    # A (str, Enum) of another library prints as "Codec.MP3".
+    return str(codec.value if isinstance(codec, Enum) else codec).strip().lower()
+
+
+def codec_of(path: str | Path, codec: object = None) -> str:
+    """The codec of a file to be written: `codec`, or where it is None what the ending of the name says.
+
+    Without either it is wav.
+
+    Raises:
+        AudioError: the ending is that of another format than `codec`, or, without `codec`, of none that can
+            be written; an unknown codec; what writes it is not installed.
+    """
+    ending = Path(path).suffix.lower()
+    if codec is not None:
+        name = check_codec(codec)
+        if (ending in ENDINGS and name not in ENDINGS[ending]) or ending in _FOREIGN_ENDINGS:
+            usual = ", ".join(key for key, codecs in ENDINGS.items() if name in codecs)
+            raise AudioError(
+                f"{path}: a file named {ending} cannot hold {name} ({usual}); change one of them"
+            )
+        return name
+    if ending in ENDINGS:
+        return check_codec(ENDINGS[ending][0])
+    if re.fullmatch(r"\.[a-z][a-z0-9]{0,4}", ending) or ending in _FOREIGN_ENDINGS:
+        raise AudioError(
+            f"{path}: no format that can be written has the ending {ending}; use {', '.join(ENDINGS)}, "
+            "or name a codec"
+        )
+    return "wav"
+
+
+def check_codec(codec: object) -> str:
+    """The name of the codec in small letters.
 
     Raises:
         AudioError: unknown, or what writes it is not installed.
     """
-    name = str(codec).lower()
+    name = codec_name(codec)
     if name not in CODECS:
-        raise AudioError(f"codec {name!r} cannot be written; use {', '.join(CODECS[:-1])} or {CODECS[-1]}")
+        raise AudioOptionError(
+            f"codec {name!r} cannot be written; use {', '.join(CODECS[:-1])} or {CODECS[-1]}"
+        )
     if name in FFMPEG_CODECS:
         if not ffmpeg_installed():
             raise AudioError(f"codec {name}: {NEEDS_FFMPEG}")
@@ -101,113 +170,121 @@ def check_codec(codec: str) -> str:
     return name
 
 
-def usual_rate(codec: str, rate: int) -> int:
+def usual_rate(codec: object, rate: int) -> int:
     """The rate of files if none is asked for: Opus knows few."""
-    return 48000 if str(codec).lower() == "opus" and rate not in _OPUS_RATES else rate
+    return 48000 if codec_name(codec) == "opus" and rate not in _OPUS_RATES else rate
 
 
 class Format:
-    """The output format, validated: what libsndfile or FFmpeg needs to open a file."""
+    """The output format, validated: what libsndfile or FFmpeg needs to open a file.
+
+    Attributes:
+        bits_per_second: of mp3, opus, m4a and wma, after `warnings`; else 0.
+        warnings: what was asked for but is not to be had, and what comes instead.
+    """
 
     def __init__(
-        self, codec: str, bit_depth: str, clip: str, bitrate: str | int, rate: int, channels: int
+        self,
+        codec: object,
+        bit_depth: str,
+        clip: str,
+        bitrate: str | int | None,
+        rate: int,
+        channels: int,
     ) -> None:
         codec = check_codec(codec)
         if bit_depth not in BIT_DEPTHS:
-            raise AudioError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}")
+            raise AudioOptionError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}")
         if clip not in CLIP_MODES:
-            raise AudioError(f"clip: expected one of {', '.join(CLIP_MODES)}, got {clip!r}")
+            raise AudioOptionError(f"clip: expected one of {', '.join(CLIP_MODES)}, got {clip!r}")
         self.lossless = codec in _LOSSLESS_DEPTHS
         if self.lossless and bit_depth not in _LOSSLESS_DEPTHS[codec]:
             possible = " or ".join(_LOSSLESS_DEPTHS[codec])
-            raise AudioError(f"{codec} files cannot hold {bit_depth}; use {possible}")
-        if clip == "none" and not (codec == "wav" and bit_depth == "float32"):
-            raise AudioError("clip 'none' needs wav files with bit depth float32: others have a full scale")
+            raise AudioOptionError(f"{codec} files cannot hold {bit_depth}; use {possible}")
+        self.pcm = codec in PCM_CODECS
+        if clip == "none" and not (self.pcm and bit_depth == "float32"):
+            raise AudioOptionError(
+                "clip 'none' needs bit depth float32 (wav, aiff, caf, w64, au): others have a full scale"
+            )
         limit = {"mp3": 2, "m4a": 2, "wma": 2, "flac": 8, "opus": 8}.get(codec, 255)
         if not 1 <= channels <= limit:
-            raise AudioError(f"{codec} files have 1 to {limit} channels, not {channels}")
+            raise AudioOptionError(f"{codec} files have 1 to {limit} channels, not {channels}")
         self.codec, self.bit_depth, self.rate, self.channels = codec, bit_depth, rate, channels
         self.subtype = _SUBTYPES[bit_depth] if self.lossless else "OPUS" if codec == "opus" else None
         self.frame_bytes = channels * _SAMPLE_BYTES[bit_depth]
         self.bits_per_second = 0
         self.level: float | None = None
-        if codec == "mp3":
-            self.bits_per_second = parse_bitrate(bitrate)
-            self.level = _mp3_level(self.bits_per_second, rate)
-        elif codec == "ogg":
-            self.level = 1.0 - _vorbis_quality(parse_bitrate(bitrate), rate, channels)
-        elif codec == "opus":
-            self.level = _opus_level(parse_bitrate(bitrate), rate, channels)
-        elif codec in FFMPEG_CODECS:
-            self.bits_per_second = parse_bitrate(bitrate)
-            _check_ffmpeg(codec, self.bits_per_second, rate, channels)
+        self.warnings: list[str] = []
+        if not self.lossless:
+            self._set_bitrate(parse_bitrate(bitrate))
+
+    def _set_bitrate(self, wanted: int) -> None:
+        if self.codec == "ogg":
+            self.level, got = _vorbis_level(wanted, self.rate, self.channels)
+        elif self.codec == "mp3":
+            possible = [1000 * kbits for kbits in _mp3_kbits(self.rate)]
+            self.bits_per_second = got = min(possible, key=lambda rate: (abs(rate - wanted), -rate))
+            self.level = _mp3_level(got, possible)
+        else:
+            bottom, top = _bitrates(self.codec, self.rate, self.channels)
+            self.bits_per_second = got = min(max(bottom, wanted), top)
+            self.level = (top - got) / (top - bottom)  # libsndfile's, of Opus
+        if got != wanted:
+            self.warnings.append(
+                f"{self.codec} files with {self.channels} channel{'s' if self.channels > 1 else ''} at "
+                f"{self.rate} Hz cannot have a bitrate of {wanted / 1000:g}k; it is {got / 1000:g}k"
+            )
 
 
 def full_scale(bit_depth: str) -> int:
     try:
         return FULL_SCALE[bit_depth]
     except KeyError:
-        raise AudioError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}") from None
+        raise AudioOptionError(
+            f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}"
+        ) from None
 
 
-def _mp3_level(bits_per_second: int, rate: int) -> float:
+def _mp3_kbits(rate: int) -> tuple[int, ...]:
+    if rate not in _MP3_RATES:
+        raise AudioOptionError(f"mp3 files cannot have {rate} Hz, only {', '.join(map(str, _MP3_RATES))}")
+    return _MP3_KBITS["MPEG-1" if rate >= 32000 else "MPEG-2" if rate >= 16000 else "MPEG-2.5"]
+
+
+def _mp3_level(bits_per_second: int, possible: list[int]) -> float:
     """libsndfile's compression level of an exact constant bitrate.
 
     libsndfile takes `int(top - level * (top - bottom))` kbit/s, the range depending on the MPEG
     version; half a kbit/s more keeps the truncation from ending one below.
     """
-    if rate not in _MP3_RATES:
-        raise AudioError(f"mp3 files cannot have {rate} Hz, only {', '.join(map(str, _MP3_RATES))}")
-    version = "MPEG-1" if rate >= 32000 else "MPEG-2" if rate >= 16000 else "MPEG-2.5"
-    valid = _MP3_KBITS[version]
-    if bits_per_second % 1000 or bits_per_second // 1000 not in valid:
-        raise AudioError(
-            f"mp3 files at {rate} Hz cannot have a bitrate of {bits_per_second / 1000:g}k, "
-            f"only {', '.join(f'{k}k' for k in valid)}"
-        )
-    top, bottom = valid[-1], valid[0]
-    return max(0.0, (top - bits_per_second // 1000 - 0.5) / (top - bottom))
+    top, bottom = possible[-1], possible[0]
+    return max(0.0, (top - bits_per_second - 500) / (top - bottom))
 
 
-def _opus_level(bits_per_second: int, rate: int, channels: int) -> float:
-    """libsndfile's compression level of an Opus bitrate: linear from 256 to 6 kbit/s per channel."""
-    if rate not in _OPUS_RATES:
-        raise AudioError(f"opus files cannot have {rate} Hz, only {', '.join(map(str, _OPUS_RATES))}")
-    top, bottom = 256_000 * channels, 6_000 * channels
-    if not bottom <= bits_per_second <= top:
-        raise AudioError(
-            f"opus files with {channels} channel{'s' if channels > 1 else ''} cannot have a bitrate of "
-            f"{bits_per_second / 1000:g}k, only {bottom // 1000}k to {top // 1000}k"
-        )
-    return (top - bits_per_second) / (top - bottom)
-
-
-def _check_ffmpeg(codec: str, bits_per_second: int, rate: int, channels: int) -> None:
+def _bitrates(codec: str, rate: int, channels: int) -> tuple[int, int]:
+    """The least and the highest bits per second."""
+    if codec == "opus":
+        if rate not in _OPUS_RATES:
+            raise AudioOptionError(
+                f"opus files cannot have {rate} Hz, only {', '.join(map(str, _OPUS_RATES))}"
+            )
+        return 6_000 * channels, 256_000 * channels
     if codec == "m4a":
         if rate not in _AAC_RATES:
-            raise AudioError(f"m4a files cannot have {rate} Hz, only {', '.join(map(str, _AAC_RATES))}")
-        top = 6 * rate * channels  # 6144 bits for 1024 frames of a channel
-    else:
-        if rate > _MAX_WMA_RATE:
-            raise AudioError(f"wma files cannot have {rate} Hz, only up to {_MAX_WMA_RATE}")
-        top = 320_000
-    bottom = _LEAST_FFMPEG[codec]
-    if not bottom <= bits_per_second <= top:
-        raise AudioError(
-            f"{codec} files at {rate} Hz cannot have a bitrate of {bits_per_second / 1000:g}k, "
-            f"only {bottom // 1000}k to {top / 1000:g}k"
-        )
+            raise AudioOptionError(f"m4a files cannot have {rate} Hz, only {', '.join(map(str, _AAC_RATES))}")
+        return 8_000, 6 * rate * channels  # 6144 bits for 1024 frames of a channel
+    if rate > _MAX_WMA_RATE:
+        raise AudioOptionError(f"wma files cannot have {rate} Hz, only up to {_MAX_WMA_RATE}")
+    return 24_000, 320_000
 
 
-_LEAST_FFMPEG = {"m4a": 8000, "wma": 24000}
-
-
-def _vorbis_quality(bits_per_second: int, rate: int, channels: int) -> float:
-    """Vorbis quality in [0, 1] whose nominal bitrate is closest.
+def _vorbis_level(bits_per_second: int, rate: int, channels: int) -> tuple[float, int]:
+    """libsndfile's compression level of the Vorbis quality with the nearest nominal bitrate, and that one.
 
     libvorbis' own table for 40 to 50 kHz, linear in between, scaled by the sample rate elsewhere.
     """
     table = _VORBIS_STEREO if channels == 2 else _VORBIS_OTHER
-    scale = 1.0 if 40000 <= rate <= 50000 else rate / 44100
-    wanted = bits_per_second / 1000 / channels / scale
-    return float(np.interp(wanted, table, np.linspace(0.0, 1.0, len(table))))
+    scale = (1.0 if 40000 <= rate <= 50000 else rate / 44100) * channels * 1000
+    quality = float(np.interp(bits_per_second / scale, table, np.linspace(0.0, 1.0, len(table))))
+    nominal = min(max(bits_per_second, round(table[0] * scale)), round(table[-1] * scale))
+    return 1.0 - quality, nominal

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AudioError
+from ..errors import AudioOptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,20 +16,24 @@ MIN_RATE, MAX_RATE = 1000, 768000  # Hz
 
 
 def checked_number(value: Any, what: str) -> float:
-    """`value` as a float, which may be infinite or NaN; an AudioError naming it if not a number."""
+    """`value` as a float, which may be infinite or NaN; an AudioOptionError naming it if not a number."""
     try:
         if isinstance(value, (str, bytes, bytearray)):
             raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise AudioError(f"{what}: expected a number, got {value!r}") from None
+        raise AudioOptionError(f"{what}: expected a number, got {value!r}") from None
 
 
 def checked_rate(value: Any, what: str = "sample rate") -> int:
-    """`value` rounded to whole Hz; an AudioError naming it if that is not a sensible sample rate."""
+    """`value` (a number, or `"44100"`) rounded to whole Hz; an AudioOptionError naming it if that is not a
+    sensible sample rate.
+    """
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
     rate = checked_number(value, what)
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioError(f"{what}: expected {MIN_RATE} to {MAX_RATE} Hz, got {value!r}")
+        raise AudioOptionError(f"{what}: expected {MIN_RATE} to {MAX_RATE} Hz, got {value!r}")
     return round(rate)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from ..errors import AudioError
+from ..errors import ArgumentError, ArgumentTypeError, AudioError
 from . import Codec
 from .adapter import AudioAdapter
+from .channels import MOST_CHANNELS
+from .file_objects import AudioInput, described_path, input_path, is_file_object, output_path
+from .formats import ENDINGS, codec_of
 from .reader import AudioReader
 from .writer import StemFileWriter
 
@@ -23,21 +26,26 @@ class SoundFileAudioAdapter(AudioAdapter):
 
     def load(
         self,
-        audio_descriptor: str | bytes | os.PathLike[str],
+        audio_descriptor: AudioInput,
         offset: float | None = None,
         duration: float | None = None,
         sample_rate: float | None = None,
         dtype: Any = np.float32,
     ) -> tuple[np.ndarray, int]:
-        """Load a file: `(samples, channels)` in [-1, 1], and its rate in Hz.
+        """Load a file, a binary file object or the bytes of a file.
+
+        Returns:
+            `(samples, channels)` in [-1, 1], and its rate in Hz.
 
         Raises:
             AudioError: the file cannot be read, or holds nothing after `offset`.
+            ArgumentTypeError: not audio in one of these forms, or no dtype of samples.
         """
-        kind = np.dtype(dtype.decode("ascii") if isinstance(dtype, bytes) else dtype)
-        with AudioReader(
-            audio_descriptor, offset=offset, duration=duration, sample_rate=sample_rate
-        ) as reader:
+        kind = _sample_dtype(dtype)
+        with (
+            input_path(audio_descriptor) as path,
+            AudioReader(path, offset=offset, duration=duration, sample_rate=sample_rate) as reader,
+        ):
             blocks = list(reader)
             for message in reader.warnings:
                 logger.warning("%s", message)
@@ -46,39 +54,93 @@ class SoundFileAudioAdapter(AudioAdapter):
 
     def save(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | IO[bytes],
         data: np.ndarray,
         sample_rate: float,
         codec: Codec | str | None = None,
         bitrate: str | int | None = None,
     ) -> None:
-        """Write `(samples, channels)` or `(samples,)`; WAV and FLAC are 16-bit, clamped.
+        """Write `(samples, channels)` or `(samples,)`, to a path or a binary file object.
+
+        16 bits, where the format has no codec; what is beyond full scale is cut off, with a warning.
 
         Raises:
-            AudioError: the folder does not exist, the codec is not supported, or the write failed.
+            AudioError: the folder does not exist, the codec is not supported or not that of the ending, or
+                the write failed.
+            ArgumentError: an array of another shape or dtype.
         """
-        target = Path(os.fsdecode(path))
-        if not target.parent.is_dir():
-            raise AudioError(f"output directory does not exist: {target.parent}")
-        wave = np.asarray(data, dtype=np.float32)
-        if wave.ndim == 1:
-            wave = wave[:, np.newaxis]
-        if wave.ndim != 2:
-            raise AudioError(f"{target}: expected samples of shape (samples, channels), got {np.shape(data)}")
-        if codec is None:
-            suffix = target.suffix[1:].lower()
-            codec = suffix if suffix in {member.value for member in Codec} else Codec.WAV
+        target = described_path(path)
+        wave = _waveform(data, target)
+        if is_file_object(path):
+            known = codec_of(target, codec)
+            ending = next(key for key, codecs in ENDINGS.items() if known in codecs)
+            with output_path(path, ending) as made:
+                self._write(made, wave, sample_rate, known, bitrate)
+        else:
+            if not _is_folder(target.parent):
+                raise AudioError(f"output directory does not exist: {target.parent}")
+            self._write(target, wave, sample_rate, codec, bitrate)
+        logger.info("File %s written successfully", target)
+
+    def _write(
+        self,
+        target: Path,
+        wave: np.ndarray,
+        sample_rate: float,
+        codec: Codec | str | None,
+        bitrate: str | int | None,
+    ) -> None:
         with StemFileWriter(
             {"audio": target},
             sample_rate,
             channels=wave.shape[1],
             codec=codec,
-            bitrate="128k" if bitrate is None else bitrate,
+            bitrate=bitrate,
             total_frames=len(wave),
         ) as writer:
             for start in range(0, len(wave), _SAVE_FRAMES):
                 writer.write({"audio": wave[start : start + _SAVE_FRAMES]})
-        logger.info("File %s written successfully", target)
+
+
+def _sample_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind = np.dtype(dtype.decode("ascii") if isinstance(dtype, bytes) else dtype)
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"dtype: expected one of samples, e.g. 'float32', got {dtype!r}") from error
+    if kind.kind != "f":
+        raise ArgumentTypeError(f"dtype: expected one of floating-point samples, e.g. 'float32', got {kind}")
+    return kind
+
+
+def _waveform(data: Any, target: Path) -> np.ndarray:
+    """float32 (samples, channels)."""
+    try:
+        wave = np.asarray(data)
+        if wave.dtype.kind not in "fiub":
+            raise TypeError(wave.dtype)
+        wave = wave.astype(np.float32, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"{target}: expected an array of samples, got {_kind_of(data)}") from error
+    if wave.ndim == 1:
+        wave = wave[:, np.newaxis]
+    if wave.ndim != 2:
+        raise ArgumentError(f"{target}: expected samples of shape (samples, channels), got {np.shape(data)}")
+    if wave.shape[1] > MOST_CHANNELS and wave.shape[0] <= MOST_CHANNELS:
+        raise ArgumentError(
+            f"{target}: expected samples of shape (samples, channels), got {wave.shape}; did you mean .T?"
+        )
+    return wave
+
+
+def _kind_of(data: Any) -> str:
+    return f"an array of {data.dtype}" if isinstance(data, np.ndarray) else type(data).__name__
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:  # a name too long
+        return False
 
 
 _SAVE_FRAMES = 1 << 18  # bounds the temporaries of quantisation

@@ -10,9 +10,10 @@ all of them are complete.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,16 @@ from ..atomic import sweep
 from ..errors import AudioError, SpleeterError
 from . import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
-from .formats import FFMPEG_CODECS, FULL_SCALE, Format, full_scale, parse_bitrate, quantize, usual_rate
+from .formats import (
+    FFMPEG_CODECS,
+    FULL_SCALE,
+    Format,
+    codec_of,
+    full_scale,
+    parse_bitrate,
+    quantize,
+    usual_rate,
+)
 from .resample import StreamResampler, checked_rate, fit, resampled_frames
 from .tags import Tags
 
@@ -35,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StemFileWriter", "parse_bitrate", "quantize"]
 
+logger = logging.getLogger("spleeterrt")
+
 
 class StemFileWriter:
     """Writes the stems of one song; a context manager: commits on a clean exit, else aborts.
@@ -43,15 +55,16 @@ class StemFileWriter:
         paths: file of each stem to write. Folders are made as needed.
         sample_rate: Hz of the blocks given to `write`, 1000 to 768000.
         channels: of the blocks.
-        codec: `"wav"`, `"flac"`, `"mp3"`, `"ogg"`, `"opus"`; by FFmpeg `"m4a"` and `"wma"`.
-        bitrate: of mp3 (constant; one of the format's bitrates), ogg (nominal: the closest
-            Vorbis quality, which for stereo at 44.1 kHz spans 64k to 500k), opus, m4a and wma. Else
-            ignored. An mp3 file below 64k has no room for the header that tells its decoder delay
-            and length.
-        bit_depth: `"int16"`, `"int24"` or `"float32"` (wav only). Ignored by lossy codecs.
+        codec: `"wav"`, `"flac"`, `"mp3"`, `"ogg"`, `"opus"`, `"aiff"`, `"caf"`, `"w64"`, `"au"`; by FFmpeg
+            `"m4a"` and `"wma"`. None: by the ending of the names, else wav.
+        bitrate: of mp3 (constant), ogg (nominal: the closest Vorbis quality, which for stereo at 44.1 kHz
+            spans 64k to 500k), opus, m4a and wma; None: 128k. Else ignored. One that the format does
+            not have becomes the nearest that it has, with a warning. An mp3 file below 64k has no room
+            for the header that tells its decoder delay and length.
+        bit_depth: `"int16"`, `"int24"` or `"float32"` (not flac). Ignored by lossy codecs.
         clip: `"clamp"` saturates at full scale; `"rescale"` scales all stems by one `gain` if
             any exceeds full scale (spools float32 next to the targets and encodes at the end);
-            `"none"` writes float32 wav as it is.
+            `"none"` writes float32 as it is.
         file_rate: Hz of the files; None: `sample_rate`, or 48000 if Opus does not know that.
         total_frames: expected frames of each file; may be set until `commit`. Used to choose RF64
             early; with `file_rate` the files get exactly this length if it is within rounding of the
@@ -59,12 +72,18 @@ class StemFileWriter:
         residual: a stem that is written as the mix minus all other `sources`. In integer files
             with `"clamp"` or `"rescale"` the files of all sources then sum to the quantised mix,
             sample by sample, unless the residual itself exceeds full scale.
+        mix: blocks of the mix at `file_rate`, of any size: with `residual` they count instead of those that
+            `write` gets, so that what resampling has lost of those is in the residual.
+        name: of the song, for warnings; None: the folder of the files.
         tags: of each stem, for codecs that hold any; a failure to write them is only logged.
         threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
             than one on, in threads of their own.
 
+    What was cut off, scaled or not to be had goes to the logger as one warning each, at `commit`.
+
     Attributes:
         gain: the factor of `clip="rescale"`, known after `commit`; else 1.
+        clipped: of each stem, samples (of all channels) that were beyond full scale and are cut off there.
 
     Raises:
         SpleeterError: two stems have one path.
@@ -77,13 +96,15 @@ class StemFileWriter:
         sample_rate: float,
         *,
         channels: int = 2,
-        codec: Codec | str = "wav",
-        bitrate: str | int = "128k",
+        codec: Codec | str | None = None,
+        bitrate: str | int | None = "128k",
         bit_depth: str = "int16",
         clip: str = "clamp",
         file_rate: float | None = None,
         total_frames: int | None = None,
         residual: str | None = None,
+        mix: Iterable[Block] | None = None,
+        name: str | None = None,
         tags: Mapping[str, Tags] | None = None,
         threads: int = 1,
     ) -> None:
@@ -95,24 +116,29 @@ class StemFileWriter:
                 raise AudioError(
                     f"{str(path)!r}: cannot be written: not a file name (embedded null character)"
                 )
+        codec = _one_codec(self.paths.values(), codec)
         self.gain = 1.0
+        self.clipped = dict.fromkeys(self.paths, 0)
+        self._name = name or str(_folder_of(self.paths.values()))
         self.sample_rate = checked_rate(sample_rate)
         self.file_rate = (
-            usual_rate(str(codec), self.sample_rate)
+            usual_rate(codec, self.sample_rate)
             if file_rate is None
             else checked_rate(file_rate, "sample rate of the files")
         )
         self.channels = channels
         self._clip = clip
         self._tags = tags or {}
-        self._format = Format(str(codec), bit_depth, clip, bitrate, self.file_rate, channels)
+        self._format = Format(codec, bit_depth, clip, bitrate, self.file_rate, channels)
         if file_rate is None and self.file_rate != self.sample_rate:
             total_frames = None  # the caller did not know
         self.total_frames = total_frames
-        workers = 1 if self._format.codec == "wav" else min(threads, len(self.paths))
+        workers = 1 if self._format.pcm else min(threads, len(self.paths))
         self._pool = ThreadPoolExecutor(workers, "spleeterrt-encode") if workers > 1 else None
+        self._integers = self._format.lossless and self._format.bit_depth != "float32"
         # A residual that is not written is not needed.
         self._residual = residual if residual in self.paths else None
+        self._mix = _Mix(mix, channels) if mix is not None and self._residual is not None else None
         _check_conflicts(self.paths)
 
         self._resamplers: dict[str, StreamResampler] = {}
@@ -158,7 +184,7 @@ class StemFileWriter:
         Args:
             sources: float32 `(n, channels)` of each stem in `paths` (the residual's is ignored).
                 Stems that are not in `paths` count for the residual only.
-            mix: the same frames of the mix; needed with `residual`.
+            mix: the same frames of the mix; needed with `residual`, unless the constructor got it.
 
         Raises:
             AudioError: a stem is missing or has another shape, a sample is not finite, or the
@@ -176,7 +202,7 @@ class StemFileWriter:
                             self.sample_rate, self.file_rate, self.channels
                         )
                     blocks[name] = self._resamplers[name].process(block)
-            self._accept(blocks)
+            self._accept(self._with_mix(blocks))
         except BaseException:
             self.abort()
             raise
@@ -197,7 +223,7 @@ class StemFileWriter:
             if self._resamplers:
                 tail = {name: resampler.flush() for name, resampler in self._resamplers.items()}
                 missing = self._file_frames() - self._frames
-                self._accept({name: fit(block, missing) for name, block in tail.items()})
+                self._accept(self._with_mix({name: fit(block, missing) for name, block in tail.items()}))
             if self._spools:
                 self._encode_spools()
             for encoder in self._encoders.values():
@@ -214,6 +240,7 @@ class StemFileWriter:
         except BaseException:
             self.abort()
             raise
+        self._tell()
 
     def abort(self) -> None:
         """Remove everything that is not published; may be called at any time."""
@@ -278,7 +305,7 @@ class StemFileWriter:
         for name in self.paths:
             if name not in used and name != self._residual:
                 raise AudioError(f"stem {name!r} is missing from the block, it has {sorted(sources)}")
-        if self._residual is not None:
+        if self._residual is not None and self._mix is None:
             if mix is None:
                 raise AudioError(f"the mix is needed for the residual stem {self._residual!r}")
             used[self._residual] = mix
@@ -294,6 +321,33 @@ class StemFileWriter:
                 raise AudioError(f"stem {name!r}: the samples are not all finite numbers")
             blocks[name] = block
         return blocks
+
+    def _with_mix(self, blocks: dict[str, Block]) -> dict[str, Block]:
+        """The blocks, and those of the mix where they come by themselves."""
+        if self._mix is not None and self._residual is not None:
+            blocks[self._residual] = self._mix.take(len(next(iter(blocks.values()))))
+        return blocks
+
+    def _tell(self) -> None:
+        """Warn of what was done to the sound."""
+        for message in self._format.warnings:
+            logger.warning("%s: %s", self._name, message)
+        if self.gain != 1.0:
+            logger.warning(
+                "%s: all stems are turned down by %.2f dB (gain %.4f), because a peak was beyond full scale",
+                self._name,
+                -20 * math.log10(self.gain),
+                self.gain,
+            )
+        whole = self._frames * self.channels
+        parts = [f"{stem} {n} ({_percent(n / whole)})" for stem, n in self.clipped.items() if n]
+        if parts:
+            logger.warning(
+                "%s: samples beyond full scale were cut off: %s; clip 'rescale' turns all stems down "
+                "instead, bit depth float32 with clip 'none' keeps them",
+                self._name,
+                ", ".join(parts),
+            )
 
     def _file_frames(self) -> int:
         """Length of the resampled files: `total_frames` if that is within rounding."""
@@ -342,31 +396,12 @@ class StemFileWriter:
 
     def _encode(self, blocks: dict[str, Block]) -> None:
         """Clip, quantise and encode one block of every stem, at the rate of the files."""
-        integers = self._format.lossless and self._format.bit_depth != "float32"
-        if integers:
-            ready = {
-                name: quantize(block, self._format.bit_depth)
-                for name, block in blocks.items()
-                if name != self._residual
-            }
-            if self._residual is not None:
-                full = full_scale(self._format.bit_depth)
-                # The mix is rounded but not clipped: a residual within full scale stays exact.
-                rest = np.rint(blocks[self._residual].astype(np.float64) * full).astype(np.int64)
-                for block in ready.values():
-                    rest -= block
-                ready[self._residual] = np.clip(rest, -full, full - 1).astype(
-                    np.int16 if self._format.bit_depth == "int16" else np.int32
-                )
-        else:
-            ready = {
-                name: block if self._clip == "none" else np.clip(block, -1.0, 1.0)
-                for name, block in blocks.items()
-                if name != self._residual
-            }
-            if self._residual is not None:
-                left = self._float_residual({**ready, self._residual: blocks[self._residual]})
-                ready[self._residual] = left if self._clip == "none" else np.clip(left, -1.0, 1.0)
+        ready: dict[str, NDArray[Any]] = {}
+        for name, block in blocks.items():
+            if name != self._residual:
+                ready[name] = self._finished_block(name, block)
+        if self._residual is not None:
+            ready[self._residual] = self._finished_residual(blocks[self._residual], ready)
         if self._pool is None:
             for name, encoder in self._encoders.items():
                 encoder.write(ready[name])
@@ -375,6 +410,29 @@ class StemFileWriter:
         wait(tasks)  # all of them, so that no encoder is in use when an error makes us close it
         for task in tasks:
             task.result()
+
+    def _finished_block(self, name: str, block: Block) -> NDArray[Any]:
+        """As the encoder takes it; what is cut off is counted."""
+        if self._clip == "none":
+            return block
+        if name in self.clipped and (block.max() > 1.0 or block.min() < -1.0):
+            self.clipped[name] += int(np.count_nonzero(np.abs(block) > 1.0))
+        if self._integers:
+            return quantize(block, self._format.bit_depth)
+        return np.clip(block, -1.0, 1.0)
+
+    def _finished_residual(self, mix: Block, others: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        assert self._residual is not None
+        if not self._integers:
+            return self._finished_block(self._residual, self._float_residual({**others, self._residual: mix}))
+        full = full_scale(self._format.bit_depth)
+        # The mix is rounded but not clipped: a residual within full scale stays exact.
+        rest = np.rint(mix.astype(np.float64) * full).astype(np.int64)
+        for block in others.values():
+            rest -= block
+        cut = np.clip(rest, -full, full - 1)
+        self.clipped[self._residual] += int(np.count_nonzero(cut != rest))
+        return cut.astype(np.int16 if self._format.bit_depth == "int16" else np.int32)
 
     def _float_residual(self, blocks: Mapping[str, Block]) -> Block:
         """The mix minus the others, summed in float64."""
@@ -388,6 +446,46 @@ class StemFileWriter:
     def _drop_spools(self) -> None:
         for spool in self._spools.values():
             spool.remove()
+
+
+class _Mix:
+    """Blocks of any size, cut anew."""
+
+    def __init__(self, blocks: Iterable[Block], channels: int) -> None:
+        self._blocks: Iterator[Block] = iter(blocks)
+        self._held: Block = np.empty((0, channels), np.float32)
+
+    def take(self, frames: int) -> Block:
+        """The next `frames`; silence after the end."""
+        parts, held = [self._held], len(self._held)
+        while held < frames and (block := next(self._blocks, None)) is not None:
+            parts.append(block)
+            held += len(block)
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self._held = joined[frames:].copy()
+        return fit(joined, frames)
+
+
+def _one_codec(paths: Iterable[Path], codec: Codec | str | None) -> str:
+    """The codec of all files.
+
+    Raises:
+        AudioError: their endings are not of one format, or not of `codec`.
+    """
+    names = {path: codec_of(path, codec) for path in paths}
+    if len(set(names.values())) > 1:
+        raise AudioError(f"all stems have one format, not {', '.join(map(str, names))}: name a codec")
+    return next(iter(names.values()))
+
+
+def _folder_of(paths: Iterable[Path]) -> Path:
+    """The one path, or the folder that all have in common."""
+    first, *others = paths
+    return Path(os.path.commonpath([os.path.abspath(path) for path in (first, *others)])) if others else first
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %" if share >= 1e-5 else "less than 0.001 %"
 
 
 def _encoder_class(codec: str) -> type[Encoder]:

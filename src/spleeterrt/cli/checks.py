@@ -59,9 +59,11 @@ def check_output(
     Raises:
         SpleeterError: a format of names, or settings of files, that cannot be.
     """
-    from ..output_paths import output_paths
+    from ..output_paths import output_codec, output_paths
 
     codec = options["codec"]
+    if adapter is None:
+        codec = output_codec(options["filename_format"], codec)
     output_paths("song.wav", options["output"], options["filename_format"], codec, stems)
     if adapter is not None:
         others = [name for name, usual in _BUILT_IN_ONLY.items() if options[name] != usual]

@@ -6,16 +6,20 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..errors import AudioError, ModelError, SpleeterError
 from .errors import FAILED, error_code, error_message
 from .terminal import logger, printable, say
+
+if TYPE_CHECKING:
+    from ..file_job import SeparatedFiles
 
 
 @dataclass
@@ -89,11 +93,11 @@ class Report:
         """Those of the run and of the file at hand, each once."""
         return list(dict.fromkeys([*(self._of_the_run or ()), *self.warnings]))
 
-    def succeed(self, song: str, stems: Mapping[str, Path], rate: Callable[[], int]) -> None:
+    def succeed(self, song: str, files: SeparatedFiles) -> None:
         self.done.append(song)
         if self._replaces:
             self.replaced.append(song)
-        for path in stems.values():
+        for path in files.values():
             logger.info("wrote %s", path)
             if self.spleeter_log:
                 say(f"INFO:spleeter:File {path} written succesfully")
@@ -103,9 +107,11 @@ class Report:
                 "file": song,
                 "status": "done",
                 "mode": self.mode,
-                "stems": _absolute(stems),
+                "stems": _absolute(files),
                 "replaced": self._replaces,
-                "sample_rate": rate(),
+                "sample_rate": files.sample_rate,
+                "clipped": files.clipped,
+                "gain": files.gain,
                 "seconds": round(self.seconds, 3),
                 "wall_seconds": round(wall, 3),
                 "load_seconds": round(self._load_seconds, 3),

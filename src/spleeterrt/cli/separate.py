@@ -36,7 +36,7 @@ from .terminal import Draw, Interruption, check_folder, configure_logging, progr
 if TYPE_CHECKING:
     from ..separator import Separator
 
-CODECS = ("wav", "flac", "ogg", "mp3", "opus", "m4a", "wma")
+CODECS = ("wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma")
 
 # Spellings of Spleeter 1 and what they are here; its -i is left out, files are arguments.
 _SPLEETER_1 = {"--max_duration": "-d", "--audio_codec": "-c", "-m": "--mwf"}
@@ -125,9 +125,9 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     "-c",
     "--codec",
     type=click.Choice(CODECS, case_sensitive=False),
-    default="wav",
-    show_default=True,
-    help="m4a and wma need the extra spleeterrt[ffmpeg].",
+    default=None,
+    help="Of the results; m4a and wma need the extra spleeterrt[ffmpeg].  "
+    "[default: by the ending of the names, else wav]",
 )
 @click.option("-b", "--bitrate", default="128k", show_default=True, help="Of the lossy codecs.")
 @offset_option
@@ -213,7 +213,7 @@ def separate(
     model: str,
     output: str,
     filename_format: str,
-    codec: str,
+    codec: str | None,
     bitrate: str,
     offset: float,
     duration: float | None,
@@ -277,6 +277,7 @@ def separate(
         audio_adapter = find_adapter(adapter)
         files_format = check_output(ctx.params, wanted, config.sample_rate, audio_adapter)
         say_what_has_no_effect(ctx, files_format)
+        codec = codec if files_format is None else files_format.codec
     songs = find_songs(files, report, recursive=recursive, without=output, as_named=audio_adapter is not None)
     outputs = _outputs(songs, report, partial(_paths, output, filename_format, codec, wanted))
     report.total = len(report.failed) + len(outputs)
@@ -312,7 +313,7 @@ def separate(
 
 
 def _paths(
-    output: str, filename_format: str, codec: str, stems: Sequence[str], song: Song
+    output: str, filename_format: str, codec: str | None, stems: Sequence[str], song: Song
 ) -> dict[str, Path]:
     from ..output_paths import output_paths
 
@@ -348,6 +349,8 @@ def _separate_all(
     Raises:
         KeyboardInterrupt: a signal asked for the end; no song is half done.
     """
+    from ..file_job import SeparatedFiles
+
     with Interruption() as interruption:
         for song, paths in outputs.items():
             report.begin(paths)
@@ -359,30 +362,17 @@ def _separate_all(
                         if draw:
                             draw(done, total)
 
-                    separator.separate_to_file(
+                    made = separator.separate_to_file(
                         song.name,
                         os.path.join(output, song.folder),
                         progress=progress,
                         cancel=interruption,
                         **options,
                     )
-                rate = partial(_result_rate, separator, song.name, options)
-                report.succeed(song.name, paths, rate)
+                report.succeed(song.name, made or SeparatedFiles(paths))
             except SeparationCancelled:
                 raise KeyboardInterrupt from None
             except Exception as error:  # of the file, or of the user's adapter: the others go on
                 report.fail(song.name, error)
             if interruption.is_set():  # too late for this song, in time for the next
                 raise KeyboardInterrupt
-
-
-def _result_rate(separator: Separator, song: str, options: Mapping[str, Any]) -> int:
-    sample_rate: int | str | None = options["sample_rate"]
-    if sample_rate == "source":
-        from ..audio.reader import AudioReader
-
-        with AudioReader(song, track=options["track"]) as reader:
-            return reader.source_rate
-    from ..audio.formats import usual_rate
-
-    return usual_rate(options["codec"], separator.sample_rate) if sample_rate is None else int(sample_rate)

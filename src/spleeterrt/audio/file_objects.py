@@ -1,0 +1,125 @@
+"""Audio that is no path: file objects and the bytes of a file. They go through a temporary file, because
+decoders seek, and some go over a file twice.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeAlias, TypeGuard, Union
+
+from ..errors import ArgumentError, ArgumentTypeError, AudioError
+
+PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
+AudioInput: TypeAlias = PathLike | bytearray | memoryview | IO[bytes]
+"""A path, a binary file object (read from where it stands, not closed), or the bytes of a file. `bytes` that
+contain a zero byte are such bytes (no path can have one), others a path."""
+
+UNNAMED = "audio"
+
+
+def described_path(audio: Any) -> Path:
+    """The path of the audio, or one that names it: `audio` for what has no name.
+
+    Raises:
+        ArgumentError: an empty path.
+        ArgumentTypeError: neither a path nor a file object nor bytes.
+    """
+    if _is_path(audio):
+        if not os.fspath(audio):
+            raise ArgumentError("audio: an empty path (an unset variable?)")
+        return Path(os.fsdecode(audio))
+    if isinstance(audio, (bytes, bytearray, memoryview)):
+        return Path(UNNAMED)
+    if not hasattr(audio, "read"):
+        raise ArgumentTypeError(
+            f"audio: expected a path, a binary file object or the bytes of a file, got {_kind(audio)}"
+        )
+    name = getattr(audio, "name", None)
+    if not isinstance(name, (str, bytes)) or Path(os.fsdecode(name)).name in ("", ".."):
+        return Path(UNNAMED)
+    return Path(os.fsdecode(name))
+
+
+@contextmanager
+def input_path(audio: AudioInput) -> Iterator[Path]:
+    """A path of the audio's content, as long as the context lasts.
+
+    Raises:
+        AudioError: the content cannot be read, or there is none.
+        ArgumentTypeError: a file object that gives text, for example.
+    """
+    named = described_path(audio)
+    if _is_path(audio) or _is_whole_file(audio, named):
+        yield named
+        return
+    with tempfile.TemporaryDirectory(prefix="spleeterrt-") as folder:
+        path = Path(folder) / named.name
+        try:
+            with open(path, "wb") as file:
+                _copy(audio, file, named)
+        except OSError as error:
+            raise AudioError(f"{named}: cannot be copied to {folder}: {error.strerror or error}") from error
+        yield path
+
+
+@contextmanager
+def output_path(target: IO[bytes], ending: str) -> Iterator[Path]:
+    """A path to write a file to, whose content goes to the file object at the end of the context."""
+    named = described_path(target)
+    with tempfile.TemporaryDirectory(prefix="spleeterrt-") as folder:
+        path = Path(folder) / f"{UNNAMED}{ending}"
+        yield path
+        try:
+            with open(path, "rb") as file:
+                shutil.copyfileobj(file, target, _COPY_BYTES)
+        except TypeError as error:
+            raise ArgumentTypeError(f"{named}: expected a binary file object: {error}") from error
+        except (OSError, ValueError) as error:  # ValueError: it is closed
+            raise AudioError(f"{named}: cannot be written: {_reason(error)}") from error
+
+
+def is_file_object(target: Any) -> TypeGuard[IO[bytes]]:
+    return hasattr(target, "write") and not isinstance(target, os.PathLike)
+
+
+_COPY_BYTES = 1 << 20
+
+
+def _is_path(audio: Any) -> TypeGuard[PathLike]:
+    return isinstance(audio, (str, os.PathLike)) or (isinstance(audio, bytes) and b"\0" not in audio)
+
+
+def _is_whole_file(audio: Any, named: Path) -> bool:
+    """Whether a file object is the named file, at its beginning: then no copy is needed."""
+    try:
+        return audio.tell() == 0 and os.path.samestat(os.fstat(audio.fileno()), named.stat())
+    except (AttributeError, OSError, ValueError):  # no real file, none of that name, closed
+        return False
+
+
+def _copy(audio: Any, file: IO[bytes], named: Path) -> None:
+    if isinstance(audio, (bytes, bytearray, memoryview)):
+        file.write(audio)
+    else:
+        try:
+            while data := audio.read(_COPY_BYTES):
+                if not isinstance(data, (bytes, bytearray, memoryview)):
+                    raise ArgumentTypeError(f"{named}: expected a binary file object, it gives {_kind(data)}")
+                file.write(data)
+        except ValueError as error:  # it is closed
+            raise AudioError(f"{named}: cannot be read: {error}") from error
+    if not file.tell():
+        raise AudioError(f"{named}: nothing to read; is the file object at its end (seek(0))?")
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
