@@ -32,12 +32,14 @@ class Server:
     Attributes:
         files: contents by path.
         script: misbehaviours for the next requests of archives, used up one by one.
+        scripts: the same for other files, by path.
     """
 
     url: str
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     script: list[Callable[[Handler, bytes, int], None]] = field(default_factory=list)
+    scripts: dict[str, list[Callable[[Handler, bytes, int], None]]] = field(default_factory=dict)
 
     def publish(self, name: str, archive: bytes, checksum: str | None = None, base: str = BASE) -> None:
         self.files[f"{base}/{name}.tar.gz"] = archive
@@ -66,8 +68,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         start = int(match[1]) if match else 0
-        if path.endswith(".tar.gz") and self.state.script:
-            self.state.script.pop(0)(self, content, start)
+        script = self.state.script if path.endswith(".tar.gz") else self.state.scripts.get(path)
+        if script:
+            script.pop(0)(self, content, start)
         else:
             self.serve(content, start)
 

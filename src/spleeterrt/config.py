@@ -70,10 +70,10 @@ class ModelConfig:
             self.instruments,
         )
         for name in self.instruments:
-            good = _can_be_a_path(name) and name not in (".", "..") and not set("/\\") & set(name)
+            good = can_be_a_path(name) and name not in (".", "..") and not set("/\\") & set(name)
             need(good, "stem names that can be file names", _short(name))
         need(
-            isinstance(self.model_dir, str) and all(map(_can_be_a_path, self.model_dir.split("/"))),
+            isinstance(self.model_dir, str) and all(map(can_be_a_path, self.model_dir.split("/"))),
             "model_dir to be the name of a folder",
             _short(self.model_dir),
         )
@@ -217,7 +217,7 @@ class ModelConfig:
         }
 
 
-def _can_be_a_path(name: str) -> bool:
+def can_be_a_path(name: str) -> bool:
     """Whether file systems and terminals can take a name (`""`, `.` and `..` too)."""
     try:
         encoded = name.encode()

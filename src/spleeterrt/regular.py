@@ -42,3 +42,17 @@ def read_regular(path: str | Path, limit: int) -> bytes:
             most = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
             raise OSError(errno.EFBIG, f"more than {most}: too large for such a file", str(path))
         return file.read(size)
+
+
+def no_follow(path: str, flags: int) -> int:
+    """An opener for `open`: of a regular file that is not reached through a link, or of a new one.
+
+    Raises:
+        OSError: the name is a link's (ELOOP), or no regular file's.
+    """
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    number = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return number

@@ -20,6 +20,7 @@ from typing import TypeAlias, Union
 
 from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..errors import ModelError
+from ..regular import open_regular
 from . import coefficients, store
 from .checkpoint import (
     find_index,
@@ -491,7 +492,9 @@ def _resolve_config(path: Path) -> _Place:
         model_dir = Path(config.model_dir)
         # Joined to an absolute path, a root or the configuration's folder falls away.
         folders += [root / model_dir for root in (*store.model_roots(), home, home.parent)]
-        if store.can_download(model_dir.name):
+        # A configuration from anywhere must not say where on this machine a download goes.
+        inside = not model_dir.is_absolute() and ".." not in model_dir.parts
+        if inside and store.can_download(model_dir.name):
             target = store.download_root() / model_dir
     folders = list(dict.fromkeys([*folders, home]))
     return _Place(str(path), config, _first(folders), folders, target)
@@ -504,7 +507,7 @@ def _first(folders: Sequence[Path]) -> Path | None:
 def _begins_json(path: Path) -> bool:
     """Whether a file under any name looks like a JSON object: Spleeter takes those too."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(64).lstrip().startswith(b"{")
     except OSError:
         return False

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ..atomic import write_whole
 from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
 from ..layers import fold_batch_norm
+from ..regular import open_regular
 from .weights import StemWeights, Tensor, check_finite, expected_shapes, layer_name
 
 SUFFIX = ".dat"  # of the files that are written; they are read under any name
@@ -161,8 +163,8 @@ def read_coefficients(
 def _read(config: ModelConfig, path: Path) -> StemWeights:
     numbers = count(config)
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
             content = file.read() if size == 4 * numbers else b""
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error

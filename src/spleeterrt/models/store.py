@@ -11,9 +11,11 @@ Behaviour to match: Spleeter 2.4.2, `model/provider/` (`GITHUB_HOST`, `GITHUB_RE
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -24,11 +26,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ..atomic import sweep, temporary
 from ..errors import ModelError
+from ..regular import no_follow
 from .checkpoint import check_extents, find_index, has_checkpoint, read_index
 
 if TYPE_CHECKING:
-    import tarfile
-
     from requests import Response
 
 DEFAULT_HOST = "https://github.com"
@@ -47,9 +48,14 @@ BACKOFF_SECONDS = 0.5  # doubled after every failed attempt
 PROGRESS_BYTES = 1 << 20  # what counts as real progress
 TIMEOUT_SECONDS = (15.0, 60.0)  # to connect, between two reads
 MAX_ARCHIVE_BYTES = 1 << 30  # the largest official archive has 0.2 GB
-MAX_UNPACKED_BYTES = 2 << 30
-MAX_MEMBERS = 1000
+MAX_CHECKSUMS_BYTES = 1 << 20
+MAX_REDIRECTS = 10
+STALL_SECONDS, STALL_BYTES = 60.0, 1 << 16  # slower than that is no progress
 _CHUNK = 1 << 18
+# What an interrupted download, of Spleeter too, leaves in a model's folder.
+_MODEL_FILE = re.compile(
+    r"checkpoint|config\.json|.*\.(index|meta|data-\d+-of-\d+|tar\.gz|part)|\.probe|\._.*"
+)
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ def _lock(path: Path) -> Iterator[None]:
 
     The file stays: to remove it would let two processes lock two files of one name.
     """
-    with path.open("ab") as file:
+    with open(path, "ab", opener=no_follow) as file:
         while not _try_lock(file):
             time.sleep(0.1)
         yield
@@ -210,19 +216,105 @@ class _Interrupted(_Failed):
 
 
 def _get(url: str, headers: dict[str, str]) -> Response:
-    """A response whose body is not read yet; statuses that may pass are `_Interrupted`."""
-    import requests
+    """A response whose body is not read yet; statuses that may pass are `_Interrupted`.
 
-    try:
-        response = requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS)
-    except requests.RequestException as error:
-        if isinstance(error, ValueError):  # not a URL at all
-            raise _Failed(url, error) from error
-        raise _Interrupted(url, error) from error
+    Redirections are followed here: requests would read their bodies, however large.
+    """
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    # The file itself, not an encoding of it: sizes and ranges count its own bytes.
+    headers = {"Accept-Encoding": "identity", **headers}
+    asked = url
+    for _ in range(MAX_REDIRECTS + 1):
+        locations: list[str | None] = []
+
+        def take_location(
+            response: Response, *_: object, to: list[str | None] = locations, **__: object
+        ) -> None:
+            to.append(response.headers.pop("Location", None))  # else requests reads the body all the same
+
+        try:
+            response = requests.get(
+                asked,
+                headers=headers,
+                stream=True,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                hooks={"response": take_location},
+            )
+            if response.status_code not in (301, 302, 303, 307, 308) or not locations[-1]:
+                break
+            response.close()
+            asked = requests.compat.urljoin(asked, locations[-1])
+        except (requests.RequestException, HTTPError, ValueError) as error:
+            if isinstance(error, ValueError):  # not a URL at all
+                raise _Failed(url, error) from error
+            raise _Interrupted(url, error) from error
+    else:
+        raise _Failed(url, f"more than {MAX_REDIRECTS} redirections")
     if response.status_code in (408, 425, 429) or response.status_code >= 500:
         response.close()
-        raise _Interrupted(url, f"{response.status_code} {response.reason}")
+        raise _Interrupted(url, f"{response.status_code} {_shown(response.reason)}")
     return response
+
+
+def _shown(text: str | None) -> str:
+    """What a server said, shortly and on one line."""
+    return "".join(c if c.isprintable() else "?" for c in (text or "")[:100])
+
+
+def _number(text: str) -> int | None:
+    """A number of bytes in a header; None if it is none, or absurd."""
+    return int(text) if re.fullmatch("[0-9]{1,15}", text) else None
+
+
+def _pieces(response: Response, url: str) -> Iterator[bytes]:
+    """A response's body as it comes; a server that keeps sending nearly nothing is given up.
+
+    Raises:
+        _Interrupted: the connection broke, or stalls.
+    """
+    from http.client import HTTPException
+
+    from urllib3.exceptions import HTTPError
+
+    raw = response.raw
+    # urllib3 since 2.1: what is there. Before: full pieces, so that small ones are needed to notice a stall.
+    read = getattr(raw, "read1", None)
+    since, before, size = time.monotonic(), 0, 0
+    while True:
+        try:
+            if read is not None:
+                piece = read(_CHUNK, decode_content=False)
+            else:
+                piece = raw.read(_CHUNK >> 8, decode_content=False)
+        except (HTTPError, HTTPException, OSError, ValueError) as error:
+            raise _Interrupted(url, f"broken off at byte {size} of this attempt: {error}") from error
+        if not piece:
+            return
+        yield piece
+        size += len(piece)
+        now = time.monotonic()
+        if size >= before + STALL_BYTES:
+            since, before = now, size
+        elif now - since > STALL_SECONDS:
+            raise _Interrupted(url, f"{size - before} bytes in {now - since:.0f} seconds")
+
+
+def _checksums(response: Response, url: str) -> object:
+    """The release's `checksum.json`, parsed."""
+    if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise _Failed(url, "the server sent it compressed, which was not asked for")
+    content = b""
+    for piece in _pieces(response, url):
+        content += piece
+        if len(content) > MAX_CHECKSUMS_BYTES:
+            raise _Failed(url, f"more than {MAX_CHECKSUMS_BYTES} bytes: not a list of checksums")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _Failed(url, f"not a list of checksums: {error}") from error
 
 
 def expected_sha256(release: Release, name: str) -> str:
@@ -239,8 +331,6 @@ def expected_sha256(release: Release, name: str) -> str:
 
 def _expected_sha256(release: Release, name: str) -> str:
     """The archive's SHA-256: pinned for the default release, else from the release's `checksum.json`."""
-    import requests
-
     if release.is_default:
         if name not in SHA256:
             raise ModelError(f"no official model {name!r}; there are {', '.join(SHA256)}")
@@ -256,15 +346,13 @@ def _expected_sha256(release: Release, name: str) -> str:
                 ):
                     return SHA256[name]  # a mirror of the default release without its checksums
                 if response.status_code != 200:
-                    raise _Failed(url, f"{response.status_code} {response.reason}")
-                checksums = response.json()
+                    raise _Failed(url, f"{response.status_code} {_shown(response.reason)}")
+                checksums = _checksums(response, url)
             break
         except _Interrupted:
             if attempt == ATTEMPTS - 1:
                 raise
             time.sleep(BACKOFF_SECONDS * 2**attempt)
-        except (requests.RequestException, ValueError) as error:
-            raise _Failed(url, error) from error
     value = checksums.get(name) if isinstance(checksums, dict) else None
     if not isinstance(value, str) or not re.fullmatch("[0-9a-fA-F]{64}", value):
         raise ModelError(f"{url}: no SHA-256 for model {name!r}")
@@ -273,6 +361,8 @@ def _expected_sha256(release: Release, name: str) -> str:
 
 def _download_verified(url: str, archive: Path, sha256: str, progress: bool) -> None:
     """Download to `archive`, going on from what it holds already, and verify it; deleted if wrong."""
+    if os.path.lexists(archive) and not stat.S_ISREG(os.lstat(archive).st_mode):
+        archive.unlink()  # a link, say, through which something else would be written
     from_before = archive.exists()
     _download_whole(url, archive, progress)
     if from_before and _sha256(archive) != sha256:
@@ -308,23 +398,18 @@ def _receive(url: str, archive: Path, progress: bool) -> None:
     A server that ignores the range starts again from the first byte, and so does the file.
     """
     have = _size(archive)
-    # The archive itself, not an encoding of it: sizes and ranges count its own bytes.
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    headers = {"Range": f"bytes={have}-"} if have else {}
     with _get(url, headers) as response:
         status = response.status_code
-        length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdecimal() else None
+        total = _number(response.headers.get("Content-Length", ""))
         if have and status == 416:
             if response.headers.get("Content-Range", "").strip() == f"bytes */{have}":
                 return  # nothing is left
             archive.unlink()
             raise _Interrupted(url, "the server does not have the range asked for")
         if have and status == 206:
-            match = re.fullmatch(
-                r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip()
-            )
+            given = response.headers.get("Content-Range", "").strip()
+            match = re.fullmatch("bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|[*])", given)
             if not match or int(match[1]) != have:
                 archive.unlink()
                 raise _Interrupted(url, "the server sent another range than asked for")
@@ -332,7 +417,9 @@ def _receive(url: str, archive: Path, progress: bool) -> None:
         elif status == 200:
             have = 0
         else:
-            raise _Failed(url, f"{status} {response.reason}")
+            raise _Failed(url, f"{status} {_shown(response.reason)}")
+        if total is not None and total > MAX_ARCHIVE_BYTES:
+            raise ModelError(f"{url}: {total} bytes: not a model archive")
         size = _write_body(response, url, archive, have, total, progress)
         if total is not None and size != total:
             raise _Interrupted(url, f"broken off: the server announced {total} bytes and sent {size}")
@@ -342,24 +429,18 @@ def _write_body(
     response: Response, url: str, archive: Path, have: int, total: int | None, progress: bool
 ) -> int:
     """Write a response's body behind the first `have` bytes. Returns the size of the file."""
-    from urllib3.exceptions import HTTPError
-
     size = have
-    # Disk errors leave as OSError; those of the connection, which may be OSError too, as _Interrupted.
-    with archive.open("ab" if have else "wb") as file, _bar(archive, have, total, progress) as bar:
-        chunks = response.raw.stream(_CHUNK, decode_content=False)
-        while True:
-            try:
-                chunk = next(chunks, b"")
-            except (HTTPError, OSError) as error:
-                raise _Interrupted(url, f"broken off at byte {size}: {error}") from error
-            if not chunk:
-                return size
-            size += len(chunk)
+    with (
+        open(archive, "ab" if have else "wb", opener=no_follow) as file,
+        _bar(archive, have, total, progress) as bar,
+    ):
+        for piece in _pieces(response, url):
+            size += len(piece)
             if size > MAX_ARCHIVE_BYTES:
                 raise ModelError(f"{url}: more than {MAX_ARCHIVE_BYTES} bytes: not a model archive")
-            file.write(chunk)
-            bar.update(len(chunk))
+            file.write(piece)
+            bar.update(len(piece))
+    return size
 
 
 class _NoBar:
@@ -400,6 +481,8 @@ def _sha256(path: Path) -> str:
 
 def _install(archive: Path, folder: Path, url: str) -> None:
     """Unpack a verified archive beside `folder` and move it there once it is known to hold a checkpoint."""
+    from .archive import unpack  # brings gzip and tarfile
+
     sweep(folder.parent)
     made = temporary(folder.parent)
     made.mkdir()
@@ -417,8 +500,18 @@ def _install(archive: Path, folder: Path, url: str) -> None:
 
 
 def _move(content: Path, folder: Path) -> None:
-    """Rename `content` to `folder`; a folder there that is no model is kept under another name."""
+    """Rename `content` to `folder`; a model there that is incomplete is kept under another name.
+
+    Raises:
+        ModelError: a folder is there that is no model: nobody's files are moved away.
+    """
     if folder.is_dir() and not has_checkpoint(folder):
+        others = [path.name for path in folder.iterdir() if not _MODEL_FILE.fullmatch(path.name)]
+        if others:
+            raise ModelError(
+                f"{folder} is in the way of the model: it is no model's folder (it holds {others[0]!r}); "
+                "move it away, or set MODEL_PATH to another folder"
+            )
         try:
             folder.rmdir()
         except OSError:
@@ -434,51 +527,3 @@ def _top(folder: Path) -> Path:
     """The unpacked archive's folder: itself, or the single folder it holds and nothing else."""
     children = list(folder.iterdir())
     return children[0] if len(children) == 1 and children[0].is_dir() else folder
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the regular files of a `.tar.gz`, at most one folder deep, into an empty folder.
-
-    Raises:
-        ModelError: not an archive, damaged, too large, or with members that a model archive does not
-            have: links, devices, paths that lead elsewhere, files twice.
-    """
-    import tarfile
-    import zlib
-
-    unpacked = 0
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for count, member in enumerate(tar):
-                unpacked += member.size
-                if unpacked > MAX_UNPACKED_BYTES or count >= MAX_MEMBERS:
-                    raise ModelError(f"{archive.name}: unpacks to too much for a model")
-                parts = _safe_parts(member, archive)
-                # Folders are made for the files in them; ._* are macOS' companions of other files.
-                if member.isdir() or parts[-1].startswith("._"):
-                    continue
-                path = folder.joinpath(*parts)
-                path.parent.mkdir(exist_ok=True)
-                source = tar.extractfile(member)
-                if source is None or path.exists():
-                    raise ModelError(f"{archive.name}: unexpected member {member.name!r}")
-                with source, path.open("xb") as file:
-                    shutil.copyfileobj(source, file, _CHUNK)
-    except (tarfile.TarError, EOFError, zlib.error, ValueError, OverflowError) as error:
-        raise ModelError(f"{archive.name}: not a readable .tar.gz: {error}") from error
-    except FileExistsError as error:
-        raise ModelError(f"{archive.name}: a file and a folder of one name") from error
-    except OSError as error:
-        if error.errno is None:  # gzip.BadGzipFile and its like: of the content, not of the disk
-            raise ModelError(f"{archive.name}: not a readable .tar.gz: {error}") from error
-        raise
-
-
-def _safe_parts(member: tarfile.TarInfo, archive: Path) -> list[str]:
-    """A member's path below the folder, as at most two names; everything unusual is refused."""
-    name = member.name
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    escapes = name.startswith("/") or ".." in parts or any(c in name for c in "\\:\0")
-    if not (member.isreg() or member.isdir()) or escapes or len(parts) > 2 or (member.isreg() and not parts):
-        raise ModelError(f"{archive.name}: unexpected member {name!r} (path, link or device)")
-    return parts or ["."]
