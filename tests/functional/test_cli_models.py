@@ -205,7 +205,7 @@ def test_convert_of_stems_that_cannot_be(machine: Path) -> None:
 
 
 def test_errors_are_one_line_and_no_traceback(machine: Path) -> None:
-    (machine / "tiny" / "model.index").write_bytes(b"")
+    (machine / "tiny" / "model.index").write_bytes(b"no index")
     result = run("info", "tiny")
     assert result.exit_code == 1
     assert result.stdout == ""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -427,6 +430,83 @@ def test_offline(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"put model.index, model.data-00000-of-00001 and checkpoint into {target}" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "starter"), [("2stems", "2stems"), ("4stems-16kHz", "4stems"), ("5stems", "4stems")]
+)
+def test_a_name_that_is_not_resolved(
+    name: str, starter: str, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the real library, once: what failed, what can be had without, how to do it by hand; no noise."""
+    asked = []
+
+    def resolve(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with pytest.raises(ModelError) as error:
+        models.load(f"spleeter:{name}")
+    assert asked == ["github.com"]
+    first, second, third = str(error.value).splitlines()
+    assert first.endswith(
+        f"{name.split('-')[0]}.tar.gz: the name github.com cannot be resolved (no network?)"
+    )
+    assert second.endswith(f"-p starter:{starter}")
+    assert third.startswith("To install the model by hand")
+    assert not any(word in str(error.value) for word in ("urllib3", "Pool", "Errno", "retries"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "attempts"),
+    [
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), "github.com: Network is unreachable", 1),
+        (TimeoutError("timed out"), "github.com does not answer", 1),
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+            "Connection refused",
+            store.ATTEMPTS,
+        ),
+    ],
+)
+def test_connections_that_fail(
+    reason: OSError, words: str, attempts: int, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def connect(*_: object, **__: object) -> None:
+        asked.append(1)
+        raise requests.ConnectionError("HTTPSConnectionPool(...)") from reason
+
+    monkeypatch.setattr(requests, "get", connect)
+    with pytest.raises(ModelError, match=f"{words}\n") as error:
+        models.load("spleeter:2stems")
+    assert len(asked) == attempts
+    assert "Pool" not in str(error.value)
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_name_that_is_not_resolved_any_more_is_asked_for_again(
+    server: Server, target: Path, checkpoint: Path, archive: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that changes during a download is no reason to give up."""
+    server.publish("2stems", archive)
+    server.script = [break_at(len(archive) // 2)]
+    real, count = requests.get, []
+
+    def get(url: str, **options: Any) -> requests.Response:
+        count.append(url)
+        if len(count) == 3:  # checksums, the first half, then this
+            raise requests.ConnectionError from socket.gaierror(socket.EAI_NONAME, "unknown")
+        return real(url, **options)
+
+    monkeypatch.setattr(requests, "get", get)
+    models.get("2stems")
+    assert len(count) == 4
+    assert_whole(target, checkpoint)
+
+
 # Archives that are wrong
 
 
@@ -751,6 +831,22 @@ def test_info_and_verify(machine: Path, checkpoint: Path) -> None:
 )
 def test_close_names_are_suggested(source: str) -> None:
     with pytest.raises(ModelError, match=r"did you mean spleeter:4stems\?"):
+        models.load(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "meant"),
+    [
+        ("starter", "starter:4stems or starter:2stems"),
+        ("starter:", "starter:4stems or starter:2stems"),
+        ("Starter", "starter:4stems or starter:2stems"),
+        ("starter:5stems", "starter:4stems"),
+        ("starter:2stem", "starter:2stems"),
+        ("spleeter", "spleeter:2stems or spleeter:4stems or spleeter:5stems"),
+    ],
+)
+def test_names_of_the_same_family_are_suggested(source: str, meant: str) -> None:
+    with pytest.raises(ModelError, match=f"did you mean {re.escape(meant)}\\?"):
         models.load(source)
 
 

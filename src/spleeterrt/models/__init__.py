@@ -517,19 +517,27 @@ def _not_a_source(source: object) -> ModelError:
     message = f"{source!r} is not a model"
     if isinstance(source, (str, os.PathLike)) and not os.path.lexists(source):
         message = f"{os.fspath(source)!r}: no such model, file or folder"
-    if isinstance(source, str):
-        import difflib
-
-        wanted = source.lower()
-        if ":" not in wanted:
-            wanted = PREFIX + wanted
-        if close := difflib.get_close_matches(wanted, MODEL_NAMES, n=1, cutoff=0.75):
-            message += f"; did you mean {close[0]}?"
+    if isinstance(source, str) and (meant := _meant(source.lower())):
+        message += f"; did you mean {' or '.join(meant)}?"
     return ModelError(
         f"{message}\nA model is one of {', '.join(MODEL_NAMES)}; a Spleeter config.json; "
         "a folder with a TensorFlow checkpoint, ONNX or coefficient files; a .safetensors or .onnx file; or "
         "{stem: file} (--stem STEM=FILE) of ONNX or coefficient files"
     )
+
+
+def _meant(text: str) -> list[str]:
+    """Names of models that are like a text."""
+    from difflib import get_close_matches
+
+    family, _, name = text.partition(":")
+    families = [PREFIX.rstrip(":"), STARTER_PREFIX.rstrip(":")]
+    if not name and (close := get_close_matches(family, families, n=1, cutoff=0.75)):
+        return [known for known in MODEL_NAMES if known.startswith(close[0]) and "16kHz" not in known]
+    if family == families[1]:
+        # One stem more or less is nearer than another family.
+        return [f"{STARTER_PREFIX}{'2stems' if name.startswith('2') else '4stems'}"]
+    return get_close_matches(text if ":" in text else PREFIX + text, MODEL_NAMES, n=1, cutoff=0.75)
 
 
 def _parameters(config: ModelConfig) -> int:

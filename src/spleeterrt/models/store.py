@@ -144,7 +144,7 @@ def download(name: str, folder: Path, progress: bool = True, release: Release | 
                 _download_verified(url, archive, _expected_sha256(release, name), progress)
             except _Failed as error:
                 raise ModelError(
-                    f"cannot download {error.url}: {error}\n"
+                    f"cannot download {error.url}: {error}\n{_instead(name)}"
                     f"To install the model by hand, fetch {url} on another machine, unpack it, and "
                     f"put model.index, model.data-00000-of-00001 and checkpoint into {folder}"
                 ) from error
@@ -161,6 +161,14 @@ def download(name: str, folder: Path, progress: bool = True, release: Release | 
             "set MODEL_PATH to a folder that can be written"
         ) from error
     return folder
+
+
+def _instead(name: str) -> str:
+    """A line on the model that needs no download and makes the stems of `name`, or as many as there are."""
+    for official, starter in (("2stems", "2stems"), ("4stems", "4stems"), ("5stems", "4stems")):
+        if name.startswith(official):
+            return f"Nothing to download, but a smaller model, in the package: -p starter:{starter}\n"
+    return ""
 
 
 @contextmanager
@@ -215,6 +223,10 @@ class _Interrupted(_Failed):
     """As `_Failed`, but another attempt may help."""
 
 
+class _Unreachable(_Interrupted):
+    """As `_Interrupted`, where only a connection that has worked before is worth another attempt."""
+
+
 def _get(url: str, headers: dict[str, str]) -> Response:
     """A response whose body is not read yet; statuses that may pass are `_Interrupted`.
 
@@ -250,7 +262,7 @@ def _get(url: str, headers: dict[str, str]) -> Response:
         except (requests.RequestException, HTTPError, ValueError) as error:
             if isinstance(error, ValueError):  # not a URL at all
                 raise _Failed(url, error) from error
-            raise _Interrupted(url, error) from error
+            raise _connection_error(url, error) from error
     else:
         raise _Failed(url, f"more than {MAX_REDIRECTS} redirections")
     if response.status_code in (408, 425, 429) or response.status_code >= 500:
@@ -317,6 +329,33 @@ def _checksums(response: Response, url: str) -> object:
         raise _Failed(url, f"not a list of checksums: {error}") from error
 
 
+def _connection_error(url: str, error: BaseException) -> _Failed:
+    """What is wrong with the connection in plain words, out of the exceptions that wrap each other."""
+    import errno
+    import socket
+    import ssl
+    from urllib.parse import urlsplit
+
+    host = urlsplit(url).hostname
+    cause, seen = error, [error]
+    while (inner := cause.__cause__ or cause.__context__) is not None and inner not in seen:
+        cause = inner
+        seen.append(cause)
+    if any(isinstance(e, socket.gaierror) for e in seen):
+        proxies = any(type(e).__name__ == "ProxyError" for e in seen)
+        what = "the name of the proxy" if proxies else f"the name {host}"
+        return _Unreachable(url, f"{what} cannot be resolved (no network?)")
+    if isinstance(cause, ssl.SSLError):
+        return _Failed(url, f"no secure connection: {getattr(cause, 'verify_message', '') or cause.reason}")
+    if isinstance(cause, TimeoutError):
+        return _Unreachable(url, f"{host} does not answer")
+    if isinstance(cause, OSError) and cause.strerror:
+        down = cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+        kind = _Unreachable if down else _Interrupted
+        return kind(url, f"no connection to {host}: {cause.strerror}")
+    return _Interrupted(url, cause)
+
+
 def expected_sha256(release: Release, name: str) -> str:
     """The SHA-256 of a model's archive in a release.
 
@@ -349,8 +388,8 @@ def _expected_sha256(release: Release, name: str) -> str:
                     raise _Failed(url, f"{response.status_code} {_shown(response.reason)}")
                 checksums = _checksums(response, url)
             break
-        except _Interrupted:
-            if attempt == ATTEMPTS - 1:
+        except _Interrupted as error:
+            if attempt == ATTEMPTS - 1 or isinstance(error, _Unreachable):
                 raise
             time.sleep(BACKOFF_SECONDS * 2**attempt)
     value = checksums.get(name) if isinstance(checksums, dict) else None
@@ -378,12 +417,15 @@ def _download_verified(url: str, archive: Path, sha256: str, progress: bool) -> 
 
 def _download_whole(url: str, archive: Path, progress: bool) -> None:
     """Download until the server says that it is all; breaks are retried from where they were."""
-    failures, best = 0, _size(archive)
+    failures, begun = 0, _size(archive)
+    best = begun
     while True:
         try:
             return _receive(url, archive, progress)
-        except _Interrupted:
+        except _Interrupted as error:
             size = _size(archive)
+            if isinstance(error, _Unreachable) and size == begun:
+                raise
             if size >= best + PROGRESS_BYTES:
                 failures, best = 0, size
             failures += 1
