@@ -8,14 +8,15 @@ import threading
 from collections.abc import Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ._kernels import nn
+from ._version import __version__
 from .config import ModelConfig, check_network_size
-from .errors import SpleeterError
+from .errors import ModelError, SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .modes import ModePlan
 from .parallel import available_threads, check_threads, no_threads, run_parallel, spare_threads
@@ -42,6 +43,11 @@ class Model:
         instruments: stem names, in the model's order.
         networks: the stems whose networks are in memory; all, unless fewer were asked for.
         origin: the file or folder that the weights came from, or None.
+        source: what `load_model` was asked for, or None.
+
+    A model that was loaded pickles as its source, which is loaded again where it is unpickled; one made of
+    tensors pickles with its weights, for machines with the same instruction set and version of this package.
+    Copies share the weights.
 
     Args:
         weights: TensorFlow's tensors of each stem, {stem: {name: float32 array}} (`spleeterrt.models`).
@@ -87,6 +93,11 @@ class Model:
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
         self._lock = threading.Lock()
+        self._recipe: _Recipe | None = None  # how to load it again
+
+    @property
+    def source(self) -> str | dict[str, str] | None:
+        return None if self._recipe is None else self._recipe.source
 
     @property
     def instruments(self) -> tuple[str, ...]:
@@ -94,7 +105,20 @@ class Model:
 
     def __repr__(self) -> str:
         c = self.config
-        return f"<Model {', '.join(c.instruments)}; T={c.T}, F={c.F}, filters={c.conv_n_filters}>"
+        source = "" if self.source is None else f" {self.source}:"
+        return f"<Model{source} {', '.join(c.instruments)}; T={c.T}, F={c.F}, filters={c.conv_n_filters}>"
+
+    def __copy__(self) -> Model:
+        return self.with_config(self.config)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        return self.with_config(self.config)  # nobody changes the weights
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._recipe is not None:
+            return _reload, (self._recipe, self.config)
+        facts = (__version__, self.config, self.origin, tuple(self._plan), self.networks)
+        return _rebuild, (*facts, np.asarray(self._weights))
 
     def predict(self, magnitudes: npt.NDArray[np.float32], threads: int | None = None) -> dict[str, Float32]:
         """The networks' estimates of the stems' magnitudes.
@@ -234,7 +258,7 @@ class Model:
             raise SpleeterError(
                 f"with_config: the networks themselves ({', '.join(_NETWORK_FIELDS)}) cannot change"
             )
-        twin = object.__new__(Model)
+        twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__, config=config, _tables={}, _kept=None, _lock=threading.Lock())
         return twin
 
@@ -321,7 +345,62 @@ def load_model(
 
     found, weights, origin = open_model(source, progress=progress, config=config, stems=networks)
     plan = make_plan(found, default_isa(), low_memory)
-    return Model(found, weights, origin, plan=plan, consume=True, networks=networks)
+    model = Model(found, weights, origin, plan=plan, consume=True, networks=networks)
+    model._recipe = _Recipe(
+        {stem: _absolute(path) for stem, path in source.items()}
+        if isinstance(source, Mapping)
+        else _absolute(source),
+        bool(low_memory),
+        config if config is None or isinstance(config, ModelConfig) else _absolute(config),
+        model.networks,
+    )
+    return model
+
+
+class _Recipe(NamedTuple):
+    """The arguments of `load_model`, for any current folder."""
+
+    source: str | dict[str, str]
+    low_memory: bool
+    config: str | ModelConfig | None
+    networks: tuple[str, ...]
+
+
+def _absolute(source: str | os.PathLike[str]) -> str:
+    """Names of models stay as they are."""
+    text = os.fspath(source)
+    return os.path.abspath(text) if os.path.exists(text) else text
+
+
+def _reload(recipe: _Recipe, config: ModelConfig) -> Model:
+    """A pickled model that has a source."""
+    source, low_memory, own, networks = recipe
+    model = load_model(source, progress=False, low_memory=low_memory, config=own, networks=networks)
+    return model.with_config(config)
+
+
+def _rebuild(
+    version: str,
+    config: ModelConfig,
+    origin: Path | None,
+    plan: tuple[Any, ...],
+    networks: tuple[str, ...],
+    weights: Float32,
+) -> Model:
+    """A pickled model without a source: its weights are in the layout of a plan."""
+    known = Plan(*plan)
+    if version != __version__ or (known.isa is not None and known.isa not in nn.FAST_ISAS):
+        raise ModelError(
+            f"a model without a source was pickled by version {version} for {known.isa or 'any CPU'}; this "
+            f"is version {__version__} on a machine with {', '.join(nn.FAST_ISAS) or 'neither'}. A model "
+            "that is loaded from a file has no such limits"
+        )
+    model = object.__new__(Model)
+    model.config, model.origin, model.networks = config, origin, networks
+    model._plan, model._weights = known, aligned_zeros(weights.shape)
+    model._weights[:] = weights
+    model._tables, model._kept, model._lock, model._recipe = {}, None, threading.Lock(), None
+    return model
 
 
 def _chosen_networks(config: ModelConfig, networks: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import threading
@@ -31,8 +32,14 @@ from .pipeline import Pipeline
 from .song_job import SongJob, is_builtin
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
     from .config import ModelConfig
     from .modes import ModePlan
+
+logger = logging.getLogger("spleeterrt")
 
 Progress: TypeAlias = Callable[[float, "float | None"], object]
 """Called with the seconds of audio done and the seconds in all (None: unknown). With MWF the signal is
@@ -78,6 +85,9 @@ class Separator:
             `"vocals"`; they sum to the mix. In the mode `ratio` all networks run, in `direct` one alone.
             `stems` may choose one of the two.
 
+    Separators pickle and copy by their model and settings (`Model`). As a context manager one is closed at
+    the end (`close`).
+
     Raises:
         SpleeterError: unknown model, stem or mode; a mode that the model does not have; options that exclude
             each other; the model is missing or corrupt (`ModelError`).
@@ -99,6 +109,20 @@ class Separator:
         full_band: bool = False,
         two_stems: str | None = None,
     ) -> None:
+        foreign = set(vars(self))  # of a subclass
+        self._settings: dict[str, Any] = {
+            "MWF": MWF,
+            "multiprocess": multiprocess,
+            "stft_backend": stft_backend,
+            "threads": threads,
+            "low_memory": low_memory,
+            "stems": stems,
+            "mode": mode,
+            "above_band": above_band,
+            "residual": residual,
+            "full_band": full_band,
+            "two_stems": two_stems,
+        }
         self._threads = check_threads(threads)
         if mode not in MODES:
             raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
@@ -129,6 +153,7 @@ class Separator:
         else:
             networks = plan(configuration(params_descriptor)).networks
             model = load_model(params_descriptor, low_memory=low_memory, networks=networks)
+        self._loaded = model
         self._mode = plan(model.config)
         if full_band:
             model = model.with_config(model.config.replace(mask_extension="average"))
@@ -147,6 +172,36 @@ class Separator:
         self._multiprocess = bool(multiprocess)
         self._sample_rate = model.config.sample_rate
         self._params = model.config.to_dict()
+        self._own_names = frozenset(vars(self)) - foreign
+
+    def __repr__(self) -> str:
+        source = self._loaded.source or self._loaded.origin or "a model of one's own"
+        settings = [f"mode={self.mode}", *(name for name in _FLAGS if self._settings[name])]
+        return f"<Separator {source}: {', '.join(self._stems)}; {', '.join(settings)}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """As `close`; where an error is on its way already, those of the jobs are only logged."""
+        try:
+            self.close()
+        except Exception as other:
+            if kind is None:
+                raise
+            logger.warning("a separation in the background failed: %s", other)
+
+    def __getstate__(self) -> tuple[Model, dict[str, Any], dict[str, Any]]:
+        """Model, settings and a subclass's attributes; jobs that run are no part of a copy."""
+        others = {name: value for name, value in vars(self).items() if name not in self._own_names}
+        return self._loaded, self._settings, others
+
+    def __setstate__(self, state: tuple[Model, dict[str, Any], dict[str, Any]]) -> None:
+        model, settings, others = state
+        Separator.__init__(self, model, **settings)
+        vars(self).update(others)
 
     @property
     def model(self) -> Model:
@@ -486,6 +541,23 @@ class Separator:
         if running:
             raise SpleeterError(f"join: a separation is still running after {timeout} s")
 
+    def close(self) -> None:
+        """Wait for what was started with synchronous=False, and free the buffers and the thread that are kept
+        between calls. The separator can be used again.
+
+        Raises:
+            SpleeterError: what went wrong in such a job first; all have ended.
+        """
+        try:
+            self.join(None)
+        finally:
+            with self._lock:
+                worker, self._worker = self._worker, None
+                ours = self._worker_process == os.getpid()
+            if worker is not None and ours:
+                worker.shutdown()
+            self._model.release_buffers()
+
     def _do(self, job: Callable[[], SeparatedFiles | None], synchronous: bool) -> SeparatedFiles | None:
         if synchronous:
             return job()
@@ -534,6 +606,7 @@ def _overrides(separator: Separator, name: str) -> bool:
     return getattr(getattr(separator, name), "__func__", None) is not _OWN[name]
 
 
+_FLAGS = ("MWF", "low_memory", "residual", "full_band", "two_stems")
 _OWN = {name: getattr(Separator, name) for name in ("separate", "save_to_file")}
 
 
