@@ -12,6 +12,7 @@ from audio_files import drop_mp3_info, mp3_frame_starts, noise, tones, write
 
 from spleeterrt.audio import opening
 from spleeterrt.audio.coded import coded_samples
+from spleeterrt.audio.parts import find_parts
 from spleeterrt.audio.pcm import FORMATS, encode
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler
@@ -221,7 +222,8 @@ def fmt(channels=2, bits=16, tag=1, size=None):
 
 DATA = noise(3000)
 SAMPLES = encode(DATA, FORMATS["s16le"])
-HEARD = np.frombuffer(SAMPLES, "<i2").reshape(-1, 2).astype(np.float32) / 32768
+INTEGERS = np.frombuffer(SAMPLES, "<i2").reshape(-1, 2)
+HEARD = INTEGERS.astype(np.float32) / 32768
 INFO = chunk(b"LIST", b"INFOISFT\5\0\0\0Lavf\0\0")
 
 
@@ -370,6 +372,66 @@ def test_mp3_in_wav(tmp_path):
     wave, reader = read(path)
     assert (reader.frames, reader.warnings) == (len(expected), [])
     np.testing.assert_array_equal(wave, expected)
+
+
+# --- AIFF, AU, CAF, W64 ---------------------------------------------------------------------------
+
+# Where the sizes lie: what precedes the one of the samples, how many bytes behind it, how it is packed.
+SIZES = {
+    "aiff": (b"SSND", 4, ">I", (0, 8, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000)),
+    "au": (b".snd", 8, ">I", (0, 0xFFFFFFFF, 0x7FFFFFFF)),
+    "caf": (b"data", 4, ">q", (0, -1, 4)),
+    "w64": (b"data", 16, "<q", (0, 24, -1, 0x7FFFFFFFFFFFFFFF)),
+}
+UNKNOWN_SIZES = [(kind, number) for kind, (*_, numbers) in SIZES.items() for number in numbers]
+
+
+def unfinished(path, kind, number):
+    write(path, INTEGERS, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    mark, behind, layout, _ = SIZES[kind]
+    struct.pack_into(layout, data, data.index(mark) + behind, number)
+    if kind == "aiff":
+        struct.pack_into(">I", data, 4, 0)
+        struct.pack_into(">I", data, data.index(b"COMM") + 10, 0)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("kind", "number"), UNKNOWN_SIZES)
+def test_unfinished_headers(tmp_path, kind, number):
+    path = unfinished(tmp_path / f"a.{kind}", kind, number)
+    wave, reader = read(path)
+    assert reader.frames == 3000
+    assert reader.warnings == [f"{path}: its header does not say how long it is: read to the end, 0.068 s"]
+    np.testing.assert_array_equal(wave, HEARD)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_other_files_behind_each_other(tmp_path, kind):
+    whole = write(tmp_path / f"a.{kind}", INTEGERS, subtype="PCM_16")
+    first = unfinished(tmp_path / f"u.{kind}", kind, SIZES[kind][3][0])
+    path = joined(tmp_path / f"b.{kind}", first, whole, whole)
+    wave, reader = read(path)
+    assert reader.frames == 9000
+    np.testing.assert_array_equal(wave, np.tile(HEARD, (3, 1)))
+    assert len(reader.warnings) == 1
+    path.write_bytes(whole.read_bytes()[:-2000])
+    wave, reader = read(path)
+    np.testing.assert_array_equal(wave, HEARD[: len(wave)])
+    assert f"the file says 3000 frames, only {len(wave)} could be decoded" in reader.warnings[0]
+    path.write_bytes(whole.read_bytes() + SAMPLES)
+    wave, reader = read(path)
+    np.testing.assert_array_equal(wave, HEARD)
+    assert "12000 bytes are left out (0.068 s if they are samples too)" in reader.warnings[0]
+
+
+@pytest.mark.parametrize("kind", [*SIZES, "wav"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+def test_whole_files_are_left_as_they_are(tmp_path, kind, subtype):
+    path = write(tmp_path / f"a.{kind}", DATA, subtype=subtype)
+    assert [part.pieces for part in find_parts(path).parts] == [None]
+    assert read(path)[1].warnings == []
 
 
 # --- what is no sound -----------------------------------------------------------------------------

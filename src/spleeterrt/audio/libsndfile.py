@@ -11,7 +11,6 @@ What libsndfile alone does not give, and this module adds:
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,8 +178,6 @@ class SoundFileSource:
     def _declared_frames(self) -> int | None:
         """Frames that the header claims; libsndfile's own number is what the data have room for."""
         declared = self._part.declared
-        if self._file.format == "AIFF" and self._part.pieces is None:
-            declared = _aiff_frames(self._path)
         if declared is not None and self.frames is not None and declared > self.frames:
             return declared
         return self.frames
@@ -207,34 +204,6 @@ def _channel_map(file: soundfile.SoundFile, channels: int) -> Layout | None:
     found = library.sf_command(file._file, _CHANNEL_MAP, numbers, ffi.sizeof(numbers))
     layout = tuple(_MAPPED.get(number, "") for number in numbers)
     return layout if found and all(layout) and len(set(layout)) == channels else None
-
-
-def _aiff_frames(path: Path) -> int | None:
-    """Frames that the header of an AIFF file claims; None if it does not say (a stream)."""
-    frames: int = 0
-    align: int = 0
-    with open(path, "rb") as file:
-        head = file.read(12)
-        if len(head) < 12 or head[:4] != b"FORM" or head[8:] not in (b"AIFF", b"AIFC"):
-            return None
-        while len(chunk := file.read(8)) == 8:
-            name, size = chunk[:4], int.from_bytes(chunk[4:], "big")
-            body = file.read(min(size, 22)) if name in (b"COMM", b"SSND") else b""
-            if name == b"COMM" and len(body) >= 18:
-                channels, frames, bits = struct.unpack_from(">HIH", body)
-                # A format with compression has other frames than blocks.
-                align = channels * ((bits + 7) // 8) if body[18:] in _PLAIN_AIFF else 0
-            if name == b"SSND" and len(body) >= 4:
-                if not align or not 8 < size < 0x7F000000:
-                    return None  # the placeholders of programs that write to a pipe
-                offset: int = struct.unpack_from(">I", body)[0]
-                return min(frames, (size - 8 - min(offset, size - 8)) // align)
-            file.seek(size + (size & 1) - len(body), os.SEEK_CUR)
-    return None
-
-
-# PCM and float of either byte order; plain AIFF does not say.
-_PLAIN_AIFF = {b"", *b"NONE twos sowt in24 in32 42n1 23n1 23ni fl32 FL32 fl64 FL64".split()}
 
 
 def _ogg_ends(path: Path) -> bool:

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 from .pieces import Piece, Span, find_all, skip_id3
 
-_OTHERS = (b"FORM", b"caff", b".snd", b"dns.", b"riff", b"RIFX", b"OggS")
+_OTHERS = (b"RIFX", b"OggS")  # libsndfile knows them
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")  # of other formats, behind the last chunk
 _MPEG_SUFFIXES = (".mp3", ".mp2", ".mpa", ".mpga")
 
 
@@ -67,6 +68,10 @@ def find_parts(path: Path) -> Found:
             return _only_if_several(ogg_links(file))
         if kind == b"fLaC":
             return _only_if_several(flac_parts(file, start))
+        if kind in (b"FORM", b"caff", b".snd", b"dns.", b"riff"):
+            from .sized_files import sized_parts
+
+            return sized_parts(file, start, kind)
         if kind in _OTHERS or not (start or kind[:1] == b"\xff" or path.suffix.lower() in _MPEG_SUFFIXES):
             return Found()
         from .mpeg_parts import mpeg_parts
@@ -124,3 +129,27 @@ def ogg_links(file: BinaryIO) -> list[Span]:
         segments = head[26]
         at += 27 + segments + sum(head[27 : 27 + segments])
     return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], size], strict=True)]
+
+
+def says_no_length(size: int, byte_rate: int) -> str:
+    """A note of an unfinished header."""
+    return f"its header does not say how long it is: read to the end, {seconds(size, byte_rate)}"
+
+
+def seconds(size: int, byte_rate: int) -> str:
+    return f"{size / byte_rate:.3f} s" if byte_rate else f"{size} bytes"
+
+
+def left_out(file: BinaryIO, end: int, byte_rate: int) -> list[str]:
+    """What to say of bytes from `end` on, behind the last part, that are neither tags nor zeros."""
+    rest = file.seek(0, 2) - end
+    if not byte_rate or rest < byte_rate // 100:
+        return []
+    file.seek(end)
+    start = file.read(1 << 16)
+    if start.lstrip(b"\0").startswith(_TAGS) or not start.strip(b"\0"):
+        return []
+    return [
+        f"behind the samples that its header tells of, {rest} bytes are left out "
+        f"({seconds(rest, byte_rate)} if they are samples too)"
+    ]

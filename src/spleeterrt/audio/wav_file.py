@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from .coded import coded_samples
+from .parts import Found, Part, left_out, says_no_length, seconds
 from .pcm import LARGEST_TAIL, is_low_24_bit, lacks_padding, means_unknown, tail_start
 from .pieces import Piece, Span, find_all, skip_id3
-
-if TYPE_CHECKING:
-    from .parts import Found
 
 _FORMS = (b"RIFF", b"RF64", b"BW64")
 _PLAIN = (1, 3, 0xFFFE)  # PCM, float, extensible: a block is a frame
 _MPEG = (0x50, 0x55)
 _LONG = 0xFFFFFFFF
-_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")  # of other formats, behind the last chunk
 
 
 @dataclass
@@ -56,9 +54,6 @@ class _Wav:
         rate, mean = struct.unpack_from("<II", self.format, 4)
         return self.align * rate if self.tag in _PLAIN else int(mean)
 
-    def seconds(self, size: int) -> str:
-        return f"{size / self.byte_rate:.3f} s" if self.byte_rate else f"{size} bytes"
-
     @property
     def complete(self) -> bool:
         return len(self.format) >= 16 and self.align > 0 and bool(self.data)
@@ -66,9 +61,6 @@ class _Wav:
 
 def wav_parts(file: BinaryIO, start: int) -> Found:
     """The parts of a file that begins as a WAV file, at `start` behind its tags."""
-    from .coded import coded_samples
-    from .parts import Found, Part
-
     size = file.seek(0, 2)
     found = Found([])
     parts: list[Part] = []
@@ -93,7 +85,7 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
         at, last = skip_id3(file, wav.end), wav
     if last is None:
         return Found()
-    found.notes += _left_out(file, last, size)
+    found.notes += left_out(file, last.end, last.byte_rate)
     if len(parts) == 1 and not last.odd and last.tag not in _MPEG:
         parts[0] = replace(parts[0], pieces=None)
     found.parts = parts
@@ -153,8 +145,7 @@ def _take_data(file: BinaryIO, wav: _Wav, room: Span, count: int, long_size: int
         taken = _until_other(file, room)
         wav.odd = True
         if wav.format:
-            length = wav.seconds(taken)
-            wav.notes.append(f"its header does not say how long it is: read to the end, {length}")
+            wav.notes.append(says_no_length(taken, wav.byte_rate))
         wav.data.append(Span(room.start, taken))
         wav.declared += taken
         return taken
@@ -166,7 +157,8 @@ def _take_data(file: BinaryIO, wav: _Wav, room: Span, count: int, long_size: int
         taken += more
         wav.declared += more
         wav.odd = True
-        wav.notes.append(f"its header says {wav.seconds(count)}, too little by {more >> 30} GiB: all is read")
+        told = seconds(count, wav.byte_rate) if wav.format else f"{count} bytes"
+        wav.notes.append(f"its header says {told}, too little by {more >> 30} GiB: all is read")
     wav.data.append(Span(room.start, taken))
     return taken
 
@@ -220,18 +212,3 @@ def _header(wav: _Wav) -> bytes:
     long = struct.pack("<4sIQQQI", b"ds64", 28, whole + 36, size, size // wav.align, 0)
     form = struct.pack("<4sI4s", b"RF64", _LONG, b"WAVE")
     return form + long + chunk + struct.pack("<4sI", b"data", _LONG)
-
-
-def _left_out(file: BinaryIO, wav: _Wav, size: int) -> list[str]:
-    """What to say of bytes behind the last chunk that are neither tags nor zeros."""
-    rest = size - wav.end
-    if not wav.byte_rate or rest < wav.byte_rate // 100:
-        return []
-    file.seek(wav.end)
-    start = file.read(1 << 16)
-    if start.lstrip(b"\0").startswith(_TAGS) or not start.strip(b"\0"):
-        return []
-    return [
-        f"behind the samples that its header tells of, {rest} bytes are left out "
-        f"({wav.seconds(rest)} if they are samples too)"
-    ]
