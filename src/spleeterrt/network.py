@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
 from collections.abc import Mapping, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from .config import ModelConfig, check_network_size
 from .errors import ModelError, SpleeterError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .modes import ModePlan
-from .parallel import available_threads, check_threads, no_threads, run_parallel, spare_threads
+from .parallel import available_threads, check_threads, no_threads, run_parallel, started_pool
 from .planner import Plan, default_isa, make_plan
 
 _logger = logging.getLogger("spleeterrt")
@@ -83,13 +83,9 @@ class Model:
 
         stems = len(self.networks)
         workers = 1 if plan.compact else min(stems, check_threads(None))  # each holds a tensor meanwhile
-        workers = spare_threads(workers) if workers > 1 else 0
-        if workers > 1:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(pack, range(stems)))
-        else:
-            for index in range(stems):
-                pack(index)
+        pool = started_pool(workers, "spleeterrt-pack") if workers > 1 else None
+        with pool or contextlib.nullcontext():
+            list((pool.map if pool else map)(pack, range(stems)))
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
         self._lock = threading.Lock()

@@ -35,6 +35,7 @@ from .descriptors import (
     write_units,
 )
 from .errors import AudioError
+from .parallel import no_threads
 
 if TYPE_CHECKING:
     Float32 = np.typing.NDArray[np.float32]
@@ -203,7 +204,10 @@ class PipeOutput(Output):
         self._error: OSError | None = None
         self._change = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"spleeterrt {path}", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # "can't start new thread"
+            raise no_threads() from error
 
     def put(self, data: bytes) -> None:
         with self._change:

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -79,10 +80,23 @@ def available_threads(threads: int) -> int:
     return threads
 
 
-def spare_threads(wanted: int) -> int:
-    """How many of so many more threads the system gives this process now."""
-    count: int = machine.threads_to_be_had(wanted)
-    return count
+def started_pool(workers: int, name: str) -> ThreadPoolExecutor | None:
+    """A pool whose threads run already, so that no later call of it fails for want of one: so many, or as
+    many as the system gives; None: not one."""
+    workers = machine.threads_to_be_had(workers)
+    if workers == 0:
+        return None
+    pool = ThreadPoolExecutor(workers, name)
+    all_there = threading.Event()
+    try:
+        for _ in range(workers):  # none is idle before the event: each call starts a thread
+            pool.submit(all_there.wait)
+    except RuntimeError:  # "can't start new thread", after all
+        all_there.set()
+        pool.shutdown()
+        return None
+    all_there.set()
+    return pool
 
 
 def run_parallel(function: Callable[..., Any], *args: Any) -> Any:

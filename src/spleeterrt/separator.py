@@ -27,7 +27,7 @@ from .models import Source, configuration
 from .modes import MODES, plan_mode
 from .network import Model, load_model
 from .output_paths import DEFAULT_FORMAT, output_codec, output_paths
-from .parallel import check_threads
+from .parallel import check_threads, started_pool
 from .pipeline import Pipeline
 from .song_job import SongJob, is_builtin
 
@@ -570,10 +570,17 @@ class Separator:
         with self._lock:
             if self._worker is None or self._worker_process != os.getpid():
                 # A forked child has the parent's pool without its worker.
-                self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spleeterrt")
+                self._worker = started_pool(1, "spleeterrt")
                 self._worker_process = os.getpid()
                 self._tasks = []
-            return self._worker.submit(job)
+            if self._worker is not None:
+                return self._worker.submit(job)
+        done: Future[Any] = Future()  # the system gives no thread: here and now
+        try:
+            done.set_result(job())
+        except Exception as error:
+            done.set_exception(error)
+        return done
 
 
 _REST_SAMPLES = 1 << 16  # bounds the temporaries in float64

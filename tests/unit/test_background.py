@@ -122,3 +122,34 @@ def test_an_error_of_the_loop_ends_both(error):
 def test_a_loop_that_stops_early_ends_the_reading():
     with ReadAhead(iter(int, 1), 2) as items:
         assert next(items) == 0
+
+
+def test_without_threads_the_loop_does_all(monkeypatch):
+    """Where the system gives no more of them."""
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    closed, written = [], []
+
+    def blocks():
+        try:
+            yield from range(5)
+        finally:
+            closed.append(True)
+
+    with ReadAhead(blocks()) as items, WriteBehind(written.append) as later:
+        for item in items:
+            later(item)
+            assert written[-1] == item
+            if item == 3:
+                break
+    assert written == [0, 1, 2, 3]
+    assert closed == [True]
+
+    def fail(item):
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"), WriteBehind(fail) as later:
+        later(1)

@@ -67,3 +67,45 @@ def test_a_fork_is_noticed():
         assert parallel._forked
     finally:
         parallel._forked = False
+
+
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+
+
+def test_no_thread_in_a_forked_child(monkeypatch):
+    monkeypatch.setattr(parallel, "_forked", True)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(SpleeterError, match="no more threads"):
+        run_parallel(lambda: None)
+
+
+def test_pools_run_before_they_are_used(monkeypatch):
+    pool = parallel.started_pool(3, "test")
+    monkeypatch.setattr(threading.Thread, "start", refuse)  # from here on no thread can be had
+    with pool:
+        assert list(pool.map(abs, range(-20, 0))) == [*range(20, 0, -1)]
+    assert parallel.started_pool(3, "test") is None
+    monkeypatch.setattr(parallel.machine, "threads_to_be_had", lambda wanted: 0)
+    assert parallel.started_pool(3, "test") is None
+
+
+def test_a_team_that_is_there_needs_no_asking(monkeypatch):
+    """OpenMP keeps as many threads for the calling thread as its last parallel kernel had."""
+    asked = []
+
+    def give(wanted):
+        asked.append(wanted)
+        return min(wanted, 3)
+
+    monkeypatch.setattr(parallel.machine, "threads_to_be_had", give)
+    counts = []
+
+    def work():
+        counts.extend(parallel.available_threads(threads) for threads in (1, 2, 4, 4, 1, 3, 8))
+
+    thread = threading.Thread(target=work)  # without a team yet
+    thread.start()
+    thread.join()
+    assert counts == [1, 2, 4, 4, 1, 3, 6]
+    assert asked == [1, 2, 5]

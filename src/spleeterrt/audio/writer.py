@@ -14,7 +14,7 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ import numpy as np
 
 from ..atomic import sweep
 from ..errors import AudioError, SpleeterError
+from ..parallel import started_pool
 from . import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
 from .formats import (
@@ -134,7 +135,7 @@ class StemFileWriter:
             total_frames = None  # the caller did not know
         self.total_frames = total_frames
         workers = 1 if self._format.pcm else min(threads, len(self.paths))
-        self._pool = ThreadPoolExecutor(workers, "spleeterrt-encode") if workers > 1 else None
+        self._pool = started_pool(workers, "spleeterrt-encode") if workers > 1 else None
         self._integers = self._format.lossless and self._format.bit_depth != "float32"
         # A residual that is not written is not needed.
         self._residual = residual if residual in self.paths else None
