@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 
 GAIN = 1 / 8  # 1 / rms of the STFT magnitudes of loud music, roughly
+FILTERS = (16, 32, 64, 128, 256, 512)  # of the official networks
 
 
 def draw(name: str, shape: list, rng: np.random.Generator, first: float, last: float) -> np.ndarray:
@@ -27,3 +31,16 @@ def draw(name: str, shape: list, rng: np.random.Generator, first: float, last: f
     if "transpose" not in name:
         kernel *= {2: first, 1: last}.get(shape[2], 1.0)  # 2 channels of music, 1 of the last layer but one
     return kernel
+
+
+def write_random_model(folder: Path, stems: int, filters: tuple[int, ...] = FILTERS, seed: int = 0) -> None:
+    """Draw a model and write its checkpoint without TensorFlow."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    from checkpoint_writer import random_tensors, write_checkpoint
+
+    rng = np.random.default_rng(seed)
+    drawn = {
+        name: draw(name, list(value.shape), rng, GAIN, 1.0).astype(np.float32) if value.ndim else value
+        for name, value in random_tensors(stems, filters).items()
+    }
+    write_checkpoint(folder, drawn)

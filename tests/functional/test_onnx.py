@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from tolerances import NETWORK, close
 
 from spleeterrt import ModelError, load_model
 from spleeterrt.cli import cli
+from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.models import configuration, convert, export, info, verify
 
 onnx = pytest.importorskip("onnx")
@@ -115,6 +117,62 @@ def test_one_stem_alone(tmp_path: Path) -> None:
     """A single file of ours says which model it comes from, but is a model of its one stem."""
     export(case("tiny-2stems") / "config.json", tmp_path)
     assert load_model(tmp_path / "vocals.onnx").instruments == ("vocals",)
+
+
+def like_sherpas(folder: Path, stems: int = 2, **changes: Any) -> Path:
+    """A narrow model with the sizes of spleeter:2stems, or with other ones."""
+    filters = (1, 2, 2, 3, 3, 4)
+    write_checkpoint(folder / "model", random_tensors(stems, filters))
+    official = OFFICIAL_CONFIGS[f"{stems}stems"]
+    config = official.replace(conv_n_filters=filters, model_dir=str(folder / "model"), **changes)
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    return folder / "config.json"
+
+
+def test_export_for_sherpa(tmp_path: Path) -> None:
+    """What sherpa-onnx asks of a file, what the network makes of it, and our own reader."""
+    source = like_sherpas(tmp_path)
+    paths = export(source, tmp_path / "onnx", layout="sherpa")
+    assert [path.name for path in paths] == ["vocals.onnx", "accompaniment.onnx"]
+    model, again = load_model(source), load_model(tmp_path / "onnx")
+    assert again.config.replace(model_dir="") == model.config.replace(model_dir="")
+    x = np.random.default_rng(0).random((2, 512, 1024, 2), np.float32)
+    expected = model.predict(x)
+    for path in paths:
+        file = onnx.load(str(path))
+        metadata = {entry.key: entry.value for entry in file.metadata_props}
+        assert metadata.items() >= {"model_type": "spleeter", "sample_rate": "44100", "stems": "2"}.items()
+        assert [(entry.domain, entry.version) for entry in file.opset_import] == [("", 13)]
+        for (value,), name in ((file.graph.input, "x"), (file.graph.output, "y")):
+            shape = [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim]
+            assert (value.name, shape) == (name, [2, "num_splits", 512, 1024])
+        got = onnx_runtime(path, np.ascontiguousarray(x.transpose(3, 0, 1, 2)))["y"]
+        close(got.transpose(1, 2, 3, 0), expected[path.stem], NETWORK, scale=1)
+        np.testing.assert_array_equal(again.predict(x)[path.stem], expected[path.stem])
+
+
+@pytest.mark.parametrize(
+    ("stems", "changes", "message"),
+    [
+        (4, {}, "separates vocals and accompaniment; this model's stems are vocals, drums, bass, other"),
+        (2, {"T": 64}, "needs T 512, as in spleeter:2stems; this model has 64"),
+        (2, {"mask_extension": "average"}, "needs mask_extension zeros"),
+        (2, {"model_type": "unet.softmax_unet"}, "one network per stem"),
+    ],
+)
+def test_models_that_sherpa_does_not_take(
+    stems: int, changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    source = like_sherpas(tmp_path, stems, **changes)
+    result = CliRunner().invoke(cli, ["models", "export", "--layout", "sherpa", str(source), str(tmp_path)])
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_unknown_layout(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="expected one of spleeterrt, sherpa, got 'shepra'"):
+        export(case("tiny-2stems") / "config.json", tmp_path, layout="shepra")
 
 
 # --- files of others ----------------------------------------------------------------

@@ -223,8 +223,15 @@ def _comparison(source: Source, config: str | None, audio: str | None) -> Callab
 @models.command(name="export", epilog=_SOURCE_HELP)
 @click.argument("source", shell_complete=complete_models)
 @click.argument("folder", shell_complete=complete_files)
+@click.option(
+    "--layout",
+    type=click.Choice(["spleeterrt", "sherpa"]),
+    default="spleeterrt",
+    show_default=True,
+    help="sherpa: what sherpa-onnx reads, of models like spleeter:2stems.",
+)
 @handle_errors
-def export_command(source: str, folder: str) -> None:
+def export_command(source: str, folder: str, layout: str) -> None:
     """Write a model as ONNX files for other runtimes, one per stem (5 stems: one in all).
 
     Input and output are magnitudes, float32 (segments, frames, bins, 2); frames and bins are multiples of 64.
@@ -232,7 +239,7 @@ def export_command(source: str, folder: str) -> None:
     """
     from ..models import export
 
-    for path in export(source, folder):
+    for path in export(source, folder, layout=layout):
         click.echo(str(path))
 
 

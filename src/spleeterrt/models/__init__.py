@@ -354,14 +354,21 @@ def convert(
     return path
 
 
-def export(source: Source, folder: PathLike, progress: bool = True) -> list[Path]:
+def export(
+    source: Source, folder: PathLike, progress: bool = True, *, layout: str = "spleeterrt"
+) -> list[Path]:
     """Write a model as ONNX files, one per stem (one for all stems of a softmax model). Returns their paths.
 
+    Args:
+        layout: `"spleeterrt"`: `magnitude` to `<stem>`, float32 (segments, T, F, 2), all but the last
+            dimension free; `"sherpa"`: what sherpa-onnx reads, of a model like `spleeter:2stems` only.
+
     Raises:
-        SpleeterError: as `load`; or a file cannot be written, or the package onnx is missing.
+        SpleeterError: as `load`; or a file cannot be written, the layout cannot hold the model, or the
+            package onnx is missing.
     """
     config, weights, _ = open_model(source, progress)
-    return save_onnx(Path(folder), config, weights)
+    return save_onnx(Path(folder), config, weights, layout)
 
 
 def from_paths(paths: Sequence[PathLike]) -> Source:

@@ -2,7 +2,8 @@
 
 Written: one file per stem, input `magnitude` and output `<stem>`, both (segments, T, F, 2), all but the last
 dimension free. A softmax model's masks need the networks of all stems: it becomes one file with one output
-per stem.
+per stem. Or in the layout of sherpa-onnx, which takes one kind of model only: `x` and `y`, (2, segments, 512,
+1024), with the metadata that it asks for.
 
 Read: those files, and graphs of the same network from elsewhere, whatever their tensors are called: a file is
 followed operation by operation, and refused unless it is exactly this U-Net (paddings and skips included).
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,6 @@ from .onnx_network import ACTIVATIONS, EPSILON, SAME, read_networks
 from .weights import StemWeights, Tensor, check_weights, layer_name
 
 SUFFIX = ".onnx"
-OPSET = 17  # ONNX Runtime since 1.12, OpenVINO since 2022.3
 IR_VERSION = 8
 ALL_STEMS = "stems"  # file name of a softmax model
 MAX_BYTES = (1 << 31) - 1  # of a file; protobuf's own limit
@@ -48,17 +49,53 @@ def _onnx() -> Any:
 # --- writing ------------------------------------------------------------------------
 
 
-def save_onnx(folder: Path, config: ModelConfig, weights: Mapping[str, Mapping[str, Tensor]]) -> list[Path]:
+@dataclass(frozen=True)
+class _Layout:
+    """How a file looks from outside.
+
+    Attributes:
+        opset: the operations' version.
+        input, output: names; output "": the stem's.
+        shape: of both; a name is a free dimension.
+        channels_first, and_back: the permutations to and from (segments, channels, T, F).
+    """
+
+    opset: int
+    input: str
+    output: str
+    shape: tuple[int | str, ...]
+    channels_first: tuple[int, ...]
+    and_back: tuple[int, ...]
+
+
+LAYOUTS = {
+    # ONNX Runtime since 1.12, OpenVINO since 2022.3.
+    "spleeterrt": _Layout(17, "magnitude", "", ("segments", "frames", "bins", 2), (0, 3, 1, 2), (0, 2, 3, 1)),
+    "sherpa": _Layout(13, "x", "y", (2, "num_splits", 512, 1024), (1, 0, 2, 3), (1, 0, 2, 3)),
+}
+_SHERPA = OFFICIAL_CONFIGS["2stems"]  # its STFT and its ratio mask are built in
+
+
+def save_onnx(
+    folder: Path,
+    config: ModelConfig,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    layout: str = "spleeterrt",
+) -> list[Path]:
     """Write a model's ONNX files into `folder`, each in one step. Returns their paths.
 
+    Args:
+        layout: one of `LAYOUTS`.
+
     Raises:
-        ModelError: the package onnx is missing, or a file cannot be written.
+        ModelError: the package onnx is missing, a file cannot be written, or the layout cannot hold this.
     """
+    check_layout(config, layout)
     onnx = _onnx()
     groups = {ALL_STEMS: config.instruments} if config.softmax else {s: (s,) for s in config.instruments}
     paths = []
     for name, stems in groups.items():
-        model = _Writer(onnx, config).model({stem: weights[stem] for stem in stems})
+        model = _Writer(onnx, config, layout).model({stem: weights[stem] for stem in stems})
         paths.append(folder / f"{name}{SUFFIX}")
         try:
             write_whole(paths[-1], model.SerializeToString())
@@ -68,39 +105,78 @@ def save_onnx(folder: Path, config: ModelConfig, weights: Mapping[str, Mapping[s
     return paths
 
 
+def check_layout(config: ModelConfig, layout: str) -> None:
+    """Raise `ModelError` unless there is such a layout, and it can hold such a model."""
+    if layout not in LAYOUTS:
+        raise ModelError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
+    if layout != "sherpa":
+        return
+    if set(config.instruments) != set(_SHERPA.instruments):
+        raise ModelError(
+            f"sherpa-onnx separates {' and '.join(_SHERPA.instruments)}; this model's stems are "
+            f"{', '.join(config.instruments)}"
+        )
+    if config.softmax:
+        raise ModelError("sherpa-onnx takes one network per stem; this model's stems depend on each other")
+    for key in (
+        "sample_rate",
+        "frame_length",
+        "frame_step",
+        "T",
+        "F",
+        "separation_exponent",
+        "mask_extension",
+    ):
+        if getattr(config, key) != getattr(_SHERPA, key):
+            raise ModelError(
+                f"sherpa-onnx needs {key} {getattr(_SHERPA, key)}, as in spleeter:2stems; this model has "
+                f"{getattr(config, key)}"
+            )
+
+
 class _Writer:
     """One graph; TensorFlow's uneven padding is an attribute of ONNX's convolutions."""
 
-    def __init__(self, onnx: Any, config: ModelConfig) -> None:
+    def __init__(self, onnx: Any, config: ModelConfig, layout: str) -> None:
         self._onnx = onnx
         self._config = config
+        self._layout = layout
         self._nodes: list[Any] = []
         self._initializers: list[Any] = []
 
     def model(self, stems: Mapping[str, Mapping[str, Tensor]]) -> Any:
-        helper, config = self._onnx.helper, self._config
-        mix = self._node("Transpose", ["magnitude"], "mix", perm=[0, 3, 1, 2])
+        helper, layout = self._onnx.helper, LAYOUTS[self._layout]
+        mix = self._node("Transpose", [layout.input], "mix", perm=layout.channels_first)
         logits = [self._unet(stem, tensors, mix) for stem, tensors in stems.items()]
         for stem, mask in zip(stems, self._masks(list(stems), logits), strict=True):
-            last = self._node("Transpose", [mask], f"{stem}/channels_last", perm=[0, 2, 3, 1])
-            self._node("Mul", [last, "magnitude"], stem)
+            last = self._node("Transpose", [mask], f"{stem}/laid_out", perm=layout.and_back)
+            self._node("Mul", [last, layout.input], layout.output or stem)
 
         def describe(name: str) -> Any:
-            shape = ["segments", "frames", "bins", config.n_channels]
-            return helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, shape)
+            return helper.make_tensor_value_info(name, self._onnx.TensorProto.FLOAT, layout.shape)
 
+        outputs = [layout.output or stem for stem in stems]
         graph = helper.make_graph(
-            self._nodes, "unet", [describe("magnitude")], list(map(describe, stems)), self._initializers
+            self._nodes, "unet", [describe(layout.input)], list(map(describe, outputs)), self._initializers
         )
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+            graph, opset_imports=[helper.make_opsetid("", layout.opset)], ir_version=IR_VERSION
         )
         model.producer_name = "spleeterrt"
-        helper.set_model_props(
-            model, {"spleeterrt_config": json.dumps(config.to_dict()), "stems": ",".join(stems)}
-        )
+        helper.set_model_props(model, self._metadata(list(stems)))
         self._onnx.checker.check_model(model, full_check=True)
         return model
+
+    def _metadata(self, stems: list[str]) -> dict[str, str]:
+        if self._layout == "sherpa":  # without one of the first three its program ends
+            return {
+                "model_type": "spleeter",
+                "sample_rate": str(self._config.sample_rate),
+                "stems": "2",
+                "version": "1",
+                "comment": stems[0],
+            }
+        return {"spleeterrt_config": json.dumps(self._config.to_dict()), "stems": ",".join(stems)}
 
     def _masks(self, stems: list[str], logits: list[str]) -> list[str]:
         if not self._config.softmax:
