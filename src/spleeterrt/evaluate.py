@@ -75,6 +75,15 @@ def find_tracks(dataset: Path) -> list[Path]:
         except OSError as error:
             raise SpleeterError(f"{folder}: {error.strerror or error}") from error
         if tracks:
+            others = [e.name for e in sorted(folder.iterdir()) if e not in tracks and any(e.glob("*.wav"))]
+            if others:
+                logger.warning(
+                    "%s: left out %d folder(s) that hold .wav files but no %s: %s",
+                    folder,
+                    len(others),
+                    MIXTURE,
+                    ", ".join(others[:3]),
+                )
             return tracks
     hint = ""
     if any(dataset.glob("**/*.stem.mp4")):

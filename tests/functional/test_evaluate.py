@@ -123,6 +123,26 @@ def test_finished_tracks_are_kept(dataset: Path, monkeypatch: pytest.MonkeyPatch
     assert Path("evaluation/summary.json").read_bytes() != before
 
 
+def test_folders_that_are_left_out_are_told(dataset: Path) -> None:
+    (dataset / "A - one" / "mixture.wav").rename(dataset / "A - one" / "mix.wav")
+    (dataset / "B - two").rename(dataset / "...B - two")
+    done = run(dataset, "-p", CONFIG_4, "--no-museval", "--json", "-q")
+    assert done.exit_code == 0, done.output
+    summary = json.loads(done.stdout)
+    assert summary["tracks"] == 2
+    (warning,) = summary["warnings"]
+    assert "left out 1 folder(s) that hold .wav files but no mixture.wav: A - one" in warning
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "options", [["-s", "1:75"], ["-d", "0"], ["--mode", "residual"], ["-a", "no.Adapter"]]
+)
+def test_wrong_values_are_wrong_usage(options: list[str], dataset: Path) -> None:
+    assert run(dataset, "-p", CONFIG_4, "--no-museval", *options).exit_code == 2
+    assert not Path("evaluation").exists()
+
+
 def test_bad_tracks_do_not_stop_the_others(dataset: Path) -> None:
     (dataset / "A - one" / "drums.wav").unlink()
     (dataset / "B - two" / "mixture.wav").write_bytes(b"no music")
@@ -132,6 +152,7 @@ def test_bad_tracks_do_not_stop_the_others(dataset: Path) -> None:
     assert "drums.wav is missing" in done.stderr
     assert "2 of 3 tracks failed" in done.stderr
     summary = json.loads(done.stdout)
+    assert summary.pop("warnings") == []
     assert summary == json.loads(Path("evaluation/summary.json").read_text())
     assert sorted(summary["failed"]) == ["A - one", "B - two"]
     assert summary["tracks"] == 1

@@ -98,17 +98,17 @@ def test_arguments() -> None:
     [
         (["--backend", "jack"], 1, "JACK"),
         (["--backend", "portaudio", "--device", "no such device"], 1, "PortAudio"),
-        (["--mute", "piano"], 1, "no stem 'piano'"),
+        (["--mute", "piano"], 2, "no stem 'piano'"),
         (["--gain", "vocals"], 2, "STEM=DB"),
-        (["--gain", "piano=3"], 1, "no stem 'piano'"),
+        (["--gain", "piano=3"], 2, "no stem 'piano'"),
         (["--window", "wide"], 2, "full, short"),
         (["--backend", "alsa"], 2, "alsa"),
         (["--latency", "100", "--hop", "2"], 2, "--latency chooses"),
-        (["--mode", "three"], 1, "drums and vocals"),
+        (["--mode", "three"], 2, "drums and vocals"),
         (["--mode", "magic"], 2, "magic"),
-        (["--stems", "vocals"], 1, "stems: in real time"),
-        (["--mode", "direct", "--stems", "vocals", "--mute", "accompaniment"], 1, "there are vocals"),
-        (["--above-band", "0.5"], 1, "above_band"),
+        (["--stems", "vocals"], 2, "stems: in real time"),
+        (["--mode", "direct", "--stems", "vocals", "--mute", "accompaniment"], 2, "there are vocals"),
+        (["--above-band", "0.5"], 2, "above_band"),
     ],
 )
 @pytest.mark.usefixtures("no_server")
@@ -118,6 +118,22 @@ def test_errors_of_the_command(options: list[str], code: int, message: str) -> N
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_options_of_the_other_backend_say_so() -> None:
+    from click import Context
+
+    from spleeterrt.cli.command import no_effect
+    from spleeterrt.cli.live import _useless, live
+    from spleeterrt.live import JackClient, PortAudioClient
+
+    given = ["--device", "1", "--block", "64", "--connect", "--name", "x"]
+    context = live.make_context("live", given)
+    assert isinstance(context, Context)
+    jack = no_effect(context, _useless(JackClient.__new__(JackClient)))
+    assert [sentence.split()[0] for sentence in jack] == ["--device", "--block"]
+    card = no_effect(context, _useless(PortAudioClient.__new__(PortAudioClient)))
+    assert [sentence.split()[0] for sentence in card] == ["--connect", "--name"]
 
 
 def test_default_hop() -> None:

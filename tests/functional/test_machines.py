@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -110,6 +111,28 @@ def test_models_json(tmp_path: Path) -> None:
     bad, good = objects(done)
     assert (bad["status"], bad["error"]["code"], good["status"]) == ("failed", "model", "done")
     assert good["parameters"] == described["parameters"]
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_models_json_has_the_warnings(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import warnings
+
+    from click.testing import CliRunner
+
+    from spleeterrt import models
+    from spleeterrt.cli import cli as commands
+
+    real = getattr(models, command)
+
+    def warn(source: str) -> object:
+        warnings.warn("old", UserWarning, stacklevel=1)
+        logging.getLogger("spleeterrt").warning("damaged")
+        return real(source)
+
+    monkeypatch.setattr(models, command, warn)
+    done = CliRunner().invoke(commands, ["models", command, "--json", CONFIG])
+    assert json.loads(done.stdout)["warnings"] == ["UserWarning: old", "damaged"]
+    assert done.stderr == "WARNING: UserWarning: old\nWARNING: damaged\n"
 
 
 def test_info_json(tmp_path: Path) -> None:

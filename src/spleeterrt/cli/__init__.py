@@ -68,6 +68,11 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
         "token_normalize_func": lambda name: name.replace("_", "-"),
     },
     no_args_is_help=True,
+    examples="""
+    spleeterrt separate -p starter:4stems -o out song.mp3    # nothing to download
+    spleeterrt separate --karaoke -c mp3 song.mp3
+    spleeterrt COMMAND --help                                # more examples
+    """,
 )
 @click.option(
     "--version",

@@ -1,10 +1,10 @@
-"""What is wrong with the options of `separate`, found before any work, and what has no effect."""
+"""What is wrong with the options of commands, found before any work, and what has no effect."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,7 @@ from .command import no_effect
 if TYPE_CHECKING:
     from ..audio.adapter import AudioAdapter
     from ..audio.formats import Format
+    from ..stream import StreamSettings
 
 # Rates of songs: with --sample-rate source one of them must do.
 _USUAL_RATES = [44100, 48000, 32000, 22050, 16000, 11025, 8000]
@@ -85,6 +86,25 @@ def check_output(
             problem = problem or error
     assert problem is not None
     raise problem
+
+
+def check_stream(settings: StreamSettings, model: str, named: Iterable[str]) -> None:
+    """Check the options of a stream before the model is loaded and sound flows.
+
+    Args:
+        named: stems that options name.
+
+    Raises:
+        SpleeterError: which option makes no sense, or is of a stem that is not made.
+    """
+    from ..models import configuration
+
+    config = configuration(model)
+    settings.options(config)
+    stems = settings.plan(config).stems
+    for stem in named:
+        if stem not in stems:
+            raise SpleeterError(f"no stem {stem!r}; there are {', '.join(stems)}")
 
 
 def say_what_has_no_effect(ctx: click.Context, files: Format | None) -> None:

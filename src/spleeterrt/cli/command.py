@@ -12,25 +12,35 @@ import click
 HELP = "help"  # that option, in `groups`
 
 
-class Command(click.Command):
+class _WithExamples(click.Command):
+    """Shows examples at the end of its help: lines to copy; what stands behind a `#` says what for."""
+
+    def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = inspect.cleandoc(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples.splitlines():
+                    formatter.write(f"{' ' * formatter.current_indent if line else ''}{line}\n")
+        super().format_epilog(ctx, formatter)
+
+
+class Command(_WithExamples):
     """A command whose help is for people.
 
     Args:
         groups: {heading: names of parameters}, in the order in which they are shown; options that stand in
             no group come last, under "Others".
-        examples: lines to copy; what stands behind a `#` says what for.
+        examples: lines to copy.
     """
 
     def __init__(
-        self,
-        *args: Any,
-        groups: Mapping[str, Iterable[str]] | None = None,
-        examples: str = "",
-        **settings: Any,
+        self, *args: Any, groups: Mapping[str, Iterable[str]] | None = None, **settings: Any
     ) -> None:
         super().__init__(*args, **settings)
         self.groups = {heading: tuple(names) for heading, names in (groups or {}).items()}
-        self.examples = inspect.cleandoc(examples)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         records: dict[str, tuple[str, str]] = {}
@@ -48,15 +58,8 @@ class Command(click.Command):
             with formatter.section("Others" if self.groups else "Options"):
                 formatter.write_dl(list(records.values()))
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                for line in self.examples.splitlines():
-                    formatter.write(f"{' ' * formatter.current_indent if line else ''}{line}\n")
-        super().format_epilog(ctx, formatter)
 
-
-class Group(click.Group):
+class Group(_WithExamples, click.Group):
     """A group that says which of its commands was meant."""
 
     command_class = Command

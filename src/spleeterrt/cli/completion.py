@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from .command import Command
+
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_SPLEETERRT_COMPLETE"  # click's, from the program's name
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print the script that makes a shell complete this program's commands, options and models.

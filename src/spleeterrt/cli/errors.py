@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import click
@@ -31,6 +32,18 @@ def error_code(error: BaseException) -> str:
 
 def error_message(error: BaseException) -> str:
     return str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """While options are looked at: what does not go together is wrong usage (exit code 2), a model that is
+    not there is not."""
+    try:
+        yield
+    except (AudioError, ModelError):
+        raise
+    except SpleeterError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from error
 
 
 def handle_errors(command: Callable[P, R]) -> Callable[P, R]:

@@ -5,25 +5,49 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import SeparationCancelled, SpleeterError
-from .errors import FAILED, error_message, handle_errors
+from .command import Command, no_effect
+from .errors import FAILED, error_message, handle_errors, usage_errors
 from .options import (
+    OutputFolder,
     above_band_option,
     downmix_option,
+    duration_option,
     full_band_option,
     mode_option,
     model_option,
+    offset_option,
     threads_option,
 )
-from .terminal import Interruption, check_folder, configure_logging, printable
+from .terminal import Interruption, check_folder, configure_logging, logger, printable, say
+
+if TYPE_CHECKING:
+    from ..evaluate import Evaluation
+
+_SUMMING = ("residual", "three")  # modes
 
 
-@click.command(no_args_is_help=True)
+@click.command(
+    cls=Command,
+    no_args_is_help=True,
+    groups={
+        "What is scored": ("mus_dir", "offset", "duration", "downmix", "museval"),
+        "Model": ("model", "mode", "above_band", "full_band", "mwf", "residual"),
+        "Results": ("output", "force"),
+        "Machine": ("threads", "low_memory"),
+        "What is printed": ("quiet", "verbose", "as_json", "help"),
+    },
+    examples="""
+    spleeterrt evaluate musdb18hq -p spleeter:4stems
+    spleeterrt evaluate musdb18hq -p starter:4stems -o scores --no-museval --json
+    """,
+)
 @click.argument("dataset", required=False, type=click.Path())
+@click.option("-a", "--adapter", hidden=True, default=None)  # of Spleeter's command
 @click.option("--mus_dir", "mus_dir", type=click.Path(), default=None, help="Spleeter's name of DATASET.")
 @model_option
 @click.option(
@@ -31,7 +55,7 @@ from .terminal import Interruption, check_folder, configure_logging, printable
     "--output_path",
     "--output",
     "output",
-    type=click.Path(),
+    type=OutputFolder(),
     default="evaluation",
     show_default=True,
     help="Folder of the results: a JSON file per track, scores.csv, summary.json.",
@@ -47,8 +71,8 @@ from .terminal import Interruption, check_folder, configure_logging, printable
     default=None,
     help="SDR, SIR, ISR and SAR of BSSEval v4 too (spleeterrt[evaluate])  [default: if it is installed]",
 )
-@click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
-@click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
+@offset_option
+@duration_option
 @downmix_option
 @click.option("--force", is_flag=True, help="Evaluate tracks again that have a result.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
@@ -56,9 +80,12 @@ from .terminal import Interruption, check_folder, configure_logging, printable
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--quiet", "-q", is_flag=True, help="No line per track.")
 @click.option("--verbose", is_flag=True, help="Say what is done.")
+@click.pass_context
 @handle_errors
 def evaluate(
+    ctx: click.Context,
     dataset: str | None,
+    adapter: str | None,
     mus_dir: str | None,
     model: str,
     output: str,
@@ -89,10 +116,13 @@ def evaluate(
     """
     if (dataset is None) == (mus_dir is None):
         raise click.UsageError("name one DATASET")
-    configure_logging(verbose, quiet)
+    warnings = configure_logging(verbose, quiet)
     check_folder()
     from ..evaluate import Evaluation, evaluate_track, museval_version
+    from ..models import configuration
+    from ..modes import plan_mode
     from ..separator import Separator
+    from .checks import find_adapter
 
     version = _museval_version(museval, museval_version, quiet)
     options: dict[str, Any] = {
@@ -101,6 +131,13 @@ def evaluate(
         "residual": residual,
         "full_band": full_band,
     }
+    with usage_errors():
+        plan_mode(config=configuration(model), **options)
+        if find_adapter(adapter) is not None:
+            raise SpleeterError("--adapter: tracks are read by the built-in adapter")
+    useless = {"residual": f"the stems of mode {mode} sum to the mix anyway"} if mode in _SUMMING else {}
+    for sentence in no_effect(ctx, useless):
+        logger.warning("%s", sentence)
     # Asked first: what is wrong with the folders is said before a model is downloaded or read.
     settings = {
         "model": model,
@@ -116,7 +153,7 @@ def evaluate(
     pending = evaluation.pending
     kept = len(evaluation.tracks) - len(pending)
     if kept and not quiet:
-        click.echo(f"{kept} of {len(evaluation.tracks)} tracks have a result already", err=True)
+        say(f"{kept} of {len(evaluation.tracks)} tracks have a result already", err=True)
     with Interruption() as interruption:
         separator = (
             Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **options) if pending else None
@@ -139,30 +176,36 @@ def evaluate(
             try:
                 scores = evaluation.run(track, score)
             except SeparationCancelled:
+                _say_what_is_done(evaluation, quiet)
                 raise KeyboardInterrupt from None
             except Exception as error:  # of the track, or of museval: the others go on
                 failed[track.name] = message = error_message(error)
-                click.echo(f"Error: {printable(f'{track.name}: {message}')}", err=True)
+                say(f"Error: {printable(track.name)}: {message}", err=True)
             else:
                 if not quiet:
                     main = ", ".join(f"{target} {_text(s['uSDR'])} dB" for target, s in scores.items())
                     seconds = time.monotonic() - started
-                    click.echo(
-                        f"[{number}/{len(pending)}] {printable(track.name)}: uSDR {main} ({seconds:.1f} s)",
-                        err=True,
-                    )
+                    name = printable(track.name)
+                    say(f"[{number}/{len(pending)}] {name}: uSDR {main} ({seconds:.1f} s)", err=True)
             if interruption.is_set():
+                _say_what_is_done(evaluation, quiet)
                 raise KeyboardInterrupt
     summary = evaluation.write_summary(failed)
     if as_json:
-        click.echo(json.dumps(summary))
+        click.echo(json.dumps({**summary, "warnings": list(dict.fromkeys(warnings))}))
     else:
         _print_table(summary)
         if not quiet:
-            click.echo(f"the scores are in {output}")
+            say(f"the scores are in {output}")
     if failed:
-        click.echo(f"{len(failed)} of {len(evaluation.tracks)} tracks failed", err=True)
+        say(f"{len(failed)} of {len(evaluation.tracks)} tracks failed", err=True)
         raise click.exceptions.Exit(FAILED)
+
+
+def _say_what_is_done(evaluation: Evaluation, quiet: bool) -> None:
+    if not quiet:
+        ready = len(evaluation.tracks) - len(evaluation.pending)
+        say(f"{ready} of {len(evaluation.tracks)} tracks have a result; the same command goes on", err=True)
 
 
 def _museval_version(wanted: bool | None, find: Any, quiet: bool) -> str | None:
@@ -175,7 +218,7 @@ def _museval_version(wanted: bool | None, find: Any, quiet: bool) -> str | None:
         if wanted:
             raise
         if not quiet:
-            click.echo(f"without SDR, SIR, ISR, SAR: {error}", err=True)
+            say(f"without SDR, SIR, ISR, SAR: {error}", err=True)
         return None
 
 

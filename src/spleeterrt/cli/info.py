@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .command import Command
 from .errors import handle_errors
 from .options import DEFAULT_MODEL, model_option_of
+from .terminal import configure_logging, say
 
 if TYPE_CHECKING:
     from ..planned import PlannedNetwork
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    groups={
+        "How networks run": ("plan", "model", "frames", "bins", "low_memory", "threads"),
+        "What is printed": ("as_json", "help"),
+    },
+    examples="""
+    spleeterrt info
+    spleeterrt info --plan -p spleeter:4stems --frames 128
+    """,
+)
 @click.option("--plan", is_flag=True, help="Show how each layer of a network runs, and measure it.")
 @model_option_of(
     default=None,
@@ -54,13 +66,14 @@ def info(
     """
     if not plan and (low_memory or any(value is not None for value in (model, frames, bins, threads))):
         raise click.UsageError("-p, --frames, --bins, --low-memory and --threads belong to --plan")
+    warnings = configure_logging()
     if plan:
-        _show_plan(model or DEFAULT_MODEL, frames, bins, low_memory, threads, as_json)
+        _show_plan(model or DEFAULT_MODEL, frames, bins, low_memory, threads, as_json, warnings)
     else:
-        _show_machine(as_json)
+        _show_machine(as_json, warnings)
 
 
-def _show_machine(as_json: bool) -> None:
+def _show_machine(as_json: bool, warnings: list[str]) -> None:
     import numpy as np
 
     from .._kernels import nn
@@ -92,6 +105,7 @@ def _show_machine(as_json: bool) -> None:
             "model_roots": [str(root) for root in model_roots()],
             "download_root": str(download_root()),
             "models": found,
+            "warnings": warnings,
         }
         click.echo(json.dumps(facts))
         return
@@ -115,7 +129,7 @@ def _show_machine(as_json: bool) -> None:
         note = "" if root.is_dir() else "  (not there)"
         if root == download_root():
             note += "  downloads go here"
-        click.echo(f"  {root}{note}")
+        say(f"  {root}{note}")
     _print_rows({"models found": ", ".join(found) or "none"})
 
 
@@ -126,6 +140,7 @@ def _show_plan(
     low_memory: bool,
     threads: int | None,
     as_json: bool,
+    warnings: list[str],
 ) -> None:
     from ..models import configuration
     from ..parallel import check_threads
@@ -137,7 +152,7 @@ def _show_plan(
     network = planned_network(config, low_memory)
     stems = len(config.instruments)
     if as_json:
-        _print_plan_json(source, network, stems, threads)
+        _print_plan_json(source, network, stems, threads, warnings)
         return
     _print_rows(
         {
@@ -166,7 +181,9 @@ def _show_plan(
     )
 
 
-def _print_plan_json(source: str, network: PlannedNetwork, stems: int, threads: int) -> None:
+def _print_plan_json(
+    source: str, network: PlannedNetwork, stems: int, threads: int, warnings: list[str]
+) -> None:
     from ..planned import method_text
 
     layers = [
@@ -188,7 +205,7 @@ def _print_plan_json(source: str, network: PlannedNetwork, stems: int, threads: 
         "weights_bytes_per_stem": network.weights,
         "workspace_bytes_per_thread": network.workspace,
     }
-    click.echo(json.dumps(plan))
+    click.echo(json.dumps({**plan, "warnings": warnings}))
 
 
 def _print_table(network: PlannedNetwork) -> None:
@@ -230,7 +247,7 @@ def _print_table(network: PlannedNetwork) -> None:
 
 def _print_rows(rows: dict[str, str]) -> None:
     for key, value in rows.items():
-        click.echo(f"{key + ':':<18}{value}")
+        say(f"{key + ':':<18}{value}")
 
 
 def usable_cores() -> int:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ import click
 
 from ..errors import SpleeterError
 from ..signals import SignalHandler
-from .errors import handle_errors
+from .checks import check_stream
+from .command import Command, no_effect
+from .errors import handle_errors, usage_errors
 from .options import (
     Window,
     above_band_option,
@@ -44,7 +46,33 @@ REFRESH = 0.1  # seconds between two pictures
 GENTLE = 5  # niceness of the networks where the audio callback is an ordinary thread
 
 
-@click.command(no_args_is_help=True)
+@click.command(
+    cls=Command,
+    no_args_is_help=True,
+    groups={
+        "Model": ("model", "mode", "stems", "above_band", "full_band"),
+        "What is heard": ("gains", "mute", "solo", "karaoke"),
+        "Where": ("backend", "connect", "name", "device", "output_device", "output_stem", "block"),
+        "Latency and work": (
+            "latency_ms",
+            "frames",
+            "hop",
+            "lookahead",
+            "window",
+            "budget",
+            "hold",
+            "threads",
+            "nice",
+            "priority",
+        ),
+        "What is printed": ("seconds", "as_json", "help"),
+    },
+    examples="""
+    spleeterrt live -p starter:2stems --karaoke
+    spleeterrt live -p spleeter:4stems --latency 200 --connect
+    spleeterrt live -p starter:2stems --device hw:1 --mute vocals
+    """,
+)
 @model_option
 @mode_option
 @above_band_option
@@ -117,8 +145,10 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=None, help="Then end.")
 @click.option("--name", default="spleeterrt", show_default=True, help="Of the JACK client.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a second on standard output.")
+@click.pass_context
 @handle_errors
 def live(
+    ctx: click.Context,
     model: str,
     mode: str,
     above_band: float | None,
@@ -164,12 +194,13 @@ def live(
         raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
     with _Ending() as ending:
         from ..live import LiveSession, default_hop, open_client
+        from ..models import configuration
         from ..stream import StreamSettings
 
         kind: dict[str, Any] = {"mode": mode, "stems": names_of(stems)}
         chosen = StreamSettings(**kind, above_band=above_band, full_band=full_band)
-        network = chosen.load(model)
-        plan = chosen.plan(network.config)
+        with usage_errors():
+            plan = chosen.plan(configuration(model))
         frames = 128 if frames is None else frames
         settings: dict[str, Any] = {
             "frames": frames,
@@ -188,7 +219,9 @@ def live(
         }
         volumes = dict(gains)
         muted, soloed = set(mute) | ({"vocals"} if karaoke else set()), set(solo)
-        _check_stems(volumes.keys() | muted | soloed, plan.stems)
+        with usage_errors():
+            check_stream(replace(chosen, **settings), model, sorted(volumes.keys() | muted | soloed))
+        network = chosen.load(model)
         client = open_client(
             backend,
             plan.stems,
@@ -198,6 +231,8 @@ def live(
             output_stem=output_stem,
             block=block,
         )
+        for sentence in no_effect(ctx, _useless(client)):
+            click.echo(sentence, err=True)
         with client:
             if priority and client.priority <= priority:
                 at = (
@@ -238,9 +273,18 @@ def _plan(
     return {name: value for name, value in plan.arguments().items() if name not in where}
 
 
-def _check_stems(named: set[str], stems: tuple[str, ...]) -> None:
-    for stem in sorted(named - set(stems)):
-        raise SpleeterError(f"no stem {stem!r}; there are {', '.join(stems)}")
+def _useless(client: AudioClient) -> dict[str, str]:
+    """Options of the other backend, with the reason."""
+    from ..live import JackClient
+
+    if isinstance(client, JackClient):
+        devices = dict.fromkeys(("device", "output_device"), "JACK's connections decide; see --connect")
+        return {
+            **devices,
+            "output_stem": "JACK has ports for every stem",
+            "block": "the JACK server has its own",
+        }
+    return {"connect": "PortAudio has no ports to connect; see --device", "name": "PortAudio shows no names"}
 
 
 def _connect(client: AudioClient, connect: bool | None) -> None:

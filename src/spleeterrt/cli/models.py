@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
+from .command import Group
 from .completion import complete_files, complete_models, complete_names
 from .errors import FAILED, error_code, handle_errors
+from .terminal import configure_logging, say
 
 if TYPE_CHECKING:
     from ..models import ModelInfo, Source
@@ -46,18 +48,27 @@ class StemFile(click.ParamType):  # type: ignore[type-arg]
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(name="models")
+@click.group(
+    cls=Group,
+    name="models",
+    examples="""
+    spleeterrt models list
+    spleeterrt models get 4stems
+    spleeterrt models info spleeter:4stems
+    """,
+)
 def models() -> None:
     """List, download, check, convert, export and describe models."""
 
 
-@models.command(name="list")
+@models.command(name="list", examples="spleeterrt models list")
 @_json_option
 @handle_errors
 def list_command(as_json: bool) -> None:
     """List the models that have a name and where they are on this machine."""
     from ..models import list_models
 
+    configure_logging()
     found = list_models()
     if as_json:
         entries = [
@@ -70,10 +81,10 @@ def list_command(as_json: bool) -> None:
             where = "not downloaded"
         else:
             where = f"{_megabytes(model.bytes):>9}  {model.path}"
-        click.echo(f"{model.name:<22}{where}")
+        say(f"{model.name:<22}{where}")
 
 
-@models.command(name="get")
+@models.command(name="get", examples="spleeterrt models get 2stems 4stems")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
 @handle_errors
 def get_command(names: tuple[str, ...]) -> None:
@@ -83,11 +94,12 @@ def get_command(names: tuple[str, ...]) -> None:
     """
     from ..models import get
 
+    configure_logging()
     for name in names:
-        click.echo(f"{name}: {get(name)}")
+        say(f"{name}: {get(name)}")
 
 
-@models.command(name="verify", epilog=_SOURCE_HELP)
+@models.command(name="verify", epilog=_SOURCE_HELP, examples="spleeterrt models verify spleeter:2stems")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_models)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model, a line each.")
 def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
@@ -95,27 +107,45 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
     from ..models import verify
 
     failed = False
+    warnings = configure_logging()
     for source in sources:
+        warnings.clear()
         try:
             report = verify(source)
         except SpleeterError as error:  # the others are checked all the same
-            click.echo(f"Error: {error}", err=True)
+            say(f"Error: {error}", err=True)
             failed = True
             if as_json:
                 problem = {"code": error_code(error), "message": str(error)}
-                click.echo(json.dumps({"source": source, "status": "failed", "error": problem}))
+                click.echo(
+                    json.dumps({"source": source, "status": "failed", "error": problem, "warnings": warnings})
+                )
             continue
         if as_json:
-            click.echo(json.dumps({"source": source, "status": "done", **_as_dict(report)}))
-        else:
             click.echo(
-                f"{source}: OK ({report.tensors} tensors, {_megabytes(report.bytes or 0)}, {report.path})"
+                json.dumps({"source": source, "status": "done", **_as_dict(report), "warnings": warnings})
             )
+        else:
+            say(f"{source}: OK ({report.tensors} tensors, {_megabytes(report.bytes or 0)}, {report.path})")
     if failed:
         sys.exit(FAILED)
 
 
-@models.command(name="convert", epilog=_SOURCE_HELP)
+@models.command(
+    name="convert",
+    epilog=_SOURCE_HELP,
+    groups={
+        "Source": ("stems", "config"),
+        "Result": ("file_format", "dtype"),
+        "Comparison": ("verify_it", "audio"),
+        "What is printed": ("as_json", "help"),
+    },
+    examples="""
+    spleeterrt models convert spleeter:2stems 2stems.safetensors
+    spleeterrt models convert spleeter:4stems small.safetensors --dtype int8 --verify
+    spleeterrt models convert --stem vocals=vocals.dat --stem accompaniment=rest.dat mine.safetensors
+    """,
+)
 @click.argument("sources", metavar="[SOURCE...]", nargs=-1, shell_complete=complete_models)
 @click.argument("destination", metavar="DEST", shell_complete=complete_files)
 @click.option(
@@ -176,6 +206,7 @@ def convert_command(
         )
     if len(dict(stems)) < len(stems):
         raise click.UsageError("a stem can have one --stem only")
+    warnings = configure_logging()
     source: Source = dict(stems) if stems else from_paths(sources)
     # Before the result is written, which may replace the source.
     compare = _comparison(source, config, audio) if verify_it or audio is not None else None
@@ -185,11 +216,11 @@ def convert_command(
         report["signal"] = audio or "the built-in test signal"
         report["stems"] = compare(path)
     if as_json:
-        click.echo(json.dumps(report))
+        click.echo(json.dumps({**report, "warnings": warnings}))
         return
-    click.echo(str(path))
+    say(str(path))
     if compare is not None:
-        click.echo(f"{_megabytes(report['bytes'])}, against the source on {report['signal']}:")
+        say(f"{_megabytes(report['bytes'])}, against the source on {report['signal']}:")
         click.echo(f"{'stem':<16}{'mask, max':>11}{'mask, mean':>12}{'SNR':>11}")
         for stem, errors in report["stems"].items():
             snr = "equal" if errors["snr_db"] is None else f"{errors['snr_db']:.1f} dB"
@@ -220,7 +251,7 @@ def _comparison(source: Source, config: str | None, audio: str | None) -> Callab
     return errors_of
 
 
-@models.command(name="export", epilog=_SOURCE_HELP)
+@models.command(name="export", epilog=_SOURCE_HELP, examples="spleeterrt models export spleeter:2stems onnx/")
 @click.argument("source", shell_complete=complete_models)
 @click.argument("folder", shell_complete=complete_files)
 @click.option(
@@ -239,11 +270,12 @@ def export_command(source: str, folder: str, layout: str) -> None:
     """
     from ..models import export
 
+    configure_logging()
     for path in export(source, folder, layout=layout):
-        click.echo(str(path))
+        say(str(path))
 
 
-@models.command(name="info", epilog=_SOURCE_HELP)
+@models.command(name="info", epilog=_SOURCE_HELP, examples="spleeterrt models info spleeter:5stems")
 @click.argument("source", shell_complete=complete_models)
 @_json_option
 @handle_errors
@@ -251,9 +283,10 @@ def info_command(source: str, as_json: bool) -> None:
     """Describe a model: its stems, sizes and where it is."""
     from ..models import info
 
+    warnings = configure_logging()
     model = info(source)
     if as_json:
-        click.echo(json.dumps({"source": source, **_as_dict(model)}))
+        click.echo(json.dumps({"source": source, **_as_dict(model), "warnings": warnings}))
         return
     config = model.config
     rows = {
@@ -271,7 +304,7 @@ def info_command(source: str, as_json: bool) -> None:
     if model.bytes is not None:
         rows["size"] = f"{_megabytes(model.bytes)}, {model.tensors} tensors"
     for key, value in rows.items():
-        click.echo(f"{key + ':':<13}{value}")
+        say(f"{key + ':':<13}{value}")
 
 
 def _as_dict(model: ModelInfo) -> dict[str, Any]:

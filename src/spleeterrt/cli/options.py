@@ -96,7 +96,7 @@ class OutputFolder(click.ParamType):  # type: ignore[type-arg]
 
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), default=None, help="[default: one per core]"
+    "--threads", type=click.IntRange(min=1), default=None, help="[default: as many as `info` shows]"
 )
 full_band_option = click.option(
     "--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz)."

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..audio import ffmpeg
 from ..errors import AudioError, SeparationCancelled, SpleeterError
+from .command import Command
 from .completion import complete_files
 from .errors import handle_errors
-from .options import downmix_option, model_option_of, threads_option, track_option
-from .songs import AUDIO_SUFFIXES
-from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar
+from .options import (
+    downmix_option,
+    duration_option,
+    model_option_of,
+    offset_option,
+    threads_option,
+    track_option,
+)
+from .songs import audio_suffixes, is_clutter, local_path
+from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar, say
 
 if TYPE_CHECKING:
     from ..layers import Float32
@@ -28,7 +35,22 @@ MIXTURE = "mixture"  # MUSDB18's name of the song itself
 logger = logging.getLogger("spleeterrt")
 
 
-@click.command(no_args_is_help=True)
+@click.command(
+    cls=Command,
+    no_args_is_help=True,
+    groups={
+        "What is drawn": ("model", "offset", "duration", "track", "downmix"),
+        "The picture": ("output", "top", "decibels", "title"),
+        "Machine": ("threads",),
+        "What is printed": ("quiet", "help"),
+    },
+    examples="""
+    spleeterrt plot song.mp3 out/song -o song.png      # a folder of stems
+    spleeterrt plot song.mp3 vocals.wav drums.wav      # some files
+    spleeterrt plot song.mp3 -p spleeter:4stems        # separates as well; no stem is written
+    spleeterrt plot song.mp3                           # the song alone
+    """,
+)
 @click.argument("song", metavar="SONG", shell_complete=complete_files)
 @click.argument("stems", nargs=-1, metavar="[STEM|FOLDER]...", shell_complete=complete_files)
 @model_option_of(
@@ -43,8 +65,8 @@ logger = logging.getLogger("spleeterrt")
     default=None,
     help="The picture: .png, .pdf or .svg  [default: SONG's name with .png, in the current folder]",
 )
-@click.option("-s", "--offset", type=float, default=0.0, show_default=True, help="Start, in seconds.")
-@click.option("-d", "--duration", type=float, default=None, help="At most so many seconds  [default: all]")
+@offset_option
+@duration_option
 @track_option
 @downmix_option
 @click.option(
@@ -83,12 +105,6 @@ def plot(
 ) -> None:
     """Draw the spectrograms of a song and its stems, a row each.
 
-    \b
-    spleeterrt plot song.mp3 out/song -o song.png      a folder of stems
-    spleeterrt plot song.mp3 vocals.wav drums.wav      some files
-    spleeterrt plot song.mp3 -p spleeter:4stems        separates as well; no stem is written
-    spleeterrt plot song.mp3                           the song alone
-
     Time goes to the right, frequency up, louder is brighter; all rows have one scale, whose 0 dB is the
     loudest point of SONG. Beside a stem's name stands its energy relative to SONG's. A stem begins when
     SONG does. Memory does not depend on the length. Needs matplotlib (the extra `plot`).
@@ -97,6 +113,7 @@ def plot(
         raise click.UsageError("name a model or the stems, not both")
     configure_logging(False, quiet)
     check_folder()
+    song = local_path(song)
     from ..atomic import write_whole
     from ..plot import FORMATS, draw, require_matplotlib
 
@@ -135,7 +152,7 @@ def plot(
         except OSError as error:
             raise SpleeterError(f"{target}: cannot be written: {error.strerror or error}") from error
     if not quiet:
-        click.echo(f"the picture is {target}")
+        say(f"the picture is {target}")
 
 
 class _Job:
@@ -210,7 +227,7 @@ def _stem_files(song: str, stems: Iterable[str]) -> Mapping[str, Path]:
     """
     paths: list[Path] = []
     for name in stems:
-        path = Path(name)
+        path = Path(local_path(name))
         paths.extend(_folder_stems(path, Path(song)) if path.is_dir() else [path])
     files: dict[str, Path] = {}
     for path in dict.fromkeys(paths):
@@ -222,14 +239,16 @@ def _stem_files(song: str, stems: Iterable[str]) -> Mapping[str, Path]:
 
 
 def _folder_stems(folder: Path, song: Path) -> list[Path]:
-    suffixes = AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
+    suffixes = audio_suffixes()
     try:
+        entries = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(suffixes)]
+        if clutter := [path.name for path in entries if is_clutter(path.name)]:
+            logger.warning("%s: left out %d hidden files (%s, ...)", folder, len(clutter), clutter[0])
         found = [
             path
-            for path in sorted(folder.iterdir())
+            for path in entries
             if path.is_file()
-            and not path.name.startswith(".")
-            and path.suffix.lower() in suffixes
+            and not is_clutter(path.name)
             and path.stem != MIXTURE
             and not (song.exists() and path.samefile(song))
         ]

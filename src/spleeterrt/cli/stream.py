@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import AudioError, SpleeterError
-from .errors import FAILED, LATE, handle_errors
+from .checks import check_stream
+from .command import Command
+from .errors import FAILED, LATE, handle_errors, usage_errors
 from .options import (
     Window,
     above_band_option,
@@ -32,19 +35,29 @@ INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "s24_32le", "f32le")
 DEFAULT_BLOCK = 256  # in real time
 _BIT_DEPTHS = {"int16": "s16le", "int24": "s24le", "int32": "s32le", "float32": "f32le"}
 _WRITTEN = {"u8": "s16le", "s24_32le": "s24le", "f64le": "f32le"}  # what is read only, and what it becomes
-_EPILOG = """\b
-Examples:
-  ffmpeg -i song.mp3 -f wav - | spleeterrt stream --mix --mute vocals | mpv -
-  spleeterrt stream -p spleeter:4stems --output "/tmp/{instrument}.wav" song.wav
-  parec --format=s16le --rate=44100 --channels=2 | spleeterrt stream --realtime --latency 200 \\
-    --input-format s16le --rate 44100 --channels 2 --stem vocals | pacat ...
-
+_GROUPS = {
+    "Input": ("input_format", "rate", "channels", "downmix", "layout"),
+    "Model": ("model", "mode", "above_band", "full_band"),
+    "Output": ("stems", "mix", "interleave", "output", "output_format", "bit_depth", "keep"),
+    "Gains": ("gains", "mute", "solo"),
+    "Real time": ("realtime", "latency", "plan"),
+    "Latency and work": ("frames", "hop", "lookahead", "window", "budget", "hold", "crossfade", "block",
+                         "threads"),
+    "What is printed": ("quiet", "as_json", "help"),
+}  # fmt: skip
+_EXAMPLES = r"""
+ffmpeg -i song.mp3 -f wav - | spleeterrt stream --mix --mute vocals | mpv -
+spleeterrt stream -p spleeter:4stems --output "/tmp/{instrument}.wav" song.wav
+parec --format=s16le --rate=44100 --channels=2 | spleeterrt stream --realtime --latency 200 \
+  --input-format s16le --rate 44100 --channels 2 --stem vocals | pacat ...
+"""
+_EPILOG = """
 Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done, but in real time more than a tenth of the sound
 came out without masks of its own, 130 interrupted; ended by SIGPIPE (141 in a shell) if nobody reads the
 output any more."""
 
 
-@click.command(no_args_is_help=True, epilog=_EPILOG)
+@click.command(cls=Command, no_args_is_help=True, groups=_GROUPS, examples=_EXAMPLES, epilog=_EPILOG)
 @click.argument("source", metavar="[FILE]", required=False)
 @model_option
 @mode_option
@@ -155,17 +168,21 @@ def stream(
     report = StreamReport(realtime, quiet, as_json)
 
     wanted = StreamSettings(**kind, above_band=above_band, full_band=full_band)
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    with usage_errors():
+        checked = replace(wanted, **given, window=window, block=block, hold=hold, crossfade=crossfade)
+        check_stream(checked, model, [*stems, *(name for name, _ in gains), *mute, *solo])
     with Interruption() as interruption:
         reader = Source(None if source == "-" else source, interruption)
         with interruption.raising():
             loaded = wanted.load(model)
         instruments = wanted.plan(loaded.config).stems
-        names = _stems(stems, instruments)
+        names = tuple(dict.fromkeys(stems))
         if not _open_source(reader, input_format, rate, channels):
             raise KeyboardInterrupt
         if downmix:
             reader.mix_down(layout)
-        arguments: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+        arguments: dict[str, Any] = dict(given)
         arguments.update(window=window, block=block, threads=threads, hold=hold)
         if latency is not None:
             from ..stream_plan import plan_stream
@@ -293,13 +310,6 @@ def _check_usage(
             raise click.UsageError("standard output is closed")
         if sys.stdout.isatty():
             raise click.UsageError("standard output is a terminal: pipe it into a program, or give --output")
-
-
-def _stems(stems: tuple[str, ...], instruments: tuple[str, ...]) -> tuple[str, ...]:
-    for stem in stems:
-        if stem not in instruments:
-            raise SpleeterError(f"no stem {stem!r}; there are {', '.join(instruments)}")
-    return tuple(dict.fromkeys(stems))
 
 
 def _open_source(reader: Source, input_format: str, rate: int | None, channels: int | None) -> bool:

@@ -1,0 +1,96 @@
+"""What every command has: help in groups, with examples, and hints for what was misspelt."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from spleeterrt.cli import cli
+from spleeterrt.cli.command import Command
+
+
+def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[str, ...]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+
+
+def command_of(path: tuple[str, ...]) -> click.Command:
+    command: click.Command = cli
+    for name in path:
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        command = found
+    return command
+
+
+def help_of(*path: str) -> str:
+    result = CliRunner().invoke(cli, [*path, "--help"], prog_name="spleeterrt")
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.mark.parametrize("path", [(), *commands()], ids=" ".join)
+def test_help(path: tuple[str, ...]) -> None:
+    text = help_of(*path)
+    assert path == ("completion",) or "\nExamples:\n" in text
+    for line in text.splitlines():
+        assert len(line) <= 100
+    command = command_of(path)
+    if isinstance(command, Command) and command.groups:
+        names = {param.name for param in command.params} | {"help"}
+        listed = [name for group in command.groups.values() for name in group]
+        assert sorted(listed) == sorted(set(listed))
+        assert set(listed) <= names
+        assert text.count("--help") == 1
+        shown = [param for param in command.params if isinstance(param, click.Option) and not param.hidden]
+        for param in shown:
+            assert param.opts[0] in text
+
+
+def test_examples_are_command_lines() -> None:
+    """Each names a command and options that there are."""
+    count = 0
+    for path in commands():
+        examples = getattr(command_of(path), "examples", "").replace("\\\n", " ")
+        for line in examples.splitlines():
+            for part in line.partition("#")[0].split("|"):
+                name, *words = shlex.split(part) or [""]
+                if name != "spleeterrt":
+                    continue
+                command: click.Command = cli
+                while isinstance(command, click.Group):
+                    found = command.get_command(click.Context(command), words.pop(0))
+                    assert found is not None, line
+                    command = found
+                options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+                assert {word for word in words if word.startswith("-")} <= options, line
+                count += 1
+    assert count > 15
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["separat", "x.wav"], "Did you mean separate?"),
+        (["Stream"], "Did you mean stream?"),
+        (["models", "lst"], "Did you mean list?"),
+        (["separate", "--recursiv", "x.wav"], "--recursive"),
+        (["stream", "--realtme"], "--realtime"),
+        (["train", "-p", "x.json"], "no training here"),
+        (["frobnicate"], "No such command 'frobnicate'."),
+    ],
+)
+def test_what_was_meant(arguments: list[str], meant: str) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert meant in result.stderr
