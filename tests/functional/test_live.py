@@ -31,6 +31,7 @@ from spleeterrt.live import (
 
 RATE, PERIOD = 44100, 512
 NOWHERE = "/nowhere/libsound.so"
+IN_TIME_OR_NOT = (0, 3)  # as busy as the machine is
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -321,7 +322,7 @@ def started(process: subprocess.Popen[str]) -> str:
 def test_json() -> None:
     options = ["--json", "--seconds", "2.5", "--karaoke", "--gain", "accompaniment=-6", "--latency", "500"]
     result = subprocess.run(command(*options), capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode in IN_TIME_OR_NOT, result.stderr
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(lines) == 3
     last = lines[-1]
@@ -331,6 +332,19 @@ def test_json() -> None:
     assert last["latency_ms"] <= 500
     assert last["gains"] == {"vocals": 0.0, "accompaniment": pytest.approx(0.501, abs=1e-3)}
     assert last["client"]["callbacks"] > 100
+    assert 0 <= last["covered_share"] <= 1
+    # Frames of 128 samples; those of the latency have not come out yet.
+    heard = last["client"]["callbacks"] * PERIOD - last["latency"]
+    assert last["stats"]["frames"] == pytest.approx(heard / 128, abs=16)
+    assert result.returncode == 0 or last["reason"] == "slow" or last["covered_share"] >= 0.1
+
+
+@pytest.mark.usefixtures("server")
+def test_nothing_is_connected() -> None:
+    result = subprocess.run(command("--seconds", "4"), capture_output=True, text=True, timeout=60)
+    assert result.returncode in IN_TIME_OR_NOT, result.stderr
+    assert "Hint: no sound comes in. Connect something to spleeterrt:in_left" in result.stderr
+    assert "covered" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -345,7 +359,7 @@ def test_json() -> None:
 def test_modes(model: str, options: list[str], stems: list[str]) -> None:
     options = ["--json", "--seconds", "1", "--mute", "vocals", *options]
     result = subprocess.run(command(*options, model=model), capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stderr
+    assert result.returncode in IN_TIME_OR_NOT, result.stderr
     last = json.loads(result.stdout.splitlines()[-1])
     assert last["gains"] == {stem: float(stem != "vocals") for stem in stems}
     assert list(last["levels"]) == [*stems, "input", "mix"]
@@ -372,7 +386,7 @@ def test_the_server_ends_under_the_command(server: subprocess.Popen[bytes]) -> N
         server.kill()
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 1
-    assert errors.startswith("Error: JACK: ")
+    assert "Error: JACK: " in errors
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no terminal to play")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import select
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +19,9 @@ from ..errors import SpleeterError
 from ..signals import SignalHandler
 from .checks import check_stream
 from .command import Command, no_effect
-from .errors import handle_errors, usage_errors
+from .errors import LATE, handle_errors, usage_errors
+from .keys import terminal_keys
+from .live_view import Meters, Monitor, State, headline, line, report
 from .options import (
     Window,
     above_band_option,
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
     from ..live import AudioClient, LiveSession
     from ..network import Model
 
-METER_DB = 60  # the meters' range
-METER_WIDTH = 32
 REFRESH = 0.1  # seconds between two pictures
 GENTLE = 5  # niceness of the networks where the audio callback is an ordinary thread
 
@@ -252,9 +249,11 @@ def live(
             session.start()
             _connect(client, connect)
             with ending.between_blocks():
-                _run(session, seconds, as_json, ending)
+                late = _run(session, seconds, as_json, ending)
             if session.ended:
                 raise SpleeterError(f"{client.kind}: {session.ended}")
+    if late and not ending.signal:
+        raise click.exceptions.Exit(LATE)
 
 
 def _plan(
@@ -296,8 +295,8 @@ def _connect(client: AudioClient, connect: bool | None) -> None:
 
 
 class _Ending(SignalHandler):
-    """Ctrl-C and SIGTERM: at once, or `between_blocks` of what is shown. Ports are closed and the terminal is
-    as before; then Ctrl-C gives exit code 130 as elsewhere, and SIGTERM 0: it is how services end.
+    """The signals that end programs: at once, or `between_blocks` of what is shown. Ports are closed and the
+    terminal is as before; then Ctrl-C gives exit code 130 as elsewhere, SIGTERM 0: it is how services end.
     """
 
     def __init__(self) -> None:
@@ -306,10 +305,11 @@ class _Ending(SignalHandler):
         self._waits = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        at_once = self.signal or not self._waits
+        # Of a terminal that is closed both the system and the shell send a SIGHUP: the second is no haste.
+        at_once = not self._waits or (self.signal and number != getattr(signal, "SIGHUP", None))
         self.signal = number
         if at_once:
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(0)
+            raise KeyboardInterrupt if self._by_hand() else SystemExit(0)
 
     @contextmanager
     def between_blocks(self) -> Iterator[None]:
@@ -321,20 +321,23 @@ class _Ending(SignalHandler):
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
-        if error[0] is None and self.signal == signal.SIGINT:
+        if error[0] is None and self._by_hand():
             raise KeyboardInterrupt
 
+    def _by_hand(self) -> bool:
+        return self.signal in (signal.SIGINT, getattr(signal, "SIGQUIT", None))
 
-def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _Ending) -> None:
-    """Until the time is over, the sound ends, or somebody ends it."""
+
+def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _Ending) -> bool:
+    """Until the time is over, the sound ends, or somebody ends it; whether too much of it was late."""
     begun = time.monotonic()
     pictures = not as_json and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    display = _Meters() if pictures else None
+    display = Meters() if pictures else None
     every, shown = REFRESH if pictures else 1.0, begun
-    state = _State()
-    with _keys() as keys:
+    state, monitor = State(), Monitor(session)
+    with terminal_keys() as keys:
         if not pictures and not as_json:
-            click.echo(_headline(session))
+            click.echo(headline(session))
         while not (ending.signal or session.ended or state.quit):
             now = time.monotonic()
             if seconds is not None and now - begun >= seconds:
@@ -343,30 +346,32 @@ def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _En
                 for key in keys.read():
                     _press(key, session, state)
             session.update()
+            for text in monitor.look():
+                if not pictures and not as_json:
+                    click.echo(text, err=True)
+            if keys.away:
+                continue
+            if display is not None and keys.resumed:
+                keys.resumed, display.lines = False, 0  # the shell has written below the picture
             now = time.monotonic()
             if now - shown < every:
                 continue
             shown += every * int((now - shown) / every)
             if as_json:
-                click.echo(json.dumps(_report(session, now - begun)))
+                click.echo(json.dumps(report(session, monitor, now - begun)))
             elif display is not None:
-                display.show(session, state)
+                display.show(session, state, monitor)
             else:
-                click.echo(_line(session))
+                click.echo(line(session))
         if as_json:
-            click.echo(json.dumps({**_report(session, time.monotonic() - begun), "final": True}))
+            click.echo(json.dumps({**report(session, monitor, time.monotonic() - begun), "final": True}))
+    text = monitor.conclusion()
+    if text and not as_json:
+        click.echo(f"Warning: {text}", err=True)
+    return monitor.late
 
 
-# --- keys -------------------------------------------------------------------------------------
-
-
-@dataclass
-class _State:
-    solo_next: bool = False  # the next digit is for solo
-    quit: bool = False
-
-
-def _press(key: str, session: LiveSession, state: _State) -> None:
+def _press(key: str, session: LiveSession, state: State) -> None:
     stems = session.separator.instruments
     solo, state.solo_next = state.solo_next, key in "sS"
     if key in "qQ\x04":
@@ -381,153 +386,3 @@ def _press(key: str, session: LiveSession, state: _State) -> None:
         chosen = session.soloed if solo else session.muted
         chosen ^= {stems[int(key) - 1]}
         session.apply_gains()
-
-
-class _NoKeys:
-    def wait(self, seconds: float) -> bool:
-        time.sleep(seconds)
-        return False
-
-    def read(self) -> str:
-        return ""
-
-
-class _TerminalKeys:
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def wait(self, seconds: float) -> bool:
-        return bool(select.select([self._descriptor], [], [], seconds)[0])
-
-    def read(self) -> str:
-        # Nothing: the terminal is gone, and SIGHUP is on its way.
-        return os.read(self._descriptor, 64).decode(errors="ignore") or "q"
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    class _WindowsKeys:
-        def wait(self, seconds: float) -> bool:
-            end = time.monotonic() + seconds
-            while not msvcrt.kbhit():
-                if time.monotonic() >= end:
-                    return False
-                time.sleep(0.02)
-            return True
-
-        def read(self) -> str:
-            return msvcrt.getwch()
-
-    @contextmanager
-    def _keys() -> Iterator[Any]:
-        yield _WindowsKeys() if sys.stdin is not None and sys.stdin.isatty() else _NoKeys()
-
-else:
-
-    @contextmanager
-    def _keys() -> Iterator[Any]:
-        """Keys one by one, without echo, if standard input is a terminal and this is its foreground job."""
-        import termios
-        import tty
-
-        try:
-            descriptor = sys.stdin.fileno()
-            foreground = os.isatty(descriptor) and os.tcgetpgrp(descriptor) == os.getpgrp()
-        except (AttributeError, OSError, ValueError):
-            foreground = False
-        if not foreground:
-            yield _NoKeys()
-            return
-        before = termios.tcgetattr(descriptor)
-        try:
-            tty.setcbreak(descriptor)
-            yield _TerminalKeys(descriptor)
-        finally:
-            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-
-
-# --- what is shown ------------------------------------------------------------------------------
-
-
-def _milliseconds(session: LiveSession) -> float:
-    return 1000 * session.latency / session.client.sample_rate + 1000 * session.client.device_latency
-
-
-def _headline(session: LiveSession) -> str:
-    client = session.client
-    return (
-        f"{client.kind} {client.name}: {client.sample_rate} Hz, block {client.block}, "
-        f"latency {_milliseconds(session):.1f} ms"
-    )
-
-
-def _counts(session: LiveSession) -> str:
-    stats, seen = session.stats, session.client.stats
-    return (
-        f"load {stats.load:4.0%}  callback {stats.process_load:4.0%}  "
-        f"underruns {stats.underruns}  xruns {seen.xruns}  late {seen.missed}"
-    )
-
-
-def _decibels(level: float) -> str:
-    return f"{20 * math.log10(level):6.1f}" if level > 1e-5 else "  -inf"
-
-
-def _line(session: LiveSession) -> str:
-    levels = "  ".join(f"{name} {_decibels(level).strip()}" for name, level in session.client.levels.items())
-    return f"latency {_milliseconds(session):.1f} ms  {_counts(session)}  | dB: {levels}"
-
-
-def _report(session: LiveSession, seconds: float) -> dict[str, Any]:
-    client = session.client
-    return {
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(time.process_time(), 4),
-        "backend": client.kind,
-        "name": client.name,
-        "sample_rate": client.sample_rate,
-        "block": client.block,
-        "realtime": client.realtime,
-        "priority": client.priority,
-        "latency": session.latency,
-        "latency_ms": round(_milliseconds(session), 3),
-        "stats": session.stats._asdict(),
-        "client": client.stats._asdict(),
-        "gains": session.separator.gains,
-        "levels": client.levels,
-    }
-
-
-@dataclass
-class _Meters:
-    """The picture, drawn over the one before."""
-
-    lines: int = 0
-
-    def show(self, session: LiveSession, state: _State) -> None:
-        columns = shutil.get_terminal_size().columns
-        rows = [_headline(session), _counts(session)]
-        names = list(session.client.levels)
-        width = max(len(name) for name in names)
-        for number, (name, level) in enumerate(session.client.levels.items(), 1):
-            key = str(number) if name in session.separator.instruments else " "
-            flag = "M" if name in session.muted else "S" if name in session.soloed else " "
-            rows.append(f"{key} {flag} {name:{width}} {_bar(level)} {_decibels(level)} dB")
-        rows.append(
-            "solo: which stem? (1 2 ...)" if state.solo_next else "1 2 ... mute  s solo  0 all  q quit"
-        )
-        up = f"\x1b[{self.lines}A" if self.lines else ""
-        text = "".join(f"\x1b[2K{row[: columns - 1]}\n" for row in rows)
-        sys.stdout.write(f"\r{up}{text}")
-        sys.stdout.flush()
-        self.lines = len(rows)
-
-
-def _bar(level: float) -> str:
-    if level <= 0:
-        filled = 0
-    else:
-        part = 1 + 20 * math.log10(level) / METER_DB
-        filled = round(METER_WIDTH * min(1.0, max(0.0, part)))
-    return "#" * filled + "." * (METER_WIDTH - filled)
