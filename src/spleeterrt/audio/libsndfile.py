@@ -11,6 +11,7 @@ What libsndfile alone does not give, and this module adds:
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ..errors import AudioError, UnknownFormatError
 from .layouts import POSITIONS, Layout, apple_layout, flac_layout, ogg_layout
 from .parts import Part
 from .pieces import PieceFile, Span
+from .quiet import decoding
 from .sequential import sequential_file
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class SoundFileSource:
         self.likely_frames = self.frames
         self.layout = self._read_layout()
         self._order = self._native_order()
+        self._mpeg = "MPEG" in self._file.subtype
         self._lossy = any(name in self._file.format + self._file.subtype for name in _LOSSY)
         try:
             self._declared = self._declared_frames()
@@ -80,7 +83,8 @@ class SoundFileSource:
             if self._part.low_24_bits:
                 n = self._read_low_24_bits(step)
             else:
-                n = int(self._file.buffer_read_into(step, dtype="float32"))
+                with decoding() if self._mpeg else nullcontext():
+                    n = int(self._file.buffer_read_into(step, dtype="float32"))
         except soundfile.LibsndfileError as error:
             self._check_virtual()
             if "malloc" in error.error_string:
@@ -134,7 +138,8 @@ class SoundFileSource:
         import soundfile
 
         try:
-            return sequential_file()(source)
+            with decoding():
+                return sequential_file()(source)
         # TypeError: a name ending in .raw makes soundfile ask for the parameters of raw data.
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
             self._check_virtual()

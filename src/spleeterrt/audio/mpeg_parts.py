@@ -17,7 +17,7 @@ from functools import cache
 from typing import BinaryIO
 
 from .parts import Found, Part
-from .pieces import Span, skip_id3
+from .pieces import Piece, Span, skip_id3
 
 _BUFFER = 1 << 20
 _APPARENT_SIZE = 1 << 40  # of a virtual file whose length libmpg123 cannot know: its guess is then too high
@@ -37,6 +37,7 @@ _MOST_TRIES = 1 << 20  # places after damage that are tried
 _LARGE_REST = 1 << 16
 _HEADER_BYTES = 160  # more than a Xing header has
 _DECODER_DELAY = 529  # samples
+_MOST_LEAN = 511  # bytes
 _STEADY = 3  # frames in a row that make a new kind of frame, or one after damage, credible
 
 
@@ -72,6 +73,10 @@ class _Stretch:
         header: the first frame, if it is a Xing, Info or VBRI header.
         counted: frames that it tells of.
         stale: there are more that belong to it.
+        first: the head of the first frame.
+        frames: without the header.
+        available: bytes of earlier frames that the next one may lean on.
+        pieces: of the file, and what stands for parts of it.
     """
 
     kind: int
@@ -80,14 +85,82 @@ class _Stretch:
     stale: bool = False
     first: bytes = b""
     frames: int = 0
-    spans: list[Span] = field(default_factory=list)
+    available: int = 0
+    pieces: list[Piece] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.side = _side_information(self.kind) if self.layer == 3 else None
+
+    @property
+    def layer(self) -> int:
+        return 4 - (self.kind >> 9 & 3)
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.pieces))
 
     def add(self, at: int, size: int) -> None:
-        if self.spans and self.spans[-1].end == at:
-            self.spans[-1] = Span(self.spans[-1].start, self.spans[-1].size + size)
+        last = self.pieces[-1] if self.pieces else None
+        if isinstance(last, Span) and last.end == at:
+            self.pieces[-1] = Span(last.start, last.size + size)
         else:
-            self.spans.append(Span(at, size))
+            self.pieces.append(Span(at, size))
         self.frames += 1
+
+    def add_silent(self, at: int, frame: bytes) -> None:
+        """Without its side information; what is behind it may belong to the frames that follow."""
+        assert self.side is not None
+        end = self.side.start(frame) + self.side.size
+        self.pieces += [frame[:4] + bytes(end - 4), Span(at + end, len(frame) - end)]
+        self.frames += 1
+
+
+@dataclass(frozen=True)
+class _Side:
+    """How the side information of a layer III frame is laid out, and which values no encoder writes."""
+
+    size: int
+    begin_bits: int
+    skipped: int  # bits before the first granule
+    granules: int  # of all channels
+    granule_bits: int
+    switching: int  # where the bit of window switching is, counted from the end of a granule
+
+    def start(self, frame: bytes) -> int:
+        return 4 if frame[1] & 1 else 6  # behind the checksum
+
+    def begin(self, frame: bytes) -> int:
+        """Bytes before the frame with which its sound begins."""
+        start = self.start(frame)
+        if self.begin_bits == 8:
+            return frame[start]
+        return frame[start] << 1 | frame[start + 1] >> 7
+
+    def is_sensible(self, frame: bytes) -> bool:
+        start = self.start(frame)
+        bits = 8 * self.size
+        values = int.from_bytes(frame[start : start + self.size], "big")
+        used = 0
+        shift = bits - self.skipped
+        for _ in range(self.granules):
+            shift -= self.granule_bits
+            granule = values >> shift
+            used += granule >> (self.granule_bits - 12) & 0xFFF
+            if granule >> (self.granule_bits - 21) & 0x1FF > 288:  # pairs of values
+                return False
+            if granule >> (self.switching - 2) & 7 == 4:  # another window, but none of the four
+                return False
+        room = len(frame) - start - self.size + (values >> (bits - self.begin_bits))
+        return used <= 8 * room
+
+
+@cache
+def _side_information(kind: int) -> _Side:
+    mpeg1, channels = bool(kind & 0x800), 1 if kind & 1 else 2
+    if mpeg1:
+        skipped = 9 + (5 if channels == 1 else 3) + 4 * channels
+        return _Side(17 if channels == 1 else 32, 9, skipped, 2 * channels, 59, 59 - 34)
+    return _Side(9 if channels == 1 else 17, 8, 8 + channels, channels, 63, 63 - 39)
 
 
 def mpeg_parts(file: BinaryIO, start: int, end: int | None = None) -> Found:
@@ -101,6 +174,9 @@ def mpeg_parts(file: BinaryIO, start: int, end: int | None = None) -> Found:
         return found
     if scan.junk:
         found.damage.append(f"{scan.junk} bytes between its frames are damaged and left out")
+    if scan.silenced:
+        count = "a damaged frame is" if scan.silenced == 1 else f"{scan.silenced} damaged frames are"
+        found.damage.append(f"{count} silence")
     if scan.rest >= _LARGE_REST:
         found.notes.append(f"the last {scan.rest} bytes are no MPEG audio and left out")
     if scan.cut and not scan.stretches[-1].counted:
@@ -113,19 +189,21 @@ class _Scan:
 
     Attributes:
         stretches: what it found.
-        junk, rest: bytes between frames, and behind them, that are neither tags nor zeros.
+        junk, rest: bytes between frames, and behind them, that are neither tags nor padding.
+        silenced: frames that are damaged, or lean on what is.
         cut: the last frame is not whole.
         free_format: frames whose length only a decoder knows.
     """
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self.stretches: list[_Stretch] = []
-        self.junk = self.rest = 0
+        self.junk = self.rest = self.silenced = 0
         self.cut = self.free_format = False
         self.end = end
         self._file = file
         self._base, self._data = start, b""
         self._tries = _MOST_TRIES
+        self._broken, self._zeros = False, 0  # whether frames lean on lost ones; zeros since the last frame
         self._walk(start)
 
     def _walk(self, at: int) -> None:
@@ -169,14 +247,34 @@ class _Scan:
                 stretch.header, stretch.counted = header
                 return
         if stretch.frames == stretch.counted and not stretch.stale:
-            if _leans_on_earlier(frame):
+            if stretch.side is not None and stretch.side.begin(frame):
                 stretch.stale = True
             else:
                 stretch = _Stretch(stretch.kind)
                 self.stretches.append(stretch)
         if not stretch.frames:
             stretch.first = start[:4]
-        stretch.add(at, len(frame))
+        self._add(stretch, at, frame)
+
+    def _add(self, stretch: _Stretch, at: int, frame: bytes) -> None:
+        """A frame with sound, or without: if it makes no sense, or leans on what is not there."""
+        side = stretch.side
+        if side is None:
+            stretch.add(at, len(frame))
+            return
+        leans = side.begin(frame) > stretch.available
+        if not leans:
+            self._broken, self._zeros = False, 0
+        elif self._broken:  # else the recording began in the middle
+            self.silenced += 1
+            self.junk += self._zeros
+            self._zeros = 0
+        if leans or not side.is_sensible(frame):
+            self.silenced += not leans
+            stretch.add_silent(at, frame)
+        else:
+            stretch.add(at, len(frame))
+        stretch.available = min(_MOST_LEAN, stretch.available + len(frame) - side.start(frame) - side.size)
 
     def _resume(self, at: int) -> int:
         """Where frames, or a tag, go on after something else."""
@@ -190,11 +288,17 @@ class _Scan:
             at = found
             if at >= self.end or self._steady(at, 2) or self._skip_tag(at) > at:
                 break
-        if not silent and self.stretches:
-            if at < self.end:
-                self.junk += at - begin
-            else:
-                self.rest = at - begin
+        if not self.stretches:
+            return at
+        if at >= self.end:
+            self.rest = 0 if silent else at - begin
+            return at
+        self.stretches[-1].available = 0
+        self._broken = True
+        if silent:  # padding, or a hole
+            self._zeros += at - begin
+        else:
+            self.junk += at - begin
         return at
 
     def _next(self, at: int) -> int:
@@ -274,20 +378,13 @@ def _header_of(frame: bytes) -> tuple[bytes, int | None] | None:
     return None
 
 
-def _leans_on_earlier(frame: bytes) -> bool:
-    """Whether a frame's sound begins in earlier frames."""
-    at = 4 if frame[1] & 1 else 6  # behind the checksum
-    return bool(frame[at] or (frame[1] & 0x08 and frame[at + 1] & 0x80))
-
-
 def _part(stretch: _Stretch) -> Part:
-    layer, mpeg1 = 4 - (stretch.kind >> 9 & 3), stretch.kind >> 11 & 1
-    if layer != 3:
-        frames = stretch.frames * (384 if layer == 1 else 1152)
-        return Part(tuple(stretch.spans), frames=frames, apparent=_APPARENT_SIZE)
+    if stretch.layer != 3:
+        frames = stretch.frames * (384 if stretch.layer == 1 else 1152)
+        return Part(tuple(stretch.pieces), frames=frames, apparent=_APPARENT_SIZE)
     if stretch.header and stretch.counted:
-        return Part((_corrected(stretch), *stretch.spans))
-    return Part((_counting_frames(stretch, 1152 if mpeg1 else 576), *stretch.spans))
+        return Part((_corrected(stretch), *stretch.pieces))
+    return Part((_counting_frames(stretch, 1152 if stretch.kind & 0x800 else 576), *stretch.pieces))
 
 
 def _corrected(stretch: _Stretch) -> bytes:
@@ -297,7 +394,7 @@ def _corrected(stretch: _Stretch) -> bytes:
     flags = header[tag + 7]
     at = tag + 12
     if flags & 2:
-        header[at : at + 4] = (len(header) + sum(map(len, stretch.spans))).to_bytes(4, "big")
+        header[at : at + 4] = (len(header) + stretch.size).to_bytes(4, "big")
     if stretch.stale:
         header[tag + 8 : tag + 12] = stretch.frames.to_bytes(4, "big")
         lame = at + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
@@ -324,7 +421,7 @@ def _counting_frames(stretch: _Stretch, samples: int) -> bytes:
     silent[:4] = bytes((0xFF, first[1] | 1, kbits << 4 | code, first[3]))
     frame = silent.copy()
     tag = _tag_offset(frame)
-    total = 2 * size + sum(map(len, stretch.spans))
+    total = 2 * size + stretch.size
     frame[tag : tag + 16] = struct.pack(">4sIII", b"Xing", 3, stretch.frames + 1, total)
     delay = samples - _DECODER_DELAY
     frame[tag + 16 : tag + 20] = b"LAME"

@@ -16,6 +16,7 @@ import click
 from ..signals import Ending
 from .command import Group
 from .errors import DONE, FAILED, INTERRUPTED
+from .standard_error import keep_apart
 from .terminal import say
 
 _COMMANDS = {
@@ -88,6 +89,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> NoReturn:
     """Entry point; the exit codes are in `cli/errors.py`."""
+    keep_apart()
     with Ending():
         code = _run(args)
     try:
