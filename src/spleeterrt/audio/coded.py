@@ -65,19 +65,29 @@ def _ac3(data: bytes, at: int) -> str | None:
     """Three frames behind each other: the sync word alone is short."""
     sync = data[at : at + 2]
     swapped = sync == b"\x77\x0b"
+    name = None
     for _ in range(3):
         if at % 2 or data[at : at + 2] != sync or len(data) < at + 6:
             return None
-        code, version = data[at + 4], data[at + 5] >> 3
+        size, code, version = struct.unpack_from("<HBB" if swapped else ">HBB", data, at + 2)
         if swapped:
-            code, version = data[at + 5], data[at + 4] >> 3
-        rate, kbits = code >> 6, (code & 0x3F) >> 1
-        if rate == 3 or kbits >= len(_AC3_KBITS) or version > 10:
+            code, version = version, code
+        version >>= 3
+        if 10 < version <= 16:
+            name, words = "E-AC-3", (size & 0x7FF) + 1
+        else:
+            name, words = "AC-3", _ac3_words(code)
+        if version > 16 or words < 32:
             return None
-        words = _AC3_KBITS[kbits] * 2
-        if rate == 1:
-            words = _AC3_KBITS[kbits] * 320 // 147 + (code & 1)
-        elif rate == 2:
-            words = _AC3_KBITS[kbits] * 3
         at += 2 * words
-    return "AC-3"
+    return name
+
+
+def _ac3_words(code: int) -> int:
+    """16-bit words of an AC-3 frame; 0: no such frame."""
+    rate, kbits = code >> 6, (code & 0x3F) >> 1
+    if rate == 3 or kbits >= len(_AC3_KBITS):
+        return 0
+    if rate == 1:
+        return _AC3_KBITS[kbits] * 320 // 147 + (code & 1)
+    return _AC3_KBITS[kbits] * (2 if rate == 0 else 3)

@@ -268,6 +268,8 @@ def _listed(tracks: dict[int, Any]) -> str:
 
 
 def _described(stream: Any) -> str:
+    if stream.codec_context is None:
+        return "unknown codec"
     layout = stream.codec_context.layout
     _keep_layout(layout)
     language = stream.metadata.get("language", "und")

@@ -11,13 +11,14 @@ What libsndfile alone does not give, and this module adds:
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import AudioError, UnknownFormatError
+from .coded import coded_samples
 from .layouts import POSITIONS, Layout, apple_layout, flac_layout, ogg_layout
 from .parts import Part
 from .pieces import PieceFile, Span
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SUPPORTED = "wav, flac, mp3, ogg (Vorbis, Opus), aiff, au, caf and w64 files can be read"
 _LOSSY = ("MP3", "VORBIS", "OPUS", "MPEG")
+_CODED_FRAMES, _CODED_BLOCKS = 1 << 15, 64
 _UNKNOWN = 1 << 36  # frames: no real file has so many (18 days at 44.1 kHz is 2^36)
 
 
@@ -96,6 +98,22 @@ class SoundFileSource:
         if self._order is not None:
             step[:n] = step[:n, self._order]
         return n
+
+    def coded(self) -> str | None:
+        """What the first samples behind silence really are ("DTS"), if they are no sound."""
+        lossless = self._file.format in ("FLAC", "AIFF", "AU", "CAF", "W64")
+        if not (lossless and self._file.subtype == "PCM_16" and self.channels == 2):
+            return None
+        with closing(SoundFileSource(self._path, self._part)) as other:
+            start = np.empty((_CODED_FRAMES, 2), np.int16)
+            for _ in range(_CODED_BLOCKS):
+                try:
+                    count = int(other._file.buffer_read_into(start, dtype="int16"))
+                except RuntimeError:  # damaged: told when it is read
+                    return None
+                if start[:count].any():
+                    return coded_samples(start[:count].astype("<i2", copy=False).tobytes())
+        return None
 
     def end_warning(self, position: int) -> str | None:
         if self._declared is not None and position < self._declared:

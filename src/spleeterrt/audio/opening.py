@@ -12,6 +12,7 @@ from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
 from .parts import Found, find_parts
 
 if TYPE_CHECKING:
+    from .libsndfile import SoundFileSource
     from .reader import Source
 
 
@@ -21,8 +22,10 @@ def open_source(path: Path, track: int | None = None) -> Source:
     track: of several audio tracks, counted from 1; None: the default one.
     """
     start = _check(path)
+    several = False
     if not is_foreign(start):
         found = _look(path)
+        several = len(found.parts) > 1
         try:
             source = _coded(path, found.foreign) if found.foreign is not None else _by_libsndfile(path, found)
         except UnknownFormatError:
@@ -37,7 +40,10 @@ def open_source(path: Path, track: int | None = None) -> Source:
         raise AudioError(f"{path}: {NEEDS_FFMPEG}")
     from .ffmpeg_source import FFmpegSource
 
-    return FFmpegSource(path, track)
+    source = FFmpegSource(path, track)
+    if several:  # FFmpeg knows one of the lengths
+        source.likely_frames = None
+    return source
 
 
 def _check(path: Path) -> bytes:
@@ -74,6 +80,7 @@ def _by_libsndfile(path: Path, found: Found) -> Source:
     source: Source
     if len(found.parts) == 1:
         source = SoundFileSource(path, found.parts[0])
+        _refuse_coded(source, path)
     else:
         from .chain import ChainSource
 
@@ -81,6 +88,17 @@ def _by_libsndfile(path: Path, found: Found) -> Source:
     source.notes += found.notes
     source.damage += found.damage
     return source
+
+
+def _refuse_coded(source: SoundFileSource, path: Path) -> None:
+    """DTS in a FLAC file and the like: of a WAV file FFmpeg would decode it."""
+    coded = source.coded()
+    if coded is not None:
+        source.close()
+        raise AudioError(
+            f"{path}: its samples are not sound but {coded}, as digital outputs send it to a decoder; make a "
+            f"WAV file of it, whose samples are decoded (it {NEEDS_FFMPEG})"
+        )
 
 
 def _coded(path: Path, name: str) -> Source:
@@ -91,6 +109,7 @@ def _coded(path: Path, name: str) -> Source:
     from .ffmpeg_source import FFmpegSource
 
     source = FFmpegSource(path)
+    source.likely_frames = None
     if source.codec.startswith("pcm_"):
         source.close()
         raise AudioError(f"{path}: {reason}, and FFmpeg does not find it; extract the stream from the file")
