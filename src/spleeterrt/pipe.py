@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .audio.channels import downmix, downmix_weights
+from .audio.coded import coded_samples
 from .audio.layouts import Layout, mask_layout, parse_layout
 from .audio.pcm import SampleFormat, SampleTail, decode, read_wav_header
 from .descriptors import BINARY, Interruption, descriptor_number, reason, set_binary
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Float32 = np.typing.NDArray[np.float32]
 
+_START_BYTES = 1 << 15
 _READ_BYTES = 1 << 16
 
 
@@ -63,6 +65,7 @@ class Source:
         self._pending = b""
         self._mixes = False
         self._tail: SampleTail | None = None  # where it is not known how many bytes there are
+        self._start: bytes | None = b""  # as long as it may turn out not to be sound
         number = 0 if path is None else descriptor_number(path)
         try:
             if number is not None:
@@ -115,11 +118,25 @@ class Source:
             if ended and not data:
                 self._end(size)
                 return None
+            self._refuse_coded(data)
             self._pending += data
         count = min(most, len(self._pending) // size)
         data, self._pending = self._pending[: count * size], self._pending[count * size :]
         self.frames += count
         return decode(data, self.format, self.channels)
+
+    def _refuse_coded(self, data: bytes) -> None:
+        """DTS and the like, which digital outputs carry in place of samples, would be heard as noise."""
+        if self._start is None:
+            return
+        self._start = self._start + data if self._start else data.lstrip(b"\0")
+        if self.format.name != "s16le" or self.channels != 2 or len(self._start) > _START_BYTES:
+            self._start = None
+        elif (coded := coded_samples(self._start)) is not None:
+            raise AudioError(
+                f"{self.name}: the samples are not sound but {coded}, as digital outputs send it to a "
+                "decoder; decode it before, e.g. by `ffmpeg -i FILE -f wav -`"
+            )
 
     def mix_down(self, layout: str | None) -> None:
         """From here on `stereo` mixes all channels.

@@ -511,6 +511,16 @@ def test_gstreamers_wav_ends_with_its_samples(two_stems: Model, music: np.ndarra
     assert len(sound(done.stdout)[0]) == 1024
 
 
+def test_coded_samples_are_refused() -> None:
+    """AC-3 for a digital output, after some silence."""
+    burst = struct.pack("<4H", 0xF872, 0x4E1F, 1, 6144) + bytes(6136)
+    data = b"RIFF\0\0\0\0WAVE" + plain() + b"data\0\0\0\0" + bytes(5000) + burst * 3
+    done = subprocess.run(command(*FAST, "--stem", "vocals"), input=data, capture_output=True, timeout=120)
+    assert done.returncode == 1
+    assert b"not sound but AC-3" in done.stderr
+    assert b"ffmpeg -i FILE" in done.stderr
+
+
 def test_low_24_bits_of_four_bytes(two_stems: Model, music: np.ndarray) -> None:
     data = encode(music[:1024], FORMATS["s24_32le"])
     out = stream(*FAST, "--stem", "vocals", data=b"RIFF\0\0\0\0WAVE" + low_24() + b"data\0\0\0\0" + data)

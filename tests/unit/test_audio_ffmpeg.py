@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import noise, tones, truncate, write
+import soundfile
+from audio_files import drop_mp3_info, noise, tones, truncate, write
 
 from spleeterrt.audio import Codec, encoder, opening
 from spleeterrt.audio import ffmpeg as ffmpeg_module
@@ -562,3 +564,66 @@ def test_reading_a_wav_does_not_import_it(tmp_path):
 
 def test_installed_is_asked_once():
     assert ffmpeg_module.ffmpeg_installed()
+
+
+# --- samples that are none -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("codec", ["ac3", "eac3"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_ac3_that_pretends_to_be_pcm_is_decoded(tmp_path, codec, swapped):
+    plain = make(tmp_path / f"a.{codec}", tones(48000, rate=48000), 48000, codec=codec, bitrate=448_000)
+    expected, _ = read(plain)
+    data = np.frombuffer(plain.read_bytes(), ">u2").astype("<u2" if swapped else ">u2").tobytes()
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.frombuffer(data, "<i2").reshape(-1, 2), 48000, subtype="PCM_16")
+    wave, reader = read(path)
+    assert (reader.rate, reader.frames, reader.likely_frames) == (48000, None, None)
+    np.testing.assert_allclose(wave, expected, rtol=0, atol=1e-6)
+    path = path.with_suffix(".flac")
+    soundfile.write(path, np.frombuffer(bytes(80_000) + data, "<i2").reshape(-1, 2), 48000, subtype="PCM_16")
+    name = {"ac3": "AC-3", "eac3": "E-AC-3"}[codec]
+    with pytest.raises(AudioError, match=f"not sound but {name}.*make a WAV file of it"):
+        read(path)
+
+
+def test_dts_of_a_cd():
+    path = Path(__file__).parents[2].parent / "shared" / "cases" / "dts_cd.wav"
+    if not path.exists():
+        pytest.skip("no such file here")
+    wave, reader = read(path)
+    assert (reader.rate, len(wave), reader.warnings) == (44100, 22528, [])
+    spectrum = np.abs(np.fft.rfft(wave[:, 0]))
+    assert spectrum.max() > 30 * np.median(spectrum)  # a tone, where noise was
+
+
+def test_ogg_flac_of_several_parts(tmp_path):
+    first = make(tmp_path / "a.oga", noise(30_000), codec="flac", container="ogg", format="s16")
+    second = make(tmp_path / "b.oga", noise(20_000, seed=1), codec="flac", container="ogg", format="s16")
+    both = tmp_path / "c.oga"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    wave, reader = read(both)
+    assert (reader.frames, reader.likely_frames) == (None, None)
+    np.testing.assert_array_equal(wave, np.concatenate([read(first)[0], read(second)[0]]))
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_aac_files_behind_each_other(tmp_path, rate, channels):
+    first = make(tmp_path / "a.aac", tones(30_000), codec="aac", container="adts")
+    second = make(tmp_path / "b.aac", tones(30_000, channels, rate), rate, codec="aac", container="adts")
+    both = tmp_path / "c.aac"
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    wave, reader = read(both)
+    expected = len(read(first)[0]) + len(read(second)[0]) * 44100 / rate
+    assert (reader.rate, reader.channels, reader.warnings) == (44100, 2, [])
+    assert abs(len(wave) - expected) <= 2
+    assert np.abs(wave[-10_000:]).max() > 0.1
+
+
+def test_an_mp3_without_header_is_as_ffmpeg_decodes_it(tmp_path):
+    path = drop_mp3_info(write(tmp_path / "a.mp3", tones(50_000)), tmp_path / "b.mp3")
+    wave, _ = read(path)
+    with av.open(str(path)) as container:
+        expected = np.concatenate([frame.to_ndarray().T for frame in container.decode(audio=0)])
+    np.testing.assert_allclose(wave, expected, rtol=0, atol=1e-5)

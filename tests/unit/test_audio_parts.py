@@ -184,6 +184,55 @@ def test_damage_between_mp3_frames_is_told(tmp_path, capfd):
     assert "Giving up" not in capfd.readouterr().err
 
 
+def test_damaged_mp3_frames_are_silence(tmp_path, capfd):
+    path = write(tmp_path / "a.mp3", noise(100_000), compression_level=0.5, bitrate_mode="CONSTANT")
+    expected, _ = read(path)
+    data = bytearray(path.read_bytes())
+    starts = mp3_frame_starts(bytes(data))
+    for number in (30, 31, 50):
+        data[starts[number] + 6 : starts[number] + 36] = b"\xff" * 30  # side information
+    path.write_bytes(data)
+    wave, reader = read(path)
+    assert reader.damaged
+    assert "3 damaged frames are silence" in reader.warnings[0]
+    assert len(wave) == 100_000
+    np.testing.assert_array_equal(wave[: 27 * 1152], expected[: 27 * 1152])
+    np.testing.assert_array_equal(wave[52 * 1152 :], expected[52 * 1152 :])
+    assert np.abs(wave[29 * 1152 - 400 : 30 * 1152 - 400]).max() < 1e-3
+    assert capfd.readouterr().err == ""
+
+
+def test_a_hole_in_an_mp3_is_told(tmp_path, capfd):
+    """As a download that was not finished leaves it: zeros."""
+    path = write(tmp_path / "a.mp3", noise(100_000), compression_level=0.2, bitrate_mode="VARIABLE")
+    data = bytearray(path.read_bytes())
+    starts = mp3_frame_starts(bytes(data))
+    lean = next(n for n in range(40, 60) if data[starts[n] + 4])
+    data[starts[lean - 5] : starts[lean]] = bytes(starts[lean] - starts[lean - 5])
+    path.write_bytes(data)
+    _, reader = read(path)
+    assert reader.damaged
+    assert f"{starts[lean] - starts[lean - 5]} bytes between its frames are damaged" in reader.warnings[0]
+
+
+def test_an_mp3_that_begins_in_the_middle(tmp_path, capfd):
+    """A recorded stream: what its first frames lean on is missing."""
+    path = write(tmp_path / "a.mp3", noise(100_000), compression_level=0.2, bitrate_mode="VARIABLE")
+    expected, _ = read(path)
+    data = path.read_bytes()
+    starts = mp3_frame_starts(data)
+    lean = next(n for n in range(20, 40) if data[starts[n] + 4])
+    path.write_bytes(data[starts[lean] :])
+    wave, reader = read(path)
+    assert len(wave) == reader.frames == 1152 * (len(starts) - lean)
+    assert reader.warnings == []
+    tail = 30_000
+    shift = 1105  # what the header of the whole file tells to drop
+    begin = (lean - 1) * 1152 - shift
+    np.testing.assert_array_equal(wave[tail : 100_000 - begin], expected[begin + tail :])
+    assert capfd.readouterr().err == ""
+
+
 def test_a_cut_mp3_without_header_is_told(tmp_path, capfd):
     path = drop_mp3_info(write(tmp_path / "a.mp3", noise(100_000)), tmp_path / "b.mp3")
     path.write_bytes(path.read_bytes()[:-50])
@@ -456,6 +505,10 @@ def ac3(swapped=False):
     return frame * 3
 
 
+def eac3():
+    return (b"\x0b\x77\x01\x7f\x3f\x80" + bytes(768 - 6)) * 3
+
+
 def burst(kind, order="<"):
     return (struct.pack(f"{order}4H", 0xF872, 0x4E1F, kind, 6144) + bytes(6136)) * 2
 
@@ -464,7 +517,7 @@ CODED = {
     "DTS": dts(), "DTS, little-endian": dts("<"), "DTS, 14 bits": dts(bits=14),
     "DTS, 14 bits, little-endian": dts("<", 14), "DTS, later": bytes(4096) + dts("<"),
     "AC-3": ac3(), "AC-3, little-endian": ac3(True), "AC-3, burst": burst(1), "E-AC-3, burst": burst(21, ">"),
-    "DTS, burst": burst(11),
+    "DTS, burst": burst(11), "E-AC-3": eac3(),
 }  # fmt: skip
 
 
@@ -489,6 +542,7 @@ def test_coded_samples_are_refused_without_ffmpeg(tmp_path, name):
         b"\x72\xf8\x1f\x4e" * 5000,
         dts(count=1),
         np.random.default_rng(0).bytes(1 << 20),
+        b"\x0b\x77" * 9000,
         b"",
     ],
 )

@@ -77,7 +77,7 @@ def _ac3(data: bytes, at: int) -> str | None:
             name, words = "E-AC-3", (size & 0x7FF) + 1
         else:
             name, words = "AC-3", _ac3_words(code)
-        if version > 16 or words < 32:
+        if version > 16 or words < 32 or data[at + 2 : at + 4] == sync:  # the same sample over and over
             return None
         at += 2 * words
     return name
