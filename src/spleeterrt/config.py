@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .arguments import path as checked_path
+from .arguments import told
 from .errors import ConfigError
 from .regular import read_regular
 
@@ -62,10 +64,12 @@ class ModelConfig:
     def __post_init__(self) -> None:
         def need(ok: bool, expected: str, got: object) -> None:
             if not ok:
-                raise ConfigError(f"model configuration: expected {expected}, got {got!r}")
+                raise ConfigError(f"model configuration: expected {expected}, got {told(got)}")
 
         need(
-            len(self.instruments) > 0 and all(isinstance(name, str) and name for name in self.instruments),
+            isinstance(self.instruments, (tuple, list))
+            and len(self.instruments) > 0
+            and all(isinstance(name, str) and name for name in self.instruments),
             "instrument_list to be a list of stem names",
             self.instruments,
         )
@@ -79,33 +83,36 @@ class ModelConfig:
         )
         need(len(set(self.instruments)) == len(self.instruments), "distinct stem names", self.instruments)
         need(len(self.instruments) <= MOST_STEMS, f"at most {MOST_STEMS} stems", len(self.instruments))
-        for key, most in (("sample_rate", 768_000), ("frame_length", 1 << 16), ("frame_step", 1 << 16)):
+        largest = {"sample_rate": 768_000, "frame_length": 1 << 16, "frame_step": 1 << 16, "T": 1 << 14}
+        for key, most in largest.items():
             value = getattr(self, key)
             need(
                 isinstance(value, int) and 0 < value <= most,
                 f"{key} to be an integer from 1 to {most}",
                 value,
             )
-        need(self.T <= 1 << 14, f"T <= {1 << 14}", self.T)
         need(self.frame_step <= self.frame_length, "frame_step <= frame_length", self.frame_step)
+        need(isinstance(self.F, int), "F (bins) to be an integer", self.F)
         check_network_size(self.T, self.F)
         need(self.bins >= self.F, f"F <= {self.bins} (bins of the STFT)", self.F)
-        need(self.n_channels == 2, "n_channels = 2 (the network takes stereo)", self.n_channels)
-        need(0 < self.separation_exponent <= 10, "0 < separation_exponent <= 10", self.separation_exponent)
+        channels = isinstance(self.n_channels, int) and self.n_channels == 2
+        need(channels, "n_channels = 2 (the network takes stereo)", self.n_channels)
         need(
-            self.mask_extension in MASK_EXTENSIONS,
-            f"mask_extension in {MASK_EXTENSIONS}",
-            self.mask_extension,
+            isinstance(self.separation_exponent, (int, float)) and 0 < self.separation_exponent <= 10,
+            "0 < separation_exponent <= 10",
+            self.separation_exponent,
         )
-        need(self.model_type in MODEL_TYPES, f"model type in {MODEL_TYPES}", self.model_type)
-        need(self.conv_activation in ACTIVATIONS, f"conv_activation in {ACTIVATIONS}", self.conv_activation)
+        for key, words in (
+            ("mask_extension", MASK_EXTENSIONS),
+            ("model_type", MODEL_TYPES),
+            ("conv_activation", ACTIVATIONS),
+            ("deconv_activation", ACTIVATIONS),
+        ):
+            value = getattr(self, key)
+            need(isinstance(value, str) and value in words, f"{key} in {words}", value)
         need(
-            self.deconv_activation in ACTIVATIONS,
-            f"deconv_activation in {ACTIVATIONS}",
-            self.deconv_activation,
-        )
-        need(
-            len(self.conv_n_filters) == DEPTH
+            isinstance(self.conv_n_filters, (tuple, list))
+            and len(self.conv_n_filters) == DEPTH
             and all(isinstance(n, int) and 0 < n <= MOST_FILTERS for n in self.conv_n_filters),
             f"conv_n_filters to be {DEPTH} integers from 1 to {MOST_FILTERS}",
             self.conv_n_filters,
@@ -175,7 +182,9 @@ class ModelConfig:
 
         Raises:
             ConfigError: the file is missing, is not JSON, or holds an unusable value.
+            ArgumentError: not a path.
         """
+        path = checked_path("configuration file", path)
         try:
             params = json.loads(read_regular(path, MOST_BYTES).decode("utf-8"))
         except FileNotFoundError as error:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from .arguments import choice, flag
 from .audio import Codec
 from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
@@ -72,8 +73,9 @@ class WriteOptions:
     channels: Literal["stereo", "source"] = "stereo"
 
     def __post_init__(self) -> None:
-        if self.channels not in ("stereo", "source"):
-            raise SpleeterError(f"channels: expected 'stereo' or 'source', got {self.channels!r}")
+        choice("channels", self.channels, ("stereo", "source"))
+        if self.tags is not None:
+            flag("tags", self.tags)
 
     @property
     def is_wav(self) -> bool:
@@ -118,7 +120,7 @@ class WriteOptions:
 
         if self.sample_rate is None:
             return usual_rate(self.codec, rate)
-        if self.sample_rate == "source":
+        if isinstance(self.sample_rate, str) and self.sample_rate == "source":
             return source_rate
         return checked_rate(self.sample_rate, "sample rate of the files")
 

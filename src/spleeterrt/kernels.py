@@ -6,7 +6,8 @@ after), an integer p (PyTorch: p zeros on all sides), a pair of integers (one p 
 for the width), or `((top, bottom), (left, right))`; the scalar functions take `"same"`, an integer or
 `(before, after)`.
 
-All functions raise `ValueError` on another shape or value and `TypeError` on another dtype.
+All functions raise `ArgumentError` (a `ValueError`) on another shape or value and `ArgumentTypeError` (a
+`TypeError`) on another dtype; both are `SpleeterError`s.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ._kernels import nn
+from .arguments import flag, told
+from .errors import ArgumentError, ArgumentTypeError
 from .layers import CHUNK_FLOATS, CHUNK_MIN_PIXELS, Float32, aligned_empty, fold_batch_norm
 from .planner import ACTIVATION_CODES
 
@@ -47,18 +50,18 @@ _INT_MAX = 2**31 - 1  # the BLAS counts in 32-bit integers
 
 def _integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
+        raise ArgumentTypeError(f"{name}: expected an integer, got {told(value)}")
     if value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
+        raise ArgumentError(f"{name}: expected at least {least}, got {value}")
     if value > _INT_MAX:  # products of two still fit into 64 bits
-        raise ValueError(f"{name}: expected at most 2**31 - 1, got {value}")
+        raise ArgumentError(f"{name}: expected at most 2**31 - 1, got {value}")
     return int(value)
 
 
 def _pair(name: str, value: Any, least: int = 1) -> tuple[int, int]:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise ValueError(f"{name}: expected an integer or two, got {value!r}")
+            raise ArgumentError(f"{name}: expected an integer or two, got {value!r}")
         return _integer(name, value[0], least), _integer(name, value[1], least)
     number = _integer(name, value, least)
     return number, number
@@ -68,7 +71,7 @@ def _pads(padding: Any, size: int, kernel: int, stride: int, dilation: int) -> t
     """(before, after) of an explicit padding, or of TF's SAME rule for this size."""
     if isinstance(padding, str):
         if padding.lower() != "same":
-            raise ValueError(f'padding: expected "same", an integer or (before, after), got {padding!r}')
+            raise ArgumentError(f'padding: expected "same", an integer or (before, after), got {padding!r}')
         total = nn.same_padding(size, kernel, stride, dilation)
         return total // 2, total - total // 2
     return _pair("padding", padding, 0)
@@ -83,7 +86,7 @@ def _pads2d(
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     if isinstance(padding, (tuple, list)):
         if len(padding) != 2:
-            raise ValueError(f"padding: expected ((top, bottom), (left, right)), got {padding!r}")
+            raise ArgumentError(f"padding: expected ((top, bottom), (left, right)), got {padding!r}")
         return _pair("padding", padding[0], 0), _pair("padding", padding[1], 0)
     rows, columns = (
         _pads(padding, size[axis], kernel[axis], stride[axis], dilation[axis]) for axis in (0, 1)
@@ -92,17 +95,25 @@ def _pads2d(
 
 
 def _array(name: str, value: Any, ndim: int, shape: str) -> Float32:
-    array = np.asarray(value)
-    if array.dtype != np.float32:
-        raise TypeError(f"{name}: expected float32 {shape}, got {array.dtype} {array.shape}")
+    array = _float32(name, value, shape)
     if array.ndim != ndim or 0 in array.shape:
-        raise ValueError(f"{name}: expected a non-empty {shape}, got {array.shape}")
+        raise ArgumentError(f"{name}: expected a non-empty {shape}, got {array.shape}")
     return np.require(array, requirements=["C", "ALIGNED"])
+
+
+def _float32(name: str, value: Any, shape: str) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # lists of different lengths
+        raise ArgumentError(f"{name}: expected float32 {shape}: {error}") from error
+    if array.dtype != np.float32:
+        raise ArgumentTypeError(f"{name}: expected float32 {shape}, got {array.dtype} {array.shape}")
+    return array
 
 
 def _check_fits(what: str, *counts: int) -> None:
     if any(count > _INT_MAX for count in counts):
-        raise ValueError(f"{what}: a dimension exceeds 2**31 - 1: {counts}")
+        raise ArgumentError(f"{what}: a dimension exceeds 2**31 - 1: {counts}")
 
 
 # --- shapes -------------------------------------------------------------------
@@ -126,7 +137,7 @@ def conv_out_dim(
         return int(nn.conv_out_same(size, stride))
     out = int(nn.conv_out_padded(size, kernel, stride, sum(pads), dilation))
     if out < 1:
-        raise ValueError(
+        raise ArgumentError(
             f"a kernel of {kernel} with dilation {dilation} does not fit into {size} samples padded by {pads}"
         )
     return out
@@ -149,13 +160,13 @@ def transpconv_out_dim(
     pads = _pads(padding, size * stride, kernel, stride, 1)
     if isinstance(padding, str):
         if output_padding:
-            raise ValueError('output_padding: padding="same" fixes the size to size * stride')
+            raise ArgumentError('output_padding: padding="same" fixes the size to size * stride')
         return int(nn.transpconv_out_same(size, stride))
     if output_padding >= stride:
-        raise ValueError(f"output_padding: expected less than the stride {stride}, got {output_padding}")
+        raise ArgumentError(f"output_padding: expected less than the stride {stride}, got {output_padding}")
     out = int(nn.transpconv_out_padded(size, kernel, stride, sum(pads), output_padding))
     if out < 1:
-        raise ValueError(f"padding {pads} crops all of the {size} samples' output")
+        raise ArgumentError(f"padding {pads} crops all of the {size} samples' output")
     return out
 
 
@@ -212,13 +223,13 @@ def col2im(
         float32 (H, W, C), overlapping patches added.
     """
     cols = _array("cols", cols, 2, "(pixels, columns)")
-    if len(output_shape) != 3:
-        raise ValueError(f"output_shape: expected (height, width, channels), got {output_shape!r}")
+    if not isinstance(output_shape, (tuple, list)) or len(output_shape) != 3:
+        raise ArgumentError(f"output_shape: expected (height, width, channels), got {told(output_shape)}")
     h, w, c = (_integer("output_shape", n, 1) for n in output_shape)
     grid, kernel, stride, dilation, pad = _grid((h, w), kernel, stride, padding, dilation)
     expected = (grid[0] * grid[1], kernel[0] * kernel[1] * c)
     if cols.shape != expected:
-        raise ValueError(f"cols: expected {expected} for an image of {(h, w, c)}, got {cols.shape}")
+        raise ArgumentError(f"cols: expected {expected} for an image of {(h, w, c)}, got {cols.shape}")
     x = np.zeros((h, w, c), np.float32)
     nn.col2im(cols, grid, kernel, stride, dilation, pad, x)
     return x
@@ -227,13 +238,14 @@ def col2im(
 def gemm(a: Float32, b: Float32, trans_a: bool = False, trans_b: bool = False) -> Float32:
     """Matrix product op(a) @ op(b) of float32 matrices by the linked BLAS (`cblas_sgemm`), one thread."""
     a, b = _array("a", a, 2, "matrix"), _array("b", b, 2, "matrix")
+    trans_a, trans_b = flag("trans_a", trans_a), flag("trans_b", trans_b)
     m, k = a.shape[::-1] if trans_a else a.shape
     k_b, n = b.shape[::-1] if trans_b else b.shape
     if k != k_b:
-        raise ValueError(f"gemm: inner dimensions differ: op(a) is {(m, k)}, op(b) is {(k_b, n)}")
+        raise ArgumentError(f"gemm: inner dimensions differ: op(a) is {(m, k)}, op(b) is {(k_b, n)}")
     _check_fits("gemm", m, n, k)
     c = np.empty((m, n), np.float32)
-    nn.gemm(a, bool(trans_a), b, bool(trans_b), c)
+    nn.gemm(a, trans_a, b, trans_b, c)
     return c
 
 
@@ -259,7 +271,7 @@ def conv2d(
     weights = _array("weights", weights, 4, "(height, width, in, out)")
     kh, kw, into, out = weights.shape
     if into != x.shape[2]:
-        raise ValueError(f"weights: expected {x.shape[2]} input channels, got {into}")
+        raise ArgumentError(f"weights: expected {x.shape[2]} input channels, got {into}")
     bias = np.zeros(out, np.float32) if bias is None else _per_channel("bias", bias, out)
     grid, kernel, stride, dilation, pad = _grid((x.shape[0], x.shape[1]), (kh, kw), stride, padding, dilation)
     depth = kh * kw * into
@@ -292,7 +304,7 @@ def conv2d_transpose(
     weights = _array("weights", weights, 4, "(height, width, out, in)")
     kh, kw, out, into = weights.shape
     if into != x.shape[2]:
-        raise ValueError(f"weights: expected {x.shape[2]} input channels, got {into}")
+        raise ArgumentError(f"weights: expected {x.shape[2]} input channels, got {into}")
     bias = np.zeros(out, np.float32) if bias is None else _per_channel("bias", bias, out)
     stride = _pair("stride", stride)
     extra = _pair("output_padding", output_padding, 0)
@@ -320,15 +332,13 @@ def conv2d_transpose(
 def _per_channel(name: str, value: Float32, channels: int) -> Float32:
     array = _array(name, value, 1, "(channels,)")
     if array.shape != (channels,):
-        raise ValueError(f"{name}: expected ({channels},), got {array.shape}")
+        raise ArgumentError(f"{name}: expected ({channels},), got {array.shape}")
     return array
 
 
 def activate(x: Float32, activation: Activation) -> Float32:
     """`"LeakyReLU"` (slope 0.2), `"ReLU"`, `"ELU"` (alpha 1), `"sigmoid"` or None, of any shape."""
-    array = np.require(x, requirements=["C", "ALIGNED"])
-    if array.dtype != np.float32:
-        raise TypeError(f"x: expected float32, got {array.dtype}")
+    array = np.require(_float32("x", x, "array"), requirements=["C", "ALIGNED"])
     y = np.empty_like(array)
     if array.size:
         nn.activate(array.reshape(-1), _activation(activation), y.reshape(-1))
@@ -336,8 +346,8 @@ def activate(x: Float32, activation: Activation) -> Float32:
 
 
 def _activation(activation: Any) -> int:
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"activation: expected one of {list(_ACTIVATIONS)}, got {activation!r}")
+    if not (activation is None or isinstance(activation, str)) or activation not in _ACTIVATIONS:
+        raise ArgumentError(f"activation: expected one of {list(_ACTIVATIONS)}, got {told(activation)}")
     return _ACTIVATIONS[activation]
 
 
@@ -363,6 +373,6 @@ def concat(first: Float32, second: Float32) -> Float32:
     first = _array("first", first, 3, "(height, width, channels)")
     second = _array("second", second, 3, "(height, width, channels)")
     if first.shape[:2] != second.shape[:2]:
-        raise ValueError(f"concat: images differ in size: {first.shape[:2]} and {second.shape[:2]}")
+        raise ArgumentError(f"concat: images differ in size: {first.shape[:2]} and {second.shape[:2]}")
     joined: Float32 = np.concatenate([first, second], axis=2)
     return joined

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ._kernels import nn
 from .config import DEPTH, ModelConfig, check_network_size
+from .errors import ArgumentError
 from .planner import Plan, network_of
 
 Float32 = npt.NDArray[np.float32]
@@ -95,7 +96,7 @@ def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], a
         for name, shape in shapes.items():
             tensor = np.ascontiguousarray(stem[name], np.float32)
             if tensor.shape != shape:
-                raise ValueError(f"{name}: expected shape {shape}, got {tensor.shape}")
+                raise ArgumentError(f"{name}: expected shape {shape}, got {tensor.shape}")
             tensors.append(tensor.reshape(-1))
         nn.pack_layer(network, plan, layer, tensors, arena)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ._kernels import spectral
+from .arguments import choice
 from .config import ModelConfig
-from .errors import SpleeterError
+from .errors import ArgumentError
 
 MODES: tuple[str, ...] = spectral.MODES
 
@@ -70,23 +71,23 @@ def plan_mode(
     if two_stems is not None:
         return _two_stems_plan(mode, config, two_stems, stems, above_band=above_band, full_band=full_band)
     if mode not in MODES:
-        raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
+        raise ArgumentError(f"mode: expected one of {list(MODES)}, got {mode!r}")
     if stems is not None and (not isinstance(stems, (str, Sequence)) or not stems):
-        raise SpleeterError(f"stems: expected a sequence of names, got {stems!r}")
+        raise ArgumentError(f"stems: expected a sequence of names, got {stems!r}")
     wanted = [] if stems is None else [stems] if isinstance(stems, str) else list(stems)
     if not all(isinstance(name, str) for name in wanted):
-        raise SpleeterError(f"stems: expected names, got {wanted}")
+        raise ArgumentError(f"stems: expected names, got {wanted}")
     if above_band is not None:
         if full_band:
-            raise SpleeterError("above_band: full_band extends the masks themselves; use one or the other")
+            raise ArgumentError("above_band: full_band extends the masks themselves; use one or the other")
         if not (isinstance(above_band, (int, float)) and 0 <= above_band < math.inf):
-            raise SpleeterError(f"above_band: expected a number from 0 to 1 or None, got {above_band!r}")
+            raise ArgumentError(f"above_band: expected a number from 0 to 1 or None, got {above_band!r}")
     above = -1.0 if above_band is None else float(above_band)
     problem, plan = spectral.plan_mode(
         mode, config.instruments, config.softmax, wanted, residual, above, live
     )
     if problem:
-        raise SpleeterError(problem)
+        raise ArgumentError(problem)
     rest = plan.pop("rest")
     networks = tuple(config.instruments[index] for index in plan.pop("networks"))
     return ModePlan(name=mode, networks=networks, rest=None if rest < 0 else plan["stems"][rest], **plan)
@@ -96,13 +97,12 @@ def _two_stems_plan(
     mode: str, config: ModelConfig, stem: str, stems: Sequence[str] | None, **options: Any
 ) -> ModePlan:
     """Of the pair `stems` may name one, as elsewhere."""
-    if stem not in config.instruments:
-        raise SpleeterError(f"two_stems: expected one of {list(config.instruments)}, got {stem!r}")
+    choice("two_stems", stem, config.instruments)
     if mode not in ("ratio", "direct"):
-        raise SpleeterError(f"two_stems: goes with the modes ratio and direct, {mode} has stems of its own")
+        raise ArgumentError(f"two_stems: goes with the modes ratio and direct, {mode} has stems of its own")
     pair = (stem, f"no_{stem}")
     for name in (stems,) if isinstance(stems, str) else stems or ():
         if name not in pair:
-            raise SpleeterError(f"stems: with two_stems={stem!r} expected of {list(pair)}, got {name!r}")
+            raise ArgumentError(f"stems: with two_stems={stem!r} expected of {list(pair)}, got {name!r}")
     plan = plan_mode(mode, config, stems=[stem], **options)
     return replace(plan, stems=pair, rest=pair[1])

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from ._kernels import nn
 from ._version import __version__
+from .arguments import flag, names, told
 from .config import ModelConfig, check_network_size
-from .errors import ModelError, SpleeterError
+from .errors import ArgumentError, ArgumentTypeError, ModelError
 from .layers import LAYER_NAMES, Float32, aligned_empty, aligned_zeros, lower, pack_weights, weight_layout
 from .modes import ModePlan
 from .parallel import available_threads, check_threads, no_threads, run_parallel, started_pool
@@ -69,9 +70,20 @@ class Model:
         consume: bool = False,
         networks: Sequence[str] | None = None,
     ) -> None:
+        if not isinstance(config, ModelConfig):
+            raise ArgumentTypeError(f"config: expected a ModelConfig, got {told(config)}")
+        if not isinstance(weights, Mapping):
+            raise ArgumentTypeError(f"weights: expected {{stem: {{name: tensor}}}}, got {told(weights)}")
+        if plan is not None and not isinstance(plan, Plan):
+            raise ArgumentTypeError(f"plan: expected a Plan or None, got {told(plan)}")
         self.config = config
         self.origin = origin
         self.networks = _chosen_networks(config, networks)
+        missing = [stem for stem in self.networks if stem not in weights]
+        if missing:
+            raise ArgumentError(
+                f"weights: those of {', '.join(missing)} are missing, of {told(list(weights))}"
+            )
         self._plan = plan = make_plan(config, default_isa()) if plan is None else plan
         self._weights = aligned_zeros((len(self.networks), weight_layout(config, plan).size))
 
@@ -142,22 +154,26 @@ class Model:
         Raises:
             SpleeterError: one is not in memory.
         """
+        networks = names("networks", networks)
         for name in networks:
             if name not in self.networks:
-                raise SpleeterError(
+                raise ArgumentError(
                     f"the network of {name} is not in memory, only {', '.join(self.networks)}; "
                     "load the model with it (load_model(..., networks=None): all)"
                 )
         return [self.networks.index(name) for name in networks]
 
     def _check(self, magnitudes: npt.NDArray[np.float32]) -> Float32:
-        magnitudes = np.asarray(magnitudes)
+        try:
+            magnitudes = np.asarray(magnitudes)
+        except ValueError as error:  # lists of different lengths
+            raise ArgumentError(f"predict: expected an array: {error}") from error
         if (
             magnitudes.dtype != np.float32
             or magnitudes.ndim != 4
             or magnitudes.shape[3] != self.config.n_channels
         ):
-            raise SpleeterError(
+            raise ArgumentError(
                 f"predict: expected float32 (segments, frames, bins, {self.config.n_channels}), "
                 f"got {magnitudes.dtype} {magnitudes.shape}"
             )
@@ -183,7 +199,7 @@ class Model:
         """`forward(...)[:, :, first:last]`, the same bits for less work: what these frames do not depend on
         is left out."""
         if not 0 <= first < last <= magnitudes.shape[1]:
-            raise ValueError(f"no frames {first} to {last} of {magnitudes.shape[1]}")
+            raise ArgumentError(f"no frames {first} to {last} of {magnitudes.shape[1]}")
         return self._forward(magnitudes, threads, first, last, None, None)
 
     def _forward(
@@ -250,8 +266,10 @@ class Model:
 
     def with_config(self, config: ModelConfig) -> Model:
         """The same networks, weights shared, under another configuration (mask extension, exponent, T, F)."""
+        if not isinstance(config, ModelConfig):
+            raise ArgumentTypeError(f"with_config: expected a ModelConfig, got {told(config)}")
         if any(getattr(config, name) != getattr(self.config, name) for name in _NETWORK_FIELDS):
-            raise SpleeterError(
+            raise ArgumentError(
                 f"with_config: the networks themselves ({', '.join(_NETWORK_FIELDS)}) cannot change"
             )
         twin = object.__new__(type(self))
@@ -339,6 +357,8 @@ def load_model(
     """
     from .models import open_model
 
+    low_memory, progress = flag("low_memory", low_memory), flag("progress", progress)
+    networks = None if networks is None else names("networks", networks)
     found, weights, origin = open_model(source, progress=progress, config=config, stems=networks)
     plan = make_plan(found, default_isa(), low_memory)
     model = Model(found, weights, origin, plan=plan, consume=True, networks=networks)
@@ -402,14 +422,15 @@ def _rebuild(
 def _chosen_networks(config: ModelConfig, networks: Sequence[str] | None) -> tuple[str, ...]:
     if networks is None:
         return config.instruments
+    networks = names("networks", networks)
     unknown = [name for name in networks if name not in config.instruments]
     if unknown or not networks or len(set(networks)) < len(networks):
-        raise SpleeterError(
+        raise ArgumentError(
             f"networks: expected some of {list(config.instruments)}, got {unknown or list(networks)}"
         )
     chosen = tuple(name for name in config.instruments if name in networks)
     if config.softmax and chosen != config.instruments:
-        raise SpleeterError(
+        raise ArgumentError(
             "networks: the masks of this model are made of all networks together (softmax); load them all"
         )
     return chosen

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from .arguments import names, path, told
 from .audio.formats import codec_name, codec_of
-from .errors import SpleeterError
+from .errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from .audio import Codec
@@ -46,9 +47,10 @@ def output_paths(
             {codec}, is absolute, has a part `..`, or gives two stems one path; a name that is put into it is
             none of a file (empty, `..`, with a separator).
     """
-    source = Path(os.fsdecode(audio_descriptor))
+    source = Path(path("audio_descriptor", audio_descriptor))
+    folder = path("destination", destination)
     paths: dict[str, Path] = {}
-    for stem in stems:
+    for stem in names("stems", stems):
         fields = {
             "filename": source.stem,
             "instrument": stem,
@@ -59,13 +61,13 @@ def output_paths(
             if f"{{{field}" in str(filename_format):
                 _check_name(field, value, source)
         name = _formatted(filename_format, fields)
-        path = Path(os.path.normpath(os.path.join(os.fspath(destination), name)))
-        if path in paths.values():
-            raise SpleeterError(
-                f"Separated source path conflict: {path} would hold several stems; "
-                f"{{instrument}} is missing in the filename format {filename_format!r}"
+        target = Path(os.path.normpath(os.path.join(folder, name)))
+        if target in paths.values():
+            raise ArgumentError(
+                f"Separated source path conflict: {target} would hold several stems; "
+                f"{{instrument}} is missing in the filename format {told(filename_format)}"
             )
-        paths[stem] = path
+        paths[stem] = target
     return paths
 
 
@@ -75,23 +77,25 @@ def _codec_field(codec: Codec | str | None) -> str:
 
 def _check_name(field: str, value: str, source: Path) -> None:
     if value in ("", ".", "..") or any(mark in value for mark in (os.sep, os.altsep, "\0") if mark):
-        raise SpleeterError(f"{source}: {{{field}}} is {value!r}, which cannot be part of a file name")
+        raise ArgumentError(f"{source}: {{{field}}} is {value!r}, which cannot be part of a file name")
 
 
 def _formatted(filename_format: str, fields: dict[str, str]) -> str:
     """The path below the destination."""
-    what = f"filename format {filename_format!r}"
+    what = f"filename format {told(filename_format)}"
+    if not isinstance(filename_format, str):
+        raise ArgumentTypeError(f"{what}: expected a string")
     try:
         name = filename_format.format(**fields)
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
-        raise SpleeterError(
+        raise ArgumentError(
             f"{what}: expected {{filename}}, {{instrument}}, {{foldername}} or {{codec}} ({error!r})"
         ) from error
     if name.startswith(tuple(mark for mark in (os.sep, os.altsep) if mark)) or os.path.splitdrive(name)[0]:
-        raise SpleeterError(f"{what}: it is absolute; the folder of the results is an option of its own")
+        raise ArgumentError(f"{what}: it is absolute; the folder of the results is an option of its own")
     parts = re.split(r"[/\\]" if os.name == "nt" else "/", name)
     if ".." in parts:
-        raise SpleeterError(f"{what}: '..' would leave the folder of the results")
+        raise ArgumentError(f"{what}: '..' would leave the folder of the results")
     if parts[-1] in ("", "."):
-        raise SpleeterError(f"{what}: it names a folder, not a file")
-    return name
+        raise ArgumentError(f"{what}: it names a folder, not a file")
+    return path(what, name)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ._kernels import machine
-from .errors import SpleeterError
+from .arguments import told
+from .errors import ArgumentError, ArgumentTypeError, SpleeterError
 
 MOST_THREADS: int = machine.MOST_THREADS
 
@@ -38,8 +39,10 @@ def check_threads(threads: int | None) -> int:
     """
     if threads is None:
         return usual_threads()[0]
-    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
-        raise SpleeterError(f"threads: expected a positive integer or None, got {threads!r}")
+    if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)):
+        raise ArgumentTypeError(f"threads: expected a positive integer or None, got {told(threads)}")
+    if threads < 1:
+        raise ArgumentError(f"threads: expected a positive integer or None, got {threads}")
     return min(int(threads), MOST_THREADS)
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import choice, flag, function
 from .audio import Codec
 from .audio.adapter import AudioAdapter
 from .audio.channels import stereo_blocks
 from .audio.file_objects import AudioInput, described_path, input_path
-from .errors import ArgumentTypeError, SeparationCancelled, SpleeterError
+from .errors import ArgumentError, ArgumentTypeError, SeparationCancelled, SpleeterError
 from .file_job import Engine, FileJob, Piece, ReadOptions, SeparatedFiles, WriteOptions
 from .layers import Float32
 from .models import Source, configuration
@@ -124,14 +125,15 @@ class Separator:
             "two_stems": two_stems,
         }
         self._threads = check_threads(threads)
-        if mode not in MODES:
-            raise SpleeterError(f"mode: expected one of {list(MODES)}, got {mode!r}")
+        MWF, low_memory = flag("MWF", MWF), flag("low_memory", low_memory)
+        residual, full_band = flag("residual", residual), flag("full_band", full_band)
+        choice("mode", mode, MODES)
         if MWF and mode != "ratio":
-            raise SpleeterError(
+            raise ArgumentError(
                 f"MWF: the Wiener filter needs all networks' estimates: mode ratio, not {mode}"
             )
         if MWF and full_band:
-            raise SpleeterError(
+            raise ArgumentError(
                 "full_band: Spleeter's Wiener filter is silent above the networks' band; use one or the other"
             )
 
@@ -161,15 +163,15 @@ class Separator:
             model = model.with_config(model.config.replace(mask_extension="zeros"))
         model.rows(self._mode.networks)  # complains of those that are missing
         self._model = model
-        self._MWF = bool(MWF)
-        self._low_memory = bool(low_memory)
+        self._MWF = MWF
+        self._low_memory = low_memory
         self._stems = _choose(stems, self._mode.stems)
         self._worker: ThreadPoolExecutor | None = None
         self._worker_process = 0
         self._tasks: list[Future[Any]] = []
         self._lock = threading.Lock()
         # What programs written for Spleeter read.
-        self._multiprocess = bool(multiprocess)
+        self._multiprocess = flag("multiprocess", multiprocess)
         self._sample_rate = model.config.sample_rate
         self._params = model.config.to_dict()
         self._own_names = frozenset(vars(self)) - foreign
@@ -284,7 +286,7 @@ class Separator:
         temporary file first, because the filter needs the whole signal.
         """
         if isinstance(blocks, np.ndarray) and blocks.ndim < 3:
-            raise SpleeterError(
+            raise ArgumentError(
                 f"separate_blocks: expected blocks, got one array {blocks.shape}; "
                 "pass [waveform], or call separate(waveform)"
             )
@@ -342,6 +344,7 @@ class Separator:
     ) -> Callable[[int], None]:
         """Report progress and stop where `cancel` says so; it is asked at once."""
         rate = self.sample_rate
+        function("progress", progress)
         seconds = None if total is None else total * (2 if self._MWF else 1) / rate
         stop = _stopper(cancel)
 
@@ -442,7 +445,10 @@ class Separator:
         """
         reading = ReadOptions(offset, duration, downmix, track)
         writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels)
-        adapter = AudioAdapter.default() if audio_adapter is None else audio_adapter
+        synchronous = flag("synchronous", synchronous)
+        function("progress", progress)
+        _stopper(cancel)
+        adapter = _adapter(audio_adapter)
         saves = _overrides(self, "save_to_file")
         if saves or _overrides(self, "separate") or not is_builtin(adapter):
             song = SongJob(audio_descriptor, destination, filename_format, reading, writing, adapter)
@@ -518,9 +524,10 @@ class Separator:
             filename_format,
             ReadOptions(),
             WriteOptions(codec, bitrate, tags=False),
-            AudioAdapter.default() if audio_adapter is None else audio_adapter,
+            _adapter(audio_adapter),
         )
         song.check(tuple(sources), False)
+        synchronous = flag("synchronous", synchronous)
         return self._do(partial(song.save, dict(sources), self.sample_rate), synchronous)
 
     def join(self, timeout: float | None = 200) -> None:
@@ -600,11 +607,19 @@ def _choose(stems: Sequence[str] | None, made: tuple[str, ...]) -> tuple[str, ..
     return tuple(name for name in made if name in wanted)
 
 
+def _adapter(adapter: AudioAdapter | None) -> AudioAdapter:
+    """The default for None; any object with its methods does, as for Spleeter."""
+    function("audio_adapter", adapter, "load")
+    function("audio_adapter", adapter, "save")
+    return AudioAdapter.default() if adapter is None else adapter
+
+
 def _stopper(cancel: Cancel | None) -> Callable[[], bool]:
     if cancel is None:
         return lambda: False
     if hasattr(cancel, "is_set"):
         return cancel.is_set
+    function("cancel", cancel)
     return cancel
 
 

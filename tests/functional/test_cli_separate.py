@@ -167,7 +167,7 @@ def test_file_urls_and_names_that_look_like_urls(
     ("options", "reason"),
     [
         (["-c", "mp3", "-b", "lots"], "bitrate"),
-        (["-c", "m4a", "-b", "1"], "bitrate"),
+        (["-c", "m4a", "-b", "-1k"], "bitrate"),
         (["-c", "flac", "--bit-depth", "float32"], "float32"),
         (["-c", "mp3", "--clip", "none"], "none"),
         (["-c", "mp3", "--sample-rate", "96000"], "96000"),

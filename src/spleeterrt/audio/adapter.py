@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..errors import SpleeterError
+from ..arguments import told
+from ..errors import ArgumentTypeError, SpleeterError
 from . import Codec
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class AudioAdapter(ABC):
         Raises:
             SpleeterError: the class cannot be imported, or is not an `AudioAdapter`.
         """
+        if descriptor is not None and not isinstance(descriptor, str):
+            raise ArgumentTypeError(f"audio adapter: expected the name of a class, got {told(descriptor)}")
         if not descriptor or descriptor in _DEFAULT_NAMES:
             return cls.default()
         module_name, _, class_name = descriptor.rpartition(".")

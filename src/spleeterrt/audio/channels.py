@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arguments import flag, names, told
 from ..errors import ArgumentTypeError, BlockError, SpleeterError
 from .layouts import Layout, layout_name, parse_layout, position_words, usual_layout
 
@@ -68,6 +69,8 @@ def _first_two(array: np.ndarray) -> Float32:
 def stereo_blocks(blocks: Iterable[npt.ArrayLike]) -> Iterator[Float32]:
     """`to_stereo` of each block; a warning, once, where channels are left out."""
     warned = False
+    if not isinstance(blocks, Iterable):
+        raise ArgumentTypeError(f"blocks: expected arrays of samples one after the other, got {told(blocks)}")
     for block in blocks:
         array = _checked(block)
         if array.shape[1] > 2 and not warned:
@@ -108,8 +111,8 @@ def downmix(
     channels = array.shape[1]
     if channels < 3 and layout is None:
         return _first_two(array)
-    known = layout if layout is None or isinstance(layout, str) else tuple(layout)
-    weights = downmix_weights(known, channels, normalize)
+    known = layout if layout is None or isinstance(layout, str) else names("layout", layout)
+    weights = downmix_weights(known, channels, flag("normalize", normalize))
     out = np.zeros((len(array), 2), np.float32)
     # Channel by channel, not as a matrix product, whose rounding may depend on the size of the block.
     for channel, sides in enumerate(weights):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeGuard, Union
 
+from ..arguments import path
 from ..errors import ArgumentError, ArgumentTypeError, AudioError
 
 PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
@@ -30,9 +31,10 @@ def described_path(audio: Any) -> Path:
         ArgumentTypeError: neither a path nor a file object nor bytes.
     """
     if _is_path(audio):
-        if not os.fspath(audio):
+        text = path("audio", audio)
+        if not text:
             raise ArgumentError("audio: an empty path (an unset variable?)")
-        return Path(os.fsdecode(audio))
+        return Path(text)
     if isinstance(audio, (bytes, bytearray, memoryview)):
         return Path(UNNAMED)
     if not hasattr(audio, "read"):

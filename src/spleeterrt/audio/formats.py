@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AudioError, AudioOptionError
+from ..arguments import floats, told
+from ..errors import ArgumentTypeError, AudioError, AudioOptionError
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def quantize(block: NDArray[Any], bit_depth: str) -> NDArray[Any]:
         bit_depth: `"int16"` gives int16; `"int24"` gives int32 in [-2^23, 2^23 - 1].
             `"float32"` gives float32, not clipped.
     """
-    if bit_depth == "float32":
+    block = floats("block", block)
+    if isinstance(bit_depth, str) and bit_depth == "float32":
         return np.asarray(block, dtype=np.float32)
     full = full_scale(bit_depth)
     values = np.ascontiguousarray(block).reshape(-1)
@@ -109,7 +111,7 @@ def parse_bitrate(bitrate: str | int | float | None) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([km]?)(?:bit/s|bps|b)?\s*", text, re.IGNORECASE)
     value = float(match[1]) if match else 0.0
     if match is None or not 0 < value < 1e15:
-        raise AudioOptionError(f"bitrate: expected e.g. '128k' or 128000, got {bitrate!r}")
+        raise AudioOptionError(f"bitrate: expected e.g. '128k' or 128000, got {told(bitrate)}")
     unit = match[2].lower()
     return round(value * (1e6 if unit == "m" else 1e3 if unit or value < 1000 else 1))
 
@@ -193,10 +195,12 @@ class Format:
         channels: int,
     ) -> None:
         codec = check_codec(codec)
-        if bit_depth not in BIT_DEPTHS:
-            raise AudioOptionError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}")
-        if clip not in CLIP_MODES:
-            raise AudioOptionError(f"clip: expected one of {', '.join(CLIP_MODES)}, got {clip!r}")
+        if not isinstance(bit_depth, str) or bit_depth not in BIT_DEPTHS:
+            raise AudioOptionError(
+                f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {told(bit_depth)}"
+            )
+        if not isinstance(clip, str) or clip not in CLIP_MODES:
+            raise AudioOptionError(f"clip: expected one of {', '.join(CLIP_MODES)}, got {told(clip)}")
         self.lossless = codec in _LOSSLESS_DEPTHS
         if self.lossless and bit_depth not in _LOSSLESS_DEPTHS[codec]:
             possible = " or ".join(_LOSSLESS_DEPTHS[codec])
@@ -207,8 +211,10 @@ class Format:
                 "clip 'none' needs bit depth float32 (wav, aiff, caf, w64, au): others have a full scale"
             )
         limit = {"mp3": 2, "m4a": 2, "wma": 2, "flac": 8, "opus": 8}.get(codec, 255)
+        if isinstance(channels, bool) or not isinstance(channels, (int, np.integer)):
+            raise ArgumentTypeError(f"channels: expected an integer, got {told(channels)}")
         if not 1 <= channels <= limit:
-            raise AudioOptionError(f"{codec} files have 1 to {limit} channels, not {channels}")
+            raise AudioOptionError(f"{codec} files have 1 to {limit} channels, not {told(channels)}")
         self.codec, self.bit_depth, self.rate, self.channels = codec, bit_depth, rate, channels
         self.subtype = _SUBTYPES[bit_depth] if self.lossless else "OPUS" if codec == "opus" else None
         self.frame_bytes = channels * _SAMPLE_BYTES[bit_depth]
@@ -237,12 +243,9 @@ class Format:
 
 
 def full_scale(bit_depth: str) -> int:
-    try:
-        return FULL_SCALE[bit_depth]
-    except KeyError:
-        raise AudioOptionError(
-            f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {bit_depth!r}"
-        ) from None
+    if not isinstance(bit_depth, str) or bit_depth not in FULL_SCALE:
+        raise AudioOptionError(f"bit depth: expected one of {', '.join(BIT_DEPTHS)}, got {told(bit_depth)}")
+    return FULL_SCALE[bit_depth]
 
 
 def _mp3_kbits(rate: int) -> tuple[int, ...]:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..arguments import flag
+from ..arguments import path as checked_path
 from ..errors import AudioError
 from .channels import downmix, downmix_weights, left_out, to_stereo
 from .layouts import Layout
@@ -103,7 +105,7 @@ class AudioReader:
         downmix: bool = False,
         block_frames: int = 65536,
     ) -> None:
-        self.path = Path(os.fsdecode(path))
+        self.path = Path(checked_path("audio", path))
         self.warnings: list[str] = []
         offset = 0.0 if offset is None else checked_number(offset, f"{self.path}: offset")
         if not (math.isfinite(offset) and offset >= 0):
@@ -113,8 +115,10 @@ class AudioReader:
             if not duration > 0:
                 raise AudioError(f"{self.path}: duration must be > 0 seconds, got {duration!r}")
         rate = None if sample_rate is None else checked_rate(sample_rate, f"{self.path}: sample rate")
-        if not 1 <= checked_number(block_frames, f"{self.path}: block_frames") < math.inf:
-            raise AudioError(f"{self.path}: block_frames must be >= 1, got {block_frames!r}")
+        if not 1 <= checked_number(block_frames, f"{self.path}: block_frames") < 1 << 31:
+            raise AudioError(
+                f"{self.path}: block_frames must be 1 or more, less than 2**31, got {block_frames!r}"
+            )
         self._block_frames = int(block_frames)
         if track is not None and not (isinstance(track, int) and track >= 1):
             raise AudioError(f"{self.path}: track: expected a number from 1 on, got {track!r}")
@@ -125,7 +129,7 @@ class AudioReader:
         self.rate = self.source_rate if rate is None else rate
         self.layout = self._source.layout
         self.source_channels: int = self._source.channels
-        self._mixes = downmix and self.source_channels > 2
+        self._mixes = flag("downmix", downmix) and self.source_channels > 2
         self.channels = 2 if self._mixes else self.source_channels
         self._length: int | None = self._source.frames
         self._offset = offset

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import told
 from ..errors import AudioOptionError
 
 if TYPE_CHECKING:
@@ -22,7 +23,15 @@ def checked_number(value: Any, what: str) -> float:
             raise TypeError
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise AudioOptionError(f"{what}: expected a number, got {value!r}") from None
+        raise AudioOptionError(f"{what}: expected a number, got {told(value)}") from None
+
+
+def checked_count(value: Any, what: str) -> int:
+    """`value` as a number of things, 0 or more; an AudioOptionError naming it if it is none."""
+    count = checked_number(value, what)
+    if not 0 <= count < 1 << 63:
+        raise AudioOptionError(f"{what}: expected 0 or more, got {told(value)}")
+    return round(count)
 
 
 def checked_rate(value: Any, what: str = "sample rate") -> int:
@@ -33,7 +42,7 @@ def checked_rate(value: Any, what: str = "sample rate") -> int:
         value = int(value)
     rate = checked_number(value, what)
     if not MIN_RATE <= rate <= MAX_RATE:
-        raise AudioOptionError(f"{what}: expected {MIN_RATE} to {MAX_RATE} Hz, got {value!r}")
+        raise AudioOptionError(f"{what}: expected {MIN_RATE} to {MAX_RATE} Hz, got {told(value)}")
     return round(rate)
 
 

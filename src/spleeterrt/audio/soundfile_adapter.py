@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ..arguments import floats, told
 from ..errors import ArgumentError, ArgumentTypeError, AudioError
 from . import Codec
 from .adapter import AudioAdapter
@@ -106,7 +107,9 @@ def _sample_dtype(dtype: Any) -> np.dtype[Any]:
     try:
         kind = np.dtype(dtype.decode("ascii") if isinstance(dtype, bytes) else dtype)
     except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(f"dtype: expected one of samples, e.g. 'float32', got {dtype!r}") from error
+        raise ArgumentTypeError(
+            f"dtype: expected one of samples, e.g. 'float32', got {told(dtype)}"
+        ) from error
     if kind.kind != "f":
         raise ArgumentTypeError(f"dtype: expected one of floating-point samples, e.g. 'float32', got {kind}")
     return kind
@@ -114,13 +117,7 @@ def _sample_dtype(dtype: Any) -> np.dtype[Any]:
 
 def _waveform(data: Any, target: Path) -> np.ndarray:
     """float32 (samples, channels)."""
-    try:
-        wave = np.asarray(data)
-        if wave.dtype.kind not in "fiub":
-            raise TypeError(wave.dtype)
-        wave = wave.astype(np.float32, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ArgumentTypeError(f"{target}: expected an array of samples, got {_kind_of(data)}") from error
+    wave = floats(str(target), data).astype(np.float32, copy=False)
     if wave.ndim == 1:
         wave = wave[:, np.newaxis]
     if wave.ndim != 2:
@@ -130,10 +127,6 @@ def _waveform(data: Any, target: Path) -> np.ndarray:
             f"{target}: expected samples of shape (samples, channels), got {wave.shape}; did you mean .T?"
         )
     return wave
-
-
-def _kind_of(data: Any) -> str:
-    return f"an array of {data.dtype}" if isinstance(data, np.ndarray) else type(data).__name__
 
 
 def _is_folder(folder: Path) -> bool:

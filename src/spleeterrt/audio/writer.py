@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import floats, told
+from ..arguments import path as checked_path
 from ..atomic import sweep
-from ..errors import AudioError, SpleeterError
+from ..errors import ArgumentTypeError, AudioError, AudioOptionError, SpleeterError
 from ..parallel import started_pool
 from . import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
@@ -36,7 +38,7 @@ from .formats import (
     quantize,
     usual_rate,
 )
-from .resample import StreamResampler, checked_rate, fit, resampled_frames
+from .resample import StreamResampler, checked_count, checked_rate, fit, resampled_frames
 from .tags import Tags
 
 if TYPE_CHECKING:
@@ -109,9 +111,17 @@ class StemFileWriter:
         tags: Mapping[str, Tags] | None = None,
         threads: int = 1,
     ) -> None:
-        self.paths = {name: Path(os.fsdecode(path)) for name, path in paths.items()}
+        if not isinstance(paths, Mapping):
+            raise ArgumentTypeError(f"paths: expected a file of each stem, got {told(paths)}")
+        self.paths = {name: Path(checked_path(f"file of {name}", path)) for name, path in paths.items()}
         if not self.paths:
             raise AudioError("no stem to write")
+        if residual is not None and not isinstance(residual, str):
+            raise ArgumentTypeError(f"residual: expected the name of a stem, got {told(residual)}")
+        if total_frames is not None:
+            total_frames = checked_count(total_frames, "total_frames")
+        if tags is not None and not isinstance(tags, Mapping):
+            raise ArgumentTypeError(f"tags: expected those of each stem, got {told(tags)}")
         for path in self.paths.values():
             if "\0" in str(path):
                 raise AudioError(
@@ -310,12 +320,12 @@ class StemFileWriter:
             if mix is None:
                 raise AudioError(f"the mix is needed for the residual stem {self._residual!r}")
             used[self._residual] = mix
-        frames = len(next(iter(used.values())))
+        frames = (*np.shape(floats(f"stem {next(iter(used))!r}", next(iter(used.values())))), 0)[0]
         blocks = {}
         for name, given in used.items():
-            block = np.asarray(given, dtype=np.float32)
+            block = floats(f"stem {name!r}", given).astype(np.float32, copy=False)
             if block.shape != (frames, self.channels):
-                raise AudioError(
+                raise AudioOptionError(
                     f"stem {name!r}: expected shape ({frames}, {self.channels}), got {block.shape}"
                 )
             if not np.isfinite(block).all():

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, Union
 
+from ..arguments import path as checked_path
 from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..errors import ModelError
 from ..regular import open_regular
@@ -338,7 +339,7 @@ def convert(
     check_dtype(dtype)
     if format not in FORMATS:
         raise ModelError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    path = Path(destination)
+    path = Path(checked_path("destination", destination))
     if format == "coefficients":
         if dtype != "float32":
             raise ModelError(f"coefficient files are float32, not {dtype}")
@@ -398,6 +399,7 @@ def _resolve(source: Source, config: Config | None = None) -> _Place:
     text = os.fspath(source)
     if not isinstance(text, str) or not text or "\0" in text:
         raise _not_a_source(source)
+    checked_path("model", text)
     if text.startswith(PREFIX):
         return _resolve_official(text.removeprefix(PREFIX))
     if text.startswith(STARTER_PREFIX):
@@ -438,8 +440,8 @@ def _resolve_stems(source: Mapping[str, PathLike], config: Config | None) -> _Pl
         raise _not_a_source(source)
     files = {stem: Path(path) for stem, path in source.items()}
     for stem, path in files.items():
-        if not path.is_file():
-            raise ModelError(f"{stem}: {path}: {'not a file' if path.exists() else 'no such file'}")
+        if not os.path.isfile(path):
+            raise ModelError(f"{stem}: {path}: {'not a file' if os.path.exists(path) else 'no such file'}")
     name, folder = ", ".join(map(str, files.values())), next(iter(files.values())).parent
     onnx = [is_onnx(path) for path in files.values()]
     if not any(onnx):
