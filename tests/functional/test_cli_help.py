@@ -57,6 +57,15 @@ def test_help(path: tuple[str, ...]) -> None:
             assert param.opts[0] in text
 
 
+@pytest.mark.parametrize("path", [(), *commands()], ids=" ".join)
+def test_help_fits_a_narrow_terminal(path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what must not be broken: lines to copy, choices."""
+    monkeypatch.setenv("COLUMNS", "40")
+    text = help_of(*path).partition("Examples:")[0]
+    wide = [line for line in text.splitlines() if len(line) > 40 and "|" not in line and "eval" not in line]
+    assert [line for line in wide if "completion fish" not in line] == []
+
+
 def test_examples_are_command_lines() -> None:
     """Each names a command and options that there are."""
     count = 0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import click
 
+USUAL_COLUMNS, LEAST_COLUMNS = 80, 20
 HELP = "help"  # that option, in `groups`
 
 
@@ -18,6 +20,13 @@ class _WithExamples(click.Command):
     def __init__(self, *args: Any, examples: str = "", **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.examples = inspect.cleandoc(examples)
+
+    def get_help(self, ctx: click.Context) -> str:
+        # click's own is never narrower than 50 columns.
+        columns = min(shutil.get_terminal_size().columns, USUAL_COLUMNS)
+        formatter = click.HelpFormatter(width=max(columns - 2, LEAST_COLUMNS))
+        self.format_help(ctx, formatter)
+        return formatter.getvalue().rstrip("\n")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -53,10 +62,10 @@ class Command(_WithExamples):
             rows = [records.pop(name) for name in names if name in records]
             if rows:
                 with formatter.section(heading):
-                    formatter.write_dl(rows)
+                    formatter.write_dl(rows, col_max=min(30, formatter.width // 3 + 4))
         if records:
             with formatter.section("Others" if self.groups else "Options"):
-                formatter.write_dl(list(records.values()))
+                formatter.write_dl(list(records.values()), col_max=min(30, formatter.width // 3 + 4))
 
 
 class Group(_WithExamples, click.Group):

@@ -183,8 +183,10 @@ def live(
 
     \b
     Keys in a terminal:
-      1 2 3 ...  mute a stem, or let it sound    s 1 2 3 ...  solo it, or no longer
-      0          all stems sound                 r            counts begin anew
+      1 2 ...    mute a stem, or unmute it
+      s 1 2 ...  solo it, or no longer
+      0          all stems sound
+      r          counts begin anew
       q          quit
     """
     if latency_ms is not None and (hold or any(x is not None for x in (frames, hop, lookahead, budget))):

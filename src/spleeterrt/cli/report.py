@@ -171,9 +171,10 @@ class Report:
         if self.total > 1:
             ready = len(self.done) + len(self.skipped)
             self.note(
-                f"{ready} of {self.total} files are done; their stems are in {output}. "
-                "The same command with --skip-existing does the rest."
+                f"{ready} of {self.total} files are done{f'; the stems are in {output}' if ready else ''}"
             )
+            if ready:
+                self.note("the same command with --skip-existing does the rest")
 
     def finish(self, output: str) -> None:
         if self.replaced:

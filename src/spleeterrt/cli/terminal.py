@@ -128,7 +128,7 @@ def progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[Dr
     def update(done: float, total: float | None) -> None:
         bar.total = None if total is None else max(total, done)  # lengths may be estimates
         # Every time anew: the terminal may have got another size.
-        bar.ncols = _columns() - 1
+        bar.ncols = _columns() - len("^C ")  # which the terminal may put behind it
         bar.bar_format, room = _bar_format(bar.ncols, total)
         bar.set_description_str(shortened(label, room), refresh=False)
         bar.update(done - bar.n)
