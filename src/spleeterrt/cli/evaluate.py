@@ -230,10 +230,10 @@ def _print_table(summary: dict[str, Any]) -> None:
     count = summary["tracks"]
     head = f"median of {count} tracks, dB" if count > 1 else "one track, dB"
     width = max(len(head), *map(len, medians))
-    click.echo("  ".join([head.ljust(width), *(metric.rjust(7) for metric in metrics)]))
+    say("  ".join([head.ljust(width), *(metric.rjust(7) for metric in metrics)]))
     for target, scores in medians.items():
         cells = [_text(scores.get(metric)).rjust(7) for metric in metrics]
-        click.echo("  ".join([target.ljust(width), *cells]))
+        say("  ".join([target.ljust(width), *cells]))
 
 
 def _text(value: float | None) -> str:

@@ -34,6 +34,7 @@ from .options import (
     solo_option,
     threads_option,
 )
+from .terminal import say
 
 if TYPE_CHECKING:
     from ..live import AudioClient, LiveSession
@@ -231,7 +232,7 @@ def live(
             block=block,
         )
         for sentence in no_effect(ctx, _useless(client)):
-            click.echo(sentence, err=True)
+            say(sentence, err=True)
         with client:
             if priority and client.priority <= priority:
                 at = (
@@ -270,7 +271,7 @@ def _plan(
 
     where: dict[str, Any] = {"sample_rate": client.sample_rate, "block": client.block}
     plan = plan_stream(model, latency_ms, threads, **where, window=window, **kind)
-    click.echo(str(plan), err=True)
+    say(str(plan), err=True)
     return {name: value for name, value in plan.arguments().items() if name not in where}
 
 
@@ -339,7 +340,7 @@ def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _En
     state, monitor = State(), Monitor(session)
     with terminal_keys() as keys:
         if not pictures and not as_json:
-            click.echo(headline(session))
+            say(headline(session))
         while not (ending.signal or session.ended or state.quit):
             now = time.monotonic()
             if seconds is not None and now - begun >= seconds:
@@ -350,7 +351,7 @@ def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _En
             session.update()
             for text in monitor.look():
                 if not pictures and not as_json:
-                    click.echo(text, err=True)
+                    say(text, err=True)
             if keys.away:
                 continue
             if display is not None and keys.resumed:
@@ -364,12 +365,12 @@ def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _En
             elif display is not None:
                 display.show(session, state, monitor)
             else:
-                click.echo(line(session))
+                say(line(session))
         if as_json:
             click.echo(json.dumps({**report(session, monitor, time.monotonic() - begun), "final": True}))
     text = monitor.conclusion()
     if text and not as_json:
-        click.echo(f"Warning: {text}", err=True)
+        say(f"Warning: {text}", err=True)
     return monitor.late
 
 

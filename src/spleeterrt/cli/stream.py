@@ -27,6 +27,7 @@ from .options import (
     solo_option,
     threads_option,
 )
+from .terminal import say
 
 if TYPE_CHECKING:
     from ..pipe import Encoding, Output, Route, Source
@@ -398,6 +399,6 @@ def _print_plan(
     loaded = StreamSettings(**kind).load(model)
     where: dict[str, Any] = {"sample_rate": rate, "block": block, **kind}
     if latency is not None:
-        click.echo(str(plan_stream(loaded, latency, threads, window=window, **where)))
+        say(str(plan_stream(loaded, latency, threads, window=window, **where)))
         return
-    click.echo(plan_table(loaded, threads, **where))
+    say(plan_table(loaded, threads, **where))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..audio.channels import left_out
 from ..audio.layouts import layout_name, usual_layout
 from ..pace import PaceWatch, covered_text, load_text, percent
+from .terminal import say
 
 if TYPE_CHECKING:
     from ..pipe import Output, Source
@@ -44,12 +42,12 @@ class StreamReport:
 
     def note(self, text: str) -> None:
         if not (self._quiet or self._as_json):
-            _say(text)
+            say(text, err=True)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
         if self._as_json:
-            _say(json.dumps({"warning": text}))
+            say(json.dumps({"warning": text}), err=True)
         else:
             self.note(f"Warning: {text}")
 
@@ -117,7 +115,7 @@ class StreamReport:
             seconds = kept[0].frames / self._source.rate
             self.note(f"{seconds:.1f} s are in {', '.join(item.name for item in kept)}")
         if self._as_json:
-            _say(json.dumps(self._summary(outputs, interrupted, reason)))
+            say(json.dumps(self._summary(outputs, interrupted, reason)), err=True)
 
     def _summary(self, outputs: Sequence[Output], interrupted: bool, reason: str) -> dict[str, Any]:
         source, stats = self._source, self._separator.stats
@@ -150,8 +148,3 @@ class StreamReport:
         else:
             cause = f"the networks do not keep up: {load_text(stats, self._period)}"
         return f"{cause}. {covered_text(stats)}. {_REMEDIES[reason]}"
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal has gone
-        click.echo(text, err=True)
