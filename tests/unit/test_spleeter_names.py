@@ -342,8 +342,14 @@ USES = {
         assert soundfile.info('out/song/vocals.wav').frames == 22050
     """,
     "separate with defaults": """
+        import contextlib, io
         from S.__main__ import separate
-        separate(files=['song.wav'], output_path='out', params_filename='spleeter:4stems')
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            separate(files=['song.wav'], output_path='out', params_filename='spleeter:4stems')
+        lines = out.getvalue().splitlines()
+        assert lines == [f'INFO:spleeter:File {path} written succesfully' for path in (
+            Path('out', 'song', f'{stem}.wav') for stem in ('vocals', 'drums', 'bass', 'other')
+        )]
         assert len(list(Path('out/song').iterdir())) == 4
     """,
     "separate by -i": """

@@ -55,7 +55,7 @@ def separate(
     separator = Separator(_given(params_filename), MWF=_given(mwf))
     audio_adapter = AudioAdapter.get(_given(adapter))
     for file in _given(files):
-        separator.separate_to_file(
+        written = separator.separate_to_file(
             str(file),
             _given(output_path),
             audio_adapter=audio_adapter,
@@ -64,9 +64,9 @@ def separate(
             codec=_given(codec),
             bitrate=_given(bitrate),
             filename_format=_given(filename_format),
-            synchronous=False,
         )
-    separator.join(timeout=None)
+        for path in (written or {}).values():
+            logger.info("File %s written succesfully", path)  # Spleeter's spelling: programs look for it
 
 
 def evaluate(
@@ -152,7 +152,8 @@ def _application() -> Any:
     application = o.TYPER.Typer(add_completion=False, no_args_is_help=True)
     application.callback()(default)
     for command in (train, separate, evaluate):
-        application.command(no_args_is_help=True)(command)
+        summary = (command.__doc__ or "").partition("\n")[0]
+        application.command(help=summary, no_args_is_help=True)(command)
     return application
 
 
