@@ -16,8 +16,8 @@ class _NeedsTensorFlow:
 
     def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         raise SpleeterError(
-            f"{self._name} needs TensorFlow, and spleeterrt works without it: train models with Spleeter, and "
-            "use them here as they are"
+            f"{self._name} needs TensorFlow, and spleeterrt works without it: "
+            "train models with Spleeter, and use them here as they are"
         )
 
     __call__ = __mro_entries__ = _refuse
