@@ -62,7 +62,8 @@ class Separator:
         params_descriptor: what `load_model` takes (`"spleeter:2stems"`, `"starter:2stems"`, a configuration
             file, a checkpoint folder, a `.safetensors` file), or a loaded `Model`.
         MWF: multichannel Wiener filter instead of the ratio mask.
-        multiprocess, stft_backend: accepted for callers of Spleeter 2, in either order; nothing is forked.
+        multiprocess, stft_backend: accepted for callers of Spleeter 2, in either order, and without effect:
+            nothing is forked, and there is one STFT.
         threads: of the networks; None: one per core.
         low_memory: smaller weights (see `load_model`; a loaded `Model` stays as it is), one segment at a
             time and no buffers kept between calls; somewhat slower, the same to within rounding.
@@ -99,7 +100,7 @@ class Separator:
         params_descriptor: Source | Model = "spleeter:2stems",
         MWF: bool = False,
         multiprocess: bool = True,
-        stft_backend: object = None,
+        stft_backend: Any = None,
         *,
         threads: int | None = None,
         low_memory: bool = False,
@@ -111,6 +112,10 @@ class Separator:
         two_stems: str | None = None,
     ) -> None:
         foreign = set(vars(self))  # of a subclass
+        if isinstance(multiprocess, str) and multiprocess in _STFT_BACKENDS:  # in the order of Spleeter 2.0
+            multiprocess, stft_backend = (True if stft_backend is None else stft_backend), multiprocess
+        if stft_backend is not None:
+            choice("stft_backend", stft_backend, _STFT_BACKENDS)
         self._settings: dict[str, Any] = {
             "MWF": MWF,
             "multiprocess": multiprocess,
@@ -629,6 +634,7 @@ def _overrides(separator: Separator, name: str) -> bool:
 
 
 _FLAGS = ("MWF", "low_memory", "residual", "full_band", "two_stems")
+_STFT_BACKENDS = ("auto", "tensorflow", "librosa")  # of Spleeter 2.0 to 2.3
 _OWN = {name: getattr(Separator, name) for name in ("separate", "save_to_file")}
 
 

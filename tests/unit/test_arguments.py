@@ -61,8 +61,9 @@ def calls(two_stems: Model, folder: Path) -> dict[str, tuple[Callable[..., Any],
     cut: dict[str, Any] = {"kernel": 5, "stride": 1, "padding": "same"}
     return {
         "Separator": (Separator, {
-            "params_descriptor": two_stems, "MWF": False, "multiprocess": True, "threads": None,
-            "low_memory": False, "stems": None, "mode": "direct", "above_band": 0.1, "residual": False,
+            "params_descriptor": two_stems, "MWF": False, "multiprocess": True,
+            "stft_backend": "auto", "threads": None, "low_memory": False, "stems": None, "mode": "direct",
+            "above_band": 0.1, "residual": False,
             "full_band": False, "two_stems": None,
         }),
         "separate": (separator.separate, {"waveform": WAVE, "progress": None, "cancel": None}),

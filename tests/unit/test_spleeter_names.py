@@ -52,6 +52,9 @@ USES = {
         from S.separator import Separator
         Separator('spleeter:2stems', stft_backend='librosa', multiprocess=False)
         Separator('spleeter:2stems', False, STFTBackend.TENSORFLOW, True)
+        assert Separator('spleeter:2stems', False, 'librosa', False)._pool is None
+        with raises(ValueError, match="stft_backend: expected one of"):
+            Separator('spleeter:2stems', stft_backend='torch')
     """,
     "backends": """
         from S.audio import STFTBackend
