@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 PIPE_SECONDS = 60.0  # how far the readers of several pipes may be apart
 UPDATE_SECONDS = 1.0  # of sound that a killed program may cost a recording
+_PIECE_FRAMES = 8192
 _POLL_SECONDS = 0.02
 _WAV_ENDINGS = (".wav", ".wave")
 _RAW_ENDINGS = (".raw", ".pcm", ".s16", ".s24", ".s32", ".f32", ".s16le", ".s24le", ".s32le", ".f32le")
@@ -114,11 +115,13 @@ class Output(ABC):
         self._head = encoding.header(None)
 
     def write(self, block: Float32) -> None:
-        if self.gone or not len(block):
-            return
-        self.put(encode(block, self.encoding.format))
-        self.frames += len(block)
-        self.clipped += clipped(block, self.encoding.format)
+        for start in range(0, len(block), _PIECE_FRAMES):  # what a full disk may cost
+            if self.gone:
+                return
+            piece = block[start : start + _PIECE_FRAMES]
+            self.put(encode(piece, self.encoding.format))
+            self.frames += len(piece)
+            self.clipped += clipped(piece, self.encoding.format)
 
     @abstractmethod
     def put(self, data: bytes) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,12 @@ class Source:
             if stat.S_ISDIR(os.fstat(self.descriptor).st_mode):
                 raise AudioError(f"{self.name}: cannot be read: it is a folder")
         except (OSError, ValueError) as error:
-            raise AudioError(f"{self.name}: cannot be read: {reason(error)}") from error
+            text = f"{self.name}: cannot be read: {reason(error)}"
+            if re.match(r"[a-z]+://", self.name, re.IGNORECASE):
+                text += (
+                    f". Addresses are read by ffmpeg: ffmpeg -i {self.name} -f wav - | spleeterrt stream ..."
+                )
+            raise AudioError(text) from error
         set_binary(self.descriptor)
 
     def open(self, format: SampleFormat | None, rate: int | None, channels: int | None) -> bool:

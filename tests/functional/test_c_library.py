@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +141,62 @@ def test_the_example_gives_the_same_bits(model_file, tmp_path, block, hop, subty
             assert rate == 44100
             expected = np.concatenate([part[stem] for part in parts])[live.latency :]
             np.testing.assert_array_equal(sound, expected)
+
+
+def wav(samples, tag=1, bits=16, frame=4, size=None, form=b"RIFF", before=b""):
+    """A WAV file with the header that it is told to have."""
+    data = samples.tobytes()
+    format = struct.pack("<HHIIHH", tag, samples.shape[1], 44100, 44100 * frame, frame, bits)
+    sizes = struct.pack("<I", len(format)), struct.pack("<I", len(data) if size is None else size)
+    riff = form + b"\xff\xff\xff\xffWAVE"
+    return riff + before + b"fmt " + sizes[0] + format + b"data" + sizes[1] + data
+
+
+def test_the_example_reads_what_programs_write(model_file, tmp_path):
+    short = np.rint(noise(5000) * 2**15).astype("<i2")
+    wide = np.zeros((5000, 6), "<i2")
+    wide[:, :2] = short
+    ds64 = b"ds64" + struct.pack("<IQQQI", 28, 0, short.nbytes, 5000, 0)
+    files = {
+        "plain": (wav(short), ""),
+        "24 bits below": (wav(short.astype("<i4") << 8, bits=24, frame=8), ""),
+        "all ones": (wav(short, size=0xFFFFFFFF), ""),
+        "zero": (wav(short, size=0), ""),
+        "GStreamer": (wav(short, size=0x7FFF0000), ""),
+        "RF64": (wav(short, size=0xFFFFFFFF, form=b"RF64", before=ds64) + b"LIST\4\0\0\0INFO", ""),
+        "six channels": (wav(wide, frame=12), "of 6 channels the first two"),
+        "cut": (wav(short, size=short.nbytes + 40), "10 samples before the length"),
+    }
+    expected = None
+    for name, (data, said) in files.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (tmp_path / "song.wav").write_bytes(data)
+        command = [BUILD / "separate_wav", model_file, tmp_path / "song.wav", folder]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert said in done.stderr
+        assert bool(said) == bool(done.stderr)
+        sounds = {path.name: soundfile.read(path, dtype="float32")[0] for path in folder.iterdir()}
+        if expected is None:
+            expected = sounds
+        assert sounds.keys() == expected.keys()
+        for stem, sound in sounds.items():
+            np.testing.assert_array_equal(sound, expected[stem], err_msg=f"{name}: {stem}")
+
+
+def test_the_example_leaves_nothing_half_done(model_file, tmp_path):
+    for name, samples in (("vocals.wav", np.zeros((9, 2), "<i2")), ("u8.wav", np.zeros((9, 2), np.uint8))):
+        song = tmp_path / name
+        song.write_bytes(wav(samples, bits=8 * samples.itemsize, frame=2 * samples.itemsize))
+        before = song.read_bytes()
+        command = [BUILD / "separate_wav", model_file, song, tmp_path]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "would replace the song" in done.stderr or "does not read" in done.stderr
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        assert song.read_bytes() == before
+        song.unlink()
 
 
 def test_the_example_explains_itself(model_file, tmp_path):

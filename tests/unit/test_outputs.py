@@ -113,6 +113,24 @@ def test_a_full_disk_keeps_what_is_recorded(
     assert output.kept.stat().st_size == len(encoding.header(0, large=True)) + 1001 * encoding.frame_bytes
 
 
+def test_a_full_disk_costs_a_piece_of_a_long_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = FileOutput(str(tmp_path / "x.wav"), FLOAT)
+    write_all, left = outputs.write_all, [1 << 20]
+
+    def limited(descriptor: int, data: bytes) -> int:
+        left[0] -= len(data)
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_all(descriptor, data)
+
+    monkeypatch.setattr(outputs, "write_all", limited)
+    with pytest.raises(AudioError, match="No space left"):
+        output.write(block(10_000_000))
+    output.abort()
+    assert output.kept is not None
+    assert output.kept.stat().st_size > (1 << 20) - (1 << 17)
+
+
 def test_nothing_recorded_leaves_nothing(tmp_path: Path) -> None:
     output = FileOutput(str(tmp_path / "x.wav"), FLOAT)
     output.abort()
