@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -27,6 +28,7 @@ from .layers import Float32
 from .output_paths import PathLike
 
 if TYPE_CHECKING:
+    from .audio.films import Film
     from .audio.reader import AudioReader
     from .audio.tags import Tags
     from .audio.writer import StemFileWriter
@@ -71,6 +73,7 @@ class WriteOptions:
     sample_rate: int | Literal["source"] | None = None
     tags: bool | None = None
     channels: Literal["stereo", "source"] = "stereo"
+    remux: bool = False
 
     def __post_init__(self) -> None:
         choice("channels", self.channels, ("stereo", "source"))
@@ -210,11 +213,12 @@ class FileJob:
         with self.reading.open(self.path) as probe:  # says what the file is before anything is written
             source_rate, likely_frames = probe.source_rate, probe.likely_frames
             mono = probe.source_channels == 1 and self.writing.channels == "source"
+            films = self._films(probe.place) if self.writing.remux else None
         total = None
         if likely_frames is not None:
             total = resampled_frames(likely_frames, source_rate, self.engine.rate)
         self._check_targets()
-        with ExitStack() as passes, self._writer(source_rate, likely_frames, mono, passes) as writer:
+        with ExitStack() as passes, self._writer(source_rate, likely_frames, mono, films, passes) as writer:
 
             def blocks() -> Iterator[Float32]:
                 return passes.enter_context(ReadAhead(self._read(writer), self.engine.depth))
@@ -250,6 +254,11 @@ class FileJob:
         with self.reading.open(self.path, self.engine.rate) as reader:
             yield from reader.stereo()
             self._warnings[:] = reader.warnings
+            if self.writing.remux and reader.gap > _GAP:
+                self._warnings.append(
+                    f"{self.path!s}: the time stamps of the sound have gaps of {reader.gap:.2f} s, which are "
+                    "not filled: behind them the new sound comes too early"
+                )
             writer.total_frames = resampled_frames(reader.source_frames, reader.source_rate, writer.file_rate)
 
     def _mix(self, file_rate: int, mono: bool) -> Generator[Float32, None, None]:
@@ -259,13 +268,21 @@ class FileJob:
                 yield _mono(block) if mono else block
 
     def _writer(
-        self, source_rate: int, likely_frames: int | None, mono: bool, passes: ExitStack
+        self,
+        source_rate: int,
+        likely_frames: int | None,
+        mono: bool,
+        films: Mapping[str, Film] | None,
+        passes: ExitStack,
     ) -> StemFileWriter:
         """`likely_frames`: about how many the input has."""
         from .audio.resample import resampled_frames
 
         engine = self.engine
-        file_rate = self.writing.file_rate(engine.rate, source_rate)
+        if films:
+            file_rate = next(iter(films.values())).container.rate(source_rate)
+        else:
+            file_rate = self.writing.file_rate(engine.rate, source_rate)
         mix = None
         if engine.rest in self.paths and engine.rate not in (source_rate, file_rate):
             # At the separator's rate it has lost what lies above its band.
@@ -280,8 +297,31 @@ class FileJob:
             residual=engine.rest,
             mix=mix,
             threads=engine.threads,
-            tags=stem_tags(self.path, self.paths, self.reading, self.writing, source_rate, file_rate),
+            films=films,
+            tags=None
+            if films
+            else stem_tags(self.path, self.paths, self.reading, self.writing, source_rate, file_rate),
         )
+
+    def _films(self, place: tuple[int, Fraction] | None) -> dict[str, Film]:
+        """What the sound of each stem is put into.
+
+        Raises:
+            AudioError: the input is no film that can be written.
+        """
+        from .audio.films import Film, container_of
+        from .audio.tags import read_tags
+
+        path = Path(os.fsdecode(self.path))
+        container = container_of(path)
+        if place is None:
+            raise AudioError(f"{path}: --remux needs a film, and the file has no pictures")
+        tags = read_tags(path, marks=False)
+        titles = {stem: tags.titled(stem).texts.get("title", [None])[0] for stem in self.paths}
+        return {stem: Film(path, container, *place, title=titles[stem]) for stem in self.paths}
+
+
+_GAP = 0.1  # seconds, of sound that is missing in a film
 
 
 def _mono(block: Float32) -> Float32:

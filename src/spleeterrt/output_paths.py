@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from .arguments import names, path, told
+from .audio.films import container_of
 from .audio.formats import codec_name, codec_of
 from .errors import ArgumentError, ArgumentTypeError
 
@@ -68,6 +69,26 @@ def output_paths(
                 f"{{instrument}} is missing in the filename format {told(filename_format)}"
             )
         paths[stem] = target
+    return paths
+
+
+def film_paths(
+    film: Path, destination: str | os.PathLike[str], filename_format: str, stems: Sequence[str]
+) -> dict[str, Path]:
+    """Where the films with the stems as their sound go; `{codec}` is the film's own ending.
+
+    Raises:
+        SpleeterError: as of `output_paths`; a format with another ending.
+        AudioError: the film is of no kind that can be written.
+    """
+    container_of(film)
+    ending = film.suffix.lower()
+    paths = output_paths(film, destination, filename_format, ending[1:], stems)
+    for target in paths.values():
+        if target.suffix.lower() != ending:
+            raise ArgumentError(
+                f"{target}: the new film is of the same kind as {film}: end the names in {ending}"
+            )
     return paths
 
 

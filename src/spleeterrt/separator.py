@@ -27,7 +27,7 @@ from .layers import Float32
 from .models import Source, configuration
 from .modes import MODES, plan_mode
 from .network import Model, load_model
-from .output_paths import DEFAULT_FORMAT, output_codec, output_paths
+from .output_paths import DEFAULT_FORMAT, film_paths, output_codec, output_paths
 from .parallel import check_threads, started_pool
 from .pipeline import Pipeline
 from .song_job import SongJob, is_builtin
@@ -407,6 +407,7 @@ class Separator:
         downmix: bool = False,
         channels: Literal["stereo", "source"] = "stereo",
         track: int | None = None,
+        remux: bool = False,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> SeparatedFiles | None:
@@ -439,6 +440,8 @@ class Separator:
                 sides).
             track: of a file with several audio tracks, counted from 1; None: the default one, with a
                 warning that lists them.
+            remux: of a film: each stem becomes the sound of a copy of the film, of the same kind and with its
+                pictures and subtitles; `codec` does not count (needs FFmpeg; docs/formats.md).
 
         Returns:
             The path of each stem, with the attributes `clipped`, `gain` and `sample_rate`; None where
@@ -449,7 +452,10 @@ class Separator:
             AudioError: the input cannot be read or the output not be written.
         """
         reading = ReadOptions(offset, duration, downmix, track)
-        writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels)
+        remux = flag("remux", remux)
+        if remux and (offset or duration is not None):
+            raise ArgumentError("remux: a film is separated as a whole, without offset and duration")
+        writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels, remux)
         synchronous = flag("synchronous", synchronous)
         function("progress", progress)
         _stopper(cancel)
@@ -459,9 +465,12 @@ class Separator:
             song = SongJob(audio_descriptor, destination, filename_format, reading, writing, adapter)
             song.check(None if saves or _overrides(self, "separate") else self._stems, saves)
             return self._do(partial(self._separate_song, song, progress, cancel), synchronous)
-        writing = writing.with_codec(output_codec(filename_format, codec))
         named = described_path(audio_descriptor)
-        paths = output_paths(named, destination, filename_format, writing.codec, self._stems)
+        if remux:
+            paths = film_paths(named, destination, filename_format, self._stems)
+        else:
+            writing = writing.with_codec(output_codec(filename_format, codec))
+            paths = output_paths(named, destination, filename_format, writing.codec, self._stems)
         # A file object is read now: it may be closed when the job runs.
         with ExitStack() as stack:
             path = stack.enter_context(input_path(audio_descriptor))

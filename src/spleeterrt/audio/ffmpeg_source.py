@@ -13,6 +13,7 @@ import ctypes
 import errno
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,6 @@ from .layouts import Layout, ffmpeg_layout
 from .sequential import VirtualFile
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from numpy.typing import NDArray
 
 _MAX_BAD_PACKETS = 100  # before the first good one
@@ -65,6 +64,8 @@ class FFmpegSource:
         self._path = path
         self.notes: list[str] = []
         self.damage: list[str] = []
+        self.start = Fraction(0)  # seconds by the time stamps, of the first sample
+        self.gap = 0.0  # seconds by which the time stamps run ahead of the samples, known at the end
         self._bad = 0
         self._damage: str | None = None
         self._reached = 0  # frames by the time stamps, which may have gaps
@@ -80,6 +81,7 @@ class FFmpegSource:
             self.channels = 0
             self.layout: Layout | None = None
             self._blocks = self._decoded()
+            self.stream = int(self._stream.index)
             self._ready: NDArray[Any] = next(self._blocks, np.empty((0, 0), np.float32))
             if not len(self._ready):
                 raise self._unreadable("no audio could be decoded")
@@ -202,6 +204,8 @@ class FFmpegSource:
                 self.rate, self.channels = frames[0].sample_rate, frames[0].layout.nb_channels
                 if not (self.rate > 0 and 0 < self.channels <= _MAX_CHANNELS):
                     raise self._unreadable(f"{self.rate} Hz, {self.channels} channels")
+                if frames[0].pts is not None and frames[0].time_base:
+                    self.start = Fraction(frames[0].pts * frames[0].time_base)
                 self.layout = ffmpeg_layout(frames[0].layout.name)
                 convert = _Converter(frames[0])
             assert convert is not None
@@ -221,6 +225,7 @@ class FFmpegSource:
         if last is not None:
             end = _frames(last.pts + last.duration, last.time_base, self.rate)
             self._reached = end - _frames(self._stream.start_time, self._stream.time_base, self.rate)
+            self.gap = max(0, self._reached - position) / self.rate
         if ends and held and last is not None:
             # The last packet says how much of it counts, or the edit list does, which may be in milliseconds.
             listed = _frames(self._stream.duration, self._stream.time_base, self.rate)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -162,6 +163,17 @@ class AudioReader:
     def source_frames(self) -> int:
         """Frames of the file, at its own rate, that the iteration has given."""
         return self._part(self._position)
+
+    @property
+    def place(self) -> tuple[int, Fraction] | None:
+        """Of what FFmpeg reads: the index of the stream, and the time of its first sample in seconds."""
+        stream = getattr(self._source, "stream", None)
+        return None if stream is None else (stream, getattr(self._source, "start", Fraction(0)))
+
+    @property
+    def gap(self) -> float:
+        """After the iteration: seconds by which the file's time stamps run ahead of the sound."""
+        return float(getattr(self._source, "gap", 0.0))
 
     def _part(self, length: int) -> int:
         """Of a file of `length` frames, those that are asked for."""

@@ -44,6 +44,8 @@ from .tags import Tags
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .films import Film
+
     Block = NDArray[np.float32]
 
 __all__ = ["StemFileWriter", "parse_bitrate", "quantize"]
@@ -79,6 +81,8 @@ class StemFileWriter:
             `write` gets, so that what resampling has lost of those is in the residual.
         name: of the song, for warnings; None: the folder of the files.
         tags: of each stem, for codecs that hold any; a failure to write them is only logged.
+        films: of each stem the film whose sound it becomes, all of one kind; the files are films, too, and
+            `codec` does not count.
         threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
             than one on, in threads of their own.
 
@@ -109,6 +113,7 @@ class StemFileWriter:
         mix: Iterable[Block] | None = None,
         name: str | None = None,
         tags: Mapping[str, Tags] | None = None,
+        films: Mapping[str, Film] | None = None,
         threads: int = 1,
     ) -> None:
         if not isinstance(paths, Mapping):
@@ -127,7 +132,8 @@ class StemFileWriter:
                 raise AudioError(
                     f"{str(path)!r}: cannot be written: not a file name (embedded null character)"
                 )
-        codec = _one_codec(self.paths.values(), codec)
+        self._films = films or {}
+        codec = _film_codec(self._films) or _one_codec(self.paths.values(), codec)
         self.gain = 1.0
         self.clipped = dict.fromkeys(self.paths, 0)
         self._name = name or str(_folder_of(self.paths.values()))
@@ -161,18 +167,28 @@ class StemFileWriter:
         self._made: list[Path] = []
         self._encoders: dict[str, Encoder] = {}
         self._spools: dict[str, Spool] = {}
-        encoder_class = _encoder_class(self._format.codec)
         try:
             for path in self.paths.values():
                 self._prepare(path)
             for folder in {path.parent for path in self.paths.values()}:
                 sweep(folder)
             for name, path in self.paths.items():
-                self._encoders[name] = encoder_class(path, self._format, total_frames)
+                self._encoders[name] = self._encoder(name, path)
                 self._encoders[name].open()  # only now, so that `abort` knows of the file
         except BaseException:
             self.abort()
             raise
+
+    def _encoder(self, name: str, path: Path) -> Encoder:
+        if name in self._films:
+            from .remux import FilmEncoder
+
+            return FilmEncoder(path, self._format, self.total_frames, self._films[name])
+        if self._format.codec in FFMPEG_CODECS:
+            from .ffmpeg_encoder import FFmpegEncoder
+
+            return FFmpegEncoder(path, self._format, self.total_frames)
+        return Encoder(path, self._format, self.total_frames)
 
     def __enter__(self) -> StemFileWriter:
         return self
@@ -499,12 +515,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %" if share >= 1e-5 else "less than 0.001 %"
 
 
-def _encoder_class(codec: str) -> type[Encoder]:
-    if codec not in FFMPEG_CODECS:
-        return Encoder
-    from .ffmpeg_encoder import FFmpegEncoder
-
-    return FFmpegEncoder
+def _film_codec(films: Mapping[str, Film]) -> str | None:
+    return next((film.container.codec for film in films.values()), None)
 
 
 def _check_conflicts(paths: Mapping[str, Path]) -> None:

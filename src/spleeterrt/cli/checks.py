@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,6 +64,9 @@ def check_output(
     from ..output_paths import output_codec, output_paths
 
     codec = options["codec"]
+    if options["remux"]:
+        _check_film(options, stems, adapter)
+        return None
     if adapter is None:
         codec = output_codec(options["filename_format"], codec)
     output_paths("song.wav", options["output"], options["filename_format"], codec, stems)
@@ -107,10 +111,31 @@ def check_stream(settings: StreamSettings, model: str, named: Iterable[str]) -> 
             raise SpleeterError(f"no stem {stem!r}; there are {', '.join(stems)}")
 
 
+def _check_film(options: Mapping[str, Any], stems: Sequence[str], adapter: AudioAdapter | None) -> None:
+    from ..audio.ffmpeg import NEEDS_FFMPEG, ffmpeg_installed
+    from ..audio.formats import parse_bitrate
+    from ..output_paths import output_paths
+
+    if adapter is not None:
+        raise SpleeterError(f"--remux: of the built-in adapter, not {type(adapter).__name__}")
+    if not ffmpeg_installed():
+        raise SpleeterError(f"--remux {NEEDS_FFMPEG}")
+    if options["offset"] or options["duration"] is not None:
+        raise SpleeterError("--remux: a film is separated as a whole, without -s and -d")
+    if options["clip"] == "none":
+        raise SpleeterError("--clip none: the sound of a film has a full scale")
+    parse_bitrate(options["bitrate"])
+    ending = Path(options["filename_format"]).suffix.lower()
+    output_paths("film", options["output"], options["filename_format"], ending or "mp4", stems)
+
+
 def say_what_has_no_effect(ctx: click.Context, files: Format | None) -> None:
     """Warn of options that were given and do nothing."""
     options = ctx.params
     reasons = {"stft_backend": "there is one backend only"}
+    if options["remux"]:
+        because = "--remux chooses it by the kind of the film"
+        reasons |= dict.fromkeys(("codec", "bit_depth", "sample_rate"), because)
     if files is not None and files.lossless:
         reasons["bitrate"] = f"{files.codec} files are lossless"
     elif files is not None:

@@ -47,7 +47,7 @@ _GROUPS = {
     "Model and stems": ("model", "stems", "two_stems", "karaoke", "mode", "above_band", "full_band", "mwf",
                         "residual"),
     "Results": ("output", "filename_format", "codec", "bitrate", "bit_depth", "sample_rate", "channels",
-                "clip", "tags", "skip_existing"),
+                "clip", "tags", "remux", "skip_existing"),
     "Machine": ("threads", "low_memory", "adapter"),
     "What is printed": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
 }  # fmt: skip
@@ -160,6 +160,12 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     help="One file a song, the mix without vocals: --two-stems vocals --stems no_vocals.",
 )
 @full_band_option
+@click.option(
+    "--remux",
+    is_flag=True,
+    help="Of a film: a copy whose sound is the mix without vocals, or a copy for each stem that is chosen. "
+    "Needs the extra spleeterrt[ffmpeg].",
+)
 @track_option
 @downmix_option
 @click.option(
@@ -226,6 +232,7 @@ def separate(
     residual: bool,
     two_stems: str | None,
     karaoke: bool,
+    remux: bool,
     full_band: bool,
     track: int | None,
     downmix: bool,
@@ -255,6 +262,8 @@ def separate(
                 "--karaoke is --two-stems vocals --stems no_vocals: leave out one or the other"
             )
         two_stems, stems = "vocals", "no_vocals"
+    elif remux and two_stems is None and stems is None:
+        two_stems, stems = "vocals", "no_vocals"
     report = Report(as_json, mode, quiet, spleeter_log, configure_logging(verbose, quiet))
     check_folder()
     chosen = names_of(stems)
@@ -278,8 +287,15 @@ def separate(
         files_format = check_output(ctx.params, wanted, config.sample_rate, audio_adapter)
         say_what_has_no_effect(ctx, files_format)
         codec = codec if files_format is None else files_format.codec
-    songs = find_songs(files, report, recursive=recursive, without=output, as_named=audio_adapter is not None)
-    outputs = _outputs(songs, report, partial(_paths, output, filename_format, codec, wanted))
+    songs = find_songs(
+        files,
+        report,
+        recursive=recursive,
+        without=output,
+        as_named=audio_adapter is not None,
+        films=remux,
+    )
+    outputs = _outputs(songs, report, partial(_paths, output, filename_format, codec, wanted, remux))
     report.total = len(report.failed) + len(outputs)
     if skip_existing:
         for song in [song for song, paths in outputs.items() if all(map(os.path.exists, paths.values()))]:
@@ -301,6 +317,7 @@ def separate(
             "sample_rate": sample_rate,
             "tags": tags,
             "track": track,
+            "remux": remux,
             "downmix": downmix,
             "channels": channels,
         }
@@ -313,11 +330,14 @@ def separate(
 
 
 def _paths(
-    output: str, filename_format: str, codec: str | None, stems: Sequence[str], song: Song
+    output: str, filename_format: str, codec: str | None, stems: Sequence[str], remux: bool, song: Song
 ) -> dict[str, Path]:
-    from ..output_paths import output_paths
+    from ..output_paths import film_paths, output_paths
 
-    return output_paths(song.name, os.path.join(output, song.folder), filename_format, codec, stems)
+    folder = os.path.join(output, song.folder)
+    if remux:
+        return film_paths(Path(song.name), folder, filename_format, stems)
+    return output_paths(song.name, folder, filename_format, codec, stems)
 
 
 def _outputs(

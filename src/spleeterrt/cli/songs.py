@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ..audio import ffmpeg
+from ..audio.films import CONTAINERS
 from ..errors import SpleeterError
 from .report import Report
 
@@ -81,6 +82,7 @@ def find_songs(
     recursive: bool = False,
     without: str | None = None,
     as_named: bool = False,
+    films: bool = False,
 ) -> list[Song]:
     """The files to separate, each once; folders give their audio files, sorted.
 
@@ -88,13 +90,15 @@ def find_songs(
         recursive: also those in the folders below, whose results go to the same places below the output.
         without: a folder that is not searched: the output.
         as_named: what is no folder stays as it is named; an adapter of the user's may read anything.
+        films: folders give the films whose sound can be replaced.
     """
     songs: dict[str, Song] = {}
     for name in files:
         try:
             path = name if as_named and name else local_path(name)
             if os.path.isdir(path):
-                found = _Search(path, recursive, without).run(report)
+                suffixes = tuple(CONTAINERS) if films else audio_suffixes()
+                found = _Search(path, recursive, without, suffixes).run(report)
             else:
                 found = [Song(path)]
         except (OSError, ValueError, SpleeterError) as error:
@@ -111,7 +115,8 @@ class _Search:
 
     top: str
     recursive: bool
-    without: str | None = None
+    without: str | None
+    suffixes: tuple[str, ...]  # of songs
     songs: list[Song] = field(default_factory=list)
     clutter: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
@@ -133,7 +138,8 @@ class _Search:
             )
         others = []
         if self.others:
-            others.append(f"{_counted(self.others, 'file')}, no audio by the name")
+            kind = "film" if self.suffixes == tuple(CONTAINERS) else "audio"
+            others.append(f"{_counted(self.others, 'file')}, no {kind} by the name")
         if self.folders:
             hint = "" if self.recursive else " (--recursive enters folders)"
             others.append(f"{_counted(self.folders, 'folder')}{hint}")
@@ -141,7 +147,8 @@ class _Search:
             report.note(f"{self.top}: left out {'; '.join(others)}")
         if not self.songs:
             where = "below this folder" if self.recursive else "in this folder"
-            raise SpleeterError(f"{self.top}: no audio file {where} ({', '.join(audio_suffixes())})")
+            kind = "film" if self.suffixes == tuple(CONTAINERS) else "audio file"
+            raise SpleeterError(f"{self.top}: no {kind} {where} ({', '.join(self.suffixes)})")
         return self.songs
 
     def _search(self, folder: str, below: str) -> None:
@@ -154,13 +161,13 @@ class _Search:
             if entry.is_dir():
                 folders.append(entry)
             elif is_clutter(entry.name):
-                if entry.name.lower().endswith(audio_suffixes()):
+                if entry.name.lower().endswith(self.suffixes):
                     self.clutter.append(entry.name)
             elif not entry.is_file():
                 self.others.append(entry.name)
-            elif entry.name.lower().endswith(audio_suffixes()):
+            elif entry.name.lower().endswith(self.suffixes):
                 self.songs.append(Song(path, below))
-            elif entry.name.lower().endswith(ffmpeg.AUDIO_SUFFIXES):
+            elif entry.name.lower().endswith(ffmpeg.AUDIO_SUFFIXES) and not ffmpeg.ffmpeg_installed():
                 self.need_ffmpeg.append(path)
             elif not entry.name.startswith("."):
                 self.others.append(entry.name)

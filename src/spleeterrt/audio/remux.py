@@ -1,0 +1,223 @@
+"""A film with another sound: pictures and subtitles copied packet by packet, one audio track encoded anew.
+
+    film = Film(path, container_of(path), stream, start)
+    StemFileWriter({"no_vocals": target}, rate, films={"no_vocals": film})
+
+The film's packets are read beside the sound, as far as the sound has come: in constant memory, but for the
+index that some containers keep. Time stamps stay, so that the sound begins where the film's own did.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import AudioError
+from .encoder import Encoder, Sink
+from .ffmpeg_source import open_input
+from .films import Film
+from .formats import Format
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+logger = logging.getLogger("spleeterrt")
+
+
+class FilmEncoder(Encoder):
+    """As `Encoder`: the samples become the sound of a film."""
+
+    def __init__(self, target: Path, format: Format, total_frames: int | None, film: Film) -> None:
+        super().__init__(target, format, total_frames)
+        self._film = film
+        self._position = 0  # of the next sample, in frames
+        self._source: Any = None  # the film's file
+        self._input: Any = None
+        self._stream: Any = None  # the sound
+        self._outputs: dict[int, Any] = {}  # the other streams, by their index in the film
+        self._packets: Iterator[Any] = iter(())
+        self._next: Any = None  # packet of the film
+
+    def write(self, block: NDArray[Any]) -> None:
+        for start in range(0, len(block), _STEP):
+            self._write(block[start : start + _STEP])
+
+    def _errors(self) -> tuple[type[Exception], ...]:
+        import av
+
+        return (av.FFmpegError, OSError, ValueError, TypeError)
+
+    def _open_file(self, sink: Sink) -> Any:
+        import av
+
+        container = self._film.container
+        # The edit list of MP4 counts in the movie's time scale: frames, instead of milliseconds.
+        options = (
+            {"movie_timescale": str(self._format.rate)} if container.muxer in ("mp4", "mov", "3gp") else {}
+        )
+        self._file = av.open(sink, mode="w", format=container.muxer, container_options=options)
+        self._open_film()
+        self._packets = self._film_packets()
+        self._next = next(self._packets, None)
+        self._position = round(self._film.start * self._format.rate)
+        if container.late and self._next is not None:
+            begin = round(_time(self._next) * self._format.rate)
+            lead, self._position = self._position - begin, begin
+            if lead > 0:
+                self._put(np.zeros((lead, self._format.channels), np.int16))
+        return self._file
+
+    def _open_film(self) -> None:
+        """Streams like the film's in the output, the sound in the place of its own."""
+        path, out = self._film.path, self._file
+        self._source = open(path, "rb")  # noqa: SIM115 (closed by _close)
+        self._input = open_input(self._source)
+        if not any(_is_picture(stream) for stream in self._input.streams.video):
+            raise AudioError(f"{path}: --remux needs a film, and the file has no pictures")
+        left = []
+        for stream in self._input.streams:
+            if stream.index == self._film.stream:
+                self._stream = self._add_sound(stream)
+            elif stream.type in ("video", "subtitle"):
+                try:
+                    copy = out.add_stream_from_template(stream, opaque=True)
+                except self._errors() as error:
+                    if _is_picture(stream):
+                        raise
+                    left.append(f"a stream of {stream.type} ({error})")
+                    continue
+                copy.disposition = stream.disposition
+                copy.metadata.update(stream.metadata)
+                self._outputs[stream.index] = copy
+            elif stream.type == "attachment":
+                out.add_attachment(stream.name, stream.mimetype, stream.data)
+            elif stream.type != "audio":
+                left.append(f"a stream of {stream.type}")
+        if left:
+            logger.warning("%s: left out of the new film: %s", path, ", ".join(left))
+        out.metadata.update(self._input.metadata)
+        if self._film.title is not None:
+            out.metadata["title"] = self._film.title
+        out.set_chapters(self._input.chapters())
+
+    def _add_sound(self, old: Any) -> Any:
+        format = self._format
+        stream = self._file.add_stream(self._film.container.encoder, rate=format.rate)
+        context = stream.codec_context
+        context.layout = _LAYOUTS[format.channels]
+        context.time_base = Fraction(1, format.rate)
+        if format.bits_per_second:
+            context.bit_rate = format.bits_per_second
+        stream.disposition = old.disposition
+        if "language" in old.metadata:
+            stream.metadata["language"] = old.metadata["language"]
+        return stream
+
+    def _put(self, block: NDArray[Any]) -> None:
+        """Encode samples, float32 or int16, and copy the film as far as they reach."""
+        import av
+
+        kind = "s16" if block.dtype == np.int16 else "flt"
+        layout = _LAYOUTS[self._format.channels]
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block).reshape(1, -1), kind, layout)
+        frame.sample_rate, frame.time_base = self._format.rate, Fraction(1, self._format.rate)
+        frame.pts = self._position
+        self._position += len(block)
+        self._mux(frame)
+
+    def _drain(self) -> None:
+        self._call(self._mux, None)
+        self._call(self._copy, None)
+
+    def _mux(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
+            self._copy(_time(packet))
+            self._file.mux(packet)
+
+    def _copy(self, until: Fraction | None) -> None:
+        """The packets of the film up to a time; None: all that are left."""
+        while self._next is not None and (until is None or _time(self._next) <= until):
+            packet, self._next = self._next, next(self._packets, None)
+            packet.stream = self._outputs[packet.stream.index]
+            self._file.mux(packet)
+
+    def _film_packets(self) -> Iterator[Any]:
+        """All packets that are copied, with decoding times.
+
+        Matroska has none for the first ones where pictures are reordered.
+        """
+        import av
+
+        held: dict[int, list[Any]] = {index: [] for index in self._outputs}
+        packets = self._input.demux([self._input.streams[index] for index in self._outputs])
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, ValueError) as error:
+                logger.warning(
+                    "%s: truncated or damaged (%s): the new film ends there", self._film.path, error
+                )
+                packet = None
+            if packet is None:
+                break
+            waiting = held[packet.stream.index]
+            if not packet.size:  # the end of a stream
+                continue
+            if packet.dts is None and packet.pts is None:  # a cover
+                packet.pts = packet.dts = 0
+            if packet.dts is None:
+                waiting.append(packet)
+                continue
+            yield from _with_times(waiting, packet.dts)
+            waiting.clear()
+            yield packet
+        for waiting in held.values():
+            yield from _with_times(waiting, None)
+
+    def _close(self) -> None:
+        try:
+            super()._close()
+        finally:
+            container, self._input = self._input, None
+            source, self._source = self._source, None
+            self._packets, self._next = iter(()), None
+            if container is not None:
+                container.close()
+            if source is not None:
+                source.close()
+
+    def _properties(self, path: Path) -> tuple[int, int, int | None]:
+        with open(path, "rb") as file, open_input(file) as container:
+            stream = container.streams.best("audio")
+            if stream is None or not container.streams.video:
+                raise ValueError("pictures or sound are missing")
+            seconds = (container.duration or 0) / 1_000_000
+            if seconds < self._frames / self._format.rate - _SLACK:
+                raise ValueError(f"it has only {seconds} seconds")
+            return stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels, None
+
+
+_STEP = 4096  # frames
+_SLACK = 0.1  # seconds, of containers that round their lengths
+_LAYOUTS = {1: "mono", 2: "stereo"}
+
+
+def _is_picture(stream: Any) -> bool:
+    """A cover is a video stream, too."""
+    return not stream.disposition & type(stream.disposition).attached_pic
+
+
+def _time(packet: Any) -> Fraction:
+    return Fraction(packet.dts * packet.time_base)
+
+
+def _with_times(packets: list[Any], following: int | None) -> Iterator[Any]:
+    """Packets without decoding times, with such that lead to the following packet's."""
+    for left, packet in zip(range(len(packets), 0, -1), packets, strict=True):
+        packet.dts = packet.pts if following is None else following - left * max(1, packet.duration or 1)
+        yield packet
