@@ -127,6 +127,10 @@ class WriteOptions:
             return source_rate
         return checked_rate(self.sample_rate, "sample rate of the files")
 
+    def is_mono(self, song: AudioReader) -> bool:
+        """Whether the files of this song are."""
+        return song.source_channels == 1 and self.channels == "source"
+
     def check_tags(self) -> bool:
         """Whether the stems get anything of the song's tags.
 
@@ -212,7 +216,7 @@ class FileJob:
 
         with self.reading.open(self.path) as probe:  # says what the file is before anything is written
             source_rate, likely_frames = probe.source_rate, probe.likely_frames
-            mono = probe.source_channels == 1 and self.writing.channels == "source"
+            mono = self.writing.is_mono(probe)
             films = self._films(probe.place) if self.writing.remux else None
         total = None
         if likely_frames is not None:
@@ -226,7 +230,7 @@ class FileJob:
             def write(piece: Piece) -> None:
                 sources, mix = piece
                 if mono:
-                    sources, mix = {stem: _mono(block) for stem, block in sources.items()}, _mono(mix)
+                    sources, mix = {stem: mono_mix(block) for stem, block in sources.items()}, mono_mix(mix)
                 writer.write(sources, mix)
 
             with WriteBehind(write, self.engine.depth) as later:
@@ -265,7 +269,7 @@ class FileJob:
         """The song at the rate of the files."""
         with self.reading.open(self.path, file_rate) as reader:
             for block in reader.stereo():
-                yield _mono(block) if mono else block
+                yield mono_mix(block) if mono else block
 
     def _writer(
         self,
@@ -324,7 +328,7 @@ class FileJob:
 _GAP = 0.1  # seconds, of sound that is missing in a film
 
 
-def _mono(block: Float32) -> Float32:
+def mono_mix(block: Float32) -> Float32:
     """The mean of both channels, which the networks may mask differently even where they hear the same."""
     mean: Float32 = block.mean(axis=1, dtype=np.float32, keepdims=True)
     return mean

@@ -19,7 +19,7 @@ from .audio.channels import downmix
 from .audio.file_objects import described_path, input_path
 from .audio.formats import codec_name
 from .errors import ArgumentError, AudioError, SpleeterError
-from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_warnings, stem_tags
+from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_warnings, mono_mix, stem_tags
 from .layers import Float32
 from .output_paths import output_codec, output_paths
 
@@ -49,12 +49,16 @@ class SongJob:
         Raises:
             SpleeterError: options of the built-in adapter where another one saves; names that cannot be.
         """
+        if self.writing.remux and is_builtin(self.adapter):
+            raise ArgumentError(
+                "remux: a film is separated in blocks, without a separate or save_to_file of yours"
+            )
         special = self.writing.are_special()
         if not is_builtin(self.adapter):
             special |= self.reading.track is not None
         if special and (saved_otherwise or not is_builtin(self.adapter)):
             raise ArgumentError(
-                "bit_depth, clip, sample_rate, tags, channels and track are the built-in adapter's; "
+                "bit_depth, clip, sample_rate, tags, channels, track and remux are the built-in adapter's; "
                 f"your {'save_to_file' if saved_otherwise else 'adapter'} decides itself"
             )
         self.writing.with_codec(self.codec())
@@ -101,13 +105,18 @@ class SongJob:
         self, sources: Mapping[str, Float32], paths: Mapping[str, Path], sample_rate: int
     ) -> SeparatedFiles:
         writing = self.writing.with_codec(self.codec())
-        named, source_rate = described_path(self.audio), sample_rate
-        if writing.tags is not False or writing.sample_rate == "source":
+        named, source_rate, mono = described_path(self.audio), sample_rate, False
+        if writing.tags is not False or "source" in (writing.sample_rate, writing.channels):
             with input_path(self.audio) as path, self.reading.open(path) as probe:
                 source_rate = probe.source_rate
+                mono = writing.is_mono(probe)
+        if mono:
+            sources = {stem: mono_mix(block) for stem, block in sources.items()}
         file_rate = writing.file_rate(sample_rate, source_rate)
         tags = stem_tags(named, paths, self.reading, writing, source_rate, file_rate)
-        with writing.open(paths, sample_rate, file_rate, named, tags=tags) as writer:
+        with writing.open(
+            paths, sample_rate, file_rate, named, channels=1 if mono else 2, tags=tags
+        ) as writer:
             writer.write(sources)
         return SeparatedFiles(paths, writer.file_rate, writer.clipped, writer.gain)
 

@@ -162,3 +162,15 @@ def test_mono_by_the_command_line(mono: Path, tmp_path: Path) -> None:
 def test_unknown_channels(song: Path, tmp_path: Path, two_stems: Model) -> None:
     with pytest.raises(SpleeterError, match="channels: expected 'stereo' or 'source', got 'mono'"):
         Separator(two_stems).separate_to_file(song, tmp_path, channels="mono")
+
+
+def test_mono_where_a_subclass_separates(mono: Path, tmp_path: Path) -> None:
+    class Mine(Separator):
+        def separate(self, waveform, audio_descriptor="", **options):  # type: ignore[no-untyped-def, override]
+            return {"mine": np.repeat(waveform, 2, axis=1)}
+
+    paths = Mine(TWO).separate_to_file(mono, tmp_path, channels="source")
+    assert paths
+    np.testing.assert_array_equal(samples(paths["mine"]), samples(mono))
+    with pytest.raises(SpleeterError, match="remux: a film is separated in blocks"):
+        Mine(TWO).separate_to_file("film.mp4", tmp_path, remux=True)

@@ -98,9 +98,12 @@ def test_separate_to_file(song: Path, tmp_path: Path, caplog: pytest.LogCaptureF
     ) == 1
 
     class Other(AudioAdapter):
-        load = save = None
+        def load(self, *arguments: object, **options: object) -> tuple:
+            raise AssertionError("work began")
 
-    with pytest.raises(SpleeterError, match="track are the built-in adapter's"):
+        save = load
+
+    with pytest.raises(SpleeterError, match="track and remux are the built-in adapter's"):
         separator.separate_to_file(song, tmp_path, Other(), track=1)
 
 
