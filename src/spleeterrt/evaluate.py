@@ -193,7 +193,7 @@ def evaluate_track(
         {"name": target.name, "metrics": energies[target.name].scores()} for target in targets
     ]
     if bsseval:
-        framewise = _bsseval([_joined(kept.pop(target.name)) for target in targets], rate)
+        framewise = _bsseval({target.name: _joined(kept.pop(target.name)) for target in targets}, rate, track)
         for entry, values in zip(result, framewise, strict=True):
             entry["frames"] = [
                 {
@@ -274,17 +274,43 @@ def _joined(pairs: list[tuple[Float32, Float32]]) -> tuple[Float32, Float32]:
     return np.concatenate(references), np.concatenate(estimates)
 
 
-def _bsseval(signals: Sequence[tuple[Float32, Float32]], rate: int) -> list[list[list[float | None]]]:
-    """By target, metric (in the order of `BSSEVAL_METRICS`) and frame; None where a frame is silent."""
+def _bsseval(
+    signals: Mapping[str, tuple[Float32, Float32]], rate: int, track: Path
+) -> list[list[list[float | None]]]:
+    """By target, metric (in the order of `BSSEVAL_METRICS`) and frame; None where a frame is silent.
+
+    museval refuses signals that are silent throughout: such targets have no frames, the others the scores
+    that they would have without.
+    """
     import museval
 
-    references, estimates = zip(*signals, strict=True)
+    voiced = {name: pair for name, pair in signals.items() if not _is_silent(pair[0])}
+    scored = {name: pair for name, pair in voiced.items() if not _is_silent(pair[1])}
+    if missing := [name for name in signals if name not in scored]:
+        logger.warning(
+            "%s: no SDR, SIR, ISR and SAR for %s, silent throughout in the reference or the estimate: "
+            "museval does not define them there",
+            track.name,
+            ", ".join(missing),
+        )
+    if not scored:
+        return [[[] for _ in BSSEVAL_METRICS] for _ in signals]
+    # A silent estimate gives way to its reference, which still counts as interference of the others.
+    pairs = [scored.get(name, (reference, reference)) for name, (reference, _) in voiced.items()]
+    references, estimates = zip(*pairs, strict=True)
     sdr, isr, sir, sar = museval.evaluate(references, estimates, win=rate, hop=rate, mode="v4")
+    rows = {name: k for k, name in enumerate(voiced) if name in scored}
 
     def numbers(row: Iterable[float]) -> list[float | None]:
         return [float(value) if math.isfinite(value) else None for value in row]
 
-    return [[numbers(metric[k]) for metric in (sdr, sir, isr, sar)] for k in range(len(signals))]
+    metrics = (sdr, sir, isr, sar)
+    return [[numbers(metric[rows[name]]) if name in rows else [] for metric in metrics] for name in signals]
+
+
+def _is_silent(signal: Float32) -> bool:
+    """As museval sees it: its channels may cancel each other, too."""
+    return not signal.sum(axis=1).any()
 
 
 def median(values: Iterable[float | None]) -> float | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from golden import case
 
 from spleeterrt import Model, Separator, SpleeterError
 from spleeterrt.cli import cli
-from spleeterrt.evaluate import BSSEVAL_METRICS, find_targets, find_tracks, median
+from spleeterrt.evaluate import BSSEVAL_METRICS, _bsseval, find_targets, find_tracks, median
 
 CONFIG_2 = str(case("tiny-2stems") / "config.json")
 CONFIG_4 = str(case("tiny-4stems") / "config.json")
@@ -278,6 +280,49 @@ def test_museval(dataset: Path) -> None:
     summary = json.loads(Path("evaluation/summary.json").read_text())
     for (target, metric), values in medians.items():
         assert summary["medians"][target][metric] == pytest.approx(np.median(values), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["estimate", "cancelling", "all"])
+def test_silent_stems_cost_no_other_scores(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """museval raises for a track with a stem that is silent throughout: it gets the others."""
+
+    def evaluate(references: Any, estimates: Any, **_: Any) -> list[np.ndarray]:
+        assert all(
+            np.sum(signal, axis=1).any() for signal in (*references, *estimates)
+        )  # else museval raises
+        asked.append((references, estimates))
+        return [
+            np.array([[10.0 * k + metric, np.nan] for k in range(len(references))]) for metric in range(4)
+        ]
+
+    asked: list[Any] = []
+    monkeypatch.setitem(sys.modules, "museval", SimpleNamespace(evaluate=evaluate))
+    rng = np.random.default_rng(0)
+    signals = {name: (rng.random((9, 2), np.float32), rng.random((9, 2), np.float32)) for name in STEMS}
+    gone = STEMS if kind == "all" else ("drums",)
+    for name in gone:
+        reference, estimate = signals[name]
+        if kind == "cancelling":
+            reference[:, 1] = -reference[:, 0]
+        else:
+            (reference if kind == "all" else estimate)[:] = 0
+    scores = dict(zip(STEMS, _bsseval(signals, RATE, Path("set/T")), strict=True))
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"T: no SDR, SIR, ISR and SAR for {', '.join(gone)}, silent")
+    for name in gone:
+        assert scores[name] == [[], [], [], []]
+    if kind == "all":
+        assert not asked
+        return
+    ((references, estimates),) = asked
+    rest = [name for name in STEMS if name != "drums" or kind == "estimate"]
+    for k, name in enumerate(rest):
+        np.testing.assert_array_equal(references[k], signals[name][0])
+        np.testing.assert_array_equal(estimates[k], signals[name][0 if name == "drums" else 1])
+        if name != "drums":
+            assert scores[name] == [[10.0 * k + metric, None] for metric in (0, 2, 1, 3)]
 
 
 def test_museval_missing(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
