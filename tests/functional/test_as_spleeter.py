@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -16,7 +17,10 @@ PROGRAM = """
 import atexit, multiprocessing, subprocess, sys, threading, time
 
 import spleeter.separator
+import spleeterrt
 from spleeter.audio import Codec
+
+spleeterrt.install_as_spleeter()  # is done
 
 def twice(codec):
     return codec, Codec(2 * codec.value[0] + "v") if codec == "mp3" else codec
@@ -125,6 +129,10 @@ def test_a_folder_of_that_name_is_no_package(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "spleeter" / "separator").mkdir(parents=True)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    own, above = logging.getLogger("spleeterrt"), logging.getLogger("spleeter")
+    monkeypatch.setattr(own, "parent", own.parent)
+    own.isEnabledFor(logging.WARNING)  # is remembered
+    above.setLevel(logging.CRITICAL)
     with pytest.raises(metadata.PackageNotFoundError):
         metadata.version("spleeter")
     spleeterrt.install_as_spleeter()
@@ -135,7 +143,10 @@ def test_a_folder_of_that_name_is_no_package(tmp_path: Path, monkeypatch: pytest
     try:
         assert spleeter.__version__ == "2.4.2"
         assert metadata.metadata("spleeter")["Summary"] == "spleeterrt under Spleeter's name"
+        assert Path(spleeter.__file__).with_name("resources").joinpath("5stems.json").exists()
+        assert not own.isEnabledFor(logging.WARNING)
     finally:
+        above.setLevel(logging.NOTSET)
         del sys.modules["spleeter"]
 
 

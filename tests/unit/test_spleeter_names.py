@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 from checkpoint_writer import random_tensors, write_checkpoint
+from model_server import archive_of, serving
 
 import spleeterrt
 from spleeterrt import config
@@ -169,9 +170,11 @@ USES = {
         from S.utils.audio.convertor import to_stereo
         assert same is AudioAdapter and isinstance(get_default_audio_adapter(), FFMPEGProcessAudioAdapter)
     """,
-    "adapter through the separator": """
+    "names through other modules": """
+        from S.audio.adapter import AudioAdapter, Codec
+        from S.separator import Codec as same, Separator, SpleeterError, STFTBackend
         from S.separator import AudioAdapter, get_default_audio_adapter, to_stereo
-        assert get_default_audio_adapter() is AudioAdapter.default()
+        assert get_default_audio_adapter() is AudioAdapter.default() and same is Codec
     """,
     "FFmpeg's": """
         from S.audio.adapter import AudioAdapter
@@ -355,6 +358,11 @@ USES = {
         )]
         assert len(list(Path('out/song').iterdir())) == 4
     """,
+    "nothing to separate": """
+        from S.__main__ import evaluate, separate
+        with raises(SpleeterError, match='expected files'): separate(output_path='out')
+        with raises(SpleeterError, match='mus_dir'): evaluate(output_path='out')
+    """,
     "separate by -i": """
         from S.__main__ import separate
         with raises(BaseException) as caught: separate(deprecated_files='song.wav', files=[])
@@ -519,6 +527,25 @@ def test_configurations_are_those_of_the_package() -> None:
     load_configuration = importlib.import_module("spleeterrt.utils.configuration").load_configuration
     for name, official in config.OFFICIAL_CONFIGS.items():
         assert ModelConfig.from_dict(load_configuration(f"spleeter:{name}")) == official
+
+
+def test_a_provider_fetches(program: dict[str, Any], models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    github = importlib.import_module("spleeterrt.model.provider.github")
+    monkeypatch.setattr(github.GithubModelProvider, "DEFAULT_MODEL_PATH", "fetched")
+    with serving() as server:
+        server.publish("2stems-mine", archive_of(models / "2stems"))
+        provider = github.GithubModelProvider(server.url, "deezer/spleeter", "v1.4.0")
+        folder = Path(provider.get("2stems-mine"))
+        assert folder == Path("fetched", "2stems-mine")
+        assert (folder / "model.index").exists()
+        assert (folder / ".probe").read_text() == "OK"
+        assert provider.get("2stems-mine") == str(folder)
+        assert len(server.archive_requests) == 1
+        with pytest.raises(ValueError, match="No checksum for model 9stems"):
+            provider.checksum("9stems")
+        with pytest.raises(spleeterrt.ModelError):
+            provider.get("9stems")
+        assert not Path("fetched", "9stems").exists()
 
 
 def test_evaluate(program: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ or, in a program, before it imports spleeter:
 `spleeter.separator` and the others are then the modules `spleeterrt.separator` and so on themselves: classes
 and exceptions are the same objects under both names, and are pickled under spleeterrt's. Only the package
 `spleeter` is an object of its own, with Spleeter's `__version__`, which `importlib.metadata` gives as well.
+What is reported passes the logger `spleeter`.
 
 Nothing is installed where the real package can be imported. `python -m spleeterrt.as_spleeter` makes its
 child processes (multiprocessing's, and Python that a program starts) do the same by PYTHONPATH;
@@ -21,6 +22,7 @@ program's main module, and so the call in it, themselves.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -61,6 +63,10 @@ def install_as_spleeter() -> None:
             "environment without it"
         )
     sys.meta_path.insert(0, _Finder())
+    # Programs silence `logging.getLogger("spleeter")`, or give it handlers, and never import `utils.logging`.
+    above = logging.getLogger(NAME)
+    logging.getLogger(REAL).parent = above
+    above.setLevel(above.level)  # empties logging's caches of levels
 
 
 def real_spleeter() -> str | None:
@@ -74,7 +80,7 @@ def real_spleeter() -> str | None:
         else:
             continue
         # A mere folder of this name (a checkout's, or that of the results) is no package.
-        if spec is not None and spec.origin is not None:
+        if spec is not None and spec.origin is not None and not _is_shim(spec):
             return spec.origin
     return None
 
@@ -230,4 +236,5 @@ def _run(code: CodeType, argv: Sequence[str], **names: object) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # By its own name, so that there is one `_Finder`, also for programs that call `install_as_spleeter`.
+    import_module("spleeterrt.as_spleeter").main(sys.argv[1:])

@@ -22,7 +22,10 @@ EVALUATION_AUDIO_DIRECTORY = "audio"
 
 def _given(value: Any) -> Any:
     """A parameter's value; of one that was not given its default, which Typer wraps."""
-    return getattr(value, "default", value)
+    value = getattr(value, "default", value)
+    if value is ...:
+        raise SpleeterError("expected files (separate), or the folder mus_dir (evaluate)")
+    return value
 
 
 def separate(
@@ -50,11 +53,10 @@ def separate(
     if _given(deprecated_files) is not None:
         logger.error("-i is not supported any more: name the files without it")
         _exit(20)
-    if _given(files) is ...:
-        raise SpleeterError("separate: expected files")
+    songs = _given(files)
     separator = Separator(_given(params_filename), MWF=_given(mwf))
     audio_adapter = AudioAdapter.get(_given(adapter))
-    for file in _given(files):
+    for file in songs:
         written = separator.separate_to_file(
             str(file),
             _given(output_path),
@@ -90,10 +92,11 @@ def evaluate(
 
     from .utils.logging import configure_logger, logger
 
+    dataset = Path(_given(mus_dir))
     configure_logger(_given(verbose))
     settings = {"model": _given(params_filename), "mwf": _given(mwf), "museval": museval_version()}
     folder = Path(_given(output_path), EVALUATION_METRICS_DIRECTORY)
-    evaluation = Evaluation(Path(_given(mus_dir)), folder, settings, force=True)
+    evaluation = Evaluation(dataset, folder, settings, force=True)
     separator = Separator(_given(params_filename), MWF=_given(mwf))
     logger.info("Starting musdb evaluation (this could be long) ...")
     metrics: dict[str, dict[str, list[float]]] = {}

@@ -26,8 +26,8 @@ handler = TyperLoggerHandler()
 handler.setFormatter(formatter)
 logger = logging.getLogger("spleeter")
 logger.addHandler(handler)
-logger.setLevel(logging.INFO)
 logging.getLogger("spleeterrt").parent = logger
+logger.setLevel(logging.INFO)  # after that: it also empties logging's caches of levels
 
 
 def configure_logger(verbose: bool) -> None:
