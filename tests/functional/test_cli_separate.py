@@ -272,6 +272,7 @@ class Silence(AudioAdapter):
         ("-i a.mp3 'b c.mp3' -o out", "a.mp3 'b c.mp3' -o out"),
         ("-o out -i a.mp3", "-o out a.mp3"),
         ("--inputs=a.mp3 -o out", "a.mp3 -o out"),
+        ("-ia.mp3", "a.mp3"),
         ("--audio_filenames a.mp3 -m --max_duration 30", "a.mp3 --mwf -d 30"),
     ],
 )
@@ -324,8 +325,8 @@ def test_a_line_per_file(song: Path, out: Path) -> None:
     other = Path(shutil.copy(song, song.with_name("other.wav")))
     result = run("-o", out, song, other, song.parent / "no.wav")
     lines = result.stdout.splitlines()
-    # What is missing is found first when the songs are read.
-    assert [line.split(":")[0] for line in lines[:2]] == [f"[1/3] {song}", f"[2/3] {other}"]
+    # What is missing is told first.
+    assert [line.split(":")[0] for line in lines[:2]] == [f"[2/3] {song}", f"[3/3] {other}"]
     assert "2 files separated" in lines[2]
     assert run("-q", "-o", out, song, other).stdout == ""
     assert run("-o", out, song).stdout.count("\n") == 1
@@ -353,6 +354,8 @@ def test_nothing_is_loaded_where_all_is_there(song: Path, out: Path) -> None:
     for stem in STEMS:
         write_song(out / "song" / f"{stem}.wav")
     assert run("--skip-existing", "-o", out, song).exit_code == 0
+    missing = run("-o", out, song.parent / "no.wav")
+    assert (missing.exit_code, missing.stderr.count("No such file")) == (1, 1)
 
 
 def test_replaced_files_are_told_once(song: Path, out: Path) -> None:

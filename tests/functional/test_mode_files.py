@@ -103,7 +103,7 @@ def test_what_does_not_go_together(
     song: Path, tmp_path: Path, model: str, options: tuple[str, ...], message: str
 ) -> None:
     done = cli("separate", "-p", model, *options, "-o", tmp_path / "out", "--json", song)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert message in done.stderr
     failure = json.loads(done.stdout)
     assert (failure["status"], failure["error"]["code"]) == ("failed", "invalid")

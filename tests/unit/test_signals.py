@@ -61,6 +61,30 @@ def test_an_ending_clears_up(number: int) -> None:
         os.kill(os.getpid(), number)
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_command_ends_so(
+    number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from spleeterrt import cli
+
+    cleared = []
+
+    def work(**_: object) -> None:
+        try:
+            os.kill(os.getpid(), number)
+            raise AssertionError("not ended")
+        finally:
+            cleared.append(True)
+
+    monkeypatch.setattr(cli.cli, "main", work)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert (ended.value.code, cleared) == (130, [True])
+    assert capsys.readouterr().err == "Interrupted.\n"
+    assert signal.getsignal(number) == before
+
+
 def test_other_threads_leave_the_signals_alone() -> None:
     before = signal.getsignal(signal.SIGHUP)
     seen = []

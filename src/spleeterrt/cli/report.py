@@ -149,9 +149,10 @@ class Report:
         message = error_message(error)
         if song not in message:
             message = f"{song}: {message}"
-        say(f"Error: {message}", err=True)
+        shown = message.replace(song, printable(song))  # no second line out of a name
+        say(f"Error: {shown}", err=True)
         if self.spleeter_log:
-            say(f"ERROR:spleeter:{message}")
+            say(f"ERROR:spleeter:{shown}")
         logger.info("where it failed", exc_info=error)
         self._print_failure(song, error)
 

@@ -63,17 +63,22 @@ class _SeparateCommand(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # By hand, because `-i a.mp3 b.mp3` would be one input and one argument, and `-i a.mp3` no argument.
         options = args[: args.index("--")] if "--" in args else args
-        if any(arg.split("=")[0] in _SPLEETER_1_INPUTS for arg in options) and not ctx.resilient_parsing:
-            here = [_SPLEETER_1.get(arg, arg) for arg in args if arg not in _SPLEETER_1_INPUTS]
-            here = [
-                arg.partition("=")[2] if arg.startswith(("--inputs=", "--audio_")) else arg for arg in here
-            ]
+        old = [arg for arg in options if arg.startswith(_SPLEETER_1_INPUTS)]
+        if old and not ctx.resilient_parsing:
+            here = map(_without_inputs, args)
             raise click.UsageError(
                 "files are arguments, without -i (as in Spleeter 2). The command line is then:\n"
-                f"  spleeterrt separate {shlex.join(here)}",
+                f"  spleeterrt separate {shlex.join(filter(None, here))}",
                 ctx,
             )
         return super().parse_args(ctx, args)
+
+
+def _without_inputs(word: str) -> str:
+    """A word of Spleeter 1's command line as it is here; empty where it is to be left out."""
+    if not word.startswith(_SPLEETER_1_INPUTS):
+        return _SPLEETER_1.get(word, word)
+    return word.partition("=")[2] if word.startswith("--") else word.removeprefix("-i")
 
 
 def default_output() -> str:

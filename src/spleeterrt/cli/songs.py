@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 
 from ..audio import ffmpeg
 from ..audio.films import CONTAINERS
-from ..errors import SpleeterError
+from ..errors import AudioError, SpleeterError
 from .report import Report
 
 AUDIO_SUFFIXES = (
@@ -100,8 +100,16 @@ def find_songs(
                 suffixes = tuple(CONTAINERS) if films else audio_suffixes()
                 found = _Search(path, recursive, without, suffixes).run(report)
             else:
+                if not as_named:
+                    os.stat(path)  # what is not there is told now, not after hours
                 found = [Song(path)]
-        except (OSError, ValueError, SpleeterError) as error:
+        except OSError as error:
+            report.fail(name, AudioError(f"{name}: cannot be read: {error.strerror or error}"))
+            continue
+        except ValueError as error:  # not a name of a file
+            report.fail(name, AudioError(f"{name!r}: cannot be read: {error}"))
+            continue
+        except SpleeterError as error:
             report.fail(name, error)
             continue
         for song in found:
