@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
-from .audio.channels import to_stereo as to_stereo
 from .errors import SpleeterError
 from .layers import Float32, aligned_empty
 from .modes import ModePlan, plan_mode

@@ -160,7 +160,7 @@ def test_mono_by_the_command_line(mono: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_channels(song: Path, tmp_path: Path, two_stems: Model) -> None:
-    with pytest.raises(SpleeterError, match="channels: expected 'stereo' or 'source', got 'mono'"):
+    with pytest.raises(SpleeterError, match=r"channels: expected .*'stereo'.*'source'.*, got 'mono'"):
         Separator(two_stems).separate_to_file(song, tmp_path, channels="mono")
 
 

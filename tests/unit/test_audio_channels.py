@@ -229,12 +229,17 @@ def with_chunk(path, name, body):
         (113 << 16 | 3, 0, [], None),  # of three channels
         (999 << 16 | 6, 0, [], None),
         (0, 0, [3, 1, 2, 5, 6, 400], None),
+        (0, 0, 0xFFFFFFFF, None),
     ],
 )
 @pytest.mark.parametrize("kind", ["aiff", "caf"])
 def test_layouts_of_aiff_and_caf(tmp_path, kind, tag, mask, labels, expected):
     name = b"chan" if kind == "caf" else b"CHAN"
-    body = struct.pack(">III", tag, mask, len(labels))
+    if isinstance(labels, int):  # so many, it says
+        labels, count = [], labels
+    else:
+        count = len(labels)
+    body = struct.pack(">III", tag, mask, count)
     body += b"".join(struct.pack(">I", label) + bytes(16) for label in labels)
     path = with_chunk(write(tmp_path / f"a.{kind}", noise(50, 6), subtype="PCM_16"), name, body)
     assert layout_of(path) == (None if expected is None else tuple(expected.split()))

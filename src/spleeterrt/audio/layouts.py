@@ -230,8 +230,9 @@ def apple_layout(path: Path, channels: int) -> Layout | None:
     kind = tag >> 16
     layout: Layout | None
     if kind == _USE_DESCRIPTIONS:
-        labels = [int.from_bytes(chunk[at : at + 4], "big") for at in range(12, 12 + 20 * count, 20)]
-        layout = tuple(_APPLE_LABELS.get(label, "?") for label in labels) if count == channels else None
+        starts = range(12, 12 + 20 * channels, 20) if count == channels else ()
+        labels = [int.from_bytes(chunk[at : at + 4], "big") for at in starts]
+        layout = tuple(_APPLE_LABELS.get(label, "?") for label in labels)
     elif kind == _USE_BITMAP:
         layout = mask_layout(mask)
     else:

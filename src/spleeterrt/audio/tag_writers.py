@@ -82,6 +82,16 @@ def _id3_bytes(tags: Tags) -> bytes:
     return data.getvalue()
 
 
+def _write_aiff(path: Path, tags: Tags) -> None:
+    from mutagen.aiff import AIFF
+
+    file = AIFF(path)
+    file.add_tags()
+    for frame in _id3(tags).values():
+        file.tags.add(frame)
+    file.save(v2_version=3)
+
+
 def _write_flac(path: Path, tags: Tags) -> None:
     from mutagen.flac import FLAC
 
@@ -153,6 +163,7 @@ def _flac_picture(data: bytes) -> Any:
 
 WRITERS: dict[str, Callable[[Path, Tags], None]] = {
     "mp3": _write_mp3,
+    "aiff": _write_aiff,
     "flac": _write_flac,
     "ogg": _write_ogg,
     "opus": _write_opus,
