@@ -35,7 +35,8 @@ from .atomic import write_whole
 from .audio.channels import to_stereo
 from .audio.reader import AudioReader
 from .errors import AudioError, SpleeterError
-from .separator import Cancel, Separator
+from .separator import Separator
+from .watching import Cancel
 
 logger = logging.getLogger("spleeterrt")
 

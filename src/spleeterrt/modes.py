@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from ._kernels import spectral
 from .arguments import choice
 from .config import ModelConfig
 from .errors import ArgumentError
 
+Mode: TypeAlias = Literal["ratio", "direct", "residual", "three"]
 MODES: tuple[str, ...] = spectral.MODES
 
 

@@ -29,7 +29,8 @@ def output_codec(filename_format: str, codec: Codec | str | None = None) -> str:
     """
     # A song's name has no say: it is a sign that no ending can begin with.
     fields = {"filename": "-", "instrument": "-", "foldername": "-", "codec": _codec_field(codec)}
-    return codec_of(_formatted(filename_format, fields), codec)
+    name = _formatted(filename_format, fields)
+    return codec_of(name, codec, called=f"filename format {told(filename_format)}")
 
 
 def output_paths(

@@ -53,6 +53,8 @@ class SongJob:
             raise ArgumentError(
                 "remux: a film is separated in blocks, without a separate or save_to_file of yours"
             )
+        if self.writing.remux:
+            raise ArgumentError("remux: goes with the built-in adapter, separate and save_to_file only")
         special = self.writing.are_special()
         if not is_builtin(self.adapter):
             special |= self.reading.track is not None

@@ -256,6 +256,8 @@ def test_an_overridden_separate_has_all_options(song: Path, tmp_path: Path) -> N
     info = soundfile.info(paths["vocals"])
     assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_24", 48000)
     assert not soundfile.read(paths["vocals"])[0].any()
+    with pytest.raises(SpleeterError, match="remux"):
+        Quiet(CONFIG).separate_to_file(song, tmp_path, remux=True)
     rate = Quiet(CONFIG).separate_to_file(song, tmp_path, sample_rate="source")
     assert rate is not None
     assert rate.sample_rate == 44100

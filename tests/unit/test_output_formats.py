@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from enum import Enum
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import soundfile
 from audio_files import mp3_bitrates, noise
 
-from spleeterrt import AudioError
-from spleeterrt.audio import Codec, encoder, formats
+from spleeterrt import AudioError, modes
+from spleeterrt.audio import Codec, CodecName, encoder, formats
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.ffmpeg import ffmpeg_installed
 from spleeterrt.audio.formats import ENDINGS, codec_of, parse_bitrate
@@ -136,6 +137,13 @@ def test_stems_of_several_formats(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="all stems have one format"):
         StemFileWriter({"a": tmp_path / "a.wav", "b": tmp_path / "b.flac"}, 44100)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_for_type_checkers() -> None:
+    """The Literal types of the public methods name what there is."""
+    assert sorted(get_args(CodecName)) == sorted(codec.value for codec in Codec)
+    assert get_args(modes.Mode) == modes.MODES
+    assert set(get_args(CodecName)) == {codec for codecs in ENDINGS.values() for codec in codecs}
 
 
 # --- bitrates -----------------------------------------------------------------------

@@ -181,6 +181,23 @@ def test_with_raises_what_went_wrong(two_stems: Model, caplog: pytest.LogCapture
     assert "in the background" in caplog.text
 
 
+def test_further_errors_are_logged(two_stems: Model, caplog: pytest.LogCaptureFixture) -> None:
+    separator = Separator(two_stems)
+    for number in range(3):
+
+        def fail(number: int = number) -> None:
+            raise SpleeterError(f"job {number}")
+
+        separator._do(fail, False)
+    with pytest.raises(SpleeterError, match="job 0"):
+        separator.join()
+    assert "job 1" in caplog.text
+    assert "job 2" in caplog.text
+    separator.join()
+    with pytest.raises(ValueError, match="timeout"):
+        separator.join("soon")
+
+
 def test_what_is_returned_pickles() -> None:
     files = SeparatedFiles({"vocals": Path("v.wav")}, 44100, {"vocals": 3}, 1.0)
     for twin in (again(files), copy.copy(files), copy.deepcopy(files)):

@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from ..arguments import floats, told
 from ..errors import ArgumentTypeError, AudioError, AudioOptionError
+from . import CodecName
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CODECS = ("wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma")
+CODECS: tuple[CodecName, ...] = get_args(CodecName)
 FFMPEG_CODECS = ("m4a", "wma")
 PCM_CODECS = ("wav", "aiff", "caf", "w64", "au")  # plain samples, float32 among them
-BIT_DEPTHS = ("int16", "int24", "float32")
-CLIP_MODES = ("clamp", "rescale", "none")
+BitDepth: TypeAlias = Literal["int16", "int24", "float32"]
+ClipMode: TypeAlias = Literal["clamp", "rescale", "none"]
+BIT_DEPTHS: tuple[BitDepth, ...] = get_args(BitDepth)
+CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 DEFAULT_BITRATE = "128k"
 _LOSSLESS_DEPTHS = {**dict.fromkeys(PCM_CODECS, BIT_DEPTHS), "flac": ("int16", "int24")}
 
@@ -122,10 +125,13 @@ def codec_name(codec: object) -> str:
     return str(codec.value if isinstance(codec, Enum) else codec).strip().lower()
 
 
-def codec_of(path: str | Path, codec: object = None) -> str:
+def codec_of(path: str | Path, codec: object = None, *, called: str | None = None) -> str:
     """The codec of a file to be written: `codec`, or where it is None what the ending of the name says.
 
     Without either it is wav.
+
+    Args:
+        called: what errors call the file; None: by its path.
 
     Raises:
         AudioError: the ending is that of another format than `codec`, or, without `codec`, of none that can
@@ -136,16 +142,16 @@ def codec_of(path: str | Path, codec: object = None) -> str:
         name = check_codec(codec)
         if (ending in ENDINGS and name not in ENDINGS[ending]) or ending in _FOREIGN_ENDINGS:
             usual = ", ".join(key for key, codecs in ENDINGS.items() if name in codecs)
-            raise AudioError(
-                f"{path}: a file named {ending} cannot hold {name} ({usual}); change one of them"
+            raise AudioOptionError(
+                f"{called or path}: a file named {ending} cannot hold {name} ({usual}); change one of them"
             )
         return name
     if ending in ENDINGS:
         return check_codec(ENDINGS[ending][0])
     if re.fullmatch(r"\.[a-z][a-z0-9]{0,4}", ending) or ending in _FOREIGN_ENDINGS:
-        raise AudioError(
-            f"{path}: no format that can be written has the ending {ending}; use {', '.join(ENDINGS)}, "
-            "or name a codec"
+        raise AudioOptionError(
+            f"{called or path}: no format that can be written has the ending {ending}; "
+            f"use {', '.join(ENDINGS)}, or name a codec"
         )
     return "wav"
 
