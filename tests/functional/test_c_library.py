@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from golden import case
 
 from spleeterrt import StreamSeparator, load_model
 from spleeterrt.models import convert
+from spleeterrt.parallel import check_threads
 
 BUILD = Path(os.environ.get("SPLEETERRT_C_BUILD", ""))
 
@@ -91,7 +93,7 @@ def library():
     lib.srt_largest_block.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
     lib.srt_stem_name.restype = ctypes.c_char_p
     lib.srt_version.restype = lib.srt_code_text.restype = ctypes.c_char_p
-    for name in ("destroy", "stems", "latency", "reset", "reset_stats"):
+    for name in ("destroy", "stems", "latency", "threads", "reset", "reset_stats"):
         getattr(lib, f"srt_{name}").argtypes = [ctypes.c_void_p]
     lib.srt_stem_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
     lib.srt_set_gain.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_float]
@@ -218,6 +220,48 @@ def test_the_example_explains_itself(model_file, tmp_path):
         assert done.returncode == 1
         assert str(bad) in done.stderr
     assert subprocess.run([BUILD / "separate_wav"], capture_output=True).returncode == 1
+
+
+def test_threads(library, model_file, monkeypatch):
+    def threads_of(options):
+        stream = ctypes.c_void_p()
+        assert library.srt_open(str(model_file).encode(), options, stream, None) == 0
+        threads = library.srt_threads(stream)
+        library.srt_destroy(stream)
+        return threads
+
+    options = library.srt_default_options()
+    monkeypatch.setenv("OMP_NUM_THREADS", "3,1")
+    assert threads_of(options) == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "100")
+    assert threads_of(options) == 2 * len(load_model(model_file).instruments)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert threads_of(options) == min(check_threads(None), 2 * len(load_model(model_file).instruments))
+    options.threads = 5
+    assert threads_of(options) == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux" or "LD_PRELOAD" in os.environ, reason="preloads a library")
+def test_fewer_threads_than_asked_for(model_file, tmp_path):
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        pytest.skip("no C compiler")
+    few = tmp_path / "few_threads.so"
+    source = Path(__file__).parent.parent / "few_threads.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", few, source, "-ldl", "-pthread"], check=True)
+    song = tmp_path / "song.wav"
+    soundfile.write(song, noise(5000), 44100)
+    for most in (0, 1):
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": str(few),
+            "MOST_THREADS": str(most),
+            "OMP_NUM_THREADS": "4",
+        }
+        command = [BUILD / "separate_wav", model_file, song, tmp_path]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 1 - most
+        assert ("the system gives this process no more threads" in done.stderr) == (most == 0)
 
 
 def test_the_interface(library, model_file):
@@ -374,7 +418,7 @@ def test_bad_arguments(library, model_file, tmp_path):
 
     assert library.srt_version().decode() == __version__
     # NULL streams are refused, not followed
-    assert library.srt_stems(None) == library.srt_latency(None) == 0
+    assert library.srt_stems(None) == library.srt_latency(None) == library.srt_threads(None) == 0
     assert library.srt_process(None, None, None, 1) == library.srt_reset(None) == 1
     assert library.srt_flush(None, None, None) == library.srt_get_stats(None, None) == 1
 
@@ -388,4 +432,4 @@ def test_nothing_but_the_interface_is_exported():
         pytest.skip("no nm")
     names = [line.split()[-1] for line in listing.stdout.splitlines()]
     assert all(name.startswith("srt_") for name in names)
-    assert len(names) == 18
+    assert len(names) == 19

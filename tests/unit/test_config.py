@@ -85,6 +85,7 @@ def test_unknown_activations_mean_spleeters_defaults() -> None:
         ({"instrument_list": []}, "instrument_list"),
         ({"instrument_list": ["a", "a"]}, "distinct"),
         ({"instrument_list": [1]}, "instrument_list"),
+        ({"instrument_list": [*map(str, range(65))]}, "at most 64 stems, got 65"),
         ({"T": 100}, "T (frames)"),
         ({"F": 0}, "F (bins)"),
         ({"F": 4096}, "F <= 2049"),

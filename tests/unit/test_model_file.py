@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from spleeterrt import Model, ModelConfig
 from spleeterrt._kernels import nn
+from spleeterrt.models import load
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
 from spleeterrt.planner import Plan, make_plan, network_of
@@ -91,6 +92,16 @@ def test_arenas_and_configuration_are_the_models(
     assert len(arenas) == len(config.instruments)
     for arena, expected in zip(arenas, model._weights, strict=True):
         assert arena == expected.tobytes()
+
+
+def test_as_many_stems_as_there_may_be(tmp_path: Path) -> None:
+    """With the longest names, and more numbers in the header than other dtypes have."""
+    names = tuple(f"{number:02}" + "é" * 99 for number in range(64))
+    config = ModelConfig(instruments=names, conv_n_filters=FILTERS)
+    path = tmp_path / "model.safetensors"
+    save_packed(path, config, reference.random_weights(names, FILTERS, 5), "int8")
+    assert nn.load_model_file(str(path))[0]["instruments"] == names
+    assert tuple(load(path)[1]) == names
 
 
 def test_every_field_is_read(path: Path) -> None:
