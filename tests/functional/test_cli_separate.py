@@ -332,6 +332,23 @@ def test_a_line_per_file(song: Path, out: Path) -> None:
     assert run("-o", out, song).stdout.count("\n") == 1
 
 
+def test_output_that_cannot_be_written_is_no_failure_of_a_song(
+    song: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copy(song, song.with_name("other.wav")))
+
+    def fail(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("spleeterrt.cli.report.click.echo", fail)
+    result = CliRunner().invoke(
+        cli, ["separate", "-p", CONFIG, "--json", "-o", str(out), str(song), str(other)]
+    )
+    assert result.exit_code == 1
+    assert "Error" not in result.stderr
+    assert results(out) == stems_of("song")
+
+
 def test_skip_existing(song: Path, out: Path) -> None:
     other = Path(shutil.copy(song, song.with_name("other.wav")))
     assert run("-o", out, song, other).exit_code == 0

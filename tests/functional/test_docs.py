@@ -135,6 +135,18 @@ def test_links_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_folders_of_the_c_example_are_made() -> None:
+    """It is not run here, but it must run as it stands: the example writes into a folder that is there."""
+    (block,) = [b for b in blocks_of(ROOT / "docs" / "realtime.md") if "separate_wav " in b.code]
+    made: set[str] = set()
+    for line in block.code.splitlines():
+        program, *words = line.split()
+        if program == "mkdir":
+            made.update(word.rstrip("/") for word in words)
+        if program.endswith("separate_wav"):
+            assert words[-1].rstrip("/") in made
+
+
 def test_messages_are_those_of_the_program() -> None:
     sources = [path.read_text() for path in (ROOT / "src" / "spleeterrt").rglob("*.py")]
     rows = (ROOT / "docs" / "troubleshooting.md").read_text().splitlines()

@@ -56,6 +56,31 @@ def test_leftovers_of_a_killed_process_go(tmp_path: Path) -> None:
 
 
 @linux
+def test_those_of_a_running_process_stay(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys\nfrom spleeterrt.atomic import temporary\n"
+        "path = temporary(pathlib.Path(sys.argv[1])); path.touch(); print(path, flush=True); sys.stdin.read()"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=env,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        path = Path(process.stdout.readline().strip())
+        age(path, 9 * STALE_SECONDS)
+        sweep(tmp_path)
+        assert path.exists()
+        process.kill()
+        process.wait()
+        sweep(tmp_path)
+        assert not path.exists()
+
+
+@linux
 @pytest.mark.parametrize("what", ["system", "space"])
 def test_those_of_another_machine_stay_for_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str

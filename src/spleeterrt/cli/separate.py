@@ -394,10 +394,11 @@ def _separate_all(
                         cancel=interruption,
                         **options,
                     )
-                report.succeed(song.name, made or SeparatedFiles(paths))
             except SeparationCancelled:
                 raise KeyboardInterrupt from None
             except Exception as error:  # of the file, or of the user's adapter: the others go on
                 report.fail(song.name, error)
+            else:
+                report.succeed(song.name, made or SeparatedFiles(paths))
             if interruption.is_set():  # too late for this song, in time for the next
                 raise KeyboardInterrupt

@@ -500,7 +500,9 @@ def _bar(archive: Path, have: int, total: int | None, progress: bool) -> Iterato
     from tqdm import tqdm
 
     name = archive.name.removesuffix(".part")
-    with tqdm(desc=name, initial=have, total=total, unit="B", unit_scale=True, unit_divisor=1024) as bar:
+    with tqdm(
+        desc=name, initial=have, total=total, unit="B", unit_scale=True, unit_divisor=1024, dynamic_ncols=True
+    ) as bar:
         yield bar
 
 
