@@ -425,7 +425,7 @@ def _resolve(source: Source, config: Config | None = None) -> _Place:
         )
     if path.suffix.lower() == ".safetensors":
         if not path.is_file():
-            raise ModelError(f"{path}: no such file")
+            raise ModelError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
         return _Place(text, None, path)
     if is_onnx(path) and path.is_file():
         return _Place(text, None, path, onnx=by_stem([path]))

@@ -29,6 +29,7 @@ from ..errors import ModelError, SpleeterError
 from ..regular import read_regular
 from .onnx_graph import Foreign, Graph
 from .onnx_network import ACTIVATIONS, EPSILON, SAME, read_networks
+from .onnx_scan import check_size
 from .weights import StemWeights, Tensor, check_weights, layer_name
 
 SUFFIX = ".onnx"
@@ -316,7 +317,10 @@ def _read_file(onnx: Any, path: Path, name: str) -> tuple[ModelConfig, dict[str,
     except OSError as error:
         raise ModelError(f"{path}: cannot read: {error.strerror or error}") from error
     try:
+        check_size(content)
         model = onnx.load_model_from_string(content)
+    except Foreign as error:
+        raise ModelError(f"{path}: {error}") from error
     except Exception as error:  # protobuf's own
         raise ModelError(f"{path}: not a readable ONNX file: {error}") from error
     size = len(content)

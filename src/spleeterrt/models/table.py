@@ -41,7 +41,7 @@ class Item(NamedTuple):
 # Protocol buffers and varints
 
 
-def varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """Read an unsigned varint: value and the position after it."""
     value = shift = 0
     while True:
