@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def make_film(
         out.metadata["title"] = "Film"
         video = out.add_stream(picture, rate=25, width=64, height=64, pix_fmt="yuv420p")
         video.codec_context.max_b_frames = 2 if extras else 0
+        video.codec_context.sample_aspect_ratio = Fraction(4, 3)
         stream = out.add_stream(sound, rate=rate, layout="stereo")
         stream.bit_rate = 192_000
         stream.metadata["language"] = "fra"
@@ -182,6 +184,7 @@ def test_everything_else_is_kept(tmp_path: Path) -> None:
                 "chapters": [(c["start"], c["end"], c["metadata"].get("title")) for c in file.chapters()],
                 "attachments": [(s.name, s.mimetype, s.data) for s in file.streams.attachments],
                 "title": file.metadata["title"],
+                "aspect": file.streams.video[0].sample_aspect_ratio,
             }
 
     found = described(new)
@@ -191,6 +194,7 @@ def test_everything_else_is_kept(tmp_path: Path) -> None:
     assert len(expected["lines"]) == 2
     assert expected["attachments"] == [("font.txt", "text/plain", b"attached")]
     assert len(expected["chapters"]) == 2
+    assert expected["aspect"] == Fraction(4, 3)
     assert found == expected
     assert pictures(new)[0] == pictures(film)[0]  # with reordered pictures
 
@@ -206,6 +210,26 @@ def test_rotation_is_kept(tmp_path: Path) -> None:
     film.write_bytes(data)
     new = remux(film, tmp_path / "new.mp4").read_bytes()
     assert matrix in new
+
+
+@pytest.mark.parametrize(("ending", "codec", "tag"), [(".mov", "mpeg4", "mp4v"), (".avi", "mpeg4", "XVID")])
+def test_codec_names_that_players_need(tmp_path: Path, ending: str, codec: str, tag: str) -> None:
+    film = make_film(tmp_path / f"film{ending}")
+    film.write_bytes(film.read_bytes().replace(b"FMP4", tag.encode()))
+    with av.open(str(remux(film, tmp_path / f"new{ending}"))) as file:
+        assert file.streams.video[0].codec_context.codec_tag == tag
+
+
+def test_lost_shape_of_pixels_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = make_film(tmp_path / "film.mp4")
+    remux(film, tmp_path / "new.mp4")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    answers = iter([[Fraction(4, 3)], [Fraction(1)]])
+    monkeypatch.setattr("spleeterrt.audio.remux._aspects", lambda container: next(answers))
+    remux(film, tmp_path / "new.mp4")
+    assert "the shape of the pixels is lost" in caplog.text
 
 
 # --- the whole way ---------------------------------------------------------------------

@@ -40,6 +40,7 @@ class FilmEncoder(Encoder):
         self._input: Any = None
         self._stream: Any = None  # the sound
         self._outputs: dict[int, Any] = {}  # the other streams, by their index in the film
+        self._aspects: list[Fraction] = []  # of the pixels
         self._packets: Iterator[Any] = iter(())
         self._next: Any = None  # packet of the film
 
@@ -92,12 +93,18 @@ class FilmEncoder(Encoder):
                     left.append(f"a stream of {stream.type} ({error})")
                     continue
                 copy.disposition = stream.disposition
+                tag = stream.codec_context.codec_tag
+                if tag in _TAGS.get(self._film.container.muxer, ()):
+                    copy.codec_context.codec_tag = tag
+                if _is_picture(stream) and stream.type == "video" and stream.sample_aspect_ratio:
+                    copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
                 copy.metadata.update(stream.metadata)
                 self._outputs[stream.index] = copy
             elif stream.type == "attachment":
                 out.add_attachment(stream.name, stream.mimetype, stream.data)
             elif stream.type != "audio":
                 left.append(f"a stream of {stream.type}")
+        self._aspects = _aspects(self._input)
         if left:
             logger.warning("%s: left out of the new film: %s", path, ", ".join(left))
         out.metadata.update(self._input.metadata)
@@ -197,6 +204,12 @@ class FilmEncoder(Encoder):
             if stream is None or not container.streams.video:
                 raise ValueError("pictures or sound are missing")
             seconds = (container.duration or 0) / 1_000_000
+            if self._aspects != _aspects(container):
+                logger.warning(
+                    "%s: the shape of the pixels is lost, which cannot be written here: players show the "
+                    "pictures in another aspect ratio",
+                    self._target,
+                )
             if seconds < self._frames / self._format.rate - _SLACK:
                 raise ValueError(f"it has only {seconds} seconds")
             return stream.codec_context.sample_rate, stream.codec_context.layout.nb_channels, None
@@ -206,10 +219,24 @@ _STEP = 4096  # frames
 _SLACK = 0.1  # seconds, of containers that round their lengths
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
+# Of the names that a container has for one codec those that must stay: Apple's players know HEVC by this one
+# only, and that of ProRes says which it is.
+_TAGS = {
+    "mp4": ("hvc1",),
+    "mov": ("hvc1", "apch", "apcn", "apcs", "apco", "ap4h", "ap4x"),
+    "avi": ("XVID", "DIVX", "DX50"),
+}
+
 
 def _is_picture(stream: Any) -> bool:
     """A cover is a video stream, too."""
     return not stream.disposition & type(stream.disposition).attached_pic
+
+
+def _aspects(container: Any) -> list[Fraction]:
+    return [
+        stream.sample_aspect_ratio or Fraction(1) for stream in container.streams.video if _is_picture(stream)
+    ]
 
 
 def _time(packet: Any) -> Fraction:
