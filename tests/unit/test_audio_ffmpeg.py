@@ -607,6 +607,37 @@ def test_ogg_flac_of_several_parts(tmp_path):
     np.testing.assert_array_equal(wave, np.concatenate([read(first)[0], read(second)[0]]))
 
 
+BEHIND = {
+    "m4a": ("alac", "ipod", "s16p"), "wma": ("wmav2", "asf", "fltp"), "mka": ("flac", "matroska", "s16"),
+    "webm": ("libopus", "webm", "flt"), "wv": ("wavpack", "wv", "fltp"), "tta": ("tta", "tta", "s16"),
+    "flv": ("aac", "flv", "fltp"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", BEHIND)
+def test_other_files_behind_each_other(tmp_path, suffix):
+    codec, container, format = BEHIND[suffix]
+    sources = [
+        make(
+            tmp_path / f"{n}.{suffix}",
+            noise(n, seed=n),
+            48000,
+            codec=codec,
+            container=container,
+            format=format,
+        )
+        for n in (30_000, 20_000, 12_345)
+    ]
+    path = tmp_path / f"all.{suffix}"
+    path.write_bytes(b"".join(source.read_bytes() for source in sources))
+    expected = np.concatenate([read(source)[0] for source in sources])
+    wave, reader = read(path)
+    assert (reader.rate, reader.frames, reader.warnings) == (48000, None, [])
+    np.testing.assert_array_equal(wave, expected)
+    assert abs(reader.likely_frames - len(wave)) < 0.2 * 48000
+    np.testing.assert_array_equal(read(path, offset=0.8)[0], expected[38400:])
+
+
 @pytest.mark.parametrize("rate", [44100, 48000])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_aac_files_behind_each_other(tmp_path, rate, channels):

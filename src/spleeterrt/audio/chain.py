@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,12 @@ import numpy as np
 from ..errors import AudioError, SpleeterError
 from .channels import downmix
 from .layouts import Layout
-from .libsndfile import SoundFileSource
-from .parts import Part
 from .resample import StreamResampler, resampled_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .reader import Source
 
 _STEP = 1152  # frames, as `AudioReader` reads
 _HALF_POWER = np.float32(math.sqrt(0.5))
@@ -27,12 +27,13 @@ _MOST_NOTES = 5  # about parts
 
 @dataclass
 class _Link:
-    part: Part
+    open: Callable[[], Source]
     number: int
     rate: int
     channels: int
     layout: Layout | None
     frames: int | None
+    likely_frames: int | None
     """At its own rate."""
 
 
@@ -43,7 +44,8 @@ class ChainSource:
     and stereo to mono with -3 dB).
     """
 
-    def __init__(self, path: Path, parts: Sequence[Part]) -> None:
+    def __init__(self, path: Path, parts: Sequence[Callable[[], Source]]) -> None:
+        """parts: what opens each of them."""
         self._path, self._count = path, len(parts)
         self.notes: list[str] = []
         self.damage: list[str] = []
@@ -58,19 +60,14 @@ class ChainSource:
             listed = ", ".join(map(str, mixed[:_MOST_NOTES])) + (" ..." if len(mixed) > _MOST_NOTES else "")
             which = f"parts {listed} of {self._count} have" if len(mixed) > 1 else f"part {listed} has"
             self.notes.append(f"{which} more channels than the first ({self.channels}): mixed down")
-        self.frames: int | None = 0
-        for link in self._links:
-            if link.frames is None or self.frames is None:
-                self.frames = None
-            else:
-                self.frames += resampled_frames(link.frames, link.rate, self.rate)
-        self.likely_frames = self.frames
+        self.frames = self._sum([link.frames for link in self._links])
+        self.likely_frames = self._sum([link.likely_frames for link in self._links])
         self._blocks = self._decoded()
         self._ready: NDArray[Any] = np.empty((0, self.channels), np.float32)
 
-    def _add(self, part: Part, number: int) -> None:
+    def _add(self, part: Callable[[], Source], number: int) -> None:
         try:
-            source = SoundFileSource(self._path, part)
+            source = part()
         except AudioError as error:
             if number == 1:
                 raise
@@ -78,9 +75,20 @@ class ChainSource:
             self.damage.append(f"part {number} of {self._count} is left out: {reason}")
             return
         source.close()
+        if number == 1:
+            self.notes += source.notes
         if source.frames != 0 or number == 1:
-            link = _Link(part, number, source.rate, source.channels, source.layout, source.frames)
-            self._links.append(link)
+            kind = source.rate, source.channels, source.layout
+            self._links.append(_Link(part, number, *kind, source.frames, source.likely_frames))
+
+    def _sum(self, lengths: list[int | None]) -> int | None:
+        """Of parts, at the rate of the first; None if one is not known."""
+        total = 0
+        for link, length in zip(self._links, lengths, strict=True):
+            if length is None:
+                return None
+            total += resampled_frames(length, link.rate, self.rate)
+        return total
 
     def close(self) -> None:
         self._blocks.close()
@@ -107,13 +115,14 @@ class ChainSource:
 
     def _decoded(self) -> Generator[NDArray[np.float32], None, None]:
         for link in self._links:
-            source = SoundFileSource(self._path, link.part)
+            source = link.open()
             try:
                 yield from self._samples(source, link)
             finally:
                 source.close()
 
-    def _samples(self, source: SoundFileSource, link: _Link) -> Iterator[NDArray[np.float32]]:
+    def _samples(self, source: Source, link: _Link) -> Iterator[NDArray[np.float32]]:
+        source.seek(0)
         step = np.empty((_STEP, link.channels), np.float32)
         resampler = None
         if link.rate != self.rate:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -22,6 +23,7 @@ import numpy as np
 from ..errors import AudioError
 from .ffmpeg import ASF_HEADER
 from .layouts import Layout, ffmpeg_layout
+from .pieces import Span
 from .sequential import VirtualFile
 
 if TYPE_CHECKING:
@@ -58,9 +60,10 @@ class FFmpegSource:
     """Decodes one audio track of a file in order; see `Source` in `reader`.
 
     track: counted from 1; None: the one that the file marks as its default, or FFmpeg thinks best.
+    span: the part of the file to read.
     """
 
-    def __init__(self, path: Path, track: int | None = None) -> None:
+    def __init__(self, path: Path, track: int | None = None, span: Span | None = None) -> None:
         self._path = path
         self.notes: list[str] = []
         self.damage: list[str] = []
@@ -69,7 +72,7 @@ class FFmpegSource:
         self._bad = 0
         self._damage: str | None = None
         self._reached = 0  # frames by the time stamps, which may have gaps
-        self._file = _InputFile(path)
+        self._file = _InputFile(path, span)
         self._container: Any = None
         try:
             self._check_protection()
@@ -389,35 +392,49 @@ def _movie_header(file: _InputFile, start: bytes) -> bytes:
 class _InputFile(VirtualFile):
     """The file that FFmpeg reads by callbacks: names need no care then, and no other file is opened."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, span: Span | None) -> None:
         try:
             super().__init__(open(path, "rb"))  # noqa: SIM115 (closed by close)
         except OSError as error:
             raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+        self._begin = 0 if span is None else span.start
+        self._end = None if span is None else span.end
+        self._file.seek(self._begin)
 
     # FFmpeg asks before it writes.
     write = None  # type: ignore[assignment]
 
     def read(self, size: int) -> bytes:
         try:
-            return b"" if self.first_error() is not None else bytes(self._file.read(size))
+            if self.first_error() is not None:
+                return b""
+            if self._end is not None:
+                size = max(0, min(size, self._end - self._file.tell()))
+            return bytes(self._file.read(size))
         except BaseException as error:
             self.fail(error)
             return b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
-            return int(self._file.seek(offset, whence))
+            if whence == os.SEEK_SET:
+                offset += self._begin
+            elif whence == os.SEEK_END and self._end is not None:
+                offset, whence = offset + self._end, os.SEEK_SET
+            return int(self._file.seek(offset, whence)) - self._begin
         except (OSError, ValueError, OverflowError):  # to where a damaged header points
             return -errno.EINVAL
         except BaseException as error:
             self.fail(error)
             return -errno.EINVAL
 
+    def tell(self) -> int:
+        return int(self._file.tell()) - self._begin
+
     def peek(self, size: int, at: int = 0) -> bytes:
         """Bytes of the file, outside of FFmpeg's reading."""
         here = self._file.tell()
-        self._file.seek(at)
+        self._file.seek(self._begin + at)
         data = bytes(self._file.read(size))
         self._file.seek(here)
         return data

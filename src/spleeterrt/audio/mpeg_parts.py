@@ -168,7 +168,10 @@ def mpeg_parts(file: BinaryIO, start: int, end: int | None = None) -> Found:
     size = file.seek(0, os.SEEK_END)
     scan = _Scan(file, start, size if end is None else end)
     if scan.free_format:
-        return Found([Part((Span(start, scan.end - start),), apparent=_APPARENT_SIZE)])
+        file.seek(start)
+        header = _header_of(file.read(64))
+        counted = header is not None and header[1] is not None
+        return Found([Part((Span(start, scan.end - start),), apparent=None if counted else _APPARENT_SIZE)])
     found = Found([_part(stretch) for stretch in scan.stretches if stretch.frames])
     if not found.parts:
         return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import AudioError, UnknownFormatError
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
+from .foreign_parts import foreign_spans
 from .parts import Found, find_parts
 
 if TYPE_CHECKING:
@@ -38,12 +40,7 @@ def open_source(path: Path, track: int | None = None) -> Source:
             return source
     if not ffmpeg_installed():
         raise AudioError(f"{path}: {NEEDS_FFMPEG}")
-    from .ffmpeg_source import FFmpegSource
-
-    source = FFmpegSource(path, track)
-    if several:  # FFmpeg knows one of the lengths
-        source.likely_frames = None
-    return source
+    return _by_ffmpeg(path, track, several)
 
 
 def _check(path: Path) -> bytes:
@@ -84,9 +81,26 @@ def _by_libsndfile(path: Path, found: Found) -> Source:
     else:
         from .chain import ChainSource
 
-        source = ChainSource(path, found.parts)
+        source = ChainSource(path, [partial(SoundFileSource, path, part) for part in found.parts])
     source.notes += found.notes
     source.damage += found.damage
+    return source
+
+
+def _by_ffmpeg(path: Path, track: int | None, several: bool) -> Source:
+    from .ffmpeg_source import FFmpegSource
+
+    try:
+        spans = foreign_spans(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(spans) > 1:
+        from .chain import ChainSource
+
+        return ChainSource(path, [partial(FFmpegSource, path, track, span) for span in spans])
+    source = FFmpegSource(path, track)
+    if several:  # FFmpeg reads on, but knows one of the lengths
+        source.likely_frames = None
     return source
 
 
