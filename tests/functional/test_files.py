@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from audio_files import mp3_frame_starts, noise, write
 from command import cli
 from golden import case
 
@@ -204,6 +205,24 @@ def test_cli_batch_goes_on_after_a_bad_file(song: Path, tmp_path: Path) -> None:
     for name in ("bad.mp3", "empty.wav", "nowhere.wav"):
         assert done.stderr.count(name) == 2  # the reason, and the summary
     assert "Traceback" not in done.stderr
+
+
+def test_cli_shows_our_own_warnings_only(tmp_path: Path) -> None:
+    """Of damaged frames libmpg123 prints lines of its own."""
+    path = write(tmp_path / "a.mp3", noise(50_000), compression_level=0.5, bitrate_mode="CONSTANT")
+    data = bytearray(path.read_bytes())
+    starts = mp3_frame_starts(bytes(data))
+    random = np.random.default_rng(0)
+    for start in starts[10:30]:
+        data[start + 8 : start + 36 : 5] = random.bytes(6)
+    path.write_bytes(data)
+    code = "import sys; from spleeterrt.audio.reader import AudioReader; list(AudioReader(sys.argv[1]))"
+    shown = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=120)
+    assert "libmpg123" in shown.stderr  # the reason
+    done = cli("separate", "-p", "starter:2stems", "-o", tmp_path / "out", path)
+    assert done.returncode == 0
+    assert "libmpg123" not in done.stderr
+    assert "damaged frames are silence" in done.stderr
 
 
 def test_cli_refuses_two_songs_with_one_result(song: Path, tmp_path: Path) -> None:

@@ -92,11 +92,12 @@ def main(args: list[str] | None = None) -> NoReturn:
     keep_apart()
     with Ending():
         code = _run(args)
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:  # nobody reads any more: no complaint when the interpreter flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:  # nobody reads any more: no complaint when the interpreter flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
