@@ -140,12 +140,12 @@ def test_modes(
 @pytest.mark.parametrize(
     ("options", "message", "code"),
     [
-        (("--mode", "three", "--mix"), "drums and vocals", 1),
+        (("--mode", "three", "--mix"), "drums and vocals", 2),
         (("--mode", "magic", "--mix"), "magic", 2),
         (("--mode", "direct", "--above-band", "2", "--mix"), "above-band", 2),
-        (("--above-band", "0.5", "--mix"), "above_band", 1),
-        (("--mode", "direct", "--stem", "piano"), "piano", 1),
-        (("--mode", "direct", "--stem", "vocals", "--mute", "accompaniment"), "there are vocals", 1),
+        (("--above-band", "0.5", "--mix"), "above_band", 2),
+        (("--mode", "direct", "--stem", "piano"), "piano", 2),
+        (("--mode", "direct", "--stem", "vocals", "--mute", "accompaniment"), "there are vocals", 2),
         (("--mode", "three", "--plan"), "drums and vocals", 1),
     ],
 )
