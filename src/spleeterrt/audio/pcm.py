@@ -52,6 +52,7 @@ _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # after the two byte
 _UNKNOWN = 0xFFFFFFFF
 _LARGEST_HEADER = 1 << 24  # bytes before the samples: tags and pictures, not more
 LARGEST_TAIL = 1 << 20  # bytes of a chunk after samples of unknown length
+MOST_TAIL = 2 << 20  # bytes of all of them
 
 
 def decode(data: bytes, format: SampleFormat, channels: int) -> Float32:
@@ -132,21 +133,27 @@ def tail_start(data: bytes, complete: bool) -> int:
             at = data.find(name, at + 1)
         if not complete:
             found += [len(data) - count for count in (1, 2, 3) if data.endswith(name[:count])]
-    return next((at for at in sorted(found) if _ends_with_chunks(data, at, complete)), len(data))
+    ends: dict[int, bool] = {}
+    for at in sorted(found, reverse=True):  # so that each is looked at once, however many follow each other
+        ends[at] = _ends_with_chunks(data, at, complete, ends)
+    first = max(0, len(data) - MOST_TAIL)
+    return min((at for at, is_tail in ends.items() if is_tail and at >= first), default=len(data))
 
 
-def _ends_with_chunks(data: bytes, at: int, complete: bool) -> bool:
-    while at < len(data):
-        match = _TAIL_CHUNK.match(data, at)
-        if match is None:
-            begins = any(name.startswith(data[at : at + 4]) for name in _TAIL_NAMES)
-            return not complete and begins and len(data) - at < 12
-        size = int.from_bytes(match["list"] or match["id3"] or match["cue"], "little")
-        if size > LARGEST_TAIL:
-            return False
-        if match["cue"] and size != 4 + 24 * int.from_bytes(match["points"], "little"):
-            return False
-        at += 8 + size + size % 2
+def _ends_with_chunks(data: bytes, at: int, complete: bool, ends: dict[int, bool]) -> bool:
+    """Whether the data ends with chunks from here on; ends: the same of places further behind."""
+    match = _TAIL_CHUNK.match(data, at)
+    if match is None:
+        begins = any(name.startswith(data[at : at + 4]) for name in _TAIL_NAMES)
+        return not complete and begins and len(data) - at < 12
+    size = int.from_bytes(match["list"] or match["id3"] or match["cue"], "little")
+    if size > LARGEST_TAIL:
+        return False
+    if match["cue"] and size != 4 + 24 * int.from_bytes(match["points"], "little"):
+        return False
+    at += 8 + size + size % 2
+    if at < len(data):
+        return ends.get(at, False)
     return not complete or at - len(data) <= 1  # the last padding may be missing
 
 
