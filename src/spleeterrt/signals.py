@@ -6,7 +6,7 @@ import signal
 import threading
 from abc import ABC, abstractmethod
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 _Self = TypeVar("_Self", bound="SignalHandler")
 
@@ -45,7 +45,20 @@ class SignalHandler(ABC):
 
 
 class Ending(SignalHandler):
-    """Every signal that ends a program does so as Ctrl-C does: what is half done is cleared up."""
+    """Every signal that ends a program does so as Ctrl-C does: what is half done is cleared up.
 
-    def handle(self, number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
+    Only Ctrl-C does so again meanwhile: of a terminal that is closed both the system and the shell send a
+    SIGHUP. After `over` nothing does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = self._over = False
+
+    def over(self) -> None:
+        self._over = True
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        again, self._asked = self._asked, True
+        if not self._over and (not again or number == signal.SIGINT):
+            raise KeyboardInterrupt

@@ -325,6 +325,7 @@ def test_cli_loses_its_terminal(long_song: Path, tmp_path: Path, ignored: bool) 
     try:
         wait_for_output(process, out)
         os.close(ours)
+        process.send_signal(signal.SIGHUP)  # as the shell does, besides the system
         assert process.wait(60) == (0 if ignored else 130)
     finally:
         process.kill()

@@ -9,6 +9,7 @@ from types import FrameType
 
 import pytest
 
+from spleeterrt.cli.terminal import Interruption
 from spleeterrt.signals import Ending, SignalHandler
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -59,6 +60,28 @@ def test_a_handler_in_a_handler() -> None:
 def test_an_ending_clears_up(number: int) -> None:
     with pytest.raises(KeyboardInterrupt), Ending():
         os.kill(os.getpid(), number)
+
+
+def test_clearing_up_is_disturbed_by_ctrl_c_alone() -> None:
+    with Ending() as ending:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGHUP)
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        ending.over()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_separation_is_given_up_at_once_by_a_second_ctrl_c_alone() -> None:
+    with Interruption() as interruption:
+        assert not interruption.is_set()
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+            assert interruption.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

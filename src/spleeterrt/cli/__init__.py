@@ -90,24 +90,32 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> NoReturn:
     """Entry point; the exit codes are in `cli/errors.py`."""
     keep_apart()
-    with Ending():
-        code = _run(args)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except OSError:  # nobody reads any more: no complaint when the interpreter flushes at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    try:
+        with Ending() as ending:
+            code = _run(args, ending)
+    finally:
+        _flush()
     sys.exit(code)
 
 
-def _run(args: list[str] | None) -> int:
+def _flush() -> None:
+    """Where nobody reads, or the terminal is gone: no complaint when the interpreter flushes at its end."""
+    for file in (sys.stdout, sys.stderr):
+        try:
+            if file is not None:
+                file.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
+
+
+def _run(args: list[str] | None, ending: Ending) -> int:
     """Run a command. Returns the exit code."""
     try:
         # Outside standalone mode click returns the exit code, or what the command returned.
         code = cli.main(args=args, prog_name="spleeterrt", standalone_mode=False)
         return code if isinstance(code, int) else DONE
     except (KeyboardInterrupt, click.Abort):
+        ending.over()
         say("Interrupted.", err=True)
         return INTERRUPTED
     except click.ClickException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
 import unicodedata
 import warnings
@@ -203,8 +204,8 @@ class _Terminal:
 
 
 class Interruption(SignalHandler):
-    """The first signal asks the separation to stop between two segments, where nothing is half done (inside a
-    callback of an audio library an exception would be lost); the second one raises.
+    """A signal asks the separation to stop between two segments, where nothing is half done (inside a
+    callback of an audio library an exception would be lost); a second Ctrl-C raises.
     """
 
     def __init__(self) -> None:
@@ -215,6 +216,7 @@ class Interruption(SignalHandler):
         return self._asked
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+        # Others may come twice by themselves, SIGHUP from the system and from the shell.
+        if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._asked = True
