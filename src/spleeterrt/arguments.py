@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,14 @@ def path(name: str, value: Any) -> str:
     except UnicodeEncodeError as error:
         raise ArgumentError(f"{name}: {text!r} cannot be a path ({error.reason})") from error
     return text
+
+
+def file_path(name: str, value: Any) -> Path:
+    """A path that systems take."""
+    text = path(name, value)
+    if "\0" in text:
+        raise ArgumentError(f"{name}: {text!r} is not a file name (embedded null character)")
+    return Path(text)
 
 
 def function(name: str, value: Any, method: str = "__call__") -> None:

@@ -21,6 +21,7 @@ import io
 import json
 import logging
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -31,10 +32,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ._version import __version__
+from .arguments import file_path, flag, names, told
 from .atomic import write_whole
 from .audio.channels import to_stereo
 from .audio.reader import AudioReader
-from .errors import AudioError, SpleeterError
+from .errors import ArgumentTypeError, AudioError, SpleeterError
 from .separator import Separator
 from .watching import Cancel
 
@@ -60,12 +62,13 @@ class Target:
     files: tuple[Path, ...]
 
 
-def find_tracks(dataset: Path) -> list[Path]:
+def find_tracks(dataset: str | os.PathLike[str]) -> list[Path]:
     """The folders that hold a mixture, in `dataset` or (as Spleeter expects) in its folder `test`.
 
     Raises:
         SpleeterError: there is none.
     """
+    dataset = file_path("dataset", dataset)
     for folder in (dataset / SPLIT, dataset):
         try:
             tracks = sorted(entry for entry in folder.iterdir() if (entry / MIXTURE).is_file())
@@ -94,7 +97,7 @@ def find_tracks(dataset: Path) -> list[Path]:
     )
 
 
-def find_targets(stems: Sequence[str], track: Path) -> list[Target]:
+def find_targets(stems: Sequence[str], track: str | os.PathLike[str]) -> list[Target]:
     """What can be scored of a model's stems on a track.
 
     A stem stands against the file of its name. Without one, `accompaniment` stands against the sum of the
@@ -104,18 +107,21 @@ def find_targets(stems: Sequence[str], track: Path) -> list[Target]:
         SpleeterError: no reference for a stem.
     """
 
+    stems = names("stems", stems)
+    track = file_path("track", track)
+
     def file(name: str) -> Path:
-        return track / f"{name}.wav"
+        return Path(track, f"{name}.wav")
 
     into = {stem: stem for stem in stems}
-    if "piano" in stems and "other" in stems and not file("piano").is_file():
+    if "piano" in stems and "other" in stems and not os.path.isfile(file("piano")):
         into["piano"] = "other"
     targets = []
     for name in dict.fromkeys(into.values()):
         files = [file(name)]
-        if name == "accompaniment" and not files[0].is_file():
+        if name == "accompaniment" and not os.path.isfile(files[0]):
             files = [file(reference) for reference in REFERENCES if reference not in stems]
-        missing = [path.name for path in files if not path.is_file()]
+        missing = [path.name for path in files if not os.path.isfile(path)]
         if missing:
             raise SpleeterError(f"{track}: no reference for {name!r}: {', '.join(missing)} is missing")
         targets.append(Target(name, tuple(s for s in stems if into[s] == name), tuple(files)))
@@ -337,13 +343,20 @@ class Evaluation:
     """
 
     def __init__(
-        self, dataset: Path, folder: Path, settings: Mapping[str, Any], *, force: bool = False
+        self,
+        dataset: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
+        settings: Mapping[str, Any],
+        *,
+        force: bool = False,
     ) -> None:
-        self.folder = folder
+        self.folder = file_path("folder", folder)
+        if not isinstance(settings, Mapping):
+            raise ArgumentTypeError(f"settings: expected names and values, got {told(settings)}")
         self.tracks = find_tracks(dataset)
         self._settings = dict(settings)
         self._done: dict[str, dict[str, Any]] = {}
-        if force:
+        if flag("force", force):
             return
         for track in self.tracks:
             result = _read(self._path(track))

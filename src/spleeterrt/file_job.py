@@ -215,14 +215,14 @@ class FileJob:
         from .audio.resample import resampled_frames
 
         with self.reading.open(self.path) as probe:  # says what the file is before anything is written
-            source_rate, likely_frames = probe.source_rate, probe.likely_frames
+            source_rate, likely_frames, frames = probe.source_rate, probe.likely_frames, probe.frames
             mono = self.writing.is_mono(probe)
             films = self._films(probe.place) if self.writing.remux else None
         total = None
         if likely_frames is not None:
             total = resampled_frames(likely_frames, source_rate, self.engine.rate)
         self._check_targets()
-        with ExitStack() as passes, self._writer(source_rate, likely_frames, mono, films, passes) as writer:
+        with ExitStack() as passes, self._writer(source_rate, frames, mono, films, passes) as writer:
 
             def blocks() -> Iterator[Float32]:
                 return passes.enter_context(ReadAhead(self._read(writer), self.engine.depth))
@@ -274,12 +274,12 @@ class FileJob:
     def _writer(
         self,
         source_rate: int,
-        likely_frames: int | None,
+        frames: int | None,
         mono: bool,
         films: Mapping[str, Film] | None,
         passes: ExitStack,
     ) -> StemFileWriter:
-        """`likely_frames`: about how many the input has."""
+        """`frames`: those of the input, where that is known."""
         from .audio.resample import resampled_frames
 
         engine = self.engine
@@ -297,7 +297,7 @@ class FileJob:
             file_rate,
             self.path,
             channels=1 if mono else 2,
-            total_frames=likely_frames and resampled_frames(likely_frames, source_rate, file_rate),
+            total_frames=frames and resampled_frames(frames, source_rate, file_rate),
             residual=engine.rest,
             mix=mix,
             threads=engine.threads,

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from golden import case
 
-from spleeterrt import Model, Separator, SpleeterError, kernels, load_model, models, output_paths
+from spleeterrt import Model, Separator, SpleeterError, evaluate, kernels, load_model, models, output_paths
 from spleeterrt.audio import downmix
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
@@ -122,7 +122,18 @@ def calls(two_stems: Model, folder: Path) -> dict[str, tuple[Callable[..., Any],
         "from_file": (ModelConfig.from_file, {"path": CONFIG}),
         "info": (models.info, {"source": CONFIG}),
         "configuration": (models.configuration, {"source": CONFIG}),
-        "convert": (models.convert, {"source": CONFIG, "destination": folder / "c.safetensors"}),
+        "convert": (models.convert, {
+            "source": CONFIG, "destination": folder / "c.safetensors", "dtype": "float32",
+            "format": "safetensors", "config": None,
+        }),
+        "models.get": (models.get, {"name": "starter:2stems"}),
+        "export": (lambda folder: models.export(CONFIG, folder), {"folder": folder / "onnx"}),
+        "from_paths": (models.from_paths, {"paths": [CONFIG]}),
+        "find_tracks": (evaluate.find_tracks, {"dataset": folder}),
+        "find_targets": (evaluate.find_targets, {"stems": ["vocals"], "track": folder}),
+        "Evaluation": (evaluate.Evaluation, {
+            "dataset": folder, "folder": folder / "e", "settings": {}, "force": False,
+        }),
         "im2col": (kernels.im2col, {"x": IMAGE, **cut, "dilation": 1}),
         "col2im": (kernels.col2im, {"cols": np.zeros((81, 50), "f4"), "output_shape": (9, 9, 2), **cut}),
         "conv2d": (kernels.conv2d, {

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, Union
 
+from ..arguments import file_path, told
 from ..arguments import path as checked_path
 from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
-from ..errors import ModelError
+from ..errors import ArgumentTypeError, ModelError
 from ..regular import open_regular
 from . import coefficients, store
 from .checkpoint import (
@@ -240,6 +241,8 @@ def get(name: str, progress: bool = True) -> Path:
     Args:
         name: `"4stems"` or `"spleeter:4stems"`; `"starter:4stems"`.
     """
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"name: expected that of a model, got {told(name)}")
     if name.startswith(STARTER_PREFIX):
         return _resolve_starter(name).obtain(progress)
     return _resolve_official(name.removeprefix(PREFIX)).obtain(progress)
@@ -337,9 +340,9 @@ def convert(
         SpleeterError: as `load`; or the destination is not a `.safetensors` path, or cannot be written.
     """
     check_dtype(dtype)
-    if format not in FORMATS:
-        raise ModelError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    path = Path(checked_path("destination", destination))
+    if not isinstance(format, str) or format not in FORMATS:
+        raise ModelError(f"format: expected one of {', '.join(FORMATS)}, got {told(format)}")
+    path = file_path("destination", destination)
     if format == "coefficients":
         if dtype != "float32":
             raise ModelError(f"coefficient files are float32, not {dtype}")
@@ -368,15 +371,18 @@ def export(
         SpleeterError: as `load`; or a file cannot be written, the layout cannot hold the model, or the
             package onnx is missing.
     """
+    target = file_path("folder", folder)
     config, weights, _ = open_model(source, progress)
-    return save_onnx(Path(folder), config, weights, layout)
+    return save_onnx(target, config, weights, layout)
 
 
 def from_paths(paths: Sequence[PathLike]) -> Source:
     """The source that a command line names: one path or name, or ONNX files, a stem each."""
+    if not isinstance(paths, (list, tuple)):
+        raise ArgumentTypeError(f"paths: expected a list, got {told(paths)}")
     if len(paths) == 1:
         return paths[0]
-    files = [Path(path) for path in paths]
+    files = [Path(checked_path("model", path)) for path in paths]
     for file in files:
         if not is_onnx(file):
             raise ModelError(f"{file}: only ONNX files can be several (coefficient files: --stem STEM=FILE)")

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import nn
+from ..arguments import told
 from ..atomic import sweep, temporary
 from ..config import ModelConfig
 from ..errors import ConfigError, ModelError
@@ -86,8 +87,8 @@ def save_packed(
 
 def check_dtype(dtype: object) -> None:
     """Raise `ModelError` for a dtype that kernels cannot be stored in."""
-    if dtype not in DTYPES:
-        raise ModelError(f"dtype: expected one of {', '.join(DTYPES)}, got {dtype!r}")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ModelError(f"dtype: expected one of {', '.join(DTYPES)}, got {told(dtype)}")
 
 
 def read_header(path: Path) -> tuple[ModelConfig, dict[str, str]]:
