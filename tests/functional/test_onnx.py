@@ -155,8 +155,8 @@ def test_export_for_sherpa(tmp_path: Path) -> None:
     ("stems", "changes", "message"),
     [
         (4, {}, "separates vocals and accompaniment; this model's stems are vocals, drums, bass, other"),
-        (2, {"T": 64}, "needs T 512, as in spleeter:2stems; this model has 64"),
-        (2, {"mask_extension": "average"}, "needs mask_extension zeros"),
+        (2, {"T": 64}, "needs T 512, as spleeter:2stems has; this model has T 64"),
+        (2, {"F": 1536, "mask_extension": "average"}, "this model has F 1536, mask_extension average"),
         (2, {"model_type": "unet.softmax_unet"}, "one network per stem"),
     ],
 )

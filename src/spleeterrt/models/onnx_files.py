@@ -74,7 +74,11 @@ LAYOUTS = {
     "spleeterrt": _Layout(17, "magnitude", "", ("segments", "frames", "bins", 2), (0, 3, 1, 2), (0, 2, 3, 1)),
     "sherpa": _Layout(13, "x", "y", (2, "num_splits", 512, 1024), (1, 0, 2, 3), (1, 0, 2, 3)),
 }
-_SHERPA = OFFICIAL_CONFIGS["2stems"]  # its STFT and its ratio mask are built in
+_SHERPA = OFFICIAL_CONFIGS["2stems"]
+_SHERPAS = (  # built into sherpa-onnx
+    *("sample_rate", "frame_length", "frame_step", "T", "F"),
+    *("separation_exponent", "mask_extension"),
+)
 
 
 def save_onnx(
@@ -119,20 +123,15 @@ def check_layout(config: ModelConfig, layout: str) -> None:
         )
     if config.softmax:
         raise ModelError("sherpa-onnx takes one network per stem; this model's stems depend on each other")
-    for key in (
-        "sample_rate",
-        "frame_length",
-        "frame_step",
-        "T",
-        "F",
-        "separation_exponent",
-        "mask_extension",
-    ):
-        if getattr(config, key) != getattr(_SHERPA, key):
-            raise ModelError(
-                f"sherpa-onnx needs {key} {getattr(_SHERPA, key)}, as in spleeter:2stems; this model has "
-                f"{getattr(config, key)}"
-            )
+    other = [key for key in _SHERPAS if getattr(config, key) != getattr(_SHERPA, key)]
+    if other:
+
+        def values(of: ModelConfig) -> str:
+            return ", ".join(f"{key} {getattr(of, key)}" for key in other)
+
+        raise ModelError(
+            f"sherpa-onnx needs {values(_SHERPA)}, as spleeter:2stems has; this model has {values(config)}"
+        )
 
 
 class _Writer:
