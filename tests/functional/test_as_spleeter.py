@@ -131,6 +131,7 @@ def test_a_folder_of_that_name_is_no_package(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     own, above = logging.getLogger("spleeterrt"), logging.getLogger("spleeter")
     monkeypatch.setattr(own, "parent", own.parent)
+    monkeypatch.setattr(own, "level", logging.NOTSET)  # whatever a command in this process made of it
     own.isEnabledFor(logging.WARNING)  # is remembered
     above.setLevel(logging.CRITICAL)
     with pytest.raises(metadata.PackageNotFoundError):

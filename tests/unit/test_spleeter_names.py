@@ -454,10 +454,12 @@ USES = {
 
 
 @pytest.fixture(autouse=True)
-def _loggers() -> Iterator[None]:
+def _loggers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What `utils.logging` sets up is gone afterwards."""
     own, spleeters = logging.getLogger("spleeterrt"), logging.getLogger("spleeter")
     parent, level, handlers = own.parent, spleeters.level, list(spleeters.handlers)
+    monkeypatch.setattr(own, "level", logging.NOTSET)  # whatever a command in this process made of it
+    monkeypatch.setattr(own, "propagate", True)
     yield
     own.parent, spleeters.handlers = parent, handlers
     spleeters.setLevel(level)  # also empties the caches of levels
