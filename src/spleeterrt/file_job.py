@@ -47,6 +47,7 @@ class ReadOptions:
     duration: float | None = None
     downmix: bool = False
     track: int | None = None
+    fill_gaps: bool = False
 
     def open(self, path: PathLike, sample_rate: int | None = None) -> AudioReader:
         """The reader of a song, at `sample_rate` or its own."""
@@ -59,6 +60,7 @@ class ReadOptions:
             sample_rate=sample_rate,
             track=self.track,
             downmix=self.downmix,
+            fill_gaps=self.fill_gaps,
         )
 
 
@@ -261,7 +263,7 @@ class FileJob:
             if self.writing.remux and reader.gap > _GAP:
                 self._warnings.append(
                     f"{self.path!s}: the time stamps of the sound have gaps of {reader.gap:.2f} s, which are "
-                    "not filled: behind them the new sound comes too early"
+                    "too long to be filled: behind them the new sound comes too early"
                 )
             writer.total_frames = resampled_frames(reader.source_frames, reader.source_rate, writer.file_rate)
 
@@ -319,7 +321,7 @@ class FileJob:
         path = Path(os.fsdecode(self.path))
         container = container_of(path)
         if place is None:
-            raise AudioError(f"{path}: --remux needs a film, and the file has no pictures")
+            raise AudioError(f"{path}: --remux needs a film; this is none, or several in one file")
         tags = read_tags(path, marks=False)
         titles = {stem: tags.titled(stem).texts.get("title", [None])[0] for stem in self.paths}
         return {stem: Film(path, container, *place, title=titles[stem]) for stem in self.paths}

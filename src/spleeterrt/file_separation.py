@@ -187,8 +187,8 @@ class FileSeparation(BackgroundJobs):
             SpleeterError: also for two stems with one path, before anything is written.
             AudioError: the input cannot be read or the output not be written.
         """
-        reading = ReadOptions(offset, duration, downmix, track)
         remux = flag("remux", remux)
+        reading = ReadOptions(offset, duration, downmix, track, fill_gaps=remux)
         if remux and (offset or duration is not None):
             raise ArgumentError("remux: a film is separated as a whole, without offset and duration")
         writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels, remux)

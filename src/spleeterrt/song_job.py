@@ -49,10 +49,6 @@ class SongJob:
         Raises:
             SpleeterError: options of the built-in adapter where another one saves; names that cannot be.
         """
-        if self.writing.remux and is_builtin(self.adapter):
-            raise ArgumentError(
-                "remux: a film is separated in blocks, without a separate or save_to_file of yours"
-            )
         if self.writing.remux:
             raise ArgumentError("remux: goes with the built-in adapter, separate and save_to_file only")
         special = self.writing.are_special()
@@ -60,7 +56,7 @@ class SongJob:
             special |= self.reading.track is not None
         if special and (saved_otherwise or not is_builtin(self.adapter)):
             raise ArgumentError(
-                "bit_depth, clip, sample_rate, tags, channels, track and remux are the built-in adapter's; "
+                "bit_depth, clip, sample_rate, tags, channels and track are the built-in adapter's; "
                 f"your {'save_to_file' if saved_otherwise else 'adapter'} decides itself"
             )
         self.writing.with_codec(self.codec())

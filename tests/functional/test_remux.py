@@ -199,6 +199,47 @@ def test_everything_else_is_kept(tmp_path: Path) -> None:
     assert pictures(new)[0] == pictures(film)[0]  # with reordered pictures
 
 
+def with_a_gap(path: Path, film: Path, first: float, last: float, shift: float = 0.0) -> Path:
+    """The film without the packets of its sound between two times; what follows is later by `shift`."""
+    with av.open(str(film)) as source, av.open(str(path), "w") as out:
+        copies = {
+            stream.index: out.add_stream_from_template(stream, opaque=True) for stream in source.streams
+        }
+        for packet in source.demux():
+            seconds = float((packet.pts or 0) * packet.time_base)
+            if not packet.size or (packet.stream.type == "audio" and first <= seconds < last):
+                continue
+            if packet.dts is None:
+                packet.dts = packet.pts
+            if packet.stream.type == "audio" and seconds >= last:
+                packet.pts += round(shift / packet.time_base)
+                packet.dts = packet.pts
+            packet.stream = copies[packet.stream.index]
+            out.mux(packet)
+    return path
+
+
+def test_sound_after_a_gap_stays_in_its_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = make_film(tmp_path / "film.mkv")
+    film = with_a_gap(tmp_path / "gap.mkv", whole, 0.5, 1.0)
+    paths = Separator(TWO, stems=["accompaniment"]).separate_to_file(film, tmp_path / "out", remux=True)
+    assert paths
+    _, heard, rate = sound(paths["accompaniment"])
+    _, old, _ = sound(whole)
+    for part in (slice(0, int(0.4 * rate)), slice(int(1.1 * rate), len(old) - 4096)):
+        assert abs(delay(heard[part], old[part])) <= 1
+    assert np.abs(heard[int(0.65 * rate) : int(0.85 * rate)]).max() < 0.05
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    with AudioReader(film) as reader:  # without --remux as FFmpeg and Spleeter
+        assert len(old) - len(np.concatenate(list(reader))) == pytest.approx(0.5 * rate, abs=5000)
+
+
+def test_endless_gaps_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    film = with_a_gap(tmp_path / "gap.mkv", make_film(tmp_path / "film.mkv"), 0.5, 1.0, shift=100.0)
+    Separator(TWO, stems=["vocals"]).separate_to_file(film, tmp_path / "out", remux=True)
+    assert "the time stamps of the sound have gaps of 100." in caplog.text
+
+
 def test_rotation_is_kept(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4")
     data = bytearray(film.read_bytes())

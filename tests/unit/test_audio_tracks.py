@@ -103,7 +103,7 @@ def test_separate_to_file(song: Path, tmp_path: Path, caplog: pytest.LogCaptureF
 
         save = load
 
-    with pytest.raises(SpleeterError, match="track and remux are the built-in adapter's"):
+    with pytest.raises(SpleeterError, match="track are the built-in adapter's"):
         separator.separate_to_file(song, tmp_path, Other(), track=1)
 
 

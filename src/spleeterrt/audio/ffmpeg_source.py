@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MAX_BAD_PACKETS = 100  # before the first good one
 _MAX_CHANNELS = 64
 _MAX_SILENCE = 1 << 16  # frames for one damaged packet
+_SHORTEST_GAP, _LONGEST_GAP = 0.05, 60.0  # seconds: of rounding and delays; of time stamps that are none
 _HEADER_BYTES = 1 << 20
 
 # Where the declared length is not an estimate from the bitrate.
@@ -61,10 +62,14 @@ class FFmpegSource:
 
     track: counted from 1; None: the one that the file marks as its default, or FFmpeg thinks best.
     span: the part of the file to read.
+    fill_gaps: silence where the time stamps leave room, so that all that follows stays in its place.
     """
 
-    def __init__(self, path: Path, track: int | None = None, span: Span | None = None) -> None:
+    def __init__(
+        self, path: Path, track: int | None = None, span: Span | None = None, fill_gaps: bool = False
+    ) -> None:
         self._path = path
+        self._fills_gaps = fill_gaps
         self.notes: list[str] = []
         self.damage: list[str] = []
         self.start = Fraction(0)  # seconds by the time stamps, of the first sample
@@ -212,6 +217,8 @@ class FFmpegSource:
                 self.layout = ffmpeg_layout(frames[0].layout.name)
                 convert = _Converter(frames[0])
             assert convert is not None
+            if self._fills_gaps:
+                lost += self._gap_before(frames[0], position + lost)
             yield from held
             held = [block for frame in frames if len(block := convert(frame))]
             if lost:
@@ -238,6 +245,14 @@ class FFmpegSource:
             if 0 < surplus < len(held[-1]):
                 held[-1] = held[-1][:-surplus]
         yield from held
+
+    def _gap_before(self, frame: Any, position: int) -> int:
+        """Frames of the song that are missing before one of FFmpeg's, by its time stamp."""
+        if frame.pts is None or not frame.time_base:
+            return 0
+        due = round((frame.pts * frame.time_base - self.start) * self.rate)
+        gap = due - position
+        return gap if _SHORTEST_GAP * self.rate < gap <= _LONGEST_GAP * self.rate else 0
 
     def _packets(self) -> Iterator[Any]:
         """Packets of the stream, and at last the one that empties the decoder."""

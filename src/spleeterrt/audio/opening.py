@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from .reader import Source
 
 
-def open_source(path: Path, track: int | None = None) -> Source:
+def open_source(path: Path, track: int | None = None, fill_gaps: bool = False) -> Source:
     """Open a regular file by libsndfile, or what it does not know by FFmpeg.
 
     track: of several audio tracks, counted from 1; None: the default one.
+    fill_gaps: put silence where time stamps have gaps.
     """
     start = _check(path)
     several = False
@@ -40,7 +41,7 @@ def open_source(path: Path, track: int | None = None) -> Source:
             return source
     if not ffmpeg_installed():
         raise AudioError(f"{path}: {NEEDS_FFMPEG}")
-    return _by_ffmpeg(path, track, several)
+    return _by_ffmpeg(path, track, several, fill_gaps)
 
 
 def _check(path: Path) -> bytes:
@@ -87,7 +88,7 @@ def _by_libsndfile(path: Path, found: Found) -> Source:
     return source
 
 
-def _by_ffmpeg(path: Path, track: int | None, several: bool) -> Source:
+def _by_ffmpeg(path: Path, track: int | None, several: bool, fill_gaps: bool) -> Source:
     from .ffmpeg_source import FFmpegSource
 
     try:
@@ -98,7 +99,7 @@ def _by_ffmpeg(path: Path, track: int | None, several: bool) -> Source:
         from .chain import ChainSource
 
         return ChainSource(path, [partial(FFmpegSource, path, track, span) for span in spans])
-    source = FFmpegSource(path, track)
+    source = FFmpegSource(path, track, fill_gaps=fill_gaps)
     if several:  # FFmpeg reads on, but knows one of the lengths
         source.likely_frames = None
     return source

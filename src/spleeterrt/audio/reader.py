@@ -75,6 +75,7 @@ class AudioReader:
         sample_rate: Hz to resample to, 1000 to 768000; None keeps the file's.
         track: of a file with several audio tracks, counted from 1; None: the default one, with a warning.
         downmix: mix more than two channels to stereo (`spleeterrt.audio.downmix`).
+        fill_gaps: silence, up to a minute, where the time stamps of a film's sound leave room.
         block_frames: frames per block, of the file's rate; the samples do not depend on it.
 
     Attributes:
@@ -104,6 +105,7 @@ class AudioReader:
         sample_rate: float | None = None,
         track: int | None = None,
         downmix: bool = False,
+        fill_gaps: bool = False,
         block_frames: int = 65536,
     ) -> None:
         self.path = Path(checked_path("audio", path))
@@ -123,7 +125,7 @@ class AudioReader:
         self._block_frames = int(block_frames)
         if track is not None and not (isinstance(track, int) and track >= 1):
             raise AudioError(f"{self.path}: track: expected a number from 1 on, got {track!r}")
-        self._source = open_source(self.path, track)
+        self._source = open_source(self.path, track, fill_gaps)
         self.warnings += [f"{self.path}: {note}" for note in self._source.notes + self._source.damage]
         self.damaged = bool(self._source.damage)
         self.source_rate: int = self._source.rate
