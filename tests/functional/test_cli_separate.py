@@ -159,6 +159,17 @@ def test_file_urls_and_names_that_look_like_urls(
         local_path("ftp://x/y.wav")
 
 
+def test_songs_of_one_name(tmp_path: Path, out: Path) -> None:
+    songs = [write_song(tmp_path / name) for name in ("a/song.wav", "a/song.au", "b/song.wav")]
+    result = run("-o", out, *songs)
+    assert result.exit_code == 1
+    same, apart = [line for line in result.stderr.splitlines() if line.startswith("Error")]
+    assert "another --output" in same
+    assert "{foldername}" in apart
+    name = "{foldername}/{filename}/{instrument}.{codec}"
+    assert run("-o", out, "-f", name, *songs[1:]).exit_code == 0
+
+
 # --- what is refused --------------------------------------------------------------------
 
 
@@ -232,6 +243,7 @@ def test_an_output_that_cannot_be_written(song: Path, out: Path) -> None:
         (["-b", "192k"], "--bitrate has no effect: wav files are lossless"),
         (["-c", "mp3", "--bit-depth", "int24"], "--bit-depth has no effect: mp3 files have none"),
         (["--mode", "residual", "--residual"], "--residual has no effect"),
+        (["--two-stems", "vocals", "--residual"], "--residual has no effect"),
         (["-r"], "--recursive has no effect: no folder is named"),
         (["-B", "librosa"], "--stft-backend has no effect"),
     ],

@@ -142,6 +142,8 @@ def say_what_has_no_effect(ctx: click.Context, files: Format | None) -> None:
         reasons["bit_depth"] = f"{files.codec} files have none"
     if options["mode"] in ("residual", "three"):
         reasons["residual"] = f"the stems of mode {options['mode']} sum to the mix anyway"
+    elif options["two_stems"] or options["karaoke"]:
+        reasons["residual"] = "a stem and everything else sum to the mix anyway"
     if not any(map(os.path.isdir, options["files"])):
         reasons["recursive"] = "no folder is named"
     for sentence in no_effect(ctx, reasons):

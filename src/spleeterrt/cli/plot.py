@@ -21,7 +21,7 @@ from .options import (
     threads_option,
     track_option,
 )
-from .songs import audio_suffixes, is_clutter, local_path
+from .songs import audio_suffixes, counted, is_clutter, local_path
 from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar, say
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _folder_stems(folder: Path, song: Path) -> list[Path]:
     try:
         entries = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(suffixes)]
         if clutter := [path.name for path in entries if is_clutter(path.name)]:
-            logger.warning("%s: left out %d hidden files (%s, ...)", folder, len(clutter), clutter[0])
+            logger.warning("%s: left out %s", folder, counted(clutter, "hidden file"))
         found = [
             path
             for path in entries

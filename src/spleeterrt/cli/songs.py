@@ -142,15 +142,15 @@ class _Search:
             logger.warning(
                 "%s: left out %s: companions and remains of other programs, no songs by their names",
                 self.top,
-                _counted(self.clutter, "hidden file"),
+                counted(self.clutter, "hidden file"),
             )
         others = []
         if self.others:
             kind = "film" if self.suffixes == tuple(CONTAINERS) else "audio"
-            others.append(f"{_counted(self.others, 'file')}, no {kind} by the name")
+            others.append(f"{counted(self.others, 'file')}, no {kind} by the name")
         if self.folders:
             hint = "" if self.recursive else " (--recursive enters folders)"
-            others.append(f"{_counted(self.folders, 'folder')}{hint}")
+            others.append(f"{counted(self.folders, 'folder')}{hint}")
         if others:
             report.note(f"{self.top}: left out {'; '.join(others)}")
         if not self.songs:
@@ -196,7 +196,7 @@ class _Search:
         return place not in self._seen and (self.without is None or place != os.path.realpath(self.without))
 
 
-def _counted(names: Sequence[str], what: str) -> str:
+def counted(names: Sequence[str], what: str) -> str:
     """`3 files (a.jpg, b.jpg, ...)`."""
     shown = ", ".join([*names[:2], *(["..."] if len(names) > 2 else [])])
     return f"{len(names)} {what}{'' if len(names) == 1 else 's'} ({shown})"
@@ -215,10 +215,11 @@ def find_conflicts(outputs: Mapping[Song, Mapping[str, Path]], songs: Sequence[S
                     f"{song.name}: {path} would replace the input {inputs[name]}; choose another output"
                 )
             elif name in taken:
-                conflicts[song] = (
-                    f"{song.name}: {path} already holds a stem of {taken[name]}; "
-                    "use {foldername} or another --filename_format"
+                apart = os.path.dirname(song.name) != os.path.dirname(taken[name])
+                remedy = (
+                    "use {foldername} in --filename_format" if apart else "give one of them another --output"
                 )
+                conflicts[song] = f"{song.name}: {path} already holds a stem of {taken[name]}; {remedy}"
         if song not in conflicts:
             taken.update(dict.fromkeys(names, song.name))
     return conflicts
