@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""What this machine has for us: `core/machine`."""
+"""What this machine has for us: `core/machine`, `core/denormals`."""
 
 from libcpp.string cimport string
 
@@ -11,6 +11,10 @@ cdef extern from "core/machine.h" namespace "spleeterrt" nogil:
     ThreadCount cpp_usual_threads "spleeterrt::usual_threads" (
         const char* omp, const string& root, size_t cores) except +
     size_t cpp_threads_to_be_had "spleeterrt::threads_to_be_had" (size_t wanted)
+
+cdef extern from "core/denormals.h" namespace "spleeterrt" nogil:
+    cdef cppclass CppNoDenormals "spleeterrt::NoDenormals":
+        CppNoDenormals()
 
 MOST_THREADS = _MOST_THREADS
 
@@ -30,3 +34,16 @@ def threads_to_be_had(size_t wanted):
     with nogil:
         threads = cpp_threads_to_be_had(wanted)
     return threads
+
+
+cdef class NoDenormals:
+    """In a `with` block, the calling thread takes denormal numbers for zeros: for calls of others."""
+
+    cdef CppNoDenormals* mode
+
+    def __enter__(self):
+        self.mode = new CppNoDenormals()
+
+    def __exit__(self, *_):
+        del self.mode
+        self.mode = NULL

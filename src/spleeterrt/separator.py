@@ -39,7 +39,7 @@ class Separator(FileSeparation):
         MWF: multichannel Wiener filter instead of the ratio mask.
         multiprocess, stft_backend: accepted for callers of Spleeter 2, in either order, and without effect:
             nothing is forked, and there is one STFT.
-        threads: of the networks; None: one per core.
+        threads: of the networks; None: as `spleeterrt info` shows (`OMP_NUM_THREADS`, cores, quotas).
         low_memory: smaller weights (see `load_model`; a loaded `Model` stays as it is), one segment at a
             time and no buffers kept between calls; somewhat slower, the same to within rounding.
         stems: names of the stems to return or write; None: all. The ratio mask needs the networks of all

@@ -212,7 +212,7 @@ class StreamSeparator:
             Fewer: a sliding window, whose newest frame is at its right edge.
         lookahead: frames that the networks see behind those whose masks they make.
         bins: F, the lowest bins that the networks see; None: the model's.
-        threads: of the networks; None: one per core that this process may use, at most two per network that
+        threads: of the networks; None: as many as `spleeterrt info` shows, at most two per network that
             runs at the same time.
         budget: samples at the model's rate that a run may take from the moment that its last frame is
             complete; None: the time between two runs.

@@ -172,7 +172,7 @@ def plan_stream(
     Args:
         model: a `Model`, or what `load_model` takes.
         latency_ms: at most; None: as low as is safe with T of at least 128.
-        threads: of the networks; None: one per core that this process may use.
+        threads: of the networks; None: as `spleeterrt info` shows (`OMP_NUM_THREADS`, cores, quotas).
         sample_rate, block: of the host.
         window: "full", "short" or samples; None: full if that holds, else short.
         margin: part of a run's time that is kept free for worse days.

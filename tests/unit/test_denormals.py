@@ -14,6 +14,7 @@ from golden import case
 
 from spleeterrt import Model, ModelConfig, Separator, StreamSeparator
 from spleeterrt._kernels import nn
+from spleeterrt.audio.resample import StreamResampler
 from spleeterrt.planner import make_plan
 from spleeterrt.stft import Spectrum
 
@@ -65,6 +66,11 @@ def test_songs(options: dict[str, Any]) -> None:
     sound = tiny(separator._model.config.T * 1024 + 5000, 2)
     for stem in separator.separate(sound).values():
         assert not stem.any()
+
+
+def test_resampling() -> None:
+    resampler = StreamResampler(48000, 44100, 2)
+    assert not np.concatenate([resampler.process(tiny(20000, 2)), resampler.flush()]).any()
 
 
 def test_streams() -> None:

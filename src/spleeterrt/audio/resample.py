@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._kernels import machine
 from ..arguments import told
 from ..errors import AudioOptionError
 
@@ -74,7 +75,9 @@ class StreamResampler:
     def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take `(n, channels)`, give what is ready: `(m, channels)`, m may be 0."""
         self._read += len(block)
-        out: NDArray[np.float32] = self._stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32))
+        block = np.ascontiguousarray(block, dtype=np.float32)
+        with machine.NoDenormals():  # soxr would be several times slower on them
+            out: NDArray[np.float32] = self._stream.resample_chunk(block)
         self._written += len(out)
         return out
 
@@ -83,7 +86,8 @@ class StreamResampler:
         empty = np.zeros((0, self._channels), dtype=np.float32)
         if not self._read:
             return empty
-        out: NDArray[np.float32] = self._stream.resample_chunk(empty, last=True)
+        with machine.NoDenormals():
+            out: NDArray[np.float32] = self._stream.resample_chunk(empty, last=True)
         return fit(out, resampled_frames(self._read, self._rate, self._new_rate) - self._written)
 
 
