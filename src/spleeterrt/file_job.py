@@ -322,7 +322,7 @@ class FileJob:
         container = container_of(path)
         if place is None:
             raise AudioError(f"{path}: --remux needs a film; this is none, or several in one file")
-        tags = read_tags(path, marks=False)
+        tags = read_tags(path, texts=self.writing.tags is not False, marks=False)
         titles = {stem: tags.titled(stem).texts.get("title", [None])[0] for stem in self.paths}
         return {stem: Film(path, container, *place, title=titles[stem]) for stem in self.paths}
 

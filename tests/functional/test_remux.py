@@ -261,6 +261,30 @@ def test_codec_names_that_players_need(tmp_path: Path, ending: str, codec: str, 
         assert file.streams.video[0].codec_context.codec_tag == tag
 
 
+def test_what_the_new_film_cannot_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is named, and costs no more than itself; but not the pictures."""
+    film = make_film(tmp_path / "film.mkv", extras=True)
+    copy = FilmEncoder._add_copy
+    refused = "subtitle"
+
+    def add(self: FilmEncoder, stream: Any) -> None:
+        if stream.type == refused:
+            raise ValueError("'x' format does not support 'y' codec")
+        copy(self, stream)
+
+    monkeypatch.setattr(FilmEncoder, "_add_copy", add)
+    with av.open(str(remux(film, tmp_path / "new.mkv"))) as file:
+        assert [stream.type for stream in file.streams] == ["video", "audio", "attachment"]
+    message = "left out of the new film: a stream of subtitle ('x' format does not support 'y' codec)"
+    assert f"{film}: {message}" in caplog.text
+    refused = "video"
+    with pytest.raises(AudioError, match="'x' format does not support"):
+        remux(film, tmp_path / "none.mkv")
+    assert not (tmp_path / "none.mkv").exists()
+
+
 def test_lost_shape_of_pixels_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,9 +59,8 @@ class FilmEncoder(Encoder):
 
         container = self._film.container
         # The edit list of MP4 counts in the movie's time scale: frames, instead of milliseconds.
-        options = (
-            {"movie_timescale": str(self._format.rate)} if container.muxer in ("mp4", "mov", "3gp") else {}
-        )
+        edits = container.muxer in ("mp4", "mov", "3gp")
+        options = {"movie_timescale": str(self._format.rate)} if edits else {}
         self._file = av.open(sink, mode="w", format=container.muxer, container_options=options)
         self._open_film()
         self._packets = self._film_packets()
@@ -69,8 +69,8 @@ class FilmEncoder(Encoder):
         if container.late and self._next is not None:
             begin = round(_time(self._next) * self._format.rate)
             lead, self._position = self._position - begin, begin
-            if lead > 0:
-                self._put(np.zeros((lead, self._format.channels), np.int16))
+            for start in range(0, lead, _STEP):
+                self._put(np.zeros((min(_STEP, lead - start), self._format.channels), np.int16))
         return self._file
 
     def _open_film(self) -> None:
@@ -84,24 +84,13 @@ class FilmEncoder(Encoder):
         for stream in self._input.streams:
             if stream.index == self._film.stream:
                 self._stream = self._add_sound(stream)
-            elif stream.type in ("video", "subtitle"):
+            elif stream.type in ("video", "subtitle", "attachment"):
                 try:
-                    copy = out.add_stream_from_template(stream, opaque=True)
+                    self._add_copy(stream)
                 except self._errors() as error:
-                    if _is_picture(stream):
+                    if stream.type == "video" and _is_picture(stream):
                         raise
                     left.append(f"a stream of {stream.type} ({error})")
-                    continue
-                copy.disposition = stream.disposition
-                tag = stream.codec_context.codec_tag
-                if tag in _TAGS.get(self._film.container.muxer, ()):
-                    copy.codec_context.codec_tag = tag
-                if _is_picture(stream) and stream.type == "video" and stream.sample_aspect_ratio:
-                    copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
-                copy.metadata.update(stream.metadata)
-                self._outputs[stream.index] = copy
-            elif stream.type == "attachment":
-                out.add_attachment(stream.name, stream.mimetype, stream.data)
             elif stream.type != "audio":
                 left.append(f"a stream of {stream.type}")
         self._aspects = _aspects(self._input)
@@ -111,6 +100,22 @@ class FilmEncoder(Encoder):
         if self._film.title is not None:
             out.metadata["title"] = self._film.title
         out.set_chapters(self._input.chapters())
+
+    def _add_copy(self, stream: Any) -> None:
+        if stream.type == "attachment":
+            self._file.add_attachment(stream.name, stream.mimetype, stream.data)
+            return
+        copy = self._file.add_stream_from_template(stream, opaque=True)
+        copy.disposition = stream.disposition
+        copy.metadata.update(stream.metadata)
+        tags = _TAGS.get(self._film.container.muxer, ())
+        with suppress(ValueError):  # a tag that is no text
+            tag = stream.codec_context.codec_tag
+            if tag in tags:
+                copy.codec_context.codec_tag = tag
+        if stream.type == "video" and _is_picture(stream) and stream.sample_aspect_ratio:
+            copy.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio
+        self._outputs[stream.index] = copy
 
     def _add_sound(self, old: Any) -> Any:
         format = self._format
