@@ -15,7 +15,7 @@ from model_server import archive_of, serving
 import spleeterrt.models
 from spleeterrt import fidelity, load_model
 from spleeterrt.cli.models import DTYPES, FORMATS, models
-from spleeterrt.models import store
+from spleeterrt.models import store, transfer
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 
@@ -27,7 +27,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MODEL_PATH", str(tmp_path / "models"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(store, "user_cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(store, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.001)
     write_checkpoint(tmp_path / "tiny", random_tensors(2, FILTERS))
     return tmp_path
 

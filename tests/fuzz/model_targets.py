@@ -22,7 +22,7 @@ from mutations import mutate, mutate_json
 from spleeterrt import Model, models
 from spleeterrt.config import ModelConfig
 from spleeterrt.errors import SpleeterError
-from spleeterrt.models import archive, checkpoint, coefficients, store
+from spleeterrt.models import archive, checkpoint, coefficients, store, transfer
 from spleeterrt.models.table import read_items
 
 FILTERS = (1, 2, 2, 3, 3, 4)
@@ -266,8 +266,8 @@ def releases(folder: Path) -> Target:
     threading.Thread(target=serve, args=(listener,), daemon=True).start()
     os.environ.update(GITHUB_HOST=f"http://127.0.0.1:{listener.getsockname()[1]}", NO_PROXY="127.0.0.1")
     for name, value in (("BACKOFF_SECONDS", 0.0), ("TIMEOUT_SECONDS", (1.0, 1.0)), ("STALL_SECONDS", 1.0)):
-        setattr(store, name, value)
-    sums = json.dumps({"2stems": store._sha256(_file(folder / "archive", content))}).encode()
+        setattr(transfer, name, value)
+    sums = json.dumps({"2stems": transfer._sha256(_file(folder / "archive", content))}).encode()
 
     def response(rng: random.Random, body: bytes, damaged: bool) -> bytes:
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"

@@ -20,7 +20,7 @@ from spleeterrt import models
 from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.errors import ModelError
 from spleeterrt.models import archive as archives
-from spleeterrt.models import store
+from spleeterrt.models import store, transfer
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = OFFICIAL_CONFIGS["2stems"].replace(conv_n_filters=FILTERS)
@@ -37,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("MODEL_PATH", str(tmp_path / "models"))
     monkeypatch.setattr(store, "user_cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(store, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.001)
     return tmp_path / "models"
 
 
@@ -202,7 +202,7 @@ def test_a_compressed_list_is_not_unpacked(server: Server, root: Path, archive: 
 def test_absurd_headers(server: Server, root: Path, archive: bytes, headers: dict[str, str]) -> None:
     """The archive is taken if its bytes are right, whatever is said about them; else there is one error."""
     server.publish("2stems", archive)
-    server.script += [respond(**headers) for _ in range(store.ATTEMPTS)]
+    server.script += [respond(**headers) for _ in range(transfer.ATTEMPTS)]
     try:
         models.get("2stems")
     except ModelError as failure:
@@ -234,7 +234,7 @@ def test_a_trickle_is_given_up(
     server: Server, root: Path, archive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte now and then keeps every timeout between two reads from ending the wait."""
-    monkeypatch.setattr(store, "STALL_SECONDS", 0.05)
+    monkeypatch.setattr(transfer, "STALL_SECONDS", 0.05)
 
     def trickle(handler: Handler, content: bytes, start: int) -> None:
         handler.head(200, 1 << 20)
@@ -247,9 +247,9 @@ def test_a_trickle_is_given_up(
             pass  # given up
 
     server.publish("2stems", archive)
-    server.script += [trickle] * store.ATTEMPTS
+    server.script += [trickle] * transfer.ATTEMPTS
     assert_refused(root, r"bytes in \d+ seconds", ("2stems.tar.gz.part",))
-    server.scripts[CHECKSUMS] = [trickle] * store.ATTEMPTS
+    server.scripts[CHECKSUMS] = [trickle] * transfer.ATTEMPTS
     assert_refused(root, r"checksum\.json: .*bytes in \d+ seconds", ("2stems.tar.gz.part",))
 
 

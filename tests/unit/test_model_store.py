@@ -42,7 +42,7 @@ from spleeterrt import models
 from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.errors import ModelError, SpleeterError
 from spleeterrt.models import archive as archive_module
-from spleeterrt.models import store
+from spleeterrt.models import store, transfer
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = OFFICIAL_CONFIGS["2stems"].replace(conv_n_filters=FILTERS)
@@ -66,7 +66,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(store, "user_cache", lambda: tmp_path / "cache" / "models")
-    monkeypatch.setattr(store, "BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", 0.001)
     return tmp_path
 
 
@@ -283,14 +283,14 @@ def test_a_broken_transfer_is_resumed(server: Server, target: Path, checkpoint: 
 def test_a_later_process_resumes(server: Server, target: Path, checkpoint: Path, archive: bytes) -> None:
     half = len(archive) // 2
     server.publish("2stems", archive)
-    server.script = [break_at(half)] * store.ATTEMPTS
+    server.script = [break_at(half)] * transfer.ATTEMPTS
     with pytest.raises(ModelError) as error:
         models.get("2stems")
     message = str(error.value)
     assert f"{server.url}{BASE}/2stems.tar.gz" in message
     assert "broken off" in message
     assert f"put model.index, model.data-00000-of-00001 and checkpoint into {target}" in message
-    assert len(server.archive_requests) == store.ATTEMPTS
+    assert len(server.archive_requests) == transfer.ATTEMPTS
     assert_nothing(target, "2stems.tar.gz.part")
 
     server.requests.clear()
@@ -303,11 +303,11 @@ def test_a_later_process_resumes(server: Server, target: Path, checkpoint: Path,
 def test_attempts_that_get_on_do_not_count(
     server: Server, target: Path, checkpoint: Path, archive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "PROGRESS_BYTES", 100)
+    monkeypatch.setattr(transfer, "PROGRESS_BYTES", 100)
     server.publish("2stems", archive)
-    server.script = [break_at(100 * (n + 1)) for n in range(3 * store.ATTEMPTS)]
+    server.script = [break_at(100 * (n + 1)) for n in range(3 * transfer.ATTEMPTS)]
     models.get("2stems")
-    assert len(server.archive_requests) == 3 * store.ATTEMPTS + 1
+    assert len(server.archive_requests) == 3 * transfer.ATTEMPTS + 1
     assert_whole(target, checkpoint)
 
 
@@ -322,12 +322,12 @@ def test_a_server_that_ignores_ranges(server: Server, target: Path, checkpoint: 
 def test_a_server_that_ignores_ranges_and_always_breaks(
     server: Server, target: Path, archive: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "PROGRESS_BYTES", 100)
+    monkeypatch.setattr(transfer, "PROGRESS_BYTES", 100)
     server.publish("2stems", archive)
     server.script = [lambda handler, content, start: handler.serve(content, 0, 500)] * 50
     with pytest.raises(ModelError, match="broken off"):
         models.get("2stems")
-    assert len(server.archive_requests) <= 2 * store.ATTEMPTS
+    assert len(server.archive_requests) <= 2 * transfer.ATTEMPTS
 
 
 def test_a_server_that_sends_another_range(
@@ -379,7 +379,7 @@ def test_an_announced_length_that_is_too_long(server: Server, target: Path, arch
         ModelError, match=rf"announced {len(archive) + 1000} bytes and sent {len(archive)}|broken off"
     ):
         models.get("2stems")
-    assert len(server.archive_requests) == store.ATTEMPTS
+    assert len(server.archive_requests) == transfer.ATTEMPTS
     assert_nothing(target, "2stems.tar.gz.part")
 
 
@@ -466,7 +466,7 @@ def test_a_name_that_is_not_resolved(
         (
             ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
             "Connection refused",
-            store.ATTEMPTS,
+            transfer.ATTEMPTS,
         ),
     ],
 )
@@ -582,7 +582,7 @@ def test_archives_that_are_too_large(
         with pytest.raises(ModelError, match="unpacks to too much"):
             models.get("2stems")
         assert_nothing(target)
-    monkeypatch.setattr(store, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(transfer, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ModelError, match="not a model archive"):
         models.get("2stems")
     assert_nothing(target)
