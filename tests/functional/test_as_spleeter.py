@@ -112,7 +112,7 @@ def test_the_real_package_stays(real: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ):
         spleeterrt.install_as_spleeter()
     assert sys.meta_path == finders
-    monkeypatch.setitem(sys.modules, "spleeter", sys)  # imported before, whatever it is
+    monkeypatch.setitem(sys.modules, "spleeter", object())  # imported before, whatever it is
     with pytest.raises(spleeterrt.SpleeterError, match="imported already"):
         spleeterrt.install_as_spleeter()
 
@@ -123,6 +123,15 @@ def test_children_of_another_python_get_their_own_spleeter(real: Path, tmp_path:
     shim = import_module("spleeterrt.as_spleeter").SHIM
     done = python("-c", "import spleeter; print(spleeter.real)", folder=tmp_path, path=shim)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_children_of_children(tmp_path: Path) -> None:
+    from importlib import import_module
+
+    shim = import_module("spleeterrt.as_spleeter").SHIM
+    code = "import sys, spleeter.audio; print(spleeter.audio.__name__, sys.path[-1])"
+    done = python("-c", code, folder=tmp_path, path=shim)
+    assert done.stdout.split() == ["spleeterrt.audio", shim], done.stderr
 
 
 def test_a_folder_of_that_name_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def install_as_spleeter() -> None:
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
     there = sys.modules.get(NAME)
-    if there is not None and not _is_shim(there.__spec__):
+    if there is not None and not _is_shim(getattr(there, "__spec__", None)):
         raise SpleeterError(
             f"{NAME} is imported already, from {getattr(there, '__file__', None)}; call "
             "install_as_spleeter() before anything imports it"
@@ -85,8 +85,8 @@ def real_spleeter() -> str | None:
     return None
 
 
-def _is_shim(spec: ModuleSpec | None) -> bool:
-    return spec is not None and spec.origin is not None and Path(spec.origin).is_relative_to(SHIM)
+def _is_shim(spec: object) -> bool:
+    return isinstance(spec, ModuleSpec) and spec.origin is not None and Path(spec.origin).is_relative_to(SHIM)
 
 
 class _Finder(DistributionFinder):

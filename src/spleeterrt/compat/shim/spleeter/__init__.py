@@ -14,6 +14,7 @@ try:
     _alias = importlib.import_module("spleeterrt.as_spleeter")
     if _alias.real_spleeter() is None:
         _alias.install_as_spleeter()
+        sys.path.append(_here)  # for children of this one, to which multiprocessing hands the path on
 except ImportError:
     pass
 try:
