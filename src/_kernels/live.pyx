@@ -19,7 +19,7 @@ cdef extern from "core/live/source.h" namespace "spleeterrt" nogil:
 
 cdef extern from "core/live/callback.h" namespace "spleeterrt" nogil:
     cdef cppclass LiveStats:
-        uint64_t callbacks, xruns, missed, silent
+        uint64_t callbacks, xruns, missed, silent, clipped
         double worst_seconds
     cdef cppclass LiveCallback:
         size_t stems()
@@ -33,6 +33,7 @@ cdef extern from "core/live/callback.h" namespace "spleeterrt" nogil:
         cbool realtime()
         int priority()
         double device_latency()
+        int device_inputs()
         string ended() except +
         void use(const LiveSource* source)
         void start() except +
@@ -48,6 +49,7 @@ cdef extern from "core/live/jack.h" namespace "spleeterrt" nogil:
     cdef cppclass JackClient(JackPorts, CppAudioClient):
         JackClient(
             const vector[string]& libraries, const string& name, const vector[string]& stems,
+            const vector[string]& inputs, const vector[float]& weights,
         ) except +
         size_t capture_latency()
     cdef cppclass JackTape(JackPorts):
@@ -67,6 +69,7 @@ cdef extern from "core/live/portaudio.h" namespace "spleeterrt" nogil:
         PortAudioClient(
             const vector[string]& libraries, const string& input, const string& output, size_t stems,
             size_t stem, unsigned sample_rate, unsigned preferred, size_t block,
+            const vector[float]& weights,
         ) except +
 
 
@@ -139,6 +142,10 @@ cdef class Client:
         return self.opened().device_latency()
 
     @property
+    def device_inputs(self):
+        return self.opened().device_inputs()
+
+    @property
     def ended(self):
         return self.opened().ended().decode(errors="replace")
 
@@ -146,6 +153,7 @@ cdef class Client:
         cdef LiveStats s = self.opened().callback().stats()
         return {
             "callbacks": s.callbacks, "xruns": s.xruns, "missed": s.missed, "silent": s.silent,
+            "clipped": s.clipped,
             "worst_callback_seconds": s.worst_seconds,
         }
 
@@ -159,11 +167,15 @@ cdef class Client:
 
 
 cdef class Jack(Client):
-    def __cinit__(self, libraries, str name, stems):
+    """weights [channels * 2]: of each input port, left and right; empty: two ports as they are."""
+
+    def __cinit__(self, libraries, str name, stems, inputs=("in_left", "in_right"), weights=()):
         cdef vector[string] names = strings(libraries), ports = strings(stems)
+        cdef vector[string] in_ports = strings(inputs)
+        cdef vector[float] mix = weights
         cdef string client_name = name.encode()
         with nogil:
-            self.client = new JackClient(names, client_name, ports)
+            self.client = new JackClient(names, client_name, ports, in_ports, mix)
 
     cdef JackClient* jack(self) except NULL:
         return <JackClient*>self.opened()
@@ -182,13 +194,14 @@ cdef class Jack(Client):
 cdef class PortAudio(Client):
     def __cinit__(
         self, libraries, str input, str output, size_t stems, size_t stem, unsigned sample_rate,
-        unsigned preferred, size_t block,
+        unsigned preferred, size_t block, weights=(),
     ):
+        cdef vector[float] mix = weights
         cdef vector[string] names = strings(libraries)
         cdef string source = input.encode(), target = output.encode()
         with nogil:
             self.client = new PortAudioClient(
-                names, source, target, stems, stem, sample_rate, preferred, block
+                names, source, target, stems, stem, sample_rate, preferred, block, mix
             )
 
 

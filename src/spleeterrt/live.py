@@ -24,6 +24,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from ._kernels import live
+from .audio.channels import downmix_weights
+from .audio.layouts import LAYOUTS, Layout, parse_layout
 from .errors import SpleeterError
 from .network import Model
 from .parallel import check_threads
@@ -55,6 +57,7 @@ class LiveStats(NamedTuple):
         missed: callbacks that took longer than their block lasts.
         silent: blocks for which there was no engine.
         worst_callback_seconds: the longest callback.
+        clipped: samples beyond full scale in the mix, or in the stem that a sound card plays.
     """
 
     callbacks: int
@@ -62,6 +65,7 @@ class LiveStats(NamedTuple):
     missed: int
     silent: int
     worst_callback_seconds: float
+    clipped: int = 0
 
 
 class AudioClient:
@@ -69,9 +73,13 @@ class AudioClient:
 
     Attributes:
         stems: names of the stems, as given.
+        layout: of the input channels that are mixed to stereo; None: there are two at most.
+        inputs: names of the ports that take the input; none of a sound card.
     """
 
     kind = ""
+    inputs: Sequence[str] = ()
+    layout: Layout | None = None
 
     def __init__(self, stems: Sequence[str], client: Any) -> None:
         self.stems = tuple(stems)
@@ -163,12 +171,16 @@ class AudioClient:
 class JackClient(AudioClient):
     """A client of the JACK server: `in_left`, `in_right`; `<stem>_left`, ..., `mix_left`, `mix_right`.
 
+    With a layout of more than two channels the inputs are called by its positions, `in_FL`, `in_FC`, ...
+
     Its latency is reported to the server, so that hosts can compensate it.
 
     Args:
         stems: names of the stems, in the order of the engine.
         name: of the client; the server makes it unique.
         library: libjack, where it is not in its usual place.
+        layout: of the input, mixed to stereo by the weights of ITU-R BS.775: `"5.1"` or `"FL+FR+FC"`, as of
+            `spleeterrt.audio.downmix`; None: stereo.
 
     Raises:
         SpleeterError: no library or no server, and what to do.
@@ -176,11 +188,20 @@ class JackClient(AudioClient):
 
     kind = "JACK"
 
-    def __init__(self, stems: Sequence[str], name: str = "spleeterrt", library: str | None = None) -> None:
+    def __init__(
+        self,
+        stems: Sequence[str],
+        name: str = "spleeterrt",
+        library: str | None = None,
+        layout: str | None = None,
+    ) -> None:
         if not name or "\0" in name or ":" in name or len(name) > 32:
             raise SpleeterError(f"the client's name: expected 1 to 32 characters without ':', got {name!r}")
         libraries = JACK_LIBRARIES if library is None else (library,)
-        super().__init__(stems, _plainly(self.kind, live.Jack, libraries, name, list(stems)))
+        self.layout, weights = _mixed(layout)
+        self.inputs = ["in_left", "in_right"] if self.layout is None else [f"in_{at}" for at in self.layout]
+        mixing = (self.inputs, weights) if weights else ()
+        super().__init__(stems, _plainly(self.kind, live.Jack, libraries, name, list(stems), *mixing))
 
     @property
     def capture_latency(self) -> int:
@@ -191,21 +212,25 @@ class JackClient(AudioClient):
         """Connect two ports, by their full names."""
         _plainly(self.kind, self._open().connect, source, target)
 
+    def hardware(self, sources: bool) -> list[str]:
+        """Full names of the sound card's ports: its inputs (`sources`), or its outputs."""
+        return list(_plainly(self.kind, self._open().hardware, sources))
+
     def connect_hardware(self, *, capture: bool, playback: bool) -> list[tuple[str, str]]:
-        """Connect the first two inputs of the sound card to ours, and our mix to its first two outputs.
+        """Connect the first inputs of the sound card to ours, and our mix to its first two outputs.
 
         Returns:
             What was connected: (source, target).
         """
-        client, name = self._open(), self.name
+        name = self.name
         pairs: list[tuple[str, str]] = []
         if capture:
-            sources = client.hardware(True)[:2]
-            if len(sources) == 1:
+            sources = self.hardware(True)
+            if len(sources) == 1 and self.layout is None:
                 sources *= 2
-            pairs += zip(sources, (f"{name}:in_left", f"{name}:in_right"), strict=False)
+            pairs += zip(sources, (f"{name}:{port}" for port in self.inputs), strict=False)
         if playback:
-            pairs += zip((f"{name}:mix_left", f"{name}:mix_right"), client.hardware(False)[:2], strict=False)
+            pairs += zip((f"{name}:mix_left", f"{name}:mix_right"), self.hardware(False)[:2], strict=False)
         for source, target in pairs:
             self.connect(source, target)
         return pairs
@@ -222,6 +247,7 @@ class PortAudioClient(AudioClient):
         sample_rate: None: 44100 Hz if the devices have it, else their own.
         block: samples of a callback.
         library: libportaudio, where it is not in its usual place nor in the Python package sounddevice.
+        layout: of as many input channels, mixed to stereo, as of `JackClient`; None: the first two.
 
     Raises:
         SpleeterError: no library, no device, and what to do.
@@ -238,7 +264,9 @@ class PortAudioClient(AudioClient):
         sample_rate: int | None = None,
         block: int = DEFAULT_BLOCK,
         library: str | None = None,
+        layout: str | None = None,
     ) -> None:
+        self.layout, weights = _mixed(layout)
         if output_stem is not None and output_stem not in stems:
             raise SpleeterError(f"output_stem: expected one of {', '.join(stems)}, got {output_stem!r}")
         if not 16 <= block <= 1 << 16:
@@ -257,8 +285,14 @@ class PortAudioClient(AudioClient):
                 sample_rate or 0,
                 44100,
                 block,
+                *((weights,) if weights else ()),
             )
         super().__init__(stems, client)
+
+    @property
+    def device_inputs(self) -> int:
+        """Channels that the input device has."""
+        return int(self._open().device_inputs)
 
 
 class LiveSession:
@@ -386,6 +420,7 @@ def open_client(
     output_device: str | None = None,
     output_stem: str | None = None,
     block: int = DEFAULT_BLOCK,
+    layout: str | None = None,
 ) -> AudioClient:
     """backend: "jack", "portaudio", or "auto": JACK if a server runs, else PortAudio.
 
@@ -394,10 +429,10 @@ def open_client(
     """
 
     def jack() -> AudioClient:
-        return JackClient(stems, name)
+        return JackClient(stems, name, layout=layout)
 
     def portaudio() -> AudioClient:
-        return PortAudioClient(stems, device, output_device, output_stem, block=block)
+        return PortAudioClient(stems, device, output_device, output_stem, block=block, layout=layout)
 
     if backend == "jack":
         return jack()
@@ -414,6 +449,22 @@ def open_client(
             return portaudio()
         except SpleeterError as no_portaudio:
             raise SpleeterError(f"{no_jack}\n{no_portaudio}") from None
+
+
+def _mixed(layout: str | None) -> tuple[Layout | None, list[float]]:
+    """A layout and the weights of its channels in both sides; none for one or two channels.
+
+    Raises:
+        SpleeterError: an unknown layout or position.
+    """
+    if layout is None:
+        return None, []
+    known = LAYOUTS.get(layout.strip().lower())
+    # One word that is no name is refused as such, not taken for a single position.
+    found = parse_layout(layout, len(known) if known else max(2, layout.count("+") + 1))
+    if len(found) <= 2:
+        return None, []
+    return found, [weight for sides in downmix_weights(found, len(found)) for weight in sides]
 
 
 _HELP = {

@@ -20,6 +20,7 @@ from golden import case
 from spleeterrt import Model, SpleeterError, StreamSeparator
 from spleeterrt import live as live_module
 from spleeterrt._kernels.live import Tape
+from spleeterrt.audio.channels import downmix_weights
 from spleeterrt.live import (
     JACK_LIBRARIES,
     JackClient,
@@ -105,6 +106,8 @@ def test_arguments() -> None:
         (["--window", "wide"], 2, "full, short"),
         (["--backend", "alsa"], 2, "alsa"),
         (["--latency", "100", "--hop", "2"], 2, "--latency chooses"),
+        (["--layout", "5.1"], 2, "--layout is for --downmix"),
+        (["--downmix", "--layout", "sixer"], 1, "layout"),
         (["--mode", "three"], 2, "drums and vocals"),
         (["--mode", "magic"], 2, "magic"),
         (["--stems", "vocals"], 2, "stems: in real time"),
@@ -202,7 +205,7 @@ def ports(
 def heard_latency(inputs: Sequence[str], outputs: Sequence[str]) -> int:
     music = np.zeros((10 * RATE, 2), np.float32)
     music[RATE // 2] = 0.5
-    record, begin = play_and_record(music, 1.0, inputs, outputs)
+    record, begin = play_and_record(music, 2.0, inputs, outputs)  # busy machines begin late
     left = record[:, 0]
     assert np.abs(left).max() > 0.1
     return int(np.argmax(np.abs(left))) - begin - RATE // 2
@@ -257,6 +260,46 @@ def test_gains_and_levels(four_stems: Model) -> None:
         assert session.separator.gains == dict.fromkeys(four_stems.instruments, 0.0)
         session.reset_stats()
         assert session.stats.runs < 10
+
+
+@pytest.mark.usefixtures("server")
+def test_more_than_two_channels_are_mixed(two_stems: Model) -> None:
+    """The centre of 5.1 is heard on both sides, the LFE nowhere, and clipping is counted."""
+    layout = "FL+FR+BL+BR+FC+LFE"
+    weights = downmix_weights(layout, 6)
+    with JackClient(two_stems.instruments, "surround", layout=layout) as client:
+        assert client.inputs == [f"in_{name}" for name in layout.split("+")]
+        session = LiveSession(client, two_stems, hop_frames=4, full_band=True)
+        session.start()
+        inputs = [f"{client.name}:{port}" for port in client.inputs]
+        outputs = [f"{client.name}:mix_{side}" for side in ("left", "right")]
+        music = np.zeros((RATE // 10, 2), np.float32)  # of which one is heard whenever it begins
+        music[0] = 0.5
+        for port, (left, right) in zip(inputs, weights, strict=True):
+            with Tape(JACK_LIBRARIES, "recorder", None, 2, int(0.8 * RATE)) as recorder:
+                recorder.start()
+                with Tape(JACK_LIBRARIES, "player", music) as player:
+                    player.start()
+                    for i in range(2):
+                        recorder.connect(outputs[i], f"recorder:in_{i + 1}")
+                    player.connect("player:out_1", port)
+                    time.sleep(0.9)
+                    peaks = np.abs(recorder.record).max(axis=0)
+            assert peaks == pytest.approx([0.5 * left, 0.5 * right], abs=1e-3), port
+        assert client.stats.clipped == 0
+        session.gains = dict.fromkeys(session.gains, 100.0)
+        session.apply_gains()
+        play_and_record(music, 0.8, inputs[:2], outputs)
+        assert client.stats.clipped > 0
+        wait_until(lambda: client.capture_latency == session.latency)
+
+
+def test_layouts() -> None:
+    for layout, word in (("hexagon", "layout"), ("FL+FR+XX", "XX")):
+        with pytest.raises(SpleeterError, match=word):
+            JackClient(["a", "b"], layout=layout, library=NOWHERE)
+        with pytest.raises(SpleeterError, match=word):
+            PortAudioClient(["a", "b"], layout=layout, library=NOWHERE)
 
 
 @pytest.mark.usefixtures("server")

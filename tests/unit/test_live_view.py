@@ -110,12 +110,13 @@ class Session:
         )
         self.client = SimpleNamespace(
             kind=kind,
+            inputs=["in_left", "in_right"] if kind == "JACK" else [],
             name="stems",
             sample_rate=44100,
             block=256,
             device_latency=0.0,
             levels={"vocals": 0.0, "other": 0.0, "input": 0.0, "mix": 0.0},
-            stats=SimpleNamespace(xruns=0, missed=0),
+            stats=SimpleNamespace(xruns=0, missed=0, clipped=0, callbacks=1000),
         )
         self.latency = 441
         self.muted: set[str] = set()
@@ -181,6 +182,14 @@ def test_networks_that_do_not_keep_up(
     assert "covered 79 %" in shown
     assert "do not keep up" in shown
     assert all(len(re.sub(r"\x1b\[\d*[A-Z]", "", row)) < 60 for row in shown.split("\n"))
+
+
+def test_what_a_sound_card_cuts_off_is_told() -> None:
+    session = Session()
+    monitor = Monitor(session, Clock())  # type: ignore[arg-type]
+    session.client.stats.clipped = 5120  # of two sides of 256000
+    assert monitor.conclusion().startswith("5120 samples (1 %) of what is played were beyond full scale")
+    assert "clipped 5120" in live_view.line(session)  # type: ignore[arg-type]
 
 
 def test_a_few_late_frames_are_counted_and_no_failure() -> None:

@@ -21,7 +21,6 @@ from .checks import check_stream
 from .command import Command, no_effect
 from .errors import LATE, handle_errors, usage_errors
 from .keys import terminal_keys
-from .live_view import Meters, Monitor, State, headline, line, report
 from .options import (
     Window,
     above_band_option,
@@ -39,6 +38,7 @@ from .terminal import say
 if TYPE_CHECKING:
     from ..live import AudioClient, LiveSession
     from ..network import Model
+    from .live_view import State
 
 REFRESH = 0.1  # seconds between two pictures
 GENTLE = 5  # niceness of the networks where the audio callback is an ordinary thread
@@ -50,7 +50,17 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     groups={
         "Model": ("model", "mode", "stems", "above_band", "full_band"),
         "What is heard": ("gains", "mute", "solo", "karaoke"),
-        "Where": ("backend", "connect", "name", "device", "output_device", "output_stem", "block"),
+        "Where": (
+            "backend",
+            "connect",
+            "name",
+            "downmix",
+            "layout",
+            "device",
+            "output_device",
+            "output_stem",
+            "block",
+        ),
         "Latency and work": (
             "latency_ms",
             "frames",
@@ -121,6 +131,18 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     show_default=True,
     help="auto: JACK if a server runs and no device is named.",
 )
+@click.option(
+    "--downmix",
+    is_flag=True,
+    help="Take all input channels of --layout and mix them to stereo by the weights of ITU-R BS.775; without "
+    "it the first two are used.",
+)
+@click.option(
+    "--layout",
+    default=None,
+    metavar="LAYOUT",
+    help="Of the input, for --downmix: quad, 7.1, ..., or the order, e.g. FL+FR+BL+BR+FC+LFE  [default: 5.1]",
+)
 @click.option("--device", default=None, help="PortAudio: a part of its name, or its number.")
 @click.option("--output-device", default=None, help="PortAudio: where it is not the same.")
 @click.option("--output-stem", default=None, metavar="STEM", help="PortAudio: play this, not the mix.")
@@ -165,6 +187,8 @@ def live(
     karaoke: bool,
     connect: bool | None,
     backend: str,
+    downmix: bool,
+    layout: str | None,
     device: str | None,
     output_device: str | None,
     output_stem: str | None,
@@ -192,6 +216,8 @@ def live(
     """
     if latency_ms is not None and (hold or any(x is not None for x in (frames, hop, lookahead, budget))):
         raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
+    if layout is not None and not downmix:
+        raise click.UsageError("--layout is for --downmix")
     with _Ending() as ending:
         from ..live import LiveSession, default_hop, open_client
         from ..models import configuration
@@ -230,6 +256,7 @@ def live(
             output_device=output_device,
             output_stem=output_stem,
             block=block,
+            layout=(layout or "5.1") if downmix else None,
         )
         for sentence in no_effect(ctx, _useless(client)):
             say(sentence, err=True)
@@ -251,6 +278,9 @@ def live(
             session.apply_gains()
             session.start()
             _connect(client, connect)
+            left = _left_out(client, connect)
+            if left and not as_json:
+                say(left, err=True)
             with ending.between_blocks():
                 late = _run(session, seconds, as_json, ending)
             if session.ended:
@@ -287,6 +317,22 @@ def _useless(client: AudioClient) -> dict[str, str]:
             "block": "the JACK server has its own",
         }
     return {"connect": "PortAudio has no ports to connect; see --device", "name": "PortAudio shows no names"}
+
+
+def _left_out(client: AudioClient, connect: bool | None) -> str:
+    """What of the input is not used; "" where nobody can know."""
+    from ..live import JackClient, PortAudioClient
+
+    channels = 0
+    if isinstance(client, PortAudioClient):
+        channels = client.device_inputs
+    elif isinstance(client, JackClient) and connect:
+        channels = len(client.hardware(True))
+    if client.layout is not None or channels <= 2:
+        return ""
+    return (
+        f"Note: of {channels} inputs of the sound card the first two are used; --downmix mixes more to stereo"
+    )
 
 
 def _connect(client: AudioClient, connect: bool | None) -> None:
@@ -333,6 +379,8 @@ class _Ending(SignalHandler):
 
 def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _Ending) -> bool:
     """Until the time is over, the sound ends, or somebody ends it; whether too much of it was late."""
+    from .live_view import Meters, Monitor, State, headline, line, report
+
     begun = time.monotonic()
     pictures = not as_json and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     display = Meters() if pictures else None

@@ -77,7 +77,10 @@ class Monitor:
         return found
 
     def conclusion(self) -> str:
-        """At the end: what was covered; "" if nothing was."""
+        """At the end: what was covered, and what was beyond full scale; "" if nothing was."""
+        return "; ".join(filter(None, (self._covered(), clipped_text(self._session))))
+
+    def _covered(self) -> str:
         stats = self._session.stats
         if not stats.covered_frames:
             return ""
@@ -86,10 +89,11 @@ class Monitor:
 
     def _silence(self) -> str:
         client = self._session.client
-        if client.kind == "JACK":
+        if client.inputs:
+            ports = " and ".join(f"{client.name}:{port}" for port in client.inputs)
             return (
-                f"no sound comes in. Connect something to {client.name}:in_left and {client.name}:in_right, "
-                "in QjackCtl or by jack_connect; --connect takes the inputs of the sound card"
+                f"no sound comes in. Connect something to {ports}, in QjackCtl or by jack_connect; "
+                "--connect takes the inputs of the sound card"
             )
         return f"no sound comes in from {client.name}. Is it muted, or another device meant (--device)?"
 
@@ -111,7 +115,19 @@ def _counts(session: LiveSession) -> str:
     return (
         f"load {stats.load:4.0%}  callback {stats.process_load:4.0%}  "
         f"underruns {stats.underruns}  covered {percent(stats.covered_share)}  xruns {seen.xruns}  "
-        f"late {seen.missed}"
+        f"late {seen.missed}" + (f"  clipped {seen.clipped}" if seen.clipped else "")
+    )
+
+
+def clipped_text(session: LiveSession) -> str:
+    """What a sound card cuts off; "" if nothing."""
+    seen = session.client.stats
+    if not seen.clipped:
+        return ""
+    share = seen.clipped / (2 * seen.callbacks * session.client.block)
+    return (
+        f"{seen.clipped} samples ({percent(share)}) of what is played were beyond full scale, where a sound "
+        "card cuts them off; a lower --gain helps"
     )
 
 

@@ -2,6 +2,7 @@
 
 #include "../clock.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <thread>
@@ -20,6 +21,25 @@ void silence(const StreamOutput &out, std::size_t count)
 }
 
 } // namespace
+
+StreamInput Downmix::mix(const float *const *channel, std::ptrdiff_t stride, std::size_t count)
+{
+    if (weights_.empty())
+        return {{channel[0], channel[1]}, stride};
+    static const float zero = 0.0f;
+    if (count > most_)
+        return {{&zero, &zero}, 0};
+    for (std::size_t side = 0; side < 2; side++) {
+        float *to = planes_.data() + side * most_;
+        std::fill_n(to, count, 0.0f);
+        for (std::size_t c = 0; c < channels(); c++) {
+            const float weight = weights_[2 * c + side];
+            for (std::size_t i = 0; weight != 0.0f && i < count; i++)
+                to[i] += weight * channel[c][static_cast<std::ptrdiff_t>(i) * stride];
+        }
+    }
+    return {{planes_.data(), planes_.data() + most_}, 1};
+}
 
 // Either the callback sees that there is no engine, or this sees that the callback is busy: both write before they
 // read, in one order for all (sequentially consistent).
@@ -56,9 +76,12 @@ void LiveCallback::run(const StreamInput &in, const StreamOutput *outs, const St
         silent_.fetch_add(1, relaxed);
     }
     busy_.store(false);
-    for (std::size_t s = 0; s < stems_; s++)
-        meter(s, outs[s].channel, outs[s].stride, count, decay);
-    meter(stems_ + 1, mix.channel, mix.stride, count, decay);
+    for (std::size_t s = 0; s <= stems_; s++) {
+        const StreamOutput &out = s < stems_ ? outs[s] : mix;
+        const std::size_t beyond = meter(s < stems_ ? s : stems_ + 1, out.channel, out.stride, count, decay);
+        if (s == played_ && beyond)
+            clipped_.fetch_add(beyond, relaxed);
+    }
     const double took = seconds() - begun;
     callbacks_.fetch_add(1, relaxed);
     if (took > lasts)
@@ -67,16 +90,21 @@ void LiveCallback::run(const StreamInput &in, const StreamOutput *outs, const St
         worst_.store(took, relaxed);
 }
 
-void LiveCallback::meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count,
-                         float decay)
+std::size_t LiveCallback::meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count,
+                                float decay)
 {
+    std::size_t beyond = 0;
     float peak = levels_[i].load(relaxed) * decay;
     if (peak < 1e-9f)
         peak = 0.0f;
     for (std::size_t c = 0; c < 2; c++)
-        for (std::size_t at = 0; channel[c] && at < count; at++)
-            peak = std::fmax(peak, std::fabs(channel[c][static_cast<std::ptrdiff_t>(at) * stride]));
+        for (std::size_t at = 0; channel[c] && at < count; at++) {
+            const float value = std::fabs(channel[c][static_cast<std::ptrdiff_t>(at) * stride]);
+            peak = std::fmax(peak, value);
+            beyond += value > 1.0f;
+        }
     levels_[i].store(peak, relaxed);
+    return beyond;
 }
 
 LiveStats LiveCallback::stats() const
@@ -86,13 +114,14 @@ LiveStats LiveCallback::stats() const
     s.xruns = xruns_.load(relaxed);
     s.missed = missed_.load(relaxed);
     s.silent = silent_.load(relaxed);
+    s.clipped = clipped_.load(relaxed);
     s.worst_seconds = worst_.load(relaxed);
     return s;
 }
 
 void LiveCallback::reset_stats()
 {
-    for (auto *count : {&callbacks_, &xruns_, &missed_, &silent_})
+    for (auto *count : {&callbacks_, &xruns_, &missed_, &silent_, &clipped_})
         count->store(0, relaxed);
     worst_.store(0, relaxed);
 }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace spleeterrt {
 
@@ -17,13 +18,34 @@ struct LiveStats {
     std::uint64_t xruns = 0;  // that the server or the driver told of
     std::uint64_t missed = 0; // callbacks of ours that took longer than their block lasts
     std::uint64_t silent = 0; // callbacks without an engine for their block: silence was played
+    std::uint64_t clipped = 0; // samples beyond full scale in what is played, which a sound card cuts off
     double worst_seconds = 0; // of a callback
+};
+
+// More than two channels to stereo, by weights.
+class Downmix {
+public:
+    // weights: [channels][2], or empty: the first two channels as they are (one: on both sides). most: the longest block.
+    Downmix(const std::vector<float> &weights, std::size_t most)
+        : weights_(weights), most_(most), planes_(weights.empty() ? 0 : 2 * most)
+    {
+    }
+
+    std::size_t channels() const { return weights_.empty() ? 2 : weights_.size() / 2; }
+    // channel[channels()]: sample i of each at [i * stride]. Blocks longer than the longest are silent.
+    StreamInput mix(const float *const *channel, std::ptrdiff_t stride, std::size_t count);
+
+private:
+    const std::vector<float> weights_;
+    const std::size_t most_;
+    std::vector<float> planes_; // [2][most]
 };
 
 class LiveCallback {
 public:
-    LiveCallback(std::size_t stems, double sample_rate)
-        : stems_(stems), sample_rate_(sample_rate), levels_(new std::atomic<float>[stems + 2]())
+    // played: of the stems the one that a sound card plays; stems: the mix.
+    LiveCallback(std::size_t stems, double sample_rate, std::size_t played)
+        : stems_(stems), played_(played), sample_rate_(sample_rate), levels_(new std::atomic<float>[stems + 2]())
     {
     }
 
@@ -45,15 +67,17 @@ public:
     float level(std::size_t i) const { return levels_[i].load(std::memory_order_relaxed); }
 
 private:
-    void meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count, float decay);
+    // Returns how many samples are beyond full scale.
+    std::size_t meter(std::size_t i, const float *const *channel, std::ptrdiff_t stride, std::size_t count,
+                      float decay);
 
-    const std::size_t stems_;
+    const std::size_t stems_, played_;
     const double sample_rate_;
     LiveSource current_;
     std::atomic<const LiveSource *> source_{nullptr};
     std::atomic<bool> busy_{false};
     std::unique_ptr<std::atomic<float>[]> levels_;
-    std::atomic<std::uint64_t> callbacks_{0}, xruns_{0}, missed_{0}, silent_{0};
+    std::atomic<std::uint64_t> callbacks_{0}, xruns_{0}, missed_{0}, silent_{0}, clipped_{0};
     std::atomic<double> worst_{0};
 };
 
@@ -68,6 +92,7 @@ public:
     virtual bool realtime() const { return false; }
     virtual int priority() const { return 0; }
     virtual double device_latency() const { return 0.0; } // seconds that devices outside of a graph add
+    virtual int device_inputs() const { return 0; }       // channels of such a device; 0: it is in a graph
     virtual std::string ended() const = 0;                // why no more sound comes, or ""
     // The engine from here on; it must live until another one or nullptr replaces it.
     virtual void use(const LiveSource *source) = 0;

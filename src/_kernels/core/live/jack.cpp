@@ -12,6 +12,7 @@ constexpr int no_start_server = 0x01;                                    // Jack
 constexpr int failed_server = 0x10, broken_server = 0x20, version = 0x400; // JackServerFailed, JackServerError
 constexpr unsigned long is_input = 0x1, is_output = 0x2, is_physical = 0x4;
 constexpr int capture = 0, playback = 1; // JackCaptureLatency, JackPlaybackLatency
+constexpr std::size_t longest_block = 1 << 16; // servers have at most 8192
 const char *const audio = "32 bit float mono audio";
 
 } // namespace
@@ -144,13 +145,15 @@ std::vector<std::string> JackPorts::hardware(bool sources)
 // --- the separator ------------------------------------------------------------------------------
 
 JackClient::JackClient(const std::vector<std::string> &libraries, const std::string &name,
-                       const std::vector<std::string> &stems)
-    : JackPorts(libraries, name), callback_(stems.size(), sample_rate()), outs_(stems.size() + 1)
+                       const std::vector<std::string> &stems, const std::vector<std::string> &inputs,
+                       const std::vector<float> &weights)
+    : JackPorts(libraries, name), callback_(stems.size(), sample_rate(), stems.size()), downmix_(weights, longest_block),
+      channels_(inputs.size()), outs_(stems.size() + 1)
 {
     block_.store(api_.get_buffer_size(client_));
     const char *const sides[] = {"left", "right"};
-    for (std::size_t c = 0; c < 2; c++)
-        in_[c] = add_port(std::string("in_") + sides[c], true);
+    for (const std::string &input : inputs)
+        in_.push_back(add_port(input, true));
     for (std::size_t s = 0; s <= stems.size(); s++)
         for (const char *side : sides)
             out_.push_back(add_port((s < stems.size() ? stems[s] : std::string("mix")) + "_" + side, false));
@@ -192,43 +195,43 @@ void JackClient::use(const LiveSource *source)
 
 int JackClient::process(jack_nframes_t count)
 {
-    StreamInput in;
-    in.stride = 1;
-    for (std::size_t c = 0; c < 2; c++)
-        in.channel[c] = static_cast<const float *>(api_.port_get_buffer(in_[c], count));
+    for (std::size_t c = 0; c < in_.size(); c++)
+        channels_[c] = static_cast<const float *>(api_.port_get_buffer(in_[c], count));
     for (std::size_t i = 0; i < out_.size(); i++)
         outs_[i / 2].channel[i % 2] = static_cast<float *>(api_.port_get_buffer(out_[i], count));
-    callback_.run(in, outs_.data(), outs_.back(), count);
+    callback_.run(downmix_.mix(channels_.data(), 1, count), outs_.data(), outs_.back(), count);
     return 0;
+}
+
+// Of the ports of one side: every second one, or, where any goes to both sides, all.
+jack_latency_range_t JackClient::latency_through(const std::vector<jack_port_t *> &ports, int mode, std::size_t side,
+                                                 bool connected)
+{
+    jack_latency_range_t range = {0, 0};
+    bool any = false;
+    const bool mixed = in_.size() != 2;
+    for (std::size_t i = mixed ? 0 : side; i < ports.size(); i += mixed ? 1 : 2) {
+        if (connected && api_.port_connected(ports[i]) <= 0)
+            continue;
+        jack_latency_range_t one = {0, 0};
+        api_.port_get_latency_range(ports[i], mode, &one);
+        range.min = any ? std::min(range.min, one.min) : one.min;
+        range.max = std::max(range.max, one.max);
+        any = true;
+    }
+    return range;
 }
 
 // Capture latency: what a sample has behind it, from the hardware to here; playback latency: what it has before it.
 void JackClient::report_latency(int mode)
 {
     const jack_nframes_t ours = static_cast<jack_nframes_t>(latency_.load());
-    for (std::size_t c = 0; c < 2; c++) {
-        jack_latency_range_t range = {0, 0};
-        if (mode == capture) {
-            api_.port_get_latency_range(in_[c], mode, &range);
-        } else {
-            bool any = false;
-            for (std::size_t i = c; i < out_.size(); i += 2) {
-                if (api_.port_connected(out_[i]) <= 0)
-                    continue;
-                jack_latency_range_t one;
-                api_.port_get_latency_range(out_[i], playback, &one);
-                range.min = any ? std::min(range.min, one.min) : one.min;
-                range.max = std::max(range.max, one.max);
-                any = true;
-            }
-        }
+    const std::vector<jack_port_t *> &from = mode == capture ? in_ : out_, &to = mode == capture ? out_ : in_;
+    for (std::size_t i = 0; i < to.size(); i++) {
+        jack_latency_range_t range = latency_through(from, mode, i % 2, mode == playback || in_.size() != 2);
         range.min += ours;
         range.max += ours;
-        if (mode == capture)
-            for (std::size_t i = c; i < out_.size(); i += 2)
-                api_.port_set_latency_range(out_[i], capture, &range);
-        else
-            api_.port_set_latency_range(in_[c], playback, &range);
+        api_.port_set_latency_range(to[i], mode, &range);
     }
 }
 

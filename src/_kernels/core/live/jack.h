@@ -85,11 +85,12 @@ private:
     char reason_[200] = "";
 };
 
-// Stereo in; every stem and the mix under the gains out.
+// Stereo in (more channels are mixed by weights); every stem and the mix under the gains out.
 class JackClient : public JackPorts, public AudioClient {
 public:
-    JackClient(const std::vector<std::string> &libraries, const std::string &name,
-               const std::vector<std::string> &stems);
+    // inputs: names of the input ports; weights: as of Downmix.
+    JackClient(const std::vector<std::string> &libraries, const std::string &name, const std::vector<std::string> &stems,
+               const std::vector<std::string> &inputs, const std::vector<float> &weights);
     ~JackClient() override;
 
     std::string name() const override { return JackPorts::name(); }
@@ -108,10 +109,14 @@ public:
 private:
     int process(jack_nframes_t count);
     void report_latency(int mode);
+    jack_latency_range_t latency_through(const std::vector<jack_port_t *> &ports, int mode, std::size_t side,
+                                         bool connected);
 
     LiveCallback callback_;
+    Downmix downmix_;
     std::atomic<std::size_t> block_{0}, latency_{0};
-    jack_port_t *in_[2];
+    std::vector<jack_port_t *> in_;
+    std::vector<const float *> channels_; // of in_
     std::vector<jack_port_t *> out_; // [stems + 1][2], the mix last
     std::vector<StreamOutput> outs_;
 };

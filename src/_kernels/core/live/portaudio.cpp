@@ -40,8 +40,9 @@ PortAudioApi::PortAudioApi(const std::vector<std::string> &names)
 
 PortAudioClient::PortAudioClient(const std::vector<std::string> &libraries, const std::string &input,
                                  const std::string &output, std::size_t stems, std::size_t stem, unsigned sample_rate,
-                                 unsigned preferred, std::size_t block)
-    : api_(libraries), block_(block), stem_(stem), planes_((stems + 1) * 2 * block), outs_(stems + 1)
+                                 unsigned preferred, std::size_t block, const std::vector<float> &weights)
+    : api_(libraries), block_(block), stem_(stem), downmix_(weights, block), channels_(downmix_.channels()),
+      planes_((stems + 1) * 2 * block), outs_(stems + 1)
 {
     for (std::size_t i = 0; i < outs_.size(); i++) {
         outs_[i].stride = 1;
@@ -51,7 +52,7 @@ PortAudioClient::PortAudioClient(const std::vector<std::string> &libraries, cons
     check(api_.Initialize(), "start");
     try {
         open(input, output, sample_rate, preferred);
-        callback_.reset(new LiveCallback(stems, rate_));
+        callback_.reset(new LiveCallback(stems, rate_, stem_));
     } catch (...) {
         if (stream_)
             api_.CloseStream(stream_);
@@ -75,7 +76,12 @@ void PortAudioClient::open(const std::string &input, const std::string &output, 
     const int from = find(input, true), to = find(output, false);
     const PaDeviceInfo &source = *api_.GetDeviceInfo(from), &sink = *api_.GetDeviceInfo(to);
     name_ = from == to ? source.name : std::string(source.name) + " -> " + sink.name;
-    inputs_ = std::min(2, source.maxInputChannels);
+    const int wanted = static_cast<int>(downmix_.channels());
+    device_inputs_ = source.maxInputChannels;
+    if (wanted > 2 && wanted > device_inputs_)
+        throw std::runtime_error(std::string(source.name) + " has " + std::to_string(device_inputs_) +
+                                 " input channels, the layout " + std::to_string(wanted));
+    inputs_ = std::min(wanted, device_inputs_);
     const PaStreamParameters in = {from, inputs_, float32, source.defaultLowInputLatency, nullptr};
     const PaStreamParameters out = {to, 2, float32, sink.defaultLowOutputLatency, nullptr};
     if (sample_rate)
@@ -149,13 +155,11 @@ int PortAudioClient::process(const float *in, float *out, std::size_t count, uns
     if (flags & (input_lost | output_lost))
         callback_->xrun();
     static const float zero = 0.0f;
-    StreamInput heard;
-    heard.stride = in ? inputs_ : 0;
-    heard.channel[0] = in ? in : &zero;
-    heard.channel[1] = in ? in + inputs_ - 1 : &zero;
+    for (std::size_t c = 0; c < channels_.size(); c++)
+        channels_[c] = in ? in + std::min(static_cast<int>(c), inputs_ - 1) : &zero;
     // The driver keeps the block that was asked for; should it not, silence is better than a wrong place in memory.
     const std::size_t n = std::min(count, block_);
-    callback_->run(heard, outs_.data(), outs_.back(), n);
+    callback_->run(downmix_.mix(channels_.data(), in ? inputs_ : 0, n), outs_.data(), outs_.back(), n);
     const StreamOutput &chosen = outs_[stem_];
     for (std::size_t i = 0; i < count; i++)
         for (std::size_t c = 0; c < 2; c++)

@@ -47,13 +47,15 @@ struct PortAudioApi {
     const PaStreamInfo *(*GetStreamInfo)(void *);
 };
 
-// Stereo in (mono is duplicated); out: the mix under the gains, or one stem.
+// Stereo in (mono is duplicated, more channels are mixed by weights); out: the mix under the gains, or one stem.
 class PortAudioClient : public AudioClient {
 public:
     // input, output: a part of the device's name, its number, or "" for the default one. stem: what is played;
     // as many as there are stems: the mix. sample_rate 0: `preferred` if the device has it, else the device's own.
+    // weights: as of Downmix.
     PortAudioClient(const std::vector<std::string> &libraries, const std::string &input, const std::string &output,
-                    std::size_t stems, std::size_t stem, unsigned sample_rate, unsigned preferred, std::size_t block);
+                    std::size_t stems, std::size_t stem, unsigned sample_rate, unsigned preferred, std::size_t block,
+                    const std::vector<float> &weights);
     ~PortAudioClient() override;
     PortAudioClient(const PortAudioClient &) = delete;
     PortAudioClient &operator=(const PortAudioClient &) = delete;
@@ -62,6 +64,7 @@ public:
     unsigned sample_rate() const override { return rate_; }
     std::size_t block() const override { return block_; }
     double device_latency() const override; // in and out
+    int device_inputs() const override { return device_inputs_; }
     std::string ended() const override;
     void use(const LiveSource *source) override { callback_->use(source); }
     void start() override;
@@ -78,7 +81,9 @@ private:
     void *stream_ = nullptr;
     unsigned rate_ = 0;
     const std::size_t block_, stem_;
-    int inputs_ = 2;
+    Downmix downmix_;
+    int inputs_ = 2, device_inputs_ = 0;
+    std::vector<const float *> channels_; // of the input
     bool started_ = false;
     std::unique_ptr<LiveCallback> callback_;
     std::vector<float> planes_; // [stems + 1][2][block]
