@@ -33,16 +33,19 @@ TESTS = [
     "tests/unit/test_rows.py",
     "tests/unit/test_network.py",
     "tests/unit/test_model_file.py",
+    "tests/unit/test_machine.py",
+    "tests/unit/test_denormals.py",
     "tests/unit/test_spectral.py",
     "tests/unit/test_modes.py",
     "tests/unit/test_stream.py",
     "tests/unit/test_stream_modes.py",
     "tests/functional/test_golden.py",
+    "tests/fuzz/test_model_files.py",
 ]
 # The compiled modules are the instrumented ones, not those of another installation.
 CHECK = (
-    "from pathlib import Path; from spleeterrt._kernels import nn, spectral, stream\n"
-    "for module in (nn, spectral, stream):\n"
+    "from pathlib import Path; from spleeterrt._kernels import machine, nn, spectral, stream\n"
+    "for module in (machine, nn, spectral, stream):\n"
     "    assert b'__asan_init' in Path(module.__file__).read_bytes(), module"
 )
 

@@ -220,6 +220,9 @@ def test_the_example_explains_itself(model_file, tmp_path):
         assert done.returncode == 1
         assert str(bad) in done.stderr
     assert subprocess.run([BUILD / "separate_wav"], capture_output=True).returncode == 1
+    for numbers in (["0"], ["12x"], ["256", "x"], ["256", ""], ["256", "-1"]):
+        command = [BUILD / "separate_wav", *good, *numbers]
+        assert subprocess.run(command, capture_output=True).returncode == 1
 
 
 def test_threads(library, model_file, monkeypatch):

@@ -213,9 +213,13 @@ int main(int argc, char **argv)
 
     if (argc < 4 || argc > 6)
         return fail("usage:", "separate_wav MODEL.safetensors SONG.wav FOLDER [BLOCK [HOP_FRAMES]]");
-    const long block = argc > 4 ? atol(argv[4]) : 256;
-    if (block < 1 || block > most_block)
+    char *end = "";
+    const long block = argc > 4 ? strtol(argv[4], &end, 10) : 256;
+    if (block < 1 || block > most_block || *end)
         return fail(argv[4], "is not a block size");
+    const long hop_frames = argc > 5 ? strtol(argv[5], &end, 10) : 2;
+    if (hop_frames < 0 || hop_frames > 512 || *end || (argc > 5 && !*argv[5]))
+        return fail(argv[5], "is not a number of frames");
     if ((problem = open_wav(argv[2], &song)))
         return fail(argv[2], problem);
     if (song.channels > 2)
@@ -223,7 +227,7 @@ int main(int argc, char **argv)
 
     srt_options options = srt_default_options();
     options.max_block = (int)block;
-    options.hop_frames = argc > 5 ? atoi(argv[5]) : 2;
+    options.hop_frames = (int)hop_frames;
     options.sample_rate = (int)song.rate;
     options.realtime = 0; /* there is time: wait for the networks */
     srt_stream *stream = srt_create(argv[1], &options, message);
