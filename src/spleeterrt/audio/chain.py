@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import AudioError, SpleeterError
 from .channels import downmix
 from .layouts import Layout
+from .parts import MOST_PARTS, few
 from .resample import StreamResampler, resampled_frames
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ _MOST_NOTES = 5  # about parts
 
 @dataclass
 class _Link:
+    """A part; its lengths are at its own rate."""
+
     open: Callable[[], Source]
     number: int
     rate: int
@@ -34,7 +37,6 @@ class _Link:
     layout: Layout | None
     frames: int | None
     likely_frames: int | None
-    """At its own rate."""
 
 
 class ChainSource:
@@ -49,6 +51,9 @@ class ChainSource:
         self._path, self._count = path, len(parts)
         self.notes: list[str] = []
         self.damage: list[str] = []
+        if len(parts) > MOST_PARTS:
+            self.damage.append(f"it has more than {MOST_PARTS} parts: the rest is left out")
+            parts = parts[:MOST_PARTS]
         self._lost: list[str] = []
         self._links: list[_Link] = []
         for number, part in enumerate(parts, 1):
@@ -111,7 +116,7 @@ class ChainSource:
         return filled
 
     def end_warning(self, position: int) -> str | None:
-        return f"{self._path}: {'; '.join(self._lost)}" if self._lost else None
+        return f"{self._path}: {'; '.join(few(self._lost))}" if self._lost else None
 
     def _decoded(self) -> Generator[NDArray[np.float32], None, None]:
         for link in self._links:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from .ffmpeg import ASF_HEADER
 from .pieces import Span, find_all
 
+_MOST_RESYNCS = 1000
 _EBML, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 _FLV = re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09\x00\x00\x00\x00")
 
@@ -102,12 +103,13 @@ def _matroska_starts(file: BinaryIO, size: int) -> Iterator[int]:
 
 def _wavpack_starts(file: BinaryIO, size: int) -> Iterator[int]:
     """A file begins with an initial block whose index is 0; between two there may be tags."""
-    at = 0
-    while at + 32 <= size:
+    at = resyncs = 0
+    while at + 32 <= size and resyncs < _MOST_RESYNCS:
         file.seek(at)
         head = file.read(32)
         if head[:4] != b"wvpk":
             at = next(find_all(file, b"wvpk", at + 1, size), size)
+            resyncs += 1
             continue
         count, index, flags = (int.from_bytes(head[i : i + 4], "little") for i in (4, 16, 24))
         if at and index == 0 and head[11] == 0 and flags & 0x800:

@@ -366,7 +366,7 @@ def _tag_offset(frame: bytes | bytearray) -> int:
 def _header_of(frame: bytes) -> tuple[bytes, int | None] | None:
     """A frame that holds no sound but a header, and the number of frames that it tells; None: sound.
 
-    Its mark is moved to where it belongs without a checksum, which libmpg123 does not look behind.
+    The frame is empty if libmpg123 does not know such a header.
     """
     if frame[1] >> 1 & 3 != 1:  # layer III
         return None
@@ -374,7 +374,8 @@ def _header_of(frame: bytes) -> tuple[bytes, int | None] | None:
         return b"", int.from_bytes(frame[50:54], "big") or None
     tag = _tag_offset(frame)
     for at in (tag, tag + 2):
-        if frame[at : at + 4] in (b"Xing", b"Info") and frame[at + 4 : at + 7] == b"\0\0\0":
+        known = len(frame) >= at + 16 and frame[at : at + 4] in (b"Xing", b"Info")
+        if known and frame[at + 4 : at + 7] == b"\0\0\0":
             counts = frame[at + 7] & 1
             counted = int.from_bytes(frame[at + 8 : at + 12], "big") if counts else None
             return (frame if at == tag else b""), counted or None

@@ -98,7 +98,7 @@ def _by_ffmpeg(path: Path, track: int | None, several: bool, fill_gaps: bool) ->
     if len(spans) > 1:
         from .chain import ChainSource
 
-        return ChainSource(path, [partial(FFmpegSource, path, track, span) for span in spans])
+        return ChainSource(path, [partial(FFmpegSource, path, track, span, fill_gaps) for span in spans])
     source = FFmpegSource(path, track, fill_gaps=fill_gaps)
     if several:  # FFmpeg reads on, but knows one of the lengths
         source.likely_frames = None

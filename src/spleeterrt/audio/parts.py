@@ -7,6 +7,7 @@ may be unfinished or unusual. `find_parts` looks at that; what it does not know 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,8 +16,12 @@ from typing import BinaryIO
 
 from .pieces import Piece, Span, find_all, skip_id3
 
+MOST_PARTS = 10_000
 _OTHERS = (b"RIFX", b"OggS")  # libsndfile knows them
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")  # of other formats, behind the last chunk
+_MOST_MESSAGES = 5
+_RECENT = 2_000_000_000  # ns
+_MOST_RESYNCS = 1000  # places in a damaged file where it goes on
 _MPEG_SUFFIXES = (".mp3", ".mp2", ".mpa", ".mpga")
 
 
@@ -58,13 +63,21 @@ class Found:
 
 def find_parts(path: Path) -> Found:
     """The parts of a file. Errors of the operating system pass."""
-    state = os.stat(path)  # a file is opened twice in a row: to see what it is, and to read it
-    found = _found(path, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+    # A file is opened twice in a row: to see what it is, and to read it. One that was just written might be
+    # another one by now.
+    state = os.stat(path)
+    if abs(time.time_ns() - state.st_mtime_ns) < _RECENT:
+        return _look(path)
+    found = _remembered(path, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
     return replace(found, notes=[*found.notes], damage=[*found.damage])
 
 
 @lru_cache(maxsize=4)
-def _found(path: Path, *state: int) -> Found:
+def _remembered(path: Path, *state: int) -> Found:
+    return _look(path)
+
+
+def _look(path: Path) -> Found:
     with open(path, "rb") as file:
         start = skip_id3(file, 0)
         file.seek(start)
@@ -96,25 +109,13 @@ def flac_parts(file: BinaryIO, start: int) -> list[Span]:
     """The FLAC files that a file consists of."""
     end = file.seek(0, 2)
     starts = [start]
-    at = _flac_frames(file, start)
-    for found in find_all(file, b"fLaC\0\0\0\x22", at, end):
-        if found >= at:
-            starts.append(found)
-            at = _flac_frames(file, found)
+    for at in find_all(file, b"fLaC\0\0\0\x22", start + 4, end):
+        file.seek(at + 8)
+        about = file.read(13)
+        blocks, rate = int.from_bytes(about[:2], "big"), int.from_bytes(about[10:13], "big") >> 4
+        if blocks >= 16 and rate:
+            starts.append(at)
     return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], end], strict=True)]
-
-
-def _flac_frames(file: BinaryIO, start: int) -> int:
-    """Where the metadata of a FLAC file end."""
-    at = start + 4
-    while True:
-        file.seek(at)
-        head = file.read(4)
-        if len(head) < 4:
-            return at
-        at += 4 + int.from_bytes(head[1:], "big")
-        if head[0] & 0x80:
-            return at
 
 
 def ogg_links(file: BinaryIO) -> list[Span]:
@@ -122,14 +123,15 @@ def ogg_links(file: BinaryIO) -> list[Span]:
     size = file.seek(0, 2)
     starts = [0]
     beginning = True
-    at = 0
-    while at < size:
+    at = resyncs = 0
+    while at < size and resyncs < _MOST_RESYNCS:
         file.seek(at)
         head = file.read(27 + 255)
         if len(head) < 27:
             break
         if head[:4] != b"OggS":
             at = next(find_all(file, b"OggS", at + 1, size), size)
+            resyncs += 1
             continue
         first = bool(head[5] & 2)
         if first and not beginning:
@@ -138,6 +140,13 @@ def ogg_links(file: BinaryIO) -> list[Span]:
         segments = head[26]
         at += 27 + segments + sum(head[27 : 27 + segments])
     return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], size], strict=True)]
+
+
+def few(messages: Sequence[str]) -> list[str]:
+    """Each once, and of many parts' the first ones."""
+    unlike = list(dict.fromkeys(messages))
+    more = len(unlike) - _MOST_MESSAGES
+    return unlike if more <= 0 else [*unlike[:_MOST_MESSAGES], f"and {more} more messages like these"]
 
 
 def says_no_length(size: int, byte_rate: int) -> str:

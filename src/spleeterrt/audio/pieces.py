@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from .sequential import VirtualFile
 
 _BUFFER = 1 << 16  # bytes read at a time: MP3 is asked for in pieces of a few bytes
-_SEARCH = 1 << 20
+_FIRST_SEARCH, _SEARCH = 1 << 12, 1 << 20  # bytes read at a time: a match is often near
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,6 @@ class Span:
 
 
 Piece = bytes | Span
-
-
-def spliced(size: int, patches: dict[int, bytes]) -> tuple[Piece, ...]:
-    """A file of `size` bytes, some of them replaced."""
-    pieces: list[Piece] = []
-    at = 0
-    for start, data in sorted(patches.items()):
-        pieces += [Span(at, start - at), data]
-        at = start + len(data)
-    return (*pieces, Span(at, size - at))
 
 
 class PieceFile(VirtualFile):
@@ -120,9 +110,11 @@ def find_all(file: BinaryIO, pattern: bytes, start: int, end: int) -> Iterator[i
     """Positions of a pattern in `[start, end)` of a file, in constant memory."""
     keep = len(pattern) - 1
     at, rest = start, b""
+    most = _FIRST_SEARCH
     while at < end:
         file.seek(at)
-        data = file.read(min(_SEARCH, end - at))
+        data = file.read(min(most, end - at))
+        most = min(2 * most, _SEARCH)
         if not data:
             return
         at += len(data)

@@ -24,6 +24,7 @@ from ..errors import AudioError
 from .channels import downmix, downmix_weights, left_out, to_stereo
 from .layouts import Layout
 from .opening import open_source
+from .parts import few
 from .resample import StreamResampler, checked_number, checked_rate, resampled_frames
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ class AudioReader:
         if track is not None and not (isinstance(track, int) and track >= 1):
             raise AudioError(f"{self.path}: track: expected a number from 1 on, got {track!r}")
         self._source = open_source(self.path, track, fill_gaps)
-        self.warnings += [f"{self.path}: {note}" for note in self._source.notes + self._source.damage]
+        told = few(self._source.notes) + few(self._source.damage)
+        self.warnings += [f"{self.path}: {message}" for message in told]
         self.damaged = bool(self._source.damage)
         self.source_rate: int = self._source.rate
         self.rate = self.source_rate if rate is None else rate

@@ -6,12 +6,13 @@ As in `wav_file`, libsndfile gets a header that says what is there, where the fi
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
-from .parts import Found, Part, left_out, says_no_length
+from .parts import MOST_PARTS, Found, Part, left_out, says_no_length
 from .pcm import means_unknown
 from .pieces import Span, find_all
 
@@ -40,6 +41,15 @@ class _Sized:
         return self.frame_bytes * self.rate
 
 
+# How the formats begin, so that samples are not likely to.
+_BEGINNINGS = {
+    b".snd": re.compile(rb"\.snd\x00.{7}\x00\x00\x00[\x01-\x1b].{4}\x00\x00\x00[\x01-\x40]", re.DOTALL),
+    b"dns.": re.compile(rb"dns\..{3}\x00.{4}[\x01-\x1b]\x00\x00\x00.{4}[\x01-\x40]\x00\x00\x00", re.DOTALL),
+    b"FORM": re.compile(rb"FORM.{4}AIF[FC][ -~]{4}", re.DOTALL),
+    b"caff": re.compile(rb"caff\x00[\x01\x02]..desc", re.DOTALL),
+    b"riff": re.compile(rb"riff\x2e\x91\xcf\x11.{16}wave", re.DOTALL),
+}
+
 _Parser: TypeAlias = Callable[[BinaryIO, int, int], "_Sized | None"]
 
 
@@ -51,7 +61,7 @@ def sized_parts(file: BinaryIO, start: int, kind: bytes) -> Found:
     parts: list[Part] = []
     odd = start > 0
     at, last = start, None
-    while (one := parse(file, at, size)) is not None:
+    while len(parts) <= MOST_PARTS and (one := parse(file, at, size)) is not None:
         begin, at, last = at, one.end, one
         if one.header is None or not one.frame_bytes:
             parts.append(Part((Span(begin, one.end - begin),)))
@@ -71,19 +81,17 @@ def sized_parts(file: BinaryIO, start: int, kind: bytes) -> Found:
     return found
 
 
-def _samples(
-    file: BinaryIO, room: Span, count: int, unknown: bool, mark: bytes, parse: _Parser
-) -> tuple[Span, int | None]:
+def _samples(file: BinaryIO, room: Span, count: int, unknown: bool, mark: bytes) -> tuple[Span, int | None]:
     """Where samples lie that the header says are `count` bytes, and what it declares.
 
-    unknown: that number stands for none; then they go on to the next file, which `mark` begins, or to the
-        end.
+    unknown: that number stands for none; then they go on to the next file, which begins with `mark`, or to
+        the end.
     """
     count = max(0, count)
     if not unknown or not room.size:
         return Span(room.start, min(count, room.size)), count
-    for at in find_all(file, mark, room.start, room.end):
-        if parse(file, at, room.end) is not None:
+    for at in find_all(file, mark[:4], room.start, room.end):
+        if _BEGINNINGS[mark[:4]].match(_read(file, at, 40)):
             return Span(room.start, at - room.start), None
     return room, None
 
@@ -111,7 +119,7 @@ def _parse_au(file: BinaryIO, start: int, size: int) -> _Sized | None:
         return None
     room = Span(start + offset, size - start - offset)
     unknown = means_unknown(count) and (count == 0 or count > room.size)
-    samples, declared = _samples(file, room, count, unknown, head[:4], _parse_au)
+    samples, declared = _samples(file, room, count, unknown, head[:4])
 
     def header(bytes_: int) -> bytes:
         return struct.pack(f"{order}4s5I", head[:4], 24, min(bytes_, 0xFFFFFFFF), encoding, rate, channels)
@@ -146,7 +154,7 @@ def _parse_aiff(file: BinaryIO, start: int, size: int) -> _Sized | None:
             unknown = count in (0, 8) or (means_unknown(count) and count - 8 > room.size)
             if count == 8 and struct.unpack(">I", common[2:6] or b"\0\0\0\0")[0] == 0:
                 unknown = not _aiff_goes_on(file, at + 8, size)
-            samples, declared = _samples(file, room, count - 8 - skipped, unknown, b"FORM", _parse_aiff)
+            samples, declared = _samples(file, room, count - 8 - skipped, unknown, b"FORM")
             found = samples, declared, placement
             count = samples.end - at
         at += count + count % 2
@@ -202,7 +210,7 @@ def _parse_caf(file: BinaryIO, start: int, size: int) -> _Sized | None:
         if name == b"data" and found is None:
             room = Span(min(size, at + 4), max(0, size - at - 4))
             unknown = count <= 4 or (count - 4 > room.size and count >= 0x7FFFFFFF)
-            samples, declared = _samples(file, room, count - 4, unknown, b"caff", _parse_caf)
+            samples, declared = _samples(file, room, count - 4, unknown, b"caff")
             found = samples, declared
             count = samples.end - at
         if count < 0:
@@ -247,7 +255,7 @@ def _parse_w64(file: BinaryIO, start: int, size: int) -> _Sized | None:
         if mark[:4] == b"data" and found is None:
             room = Span(at + 24, size - at - 24)
             unknown = count <= 24 or (count - 24 > room.size and count >= 0x7FFFFFFF)
-            samples, declared = _samples(file, room, count - 24, unknown, _W64_RIFF, _parse_w64)
+            samples, declared = _samples(file, room, count - 24, unknown, _W64_RIFF)
             found = samples, declared
             count = 24 + samples.size
         elif not 24 <= count <= size - at:

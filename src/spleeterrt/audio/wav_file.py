@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from .coded import coded_samples
-from .parts import Found, Part, left_out, says_no_length, seconds
+from .parts import MOST_PARTS, Found, Part, left_out, says_no_length, seconds
 from .pcm import LARGEST_TAIL, is_low_24_bit, lacks_padding, means_unknown, tail_start
 from .pieces import Piece, Span, find_all, skip_id3
 
@@ -18,6 +18,7 @@ _FORMS = (b"RIFF", b"RF64", b"BW64")
 _PLAIN = (1, 3, 0xFFFE)  # PCM, float, extensible: a block is a frame
 _MPEG = (0x50, 0x55)
 _LONG = 0xFFFFFFFF
+_CODED_BYTES, _CODED_BLOCKS = 1 << 17, 128
 
 
 @dataclass
@@ -65,16 +66,18 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
     found = Found([])
     parts: list[Part] = []
     at, last = start, None
-    while (wav := _parse(file, at, size)) is not None and wav.complete:
+    while len(parts) <= MOST_PARTS and (wav := _parse(file, at, size)) is not None and wav.complete:
         if wav.tag in _PLAIN and wav.format[14:16] == b"\x10\0" and not parts:
-            file.seek(wav.data[0].start)
-            found.foreign = coded_samples(file.read(min(wav.data[0].size, 1 << 20)))
+            found.foreign = _coded(file, wav.data[0])
             if found.foreign is not None:
                 return found
         if wav.tag in _MPEG:
             from .mpeg_parts import mpeg_parts
 
-            parts += mpeg_parts(file, wav.data[0].start, wav.data[0].end).parts
+            inner = mpeg_parts(file, wav.data[0].start, wav.data[0].end)
+            parts += inner.parts
+            found.notes += inner.notes
+            found.damage += inner.damage
         else:
             declared = wav.declared // wav.align if wav.tag in _PLAIN else None
             pieces: tuple[Piece, ...] = (_header(wav), *wav.data)
@@ -90,6 +93,16 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
         parts[0] = replace(parts[0], pieces=None)
     found.parts = parts
     return found
+
+
+def _coded(file: BinaryIO, samples: Span) -> str | None:
+    """What the first samples behind silence really are."""
+    file.seek(samples.start)
+    for _ in range(_CODED_BLOCKS):
+        data = file.read(min(_CODED_BYTES, samples.end - file.tell()))
+        if not data or data.strip(b"\0"):
+            return coded_samples(data)
+    return None
 
 
 def _parse(file: BinaryIO, start: int, size: int) -> _Wav | None:
