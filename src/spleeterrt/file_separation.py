@@ -209,7 +209,7 @@ class FileSeparation(BackgroundJobs):
             paths = output_paths(named, destination, filename_format, writing.codec, self._stems)
         # A file object is read now: it may be closed when the job runs.
         with ExitStack() as stack:
-            path = stack.enter_context(input_path(audio_descriptor))
+            path = stack.enter_context(input_path(audio_descriptor, for_later=not synchronous))
             files = FileJob(path, paths, reading, writing, self._engine(progress, cancel))
             kept = stack.pop_all()
 

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -327,7 +328,10 @@ def test_file_objects_and_bytes(
 
 def test_a_file_object_may_be_closed_at_once(two_stems: Model, song: Path, tmp_path: Path) -> None:
     separator = Separator(two_stems)
-    for source in (io.BytesIO(song.read_bytes()), open(song, "rb")):  # noqa: SIM115
+    passing = tempfile.NamedTemporaryFile(suffix=".wav")  # noqa: SIM115
+    passing.write(song.read_bytes())
+    passing.seek(0)
+    for source in (io.BytesIO(song.read_bytes()), open(song, "rb"), passing):  # noqa: SIM115
         separator.separate_to_file(source, tmp_path, filename_format="{instrument}.wav", synchronous=False)
         source.close()
         separator.join()

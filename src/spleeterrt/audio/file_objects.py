@@ -48,15 +48,18 @@ def described_path(audio: Any) -> Path:
 
 
 @contextmanager
-def input_path(audio: AudioInput) -> Iterator[Path]:
+def input_path(audio: AudioInput, *, for_later: bool = False) -> Iterator[Path]:
     """A path of the audio's content, as long as the context lasts.
+
+    Args:
+        for_later: a file object may be closed meanwhile, and its file be gone with it.
 
     Raises:
         AudioError: the content cannot be read, or there is none.
         ArgumentTypeError: a file object that gives text, for example.
     """
     named = described_path(audio)
-    if _is_path(audio) or _is_whole_file(audio, named):
+    if _is_path(audio) or (not for_later and _is_whole_file(audio, named)):
         yield named
         return
     with tempfile.TemporaryDirectory(prefix="spleeterrt-") as folder:

@@ -341,8 +341,10 @@ class StemFileWriter:
         for name, given in used.items():
             block = floats(f"stem {name!r}", given).astype(np.float32, copy=False)
             if block.shape != (frames, self.channels):
+                turned = block.ndim == 2 and block.shape[1] != self.channels == block.shape[0]
                 raise AudioOptionError(
                     f"stem {name!r}: expected shape ({frames}, {self.channels}), got {block.shape}"
+                    + ("; did you mean its transpose, .T?" if turned else "")
                 )
             if not np.isfinite(block).all():
                 raise AudioError(f"stem {name!r}: the samples are not all finite numbers")
