@@ -13,6 +13,7 @@ import contextlib
 import logging
 import math
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import wait
 from pathlib import Path
@@ -304,8 +305,10 @@ class StemFileWriter:
 
     def _prepare(self, path: Path) -> None:
         try:
-            if path.is_dir():
-                raise AudioError(f"{path}: cannot be written: it is a folder")
+            with contextlib.suppress(FileNotFoundError):
+                # Not `Path.is_dir`, for which in newer Pythons a name too long is just no folder.
+                if stat.S_ISDIR(os.stat(path).st_mode):
+                    raise AudioError(f"{path}: cannot be written: it is a folder")
             self._make_folder(path.parent)
         except OSError as error:
             raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
