@@ -18,7 +18,14 @@ from spleeterrt import Separator, SpleeterError
 from spleeterrt.audio import downmix
 from spleeterrt.audio.channels import left_out
 from spleeterrt.audio.ffmpeg import ffmpeg_installed
-from spleeterrt.audio.layouts import LAYOUTS, POSITIONS, parse_layout
+from spleeterrt.audio.layouts import (
+    LAYOUTS,
+    POSITIONS,
+    apple_layout,
+    flac_layout,
+    ogg_layout,
+    parse_layout,
+)
 from spleeterrt.audio.reader import AudioReader
 
 HALF = 0.5**0.5  # -3 dB
@@ -248,6 +255,23 @@ def test_layouts_of_aiff_and_caf(tmp_path, kind, tag, mask, labels, expected):
 def test_aiff_and_caf_without_a_layout(tmp_path):
     for kind in ("aiff", "caf"):
         assert layout_of(write(tmp_path / f"a.{kind}", noise(50, 4))) is None
+
+
+@pytest.mark.parametrize("kind", ["aiff", "caf", "flac", "wav"])
+def test_damaged_layouts_never_raise(tmp_path, kind):
+    path = write(tmp_path / f"a.{kind}", noise(50, 6), subtype="PCM_16")
+    if kind in ("aiff", "caf"):
+        body = struct.pack(">III", 121 << 16 | 6, 0, 0)
+        path = with_chunk(path, b"chan" if kind == "caf" else b"CHAN", body)
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(data)
+        for at in rng.integers(0, len(data), 4):
+            count = int(rng.choice([1, 4, 8]))
+            damaged[at : at + count] = bytes([rng.choice([0, 1, 0x7F, 0x80, 0xFF])]) * count
+        path.write_bytes(damaged[: rng.integers(len(damaged))] if rng.random() < 0.2 else damaged)
+        for read_layout in (apple_layout, flac_layout, ogg_layout):
+            assert read_layout(path, 6) is None or len(read_layout(path, 6)) == 6
 
 
 @needs_ffmpeg

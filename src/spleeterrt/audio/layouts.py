@@ -6,6 +6,7 @@ A layout is a tuple of speaker positions in the order of the channels, named as 
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterable, Sequence
@@ -242,19 +243,21 @@ def apple_layout(path: Path, channels: int) -> Layout | None:
 
 def _apple_chunk(path: Path) -> bytes:
     with open(path, "rb") as file:
-        start = file.read(8)
-        caf = start[:4] == b"caff"
-        if not caf:
-            file.seek(12)
+        end = os.fstat(file.fileno()).st_size
+        caf = file.read(4) == b"caff"
         name, head = (b"chan", ">4sq") if caf else (b"CHAN", ">4sI")
-        size = struct.calcsize(head)
-        while len(data := file.read(size)) == size:
+        at = 8 if caf else 12
+        while at < end:
+            file.seek(at)
+            data = file.read(struct.calcsize(head))
+            if len(data) < struct.calcsize(head):
+                break
             kind, length = struct.unpack(head, data)
-            if kind == name:
-                return file.read(min(length, _MOST_CHUNK_BYTES))
             if length < 0:  # CAF samples up to the end
                 break
-            file.seek(length if caf else length + (length & 1), 1)
+            if kind == name:
+                return file.read(min(length, _MOST_CHUNK_BYTES))
+            at += len(data) + length + (0 if caf else length & 1)
     return b""
 
 
