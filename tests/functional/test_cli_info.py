@@ -143,10 +143,10 @@ def test_plan_of_other_sources(machine: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--plan", "--frames", "100"), 1, "T (frames) must be a positive multiple of 64"),
-        (("--plan", "--bins", "96"), 1, "F (bins) must be a positive multiple of 64"),
-        (("--plan", "--frames", "0"), 1, "got 0"),
-        (("--plan", "--bins", "8192"), 1, "F <= 2049"),
+        (("--plan", "--frames", "100"), 2, "T (frames) must be a positive multiple of 64"),
+        (("--plan", "--bins", "96"), 2, "F (bins) must be a positive multiple of 64"),
+        (("--plan", "--frames", "0"), 2, "got 0"),
+        (("--plan", "--bins", "8192"), 2, "F <= 2049"),
         (("--plan", "-p", "spleeter:3stems"), 1, "did you mean spleeter:"),
         (("--plan", "-p", "none.safetensors"), 1, "no such file"),
         (("--plan", "--frames", "many"), 2, "--frames"),

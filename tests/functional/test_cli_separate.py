@@ -391,7 +391,7 @@ def test_replaced_files_are_told_once(song: Path, out: Path) -> None:
     other = Path(shutil.copy(song, song.with_name("other.wav")))
     assert "replaced" not in run("-o", out, song).stderr
     result = run("-o", out, song, other)
-    assert result.stderr.count("earlier results of 1 file were replaced") == 1
+    assert result.stderr.count("1 file had earlier results, which were replaced") == 1
     found = objects(run("--json", "-o", out, song))
     assert found[0]["replaced"] is True
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import SpleeterError
 from .command import Command
 from .errors import handle_errors
 from .options import DEFAULT_MODEL, model_option_of
@@ -147,7 +148,12 @@ def _show_plan(
     from ..planned import planned_network
 
     config = configuration(source)
-    config = config.replace(T=config.T if frames is None else frames, F=config.F if bins is None else bins)
+    try:
+        config = config.replace(
+            T=config.T if frames is None else frames, F=config.F if bins is None else bins
+        )
+    except SpleeterError as error:
+        raise click.UsageError(str(error)) from error
     threads = check_threads(threads)
     network = planned_network(config, low_memory)
     stems = len(config.instruments)

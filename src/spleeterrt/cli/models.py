@@ -206,6 +206,10 @@ def convert_command(
         )
     if len(dict(stems)) < len(stems):
         raise click.UsageError("a stem can have one --stem only")
+    if file_format == "coefficients" and dtype != "float32":
+        raise click.UsageError(f"coefficient files are float32, not {dtype}")
+    if file_format == "safetensors" and Path(destination).suffix.lower() != ".safetensors":
+        raise click.UsageError(f"{destination}: the destination's name must end in .safetensors")
     warnings = configure_logging()
     source: Source = dict(stems) if stems else from_paths(sources)
     # Before the result is written, which may replace the source.

@@ -126,7 +126,8 @@ class Report:
         """All stems of this one are there."""
         self.skipped.append(song)
         if self.as_json:
-            click.echo(json.dumps({"file": song, "status": "skipped", "stems": _absolute(stems)}))
+            result = {"file": song, "status": "skipped", "stems": _absolute(stems)}
+            click.echo(json.dumps({**result, "warnings": self._all_warnings()}))
         else:
             self._line(song, "skipped, all its stems are there")
 
@@ -180,7 +181,7 @@ class Report:
     def finish(self, output: str) -> None:
         if self.replaced:
             count = _files(len(self.replaced))
-            self.note(f"earlier results of {count} were replaced; --skip-existing keeps such files")
+            self.note(f"{count} had earlier results, which were replaced; --skip-existing keeps them")
         if not (self.quiet or self.as_json or self.spleeter_log) and (self.done or self.skipped):
             skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
             seconds = time.monotonic() - self._started
