@@ -9,6 +9,7 @@ waits for a network: one that is late is an underrun, which is counted and cover
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from .modes import ModePlan, plan_mode
 from .network import Model, load_model
 from .parallel import check_threads
 from .planner import default_isa
+
+logger = logging.getLogger("spleeterrt")
 
 SHORT_WINDOW = 0.5  # of the frame: `window="short"`
 _SURELY_SAMPLES = 8  # more "channels" than this in a first block of two "samples": it is (channels, samples)
@@ -316,6 +319,7 @@ class StreamSeparator:
         self._soloed: set[str] = set()
         self._engine = model.stream_engine(options, self._mode)
         self.latency: int = self._engine.latency
+        self._warned = False  # of channels that are left out
         self._taken = 0  # samples since the stream began
         self._frames_before = 0  # of `stats`, before that
 
@@ -371,7 +375,8 @@ class StreamSeparator:
 
         Args:
             block: float32 (n, 2), n up to `max_block` (with a `block` that lowers the latency: exactly that).
-                Mono is duplicated; of more channels the first two are taken.
+                Mono is duplicated; of more channels the first two are taken, with a warning to the logger at
+                the first block (`spleeterrt.audio.downmix` mixes all of them).
             out: float32 (n, 2) arrays to write the stems into; stems that are missing are not written. With
                 it, and a contiguous float32 (n, 2) block, nothing is allocated.
             mix_out: float32 (n, 2), gets the sum of all stems under their gains.
@@ -508,6 +513,12 @@ class StreamSeparator:
         shape = np.shape(block) if isinstance(block, np.ndarray) else ()
         if self._taken == 0 and len(shape) == 2 and shape[0] <= 2 and shape[1] > _SURELY_SAMPLES:
             raise BlockError(f"block: expected (samples, 2), got {shape}; did you mean its transpose, .T?")
+        if self._taken == 0 and len(shape) == 2 and shape[1] > 2 and not self._warned:
+            self._warned = True
+            logger.warning(
+                "block: of %d channels the first two are used; spleeterrt.audio.downmix mixes all of them",
+                shape[1],
+            )
         return to_stereo(block)
 
     def _begin_anew(self, samples: int) -> None:

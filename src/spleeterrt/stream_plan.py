@@ -353,7 +353,21 @@ class _Planner:
         )
 
 
-def plan_table(
+@dataclass(frozen=True)
+class PlanRow:
+    """What a pair of T and hop costs here, in seconds and milliseconds, and which latency it has."""
+
+    frames: int
+    hop_frames: int
+    run_seconds: float
+    high_seconds: float
+    load: float
+    full_window_ms: float
+    short_window_ms: float
+    holds: bool
+
+
+def plan_rows(
     model: Model,
     threads: int | None = None,
     *,
@@ -363,12 +377,9 @@ def plan_table(
     bench: Bench | None = None,
     mode: str = "ratio",
     stems: Sequence[str] | None = None,
-) -> str:
-    """Latency against load for T and hop, as measured here: what `spleeterrt stream --plan` prints."""
+) -> Iterator[PlanRow]:
+    """Latency against load for T and hop, measured one by one."""
     planner = _Planner(model, bench or MachineBench(model), threads, sample_rate, block, margin, mode, stems)
-    networks = len(StreamSettings(mode=mode, stems=stems).plan(model.config).networks)
-    header = ("T", "hop", "run ms", "95 %", "load", "full window", "short window", "")
-    rows: list[tuple[str, ...]] = [header]
     for frames in reversed([size for size in FRAMES if size & (size - 1) == 0]):
         hop = 1
         while hop <= frames:
@@ -379,22 +390,40 @@ def plan_table(
             budget = min(
                 period, math.ceil(high * planner.config.sample_rate / planner._grain()) * planner._grain()
             )
-            holds = high * planner.config.sample_rate <= period
-            latencies = [
+            full, short = (
                 1e3 * planner._latency(replace(settings, window=window, budget=budget)) / sample_rate
                 for window in ("full", "short")
-            ]
-            rows.append((
-                str(frames), str(hop), f"{1e3 * np.median(seconds):.1f}", f"{1e3 * _high(seconds):.1f}",
-                f"{100 * np.median(seconds) * planner.config.sample_rate / period:.0f} %",
-                *(f"{latency:.0f} ms" for latency in latencies), "holds" if holds else "too slow",
-            ))  # fmt: skip
+            )
+            median = float(np.median(seconds))
+            yield PlanRow(
+                frames=frames,
+                hop_frames=hop,
+                run_seconds=median,
+                high_seconds=_high(seconds),
+                load=median * planner.config.sample_rate / period,
+                full_window_ms=full,
+                short_window_ms=short,
+                holds=high * planner.config.sample_rate <= period,
+            )
             hop *= 4 if hop < 16 else frames // hop if hop < frames else 2
+
+
+def plan_table(model: Model, threads: int | None = None, *, margin: float = MARGIN, **where: Any) -> str:
+    """`plan_rows`, which has the same arguments, as `spleeterrt stream --plan` prints them."""
+    kind = {name: where[name] for name in ("mode", "stems") if name in where}
+    networks = len(StreamSettings(**kind).plan(model.config).networks)
+    rows: list[tuple[str, ...]] = [("T", "hop", "run ms", "95 %", "load", "full window", "short window", "")]
+    for row in plan_rows(model, threads, margin=margin, **where):
+        rows.append((
+            str(row.frames), str(row.hop_frames), f"{1e3 * row.run_seconds:.1f}",
+            f"{1e3 * row.high_seconds:.1f}", f"{100 * row.load:.0f} %", f"{row.full_window_ms:.0f} ms",
+            f"{row.short_window_ms:.0f} ms", "holds" if row.holds else "too slow",
+        ))  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [
         "",
-        f"load: of the time between two runs, {networks} networks on {planner.threads} threads; "
+        f"load: of the time between two runs, {networks} networks on {check_threads(threads)} threads; "
         f"holds: the 95th percentile and {100 * margin:.0f} % more fit.",
     ]
     return "\n".join(line.rstrip() for line in lines)
@@ -404,4 +433,4 @@ def _high(seconds: list[float]) -> float:
     return float(np.percentile(seconds, HIGH))
 
 
-__all__ = ["StreamPlan", "plan_stream", "plan_table"]
+__all__ = ["PlanRow", "StreamPlan", "plan_rows", "plan_stream", "plan_table"]

@@ -948,6 +948,7 @@ def test_a_file_in_real_time_is_played_by_the_clock(music: np.ndarray, tmp_path:
         (("--mix", "--window", "tall"), 2, "tall"),
         (("--mix", "--latency", "100", "--hop", "2"), 2, "--latency"),
         (("--mix", "--output", "x.flac"), 2, "not as .flac"),
+        (("--output", "{filename}/{instrument}.wav"), 2, "not {filename}"),
         (("--output", "{instrument}.MP3"), 2, "not as .mp3"),
         (("--mix", "--output", "x.wav", "--output-format", "s16le"), 2, "does not hold raw"),
         (("--mix", "--output", "x.raw", "--bit-depth", "int24"), 2, "holds raw samples"),

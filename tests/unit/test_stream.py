@@ -546,10 +546,25 @@ def test_wrong_calls_are_errors_of_ours_and_of_python(model, name):
         np.testing.assert_array_equal(live.process(noise(100))["vocals"], before["vocals"])
 
 
-def test_a_stream_may_go_on_with_two_samples_of_many_channels(model):
+def test_a_stream_may_go_on_with_two_samples_of_many_channels(model, caplog):
     with start(model, {"hold": True}) as live:
         live.process(noise(100, channels=16))
         assert live.process(noise(2, channels=16))["vocals"].shape == (2, 2)
+        live.reset()
+        live.process(noise(100, channels=16))
+    assert [record.getMessage() for record in caplog.records] == [
+        "block: of 16 channels the first two are used; spleeterrt.audio.downmix mixes all of them"
+    ]
+
+
+def test_denormal_numbers_are_silence(model):
+    """To the bit, so that no layer sees numbers with which arithmetic is slow."""
+    samples = noise(8192)
+    with start(model, {"frames": 64, "hop_frames": 4}) as live:
+        silence = plain.drive(live, 0 * samples, [1000])
+        for scale in (1e-32, 1e-38, 1e-42):
+            for stem, sound in plain.drive(live, samples * np.float32(scale), [1000]).items():
+                np.testing.assert_array_equal(sound, silence[stem])
 
 
 def test_the_share_of_covered_frames(ones):

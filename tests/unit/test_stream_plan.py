@@ -11,7 +11,7 @@ import spleeterrt
 from spleeterrt import Model, SpleeterError, StreamSeparator
 from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.stream import StreamSettings
-from spleeterrt.stream_plan import StreamPlan, _Planner, plan_stream, plan_table
+from spleeterrt.stream_plan import StreamPlan, _Planner, plan_rows, plan_stream, plan_table
 
 
 class Machine:
@@ -145,6 +145,9 @@ def test_table() -> None:
     assert found["128", "1"][-2:] == ["too", "slow"]
     assert found["128", "4"][-1] == "holds"
     assert "4 networks on 2 threads" in text
+    measured = list(plan_rows(FullSize(), 2, bench=Machine(MODERATE)))  # type: ignore[arg-type]
+    assert len(measured) == len(found)
+    assert {(row.frames, row.hop_frames): row.holds for row in measured}[128, 4]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -119,7 +121,8 @@ output any more."""
 @click.option("--plan", is_flag=True, help="Print which settings hold in real time on this machine, and end.")
 @click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
 @click.option("--json", "as_json", is_flag=True,
-              help="JSON on standard error: an object for each warning as it arises, one at the end."
+              help="JSON on standard error: an object for each warning as it arises, one at the end. With "
+              "--plan: on standard output."
               )  # fmt: skip
 @handle_errors
 def stream(
@@ -150,7 +153,7 @@ def stream(
         "stems": list(stems) if stems and mode in ("direct", "residual") else None,
     }
     if plan:
-        _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window, kind)
+        _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window, kind, as_json)
         return
     if layout is not None and not downmix:
         raise click.UsageError("--layout is for --downmix")
@@ -291,6 +294,9 @@ def _check_usage(
     if output == "":
         raise click.UsageError("--output: expected a path or -, got nothing")
     each = output is not None and "{instrument}" in output
+    unknown = set(re.findall(r"\{[a-z]+\}", output or "")) - {"{instrument}"}
+    if unknown:
+        raise click.UsageError(f"--output: only {{instrument}} is replaced, not {', '.join(sorted(unknown))}")
     if sum((bool(stems), mix, interleave)) > 1:
         raise click.UsageError("--stem, --mix and --interleave exclude each other")
     if not (stems or mix or interleave or each):
@@ -392,13 +398,18 @@ def _print_plan(
     block: int,
     window: Any,
     kind: dict[str, Any],
+    as_json: bool,
 ) -> None:
     from ..stream import StreamSettings
-    from ..stream_plan import plan_stream, plan_table
+    from ..stream_plan import plan_rows, plan_stream, plan_table
 
     loaded = StreamSettings(**kind).load(model)
     where: dict[str, Any] = {"sample_rate": rate, "block": block, **kind}
     if latency is not None:
-        say(str(plan_stream(loaded, latency, threads, window=window, **where)))
-        return
-    say(plan_table(loaded, threads, **where))
+        chosen = plan_stream(loaded, latency, threads, window=window, **where)
+        say(json.dumps({**asdict(chosen), "latency_ms": chosen.latency_ms}) if as_json else str(chosen))
+    elif as_json:
+        for row in plan_rows(loaded, threads, **where):
+            say(json.dumps(asdict(row)))
+    else:
+        say(plan_table(loaded, threads, **where))
