@@ -146,6 +146,34 @@ def test_a_damaged_part_is_named(tmp_path):
     assert "part 2 of 3: the file says 10000 frames" in reader.warnings[-1]
 
 
+def in_ogg(flac, page=2000):
+    """A FLAC file in Ogg pages (without their checksums)."""
+    packets = [b"\x7fFLAC\1\0\0\1" + flac[:42], *(flac[i : i + page] for i in range(42, len(flac), page))]
+    out = b""
+    for number, packet in enumerate(packets):
+        lacing = b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255])
+        flags = 2 if number == 0 else 4 if number == len(packets) - 1 else 0
+        out += b"OggS\0" + struct.pack("<BqIIIB", flags, 0, 7, number, 0, len(lacing)) + lacing + packet
+    return out
+
+
+def test_flac_in_ogg(tmp_path):
+    first, second = parts_of(tmp_path, "flac", (20_000, 2, None), (10_000, 2, 48000))
+    path = tmp_path / "a.oga"
+    path.write_bytes(in_ogg(first.read_bytes()))
+    wave, reader = read(path)
+    assert (reader.frames, reader.warnings) == (20_000, [])
+    np.testing.assert_array_equal(wave, read(first)[0])
+    path.write_bytes(in_ogg(first.read_bytes()) + in_ogg(second.read_bytes()) + in_ogg(first.read_bytes()))
+    wave, reader = read(path)
+    assert reader.frames == len(wave) == 40_000 + round(10_000 * 44100 / 48000)
+    np.testing.assert_array_equal(wave[-20_000:], read(first)[0])
+    path.write_bytes(in_ogg(first.read_bytes())[:-3000])
+    _, reader = read(path)
+    assert reader.damaged
+    assert "no end mark" in reader.warnings[0]
+
+
 # --- MP3 ----------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ class SoundFileSource:
         self.frames: int | None = self._file.frames if self._file.frames < _UNKNOWN else None
         if self._part.apparent is not None:
             self.frames = self._part.frames
-        self.likely_frames = self.frames
+        self.likely_frames = self._part.frames if self.frames is None else self.frames
         self.layout = self._read_layout()
         self._order = self._native_order()
         self._mpeg = "MPEG" in self._file.subtype

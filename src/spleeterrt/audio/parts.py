@@ -22,6 +22,7 @@ _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")  # of other formats, behin
 _MOST_MESSAGES = 5
 _RECENT = 2_000_000_000  # ns
 _MOST_RESYNCS = 1000  # places in a damaged file where it goes on
+_OGG_FLAC, _OGG_FLAC_HEAD = b"\x7fFLAC", 9  # how its first packet begins, and bytes before "fLaC"
 _MPEG_SUFFIXES = (".mp3", ".mp2", ".mpa", ".mpga")
 
 
@@ -32,8 +33,9 @@ class Part:
     Attributes:
         pieces: of which it consists; None: the whole file.
         declared: frames that its header claims, which may be more than there are.
-        apparent: the size that it must seem to have, so that libsndfile reads it to its end...
-        frames: ... and how many it then has; None: unknown.
+        frames: that it probably has, where libsndfile does not know.
+        apparent: the size that it must seem to have, so that libsndfile reads it to its end; then it has
+            just these frames.
         low_24_bits: 32-bit samples of which the lower 24 bits count.
     """
 
@@ -87,9 +89,9 @@ def _look(path: Path) -> Found:
 
             return wav_parts(file, start)
         if kind == b"OggS" and not start:
-            return _only_if_several(ogg_links(file))
+            return ogg_parts(file)
         if kind == b"fLaC":
-            return _only_if_several(flac_parts(file, start))
+            return flac_parts(file, start)
         if kind in (b"FORM", b"caff", b".snd", b"dns.", b"riff"):
             from .sized_files import sized_parts
 
@@ -101,11 +103,7 @@ def _look(path: Path) -> Found:
         return mpeg_parts(file, start)
 
 
-def _only_if_several(spans: list[Span]) -> Found:
-    return Found([Part((span,)) for span in spans]) if len(spans) > 1 else Found()
-
-
-def flac_parts(file: BinaryIO, start: int) -> list[Span]:
+def flac_parts(file: BinaryIO, start: int) -> Found:
     """The FLAC files that a file consists of."""
     end = file.seek(0, 2)
     starts = [start]
@@ -115,18 +113,23 @@ def flac_parts(file: BinaryIO, start: int) -> list[Span]:
         blocks, rate = int.from_bytes(about[:2], "big"), int.from_bytes(about[10:13], "big") >> 4
         if blocks >= 16 and rate:
             starts.append(at)
-    return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], end], strict=True)]
+    if len(starts) == 1:
+        return Found()
+    return Found([Part((Span(a, b - a),)) for a, b in zip(starts, [*starts[1:], end], strict=True)])
 
 
-def ogg_links(file: BinaryIO) -> list[Span]:
-    """The links of a chained Ogg file. A link begins with the first pages of its streams."""
+def ogg_parts(file: BinaryIO) -> Found:
+    """The links of a chained Ogg file; a link begins with the first pages of its streams.
+
+    FLAC in Ogg, which libsndfile as soundfile brings it does not read, is taken out of its pages.
+    """
     size = file.seek(0, 2)
-    starts = [0]
-    beginning = True
+    links: list[_OggLink] = []
+    beginning = False
     at = resyncs = 0
     while at < size and resyncs < _MOST_RESYNCS:
         file.seek(at)
-        head = file.read(27 + 255)
+        head = file.read(27 + 255 + len(_OGG_FLAC))
         if len(head) < 27:
             break
         if head[:4] != b"OggS":
@@ -134,12 +137,49 @@ def ogg_links(file: BinaryIO) -> list[Span]:
             resyncs += 1
             continue
         first = bool(head[5] & 2)
-        if first and not beginning:
-            starts.append(at)
+        body = 27 + head[26]
+        count = sum(head[27:body])
+        if (first and not beginning) or not links:
+            links.append(_OggLink(at))
         beginning = first
-        segments = head[26]
-        at += 27 + segments + sum(head[27 : 27 + segments])
-    return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], size], strict=True)]
+        links[-1].add(head, Span(at + body, min(count, size - at - body)))
+        at += body + count
+    if len(links) == 1 and not links[0].flac:
+        return Found()
+    ends = [*(link.start for link in links[1:]), size]
+    found = Found([link.part(end) for link, end in zip(links, ends, strict=True)])
+    if links[-1].flac and not links[-1].ended:
+        found.damage.append("the Ogg stream has no end mark: the file may be truncated")
+    return found
+
+
+@dataclass
+class _OggLink:
+    """One link: where it starts, and if it is FLAC, of which stream, what its pages hold, the number of
+    frames that the last one tells, and whether it says that it is the last."""
+
+    start: int
+    flac: bytes = b""
+    payload: list[Piece] = field(default_factory=list)
+    frames: int | None = None
+    ended: bool = False
+
+    def add(self, head: bytes, payload: Span) -> None:
+        serial = head[14:18]
+        if head[27 + head[26] :].startswith(_OGG_FLAC) and not self.flac and payload.size > _OGG_FLAC_HEAD:
+            self.flac = serial
+            # Behind the head of the first packet the file begins as one without Ogg.
+            payload = Span(payload.start + _OGG_FLAC_HEAD, payload.size - _OGG_FLAC_HEAD)
+        if self.flac == serial and payload.size > 0:
+            self.payload.append(payload)
+            position = int.from_bytes(head[6:14], "little", signed=True)
+            self.frames = position if position > 0 else self.frames
+            self.ended = bool(head[5] & 4)
+
+    def part(self, end: int) -> Part:
+        if self.flac:
+            return Part(tuple(self.payload), frames=self.frames)
+        return Part((Span(self.start, end - self.start),))
 
 
 def few(messages: Sequence[str]) -> list[str]:
