@@ -169,6 +169,17 @@ def other_stem(model: Any) -> None:
             entry.value = "drums"
 
 
+def odd_metadata(model: Any) -> None:
+    for entry in model.metadata_props:
+        entry.value = entry.value[:-1]
+
+
+def odd_size(model: Any) -> None:
+    """As a file from elsewhere would have it."""
+    del model.metadata_props[:]
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 100
+
+
 def two_outputs(model: Any) -> None:
     model.graph.output.append(model.graph.output[0])
 
@@ -298,6 +309,8 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "negative dimensions": (negative_dims, r"the shape \[-1"),
     "no names of stems": (no_stems, "do not name its stems"),
     "the name of another stem": (other_stem, "its output is 'vocals', its metadata name 'drums'"),
+    "metadata cut off": (odd_metadata, "its metadata: "),
+    "100 frames": (odd_size, "multiple of 64"),
     "two outputs": (two_outputs, "2 outputs, expected 1"),
     "a cycle": (cyclic, "depends on itself"),
     "a cycle of constants": (cyclic_constant, "depends on itself"),

@@ -136,7 +136,10 @@ class ChainSource:
         while count := source.read(step):
             done += count
             block = self._mixed(step[:count], link)
-            yield block if resampler is None else resampler.process(block)
+            if resampler is None:
+                yield block
+            else:
+                yield from resampler.process_in_parts(block)
         if resampler is not None:
             yield resampler.flush()
         warning = source.end_warning(done)

@@ -25,7 +25,7 @@ from .channels import downmix, downmix_weights, left_out, to_stereo
 from .layouts import Layout
 from .opening import open_source
 from .parts import few
-from .resample import StreamResampler, checked_number, checked_rate, resampled_frames
+from .resample import LOWEST_RATE, StreamResampler, checked_number, checked_rate, resampled_frames
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,6 +131,9 @@ class AudioReader:
         self.warnings += [f"{self.path}: {message}" for message in told]
         self.damaged = bool(self._source.damage)
         self.source_rate: int = self._source.rate
+        if rate is not None and self.source_rate < LOWEST_RATE:  # gigabytes of nothing, of a small file
+            self._source.close()
+            raise AudioError(f"{self.path}: {self.source_rate} Hz, as its header says, is no sound")
         self.rate = self.source_rate if rate is None else rate
         self.layout = self._source.layout
         self.source_channels: int = self._source.channels
@@ -247,11 +250,12 @@ class AudioReader:
         wanted = drop
         for block in self._blocks(first, end):
             fed += len(block)
-            out = part(resampler.process(block))
-            if len(out):
-                yield out
-            if done == limit:
-                return
+            for resampled in resampler.process_in_parts(block):
+                out = part(resampled)
+                if len(out):
+                    yield out
+                if done == limit:
+                    return
         limit = self._frames_of(self.source_frames)
         # Rounding may ask for a little more than there is: what the filter gives after the end.
         missing = wanted + int(limit) - resampled_frames(fed, self.source_rate, self.rate)

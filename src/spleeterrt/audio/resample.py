@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 
 MIN_RATE, MAX_RATE = 1000, 768000  # Hz
+LOWEST_RATE = 100  # Hz, of a file that is to be resampled
+LARGEST_OUTPUT = 1 << 19  # frames; a usual block of 8 kHz becomes 361,000 at 44.1 kHz
 
 
 def checked_number(value: Any, what: str) -> float:
@@ -80,6 +83,12 @@ class StreamResampler:
             out: NDArray[np.float32] = self._stream.resample_chunk(block)
         self._written += len(out)
         return out
+
+    def process_in_parts(self, block: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """As `process`, in parts of at most some `LARGEST_OUTPUT` frames: a file may say that it has 1 Hz."""
+        step = max(1, LARGEST_OUTPUT * self._rate // self._new_rate)
+        for start in range(0, len(block), step):
+            yield self.process(block[start : start + step])
 
     def flush(self) -> NDArray[np.float32]:
         """The rest, trimmed or zero-padded to the exact length."""

@@ -326,8 +326,6 @@ def _read_file(onnx: Any, path: Path, name: str) -> tuple[ModelConfig, dict[str,
     del content
     try:
         return _read_model(onnx, model, path, name, size)
-    except ModelError:
-        raise
     except (Foreign, SpleeterError) as error:
         raise ModelError(f"{path}: not a Spleeter U-Net that can be read: {error}") from error
     except Exception as error:  # what damaged fields make of onnx and numpy
