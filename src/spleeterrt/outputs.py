@@ -101,11 +101,13 @@ class Output(ABC):
         gone: nobody reads it any more.
         lasting: a file: it gets all samples, however the stream ends.
         kept: where a file that could not be completed is.
+        earlier: what another run has left, or still writes, of the same file.
         frames, clipped: written; beyond full scale.
     """
 
     lasting = False
     kept: Path | None = None
+    earlier: Path | None = None
 
     # `put` is what every kind does; the others have nothing to do for most.
     def __init__(self, name: str, encoding: Encoding) -> None:
@@ -306,7 +308,7 @@ class FileOutput(Output):
         try:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             sweep(self._target.parent)
-            self._unfinished, self._descriptor = _open_unfinished(self._target)
+            self._unfinished, self._descriptor, self.earlier = _open_unfinished(self._target)
             write_all(self._descriptor, encoding.header(0, large=True))
         except (OSError, ValueError) as error:
             self.abort()
@@ -376,17 +378,18 @@ class FileOutput(Output):
             os.close(descriptor)
 
 
-def _open_unfinished(target: Path) -> tuple[Path, int]:
-    """A new file beside the target; one that a killed program has left stays as it is."""
+def _open_unfinished(target: Path) -> tuple[Path, int, Path | None]:
+    """A new file beside the target, and one that was there: what a killed program has left stays as it is."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY
-    stem = target.stem
+    stem, earlier = target.stem, None
     for number in range(1, 1000):
         mark = ".unfinished" if number == 1 else f".unfinished-{number}"
         while True:
             path = target.with_name(f"{stem}{mark}{target.suffix}")
             try:
-                return path, os.open(path, flags, 0o666)
+                return path, os.open(path, flags, 0o666), earlier
             except FileExistsError:
+                earlier = path
                 break
             except OSError as error:
                 if error.errno != errno.ENAMETOOLONG or len(stem) < 2:

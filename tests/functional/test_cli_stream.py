@@ -814,7 +814,10 @@ def test_a_killed_recording_can_be_played(music: np.ndarray, tmp_path: Path) -> 
         close(process.stdin)
     assert [path.name for path in tmp_path.iterdir()] == ["take.unfinished.wav"]
     killed = soundfile.read(unfinished)[0]
-    stream(*RAW, *FAST, "--mix", "--output", tmp_path / "take.wav", data=long.tobytes())
+    args = (*RAW, *FAST, "--mix", "--output", tmp_path / "take.wav")
+    done = subprocess.run(command(*args), input=long.tobytes(), capture_output=True, timeout=120)
+    assert done.returncode == 0
+    assert b"take.unfinished.wav is there from an earlier run" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["take.unfinished.wav", "take.wav"]
     assert np.array_equal(killed, soundfile.read(tmp_path / "take.wav")[0][: len(killed)])
     assert np.array_equal(killed, soundfile.read(unfinished)[0])

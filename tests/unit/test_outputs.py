@@ -141,6 +141,8 @@ def test_nothing_recorded_leaves_nothing(tmp_path: Path) -> None:
 def test_names_of_unfinished_files(tmp_path: Path) -> None:
     first, second = (FileOutput(str(tmp_path / "x.wav"), FLOAT) for _ in range(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.unfinished-2.wav", "x.unfinished.wav"]
+    assert first.earlier is None
+    assert second.earlier == tmp_path / "x.unfinished.wav"
     first.abort()
     second.abort()
     long = tmp_path / ("y" * 251 + ".wav")

@@ -65,7 +65,8 @@ output any more."""
 @model_option
 @mode_option
 @above_band_option
-@click.option("--input-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
+@click.option("--input-format", type=click.Choice(INPUT_FORMATS, case_sensitive=False),
+              default="auto", show_default=True,
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
 @click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
 @click.option("--channels", type=click.IntRange(1, 255), default=None,
@@ -75,8 +76,9 @@ output any more."""
 @click.option("--layout", default=None, metavar="LAYOUT",
               help="Of the channels, for --downmix, where the input does not tell: 5.1, quad, ..., or the "
               "order, e.g. FL+FR+BL+BR+FC+LFE (ALSA).")  # fmt: skip
-@click.option("--output-format", type=click.Choice(INPUT_FORMATS), default="auto", show_default=True,
-              help="auto: as the input, and WAV for names that end in .wav.")  # fmt: skip
+@click.option("--output-format", type=click.Choice(INPUT_FORMATS, case_sensitive=False),
+              default="auto", show_default=True,
+              help="auto: as the ending of --output says, .wav or .raw, else as the input.")  # fmt: skip
 @click.option("--bit-depth", type=click.Choice(list(_BIT_DEPTHS)), default=None,
               help="Of WAV output  [default: the input's]")  # fmt: skip
 @click.option(
@@ -219,6 +221,10 @@ def stream(
 
                 encoding = _encoding(reader, output_format, bit_depth, path, channels)
                 outputs.append(open_output(path, encoding, interruption))
+                if outputs[-1].earlier is not None:
+                    report.note(
+                        f"{outputs[-1].earlier} is there from an earlier run, or one that still goes on"
+                    )
                 return outputs[-1]
 
             try:
