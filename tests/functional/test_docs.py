@@ -155,7 +155,7 @@ def test_messages_are_those_of_the_program() -> None:
     assert len(messages) > 10
     for message in messages:
         for part in filter(None, map(str.strip, message.split("..."))):
-            foreign = part.startswith(("No module", ".spleeterrt-"))
+            foreign = part.startswith(("No module", ".spleeterrt-", "OpenBLAS "))
             assert foreign or any(part in source for source in sources), part
 
 
