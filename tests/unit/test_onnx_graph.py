@@ -259,6 +259,12 @@ def second_output(model: Any) -> None:
     target.output[:] = ["other", *target.output]
 
 
+def more_outputs(model: Any) -> None:
+    """Before opset 14, a batch norm in training had five."""
+    model.opset_import[0].version = 13
+    first(model, "BatchNormalization").output.extend(["mean", "variance", "saved mean", "saved variance"])
+
+
 def old_opset(model: Any) -> None:
     model.opset_import[0].version = 7
 
@@ -285,6 +291,7 @@ REFUSED: dict[str, tuple[Callable[[Any], None], str]] = {
     "another slope": (set_attribute("LeakyRelu", alpha=0.01), "alpha = 0.01, expected 0.2"),
     "a slope that is no number": (set_attribute("LeakyRelu", alpha=float("nan")), "alpha = nan"),
     "training mode": (set_attribute("BatchNormalization", training_mode=1), "training mode"),
+    "training mode of old": (more_outputs, "training mode"),
     "negative epsilon": (set_attribute("BatchNormalization", epsilon=-1.0), "epsilon -1"),
     "another activation": (lambda m: setattr(first(m, "Relu"), "op_type", "Elu"), "different activations"),
     "another operation": (tanh, "expected LeakyRelu or Relu or Elu, got Tanh"),

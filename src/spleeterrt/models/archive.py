@@ -17,6 +17,7 @@ from ..errors import ModelError
 MAX_UNPACKED_BYTES = 2 << 30
 MAX_MEMBERS = 1000
 _CHUNK = 1 << 16
+_LARGEST_READ = 1 << 18  # twice Python's largest buffer
 _SPARE_BYTES = 16 << 20  # headers and what is skipped
 # Names that are devices on Windows, in any folder and with any ending.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -48,7 +49,7 @@ class _Forwards(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         # What tarfile reads in one piece beside the content are headers: names of any length, lists of keys.
-        if size is None or not 0 <= size <= _CHUNK:
+        if size is None or not 0 <= size <= _LARGEST_READ:
             raise _TooLarge(f"a header of {size} bytes")
         content = self._file.read(size)
         self._at += len(content)

@@ -338,7 +338,8 @@ class _Stem:
         node = self._graph.maker(x, ["BatchNormalization"], name)
         given = node.attributes(epsilon=1e-5, momentum=0.9, training_mode=0, spatial=1)
         epsilon = given["epsilon"]
-        if given["training_mode"] or given["spatial"] != 1 or not 0 <= epsilon < 1:
+        training = given["training_mode"] or any(node.outputs[1:])  # which they meant before opset 14
+        if training or given["spatial"] != 1 or not 0 <= epsilon < 1:
             raise Foreign(f"{name}: {node} is in training mode, not per channel, or has epsilon {epsilon:g}")
         if len(node.inputs) != 5:
             raise Foreign(f"{name}: {node} has {len(node.inputs)} inputs, expected 5")
