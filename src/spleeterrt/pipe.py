@@ -167,10 +167,16 @@ class Source:
         return stat.S_ISREG(os.fstat(self.descriptor).st_mode)
 
     def drain(self) -> None:
-        """Read what follows the samples, so that its writer does not fail."""
-        if self._left == 0 and not self.is_file:
-            while self._some(_READ_BYTES):
-                pass
+        """Read what follows the samples, so that its writer does not fail; of another song, warn."""
+        if self._left != 0:
+            return
+        start = b""
+        while data := self._some(_READ_BYTES):
+            start = start or data
+            if self.is_file:
+                break
+        if b"WAVEfmt " in start:
+            self.warnings.append(f"{self.name}: another WAV file follows the samples: it is left out")
 
     def close(self) -> None:
         if self._ours:

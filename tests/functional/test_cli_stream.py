@@ -539,6 +539,19 @@ def test_known_length_ends_the_stream(two_stems: Model, music: np.ndarray) -> No
     assert len(sound(stream(*FAST, "--stem", "vocals", data=wav))[0]) == 1024
 
 
+@pytest.mark.parametrize("file", [False, True])
+def test_another_wav_behind_is_told(music: np.ndarray, tmp_path: Path, file: bool) -> None:
+    data = HEADERS["plain"] + encode(music[:1024], FORMATS["s16le"])
+    path = tmp_path / "a.wav"
+    path.write_bytes(data + chunk(b"LIST", b"INFO") + data)
+    arguments, piped = ([path], b"") if file else ([], path.read_bytes())
+    done = subprocess.run(
+        command(*FAST, "--stem", "vocals", *arguments), input=piped, capture_output=True, timeout=120
+    )
+    assert len(sound(done.stdout)[0]) == 1024
+    assert b"another WAV file follows" in done.stderr
+
+
 def test_empty_wav_with_tags() -> None:
     wav = b"RIFF\xff\0\0\0WAVE" + plain() + b"data\0\0\0\0" + FFMPEG_LIST
     assert len(sound(stream(*FAST, "--stem", "vocals", data=wav))[0]) == 0

@@ -256,12 +256,12 @@ def stream(
                 raise
             broken = broken or all(item.gone for item in outputs)
             if not broken:
+                reader.drain()
                 report.end(outputs, interrupted=interruption.is_set())
         if broken:
             _end_by_sigpipe()
         if interruption.is_set():
             raise KeyboardInterrupt
-        reader.drain()
         reader.close()
     if report.late:
         raise click.exceptions.Exit(LATE)
