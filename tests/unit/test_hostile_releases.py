@@ -253,6 +253,27 @@ def test_a_trickle_is_given_up(
     assert_refused(root, r"checksum\.json: .*bytes in \d+ seconds", ("2stems.tar.gz.part",))
 
 
+def test_headers_that_trickle_are_given_up(
+    server: Server, root: Path, archive: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "ANSWER_SECONDS", 0.1)
+
+    def trickle(handler: Handler, content: bytes, start: int) -> None:
+        try:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+            for _ in range(400):  # two seconds
+                handler.body(b"x")
+                handler.wfile.flush()
+                time.sleep(0.005)
+        except OSError:
+            pass  # given up
+
+    server.publish("2stems", archive)
+    server.files[CHECKSUMS] = b"{}"
+    server.scripts[CHECKSUMS] = [trickle] * transfer.ATTEMPTS
+    assert_refused(root, r"checksum\.json: no answer within 0\.1 seconds")
+
+
 def redirect(to: str, body: bytes = b"") -> Callable[[Handler, bytes, int], None]:
     def answer(handler: Handler, content: bytes, start: int) -> None:
         handler.head(302, None, Location=to)

@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ TIMEOUT_SECONDS = (15.0, 60.0)  # to connect, between two reads
 MAX_ARCHIVE_BYTES = 1 << 30  # the largest official archive has 0.2 GB
 MAX_CHECKSUMS_BYTES = 1 << 20
 MAX_REDIRECTS = 10
+ANSWER_SECONDS = 120.0  # for all headers
 STALL_SECONDS, STALL_BYTES = 60.0, 1 << 16  # slower than that is no progress
 _CHUNK = 1 << 18
 
@@ -58,36 +60,62 @@ def get(url: str, headers: dict[str, str]) -> Response:
     headers = {"Accept-Encoding": "identity", **headers}
     asked = url
     for _ in range(MAX_REDIRECTS + 1):
-        locations: list[str | None] = []
-
-        def take_location(
-            response: Response, *_: object, to: list[str | None] = locations, **__: object
-        ) -> None:
-            to.append(response.headers.pop("Location", None))  # else requests reads the body all the same
-
         try:
-            response = requests.get(
-                asked,
-                headers=headers,
-                stream=True,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                hooks={"response": take_location},
-            )
-            if response.status_code not in (301, 302, 303, 307, 308) or not locations[-1]:
+            response, location = _answer(asked, headers)
+            if response.status_code not in (301, 302, 303, 307, 308) or not location:
                 break
             response.close()
-            asked = requests.compat.urljoin(asked, locations[-1])
+            asked = requests.compat.urljoin(asked, location)
         except (requests.RequestException, HTTPError, ValueError) as error:
             if isinstance(error, ValueError):  # not a URL at all
                 raise Failed(url, error) from error
             raise _connection_error(url, error) from error
+        except OSError as error:  # of a bundle of certificates that is not there
+            raise Failed(url, error) from error
     else:
         raise Failed(url, f"more than {MAX_REDIRECTS} redirections")
     if response.status_code in (408, 425, 429) or response.status_code >= 500:
         response.close()
         raise Interrupted(url, f"{response.status_code} {shown(response.reason)}")
     return response
+
+
+def _answer(url: str, headers: dict[str, str]) -> tuple[Response, str | None]:
+    """A response, and where it redirects to, within `ANSWER_SECONDS`: timeouts between two reads do not end a
+    wait for headers that come byte by byte.
+    """
+    import requests
+
+    location: str | None = None
+    result: list[Response | BaseException] = []
+
+    def take_location(response: Response, *_: object, **__: object) -> None:
+        nonlocal location
+        location = response.headers.pop("Location", None)  # else requests reads the body all the same
+
+    def ask() -> None:
+        try:
+            result.append(
+                requests.get(
+                    url,
+                    headers=headers,
+                    stream=True,
+                    timeout=TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    hooks={"response": take_location},
+                )
+            )
+        except BaseException as error:
+            result.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    if not result:
+        raise Interrupted(url, f"no answer within {ANSWER_SECONDS:g} seconds")
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0], location
 
 
 def shown(text: str | None) -> str:
