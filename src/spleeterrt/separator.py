@@ -270,7 +270,14 @@ class Separator(FileSeparation):
             yield from self._yield_blocks(lambda: stereo_blocks(blocks), None, progress, cancel)
             return
         stop = stopper(cancel)
-        with tempfile.TemporaryFile(prefix="spleeterrt-") as spool:
+        try:
+            file = tempfile.TemporaryFile(prefix="spleeterrt-")  # noqa: SIM115 (closed below)
+        except OSError as error:
+            raise SpleeterError(
+                f"MWF: the input must be spooled, and there is no folder for temporary files that can be "
+                f"written (TMPDIR): {error.strerror or error}"
+            ) from error
+        with file as spool:
             total = 0
             for block in stereo_blocks(blocks):
                 if stop():

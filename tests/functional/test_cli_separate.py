@@ -481,6 +481,12 @@ def test_output_without_temporary_files(song: Path, out: Path) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
+def test_blocks_without_temporary_files() -> None:
+    with pytest.raises(SpleeterError, match="TMPDIR"):
+        list(Separator(CONFIG, MWF=True).separate_blocks([np.zeros((1000, 2), np.float32)]))
+
+
+@pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize(
     "command", ["separate", "stream", "live", "models", "evaluate", "plot", "info", "completion"]
 )

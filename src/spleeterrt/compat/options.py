@@ -43,6 +43,14 @@ def version_callback(value: bool) -> None:
         raise SystemExit(0) if TYPER is None else TYPER.Exit()
 
 
+def _temporary_folder() -> str:
+    """Asked for at import, as in Spleeter, but a read-only system is no reason to fail there."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return os.curdir
+
+
 AudioInputArgument: Any = _required("file", help="Audio files.")
 AudioInputOption: Any = _option(None, "--inputs", "-i", help="Not supported any more: name the files alone.")
 AudioAdapterOption: Any = _option(
@@ -52,7 +60,7 @@ AudioAdapterOption: Any = _option(
     help="Class that reads and writes audio.",
 )
 AudioOutputOption: Any = _option(
-    os.path.join(tempfile.gettempdir(), "separated_audio"),
+    os.path.join(_temporary_folder(), "separated_audio"),
     "--output_path",
     "-o",
     help="Folder of the results.",
