@@ -4,6 +4,7 @@ user's own, file objects.
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
@@ -306,12 +307,14 @@ def sources(song: Path) -> Iterator[dict[str, Any]]:
     named.name = "folder/demo.take.wav"  # type: ignore[misc]
     late = io.BytesIO(b"junk" + song.read_bytes())
     late.seek(4)
-    with open(song, "rb") as file, open(song, "rb") as moved:
+    packed = song.with_name("pack.gz")
+    packed.write_bytes(gzip.compress(song.read_bytes()))
+    with open(song, "rb") as file, open(song, "rb", buffering=0) as raw, gzip.open(packed) as unpacked:
         yield {
             "audio": io.BytesIO(song.read_bytes()), "demo.take": named, "audio late": late,
             "audio bytes": song.read_bytes(), "audio bytearray": bytearray(song.read_bytes()),
             "audio view": memoryview(song.read_bytes()), "song file": file, "song path": str(song).encode(),
-            "song moved": moved,
+            "song unbuffered": raw, "pack gzip": unpacked,
         }  # fmt: skip
 
 

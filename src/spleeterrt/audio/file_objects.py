@@ -4,6 +4,7 @@ decoders seek, and some go over a file twice.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
@@ -101,6 +102,8 @@ def _is_path(audio: Any) -> TypeGuard[PathLike]:
 
 def _is_whole_file(audio: Any, named: Path) -> bool:
     """Whether a file object is the named file, at its beginning: then no copy is needed."""
+    if not isinstance(getattr(audio, "raw", audio), io.FileIO):
+        return False  # gzip's have the name and the number of the packed file
     try:
         return audio.tell() == 0 and os.path.samestat(os.fstat(audio.fileno()), named.stat())
     except (AttributeError, OSError, ValueError):  # no real file, none of that name, closed
