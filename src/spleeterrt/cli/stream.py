@@ -250,7 +250,7 @@ def stream(
                     item.abort()
                 kept = _kept(outputs, reader.rate)
                 if kept and isinstance(error, SpleeterError):
-                    raise type(error)(f"{error}; {kept}") from error
+                    raise AudioError(f"{error}; {kept}") from error
                 if kept:
                     report.note(kept)
                 raise
