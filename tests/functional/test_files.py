@@ -218,7 +218,8 @@ def test_cli_shows_our_own_warnings_only(tmp_path: Path) -> None:
     path.write_bytes(data)
     code = "import sys; from spleeterrt.audio.reader import AudioReader; list(AudioReader(sys.argv[1]))"
     shown = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=120)
-    assert "libmpg123" in shown.stderr  # the reason
+    if "libmpg123" not in shown.stderr:
+        pytest.skip("this libsndfile is quiet by itself")
     done = cli("separate", "-p", "starter:2stems", "-o", tmp_path / "out", path)
     assert done.returncode == 0
     assert "libmpg123" not in done.stderr
