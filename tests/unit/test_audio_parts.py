@@ -112,6 +112,42 @@ def test_parts_of_other_channels_are_mixed(tmp_path, kind):
     np.testing.assert_allclose(wave[10_000:, 0], expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["ogg", "opus"])
+@pytest.mark.parametrize("seconds", [0.1, 2])
+def test_an_ogg_that_is_cut_short_before_the_next(tmp_path, kind, seconds):
+    """Radio that reconnects: the page that is cut claims bytes of the next link, or more than there are."""
+    rate = 48000 if kind == "opus" else 44100
+    first, second = parts_of(tmp_path, kind, (80000, 2, None), (round(seconds * rate), 2, None))
+    data = first.read_bytes()
+    last = data.rfind(b"OggS", 0, data.rfind(b"OggS"))
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(data[: last + 600] + second.read_bytes())
+    samples, reader = read(path)
+    end = round(seconds * rate)
+    expected, _ = read(second)
+    assert 20000 < len(samples) - end < 80000
+    np.testing.assert_array_equal(samples[-end:], expected)
+    assert reader.warnings == [
+        f"{path}: part 1 of 2: the Ogg stream has no end mark: the file may be truncated"
+    ]
+
+
+@pytest.mark.parametrize("behind", [TAG, APE, TAG + ID3, bytes(300)], ids=["id3v1", "ape", "both", "zeros"])
+def test_flac_with_tags_behind(tmp_path, behind):
+    first, second = parts_of(tmp_path, "flac", (5000, 2, None), (7001, 2, None))
+    expected = [read(path)[0] for path in (first, second)]
+    alone = tmp_path / "alone.flac"
+    alone.write_bytes(ID3 + first.read_bytes() + behind)
+    samples, reader = read(alone)
+    np.testing.assert_array_equal(samples, expected[0])
+    assert not reader.warnings
+    samples, reader = read(joined(tmp_path / "joined.flac", first, second, alone, between=behind))
+    np.testing.assert_array_equal(samples, np.concatenate([*expected, expected[0]]))
+    assert not reader.warnings
+    tail, _ = read(alone, offset=4000 / 44100)
+    np.testing.assert_array_equal(tail, expected[0][4000:])
+
+
 def test_a_surround_part_is_mixed_down(tmp_path):
     stereo, surround = parts_of(tmp_path, "wav", (1_000, 2, None), (1_000, 6, None))
     wave, reader = read(joined(tmp_path / "all.wav", stereo, surround))

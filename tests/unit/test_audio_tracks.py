@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from golden import case
 
 from spleeterrt import AudioError, Separator, SpleeterError
+from spleeterrt.audio import opening
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.cli import cli
@@ -57,6 +58,60 @@ def test_default_track_is_said(song: Path) -> None:
         assert reader.warnings == [
             f"{song}: of 3 audio tracks number 1 is used; --track N (track=N) takes another one: {LIST}"
         ]
+
+
+@pytest.mark.parametrize(
+    ("layouts", "default", "used"),
+    [
+        (("stereo", "stereo"), (1, 2), 1),  # both marked, and the second has the higher bitrate
+        (("stereo", "stereo"), (2,), 2),
+        (("mono", "stereo", "5.1", "5.1"), (), 3),
+        (("mono", "stereo"), (1,), 1),
+    ],
+)
+def test_default_track_is_that_of_the_program_ffmpeg(tmp_path: Path, layouts, default, used) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as out:
+        codecs = ["pcm_s16le" if number == 1 else "pcm_f32le" for number in range(1, len(layouts) + 1)]
+        streams = [
+            out.add_stream(codec, rate=44100, layout=layout)
+            for codec, layout in zip(codecs, layouts, strict=True)
+        ]
+        for number, stream in enumerate(streams, 1):
+            stream.disposition = av.stream.Disposition(int(number in default))
+        for number, stream in enumerate(streams, 1):
+            kind, channels = stream.codec_context.format.name, stream.codec_context.layout.nb_channels
+            values = np.full((1, 3000 * channels), number * (1000 if kind == "s16" else 1000 / 32768))
+            values = values.astype(np.int16 if kind == "s16" else np.float32)
+            frame = av.AudioFrame.from_ndarray(values, format=kind, layout=stream.codec_context.layout.name)
+            frame.sample_rate, frame.pts, frame.time_base = 44100, 0, Fraction(1, 44100)
+            out.mux([*stream.encode(frame), *stream.encode(None)])
+    with AudioReader(path) as reader:
+        assert next(iter(reader))[0, 0] == pytest.approx(used * 1000 / 32768)
+        assert f"number {used} is used" in reader.warnings[0]
+
+
+def test_several_streams_in_an_ogg_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.ogg"
+    with av.open(str(path), "w") as out:
+        streams = [out.add_stream("libopus", rate=48000, layout="stereo") for _ in LEVELS[:2]]
+        for stream, level in zip(streams, LEVELS, strict=False):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 9600), level, np.float32), "flt", "stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+            out.mux([*stream.encode(frame), *stream.encode(None)])
+
+    def level(**options: object) -> tuple[float, list[str]]:
+        with AudioReader(path, **options) as reader:
+            return float(np.median(np.abs(np.concatenate(list(reader))))), reader.warnings
+
+    first, warnings = level()
+    assert first == pytest.approx(level(track=1)[0], abs=1e-3)
+    assert warnings[0].startswith(f"{path}: of 2 audio tracks number 1 is used; --track N (track=N) takes")
+    assert level(track=2) == (pytest.approx(2 * first, rel=0.2), [])
+    monkeypatch.setattr(opening, "ffmpeg_installed", lambda: False)
+    assert level()[1] == warnings[:1] or level()[1][0].endswith("--track N (track=N) takes another one")
+    with pytest.raises(AudioError, match="another track than the first needs FFmpeg"):
+        AudioReader(path, track=2)
 
 
 def test_missing_track(song: Path) -> None:

@@ -60,7 +60,8 @@ _FULL_SCALE = {"uint8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31, "int64": 1 <
 class FFmpegSource:
     """Decodes one audio track of a file in order; see `Source` in `reader`.
 
-    track: counted from 1; None: the one that the file marks as its default, or FFmpeg thinks best.
+    track: counted from 1; None: the one that the program ffmpeg, and so Spleeter, takes: that which the file
+        marks as its default, then that with most channels, then the first.
     span: the part of the file to read.
     fill_gaps: silence where the time stamps leave room, so that all that follows stays in its place.
     """
@@ -157,7 +158,7 @@ class FFmpegSource:
             if track not in tracks:
                 raise AudioError(f"{self._path}: no audio track {track}; it has {_listed(tracks)}")
             return tracks[track]
-        best = streams.best("audio") or tracks[1]
+        best = max(tracks.values(), key=_preference)  # of equal ones the first
         if len(tracks) > 1:
             used = next(number for number, stream in tracks.items() if stream.index == best.index)
             self.notes.append(
@@ -283,6 +284,12 @@ class FFmpegSource:
         for frame in frames:
             _keep_layout(frame.layout)
         return frames
+
+
+def _preference(stream: Any) -> tuple[bool, bool, int]:
+    context = stream.codec_context
+    channels = 0 if context is None else context.layout.nb_channels
+    return channels > 0, bool(stream.disposition.value & 1), channels
 
 
 def _listed(tracks: dict[int, Any]) -> str:

@@ -1,5 +1,5 @@
 """Files behind each other of which FFmpeg reads the first only, or does not know the length: MP4, ASF (WMA),
-Matroska, WavPack, TTA and FLV. Others it reads on by itself: ADTS, AC-3, DTS, MPEG-TS, AVI, Ogg.
+Matroska, WavPack, TTA, FLV and Ogg. Others it reads on by itself: ADTS, AC-3, DTS, MPEG-TS, AVI.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .ffmpeg import ASF_HEADER
+from .parts import ogg_starts
 from .pieces import Span, find_all
 
 _MOST_RESYNCS = 1000
@@ -34,6 +35,8 @@ def _later_starts(file: BinaryIO, size: int) -> Iterator[int]:
         return _mp4_starts(file, size)
     if head == ASF_HEADER:
         return _asf_starts(file, size)
+    if head[:4] == b"OggS":  # links with other numbers of streams stop it
+        return iter(ogg_starts(file)[1:])
     starts = {
         _EBML: _matroska_starts, b"wvpk": _wavpack_starts, b"TTA1": _tta_starts, b"FLV\1": _flv_starts
     }.get(head[:4])  # fmt: skip

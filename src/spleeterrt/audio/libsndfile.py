@@ -55,6 +55,8 @@ class SoundFileSource:
         self.likely_frames = self._part.frames if self.frames is None else self.frames
         self.layout = self._read_layout()
         self._order = self._native_order()
+        self._position = 0
+        self._flac = self._file.format == "FLAC"
         self._mpeg = "MPEG" in self._file.subtype
         self._lossy = any(name in self._file.format + self._file.subtype for name in _LOSSY)
         try:
@@ -74,13 +76,19 @@ class SoundFileSource:
         import soundfile
 
         try:
-            return int(self._file.seek(frame))
+            self._position = int(self._file.seek(frame))
+            return self._position
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise AudioError(f"{self._path}: cannot seek to frame {frame}: {error}") from error
 
     def read(self, step: NDArray[np.float32]) -> int:
         import soundfile
 
+        if self._flac and self.frames is not None:
+            # For tags behind the last frame libFLAC reports an error, and that frame is lost.
+            step = step[: max(0, self.frames - self._position)]
+            if not len(step):
+                return 0
         try:
             if self._part.low_24_bits:
                 n = self._read_low_24_bits(step)
@@ -95,6 +103,7 @@ class SoundFileSource:
             self._damage = error.error_string.strip().rstrip(".") or "damaged data"
             n = 0
         self._check_virtual()
+        self._position += n
         if self._order is not None:
             step[:n] = step[:n, self._order]
         return n
@@ -121,15 +130,18 @@ class SoundFileSource:
         if self._damage is not None:
             cause = f"truncated or damaged ({self._damage})"
             return f"{self._path}: {cause}: only {position} frames could be decoded"
-        if self._file.format == "OGG" and self._ends_the_file() and not _ogg_ends(self._path):
-            return f"{self._path}: the Ogg stream has no end mark: the file may be truncated"
+        if self._file.format == "OGG":
+            end = self._end()
+            whole, marked = _ogg_end(self._path, end)
+            # Recordings of radio stations often lack the mark between two songs.
+            if not whole or not (marked or end < os.path.getsize(self._path)):
+                return f"{self._path}: the Ogg stream has no end mark: the file may be truncated"
         return None
 
-    def _ends_the_file(self) -> bool:
-        if self._part.pieces is None:
-            return True
-        last = self._part.pieces[-1]
-        return isinstance(last, Span) and last.end >= os.path.getsize(self._path)
+    def _end(self) -> int:
+        """Where in the file the part ends."""
+        last = self._part.pieces[-1] if self._part.pieces else None
+        return last.end if isinstance(last, Span) else os.path.getsize(self._path)
 
     def _read_low_24_bits(self, step: NDArray[np.float32]) -> int:
         if self._integers is None or len(self._integers) < len(step):
@@ -229,15 +241,14 @@ def _channel_map(file: soundfile.SoundFile, channels: int) -> Layout | None:
     return layout if found and all(layout) and len(set(layout)) == channels else None
 
 
-def _ogg_ends(path: Path) -> bool:
-    """Whether the last Ogg page is whole and marked as the last one."""
+def _ogg_end(path: Path, end: int) -> tuple[bool, bool]:
+    """Whether the last Ogg page before `end` is whole, and whether it is marked as the last one."""
     with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 2 * 65536))  # a page has at most 65307 bytes
-        tail = file.read()
+        file.seek(max(0, end - 2 * 65536))  # a page has at most 65307 bytes
+        tail = file.read(end - file.tell())
     page = tail.rfind(b"OggS")
     if page < 0 or len(tail) < page + 27:
-        return False
+        return False, False
     segments = tail[page + 26]
     length = 27 + segments + sum(tail[page + 27 : page + 27 + segments])
-    return bool(tail[page + 5] & 4) and len(tail) >= page + length
+    return len(tail) >= page + length, bool(tail[page + 5] & 4)

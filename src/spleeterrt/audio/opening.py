@@ -26,8 +26,8 @@ def open_source(path: Path, track: int | None = None, fill_gaps: bool = False) -
     """
     start = _check(path)
     several = False
-    if not is_foreign(start):
-        found = _look(path)
+    found = None if is_foreign(start) else _look(path)
+    if found is not None and not _needs_tracks(found, track):
         several = len(found.parts) > 1
         try:
             source = _coded(path, found.foreign) if found.foreign is not None else _by_libsndfile(path, found)
@@ -37,7 +37,13 @@ def open_source(path: Path, track: int | None = None, fill_gaps: bool = False) -
         else:
             if track not in (None, 1):
                 source.close()
+                if found.streams > 1:
+                    raise AudioError(f"{path}: another track than the first {NEEDS_FFMPEG}")
                 raise AudioError(f"{path}: no audio track {track}; it has one")
+            if found.streams > 1 and track is None:
+                source.notes.append(
+                    f"of {found.streams} audio tracks number 1 is used; --track N (track=N) takes another one"
+                )
             return source
     if not ffmpeg_installed():
         raise AudioError(f"{path}: {NEEDS_FFMPEG}")
@@ -61,6 +67,12 @@ def _check(path: Path) -> bytes:
     if not start:
         raise AudioError(f"{path}: the file is empty")
     return start
+
+
+def _needs_tracks(found: Found, track: int | None) -> bool:
+    """Whether FFmpeg shall choose one of several streams of sound."""
+    chooses = track not in (None, 1) or len(found.parts) == 1
+    return found.streams > 1 and chooses and ffmpeg_installed()
 
 
 def _look(path: Path) -> Found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,8 @@ _MOST_MESSAGES = 5
 _RECENT = 2_000_000_000  # ns
 _MOST_RESYNCS = 1000  # places in a damaged file where it goes on
 _OGG_FLAC, _OGG_FLAC_HEAD = b"\x7fFLAC", 9  # how its first packet begins, and bytes before "fLaC"
+_OGG_SOUND = (b"\x01vorbis", b"OpusHead", _OGG_FLAC, b"Speex")
+_OGG_FIRST_BYTES = 8
 _MPEG_SUFFIXES = (".mp3", ".mp2", ".mpa", ".mpga")
 
 
@@ -55,12 +57,14 @@ class Found:
             nothing for libsndfile, which would look for MPEG frames in it.
         notes, damage: what is worth telling, and what is missing.
         foreign: what the samples really are, if that is not sound ("DTS").
+        streams: of sound, side by side, of which libsndfile reads the first.
     """
 
     parts: Sequence[Part] = (Part(),)
     notes: list[str] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
     foreign: str | None = None
+    streams: int = 1
 
 
 def find_parts(path: Path) -> Found:
@@ -123,42 +127,65 @@ def ogg_parts(file: BinaryIO) -> Found:
 
     FLAC in Ogg, which libsndfile as soundfile brings it does not read, is taken out of its pages.
     """
-    size = file.seek(0, 2)
-    links: list[_OggLink] = []
-    beginning = False
-    at = resyncs = 0
-    while at < size and resyncs < _MOST_RESYNCS:
-        file.seek(at)
-        head = file.read(27 + 255 + len(_OGG_FLAC))
-        if len(head) < 27:
-            break
-        if head[:4] != b"OggS":
-            at = next(find_all(file, b"OggS", at + 1, size), size)
-            resyncs += 1
-            continue
-        first = bool(head[5] & 2)
-        body = 27 + head[26]
-        count = sum(head[27:body])
-        if (first and not beginning) or not links:
-            links.append(_OggLink(at))
-        beginning = first
-        links[-1].add(head, Span(at + body, min(count, size - at - body)))
-        at += body + count
+    links, size = _ogg_links(file)
     if len(links) == 1 and not links[0].flac:
-        return Found()
+        return Found(streams=links[0].streams)
     ends = [*(link.start for link in links[1:]), size]
-    found = Found([link.part(end) for link, end in zip(links, ends, strict=True)])
+    found = Found([link.part(end) for link, end in zip(links, ends, strict=True)], streams=links[0].streams)
     if links[-1].flac and not links[-1].ended:
         found.damage.append("the Ogg stream has no end mark: the file may be truncated")
     return found
 
 
+def ogg_starts(file: BinaryIO) -> list[int]:
+    """Where the links of a chained Ogg file begin."""
+    return [link.start for link in _ogg_links(file)[0]]
+
+
+def _ogg_links(file: BinaryIO) -> tuple[list[_OggLink], int]:
+    """The links, and the size of the file."""
+    size = file.seek(0, 2)
+    links: list[_OggLink] = []
+    beginning = False
+    for at, head, payload in _ogg_pages(file, size):
+        first = bool(head[5] & 2)
+        if (first and not beginning) or not links:
+            links.append(_OggLink(at))
+        beginning = first
+        links[-1].add(head, payload)
+    return links, size
+
+
+def _ogg_pages(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, Span]]:
+    """Where each page begins, its head with the first bytes behind that, and what it holds."""
+    at = resyncs = 0
+    while resyncs < _MOST_RESYNCS:
+        file.seek(at)
+        head = file.read(27 + 255 + _OGG_FIRST_BYTES)
+        if len(head) < 27:
+            return
+        begin = at + 27 + head[26]
+        end = begin + sum(head[27 : 27 + head[26]])
+        file.seek(end)
+        if end != size and file.read(4) != b"OggS":
+            # The page may be cut short, and the next one lie in what it claims to hold.
+            resyncs += 1
+            following = next(find_all(file, b"OggS", at + 1, size), size)
+        else:
+            following = end
+        yield at, head, Span(begin, max(0, min(end, following) - begin))
+        if following == size:
+            return
+        at = following
+
+
 @dataclass
 class _OggLink:
-    """One link: where it starts, and if it is FLAC, of which stream, what its pages hold, the number of
-    frames that the last one tells, and whether it says that it is the last."""
+    """One link: where it starts, how many streams of sound it has, and if it is FLAC, of which stream, what
+    its pages hold, the number of frames that the last one tells, and whether it says that it is the last."""
 
     start: int
+    streams: int = 0
     flac: bytes = b""
     payload: list[Piece] = field(default_factory=list)
     frames: int | None = None
@@ -166,6 +193,8 @@ class _OggLink:
 
     def add(self, head: bytes, payload: Span) -> None:
         serial = head[14:18]
+        if head[5] & 2 and head[27 + head[26] :].startswith(_OGG_SOUND):
+            self.streams += 1
         if head[27 + head[26] :].startswith(_OGG_FLAC) and not self.flac and payload.size > _OGG_FLAC_HEAD:
             self.flac = serial
             # Behind the head of the first packet the file begins as one without Ogg.
