@@ -217,6 +217,9 @@ def test_omp_num_threads_comes_first(fake: Machine, value: bytes, threads: int) 
 
 def test_never_more_than_the_most(fake: Machine) -> None:
     assert fake.threads(cores=1000)[0] == machine.MOST_THREADS
+    fake.version2("/")
+    fake.limit2("sys/fs/cgroup", "40000000 100000")
+    assert fake.threads(cores=1000)[0] == machine.MOST_THREADS
 
 
 # --- this process -----------------------------------------------------------------------------

@@ -208,7 +208,8 @@ ThreadCount usual_threads(const char *omp_num_threads, const std::string &root, 
         cores = affinity();
     const double quota = cpu_quota(root);
     if (std::ceil(quota) < static_cast<double>(cores))
-        return {static_cast<std::size_t>(std::ceil(quota)), "the control group's CPU quota is " + counted(quota, "core")};
+        return {std::min(static_cast<std::size_t>(std::ceil(quota)), most_threads),
+                "the control group's CPU quota is " + counted(quota, "core")};
     if (cores < std::thread::hardware_concurrency())
         return {std::min(cores, most_threads), "this process may use " + counted(static_cast<double>(cores), "core")};
     if (cores > most_threads)
