@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 import click
@@ -83,6 +82,8 @@ class Group(_WithExamples, click.Group):
 
     def refuse(self, ctx: click.Context, name: str) -> NoReturn:
         """Say that there is no such command."""
+        from difflib import get_close_matches
+
         meant = get_close_matches(name.lower(), self.list_commands(ctx))
         hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
         raise click.UsageError(f"No such command {name!r}.{hint}", ctx)

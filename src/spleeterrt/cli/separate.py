@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -65,6 +64,8 @@ class _SeparateCommand(Command):
         options = args[: args.index("--")] if "--" in args else args
         old = [arg for arg in options if arg.startswith(_SPLEETER_1_INPUTS)]
         if old and not ctx.resilient_parsing:
+            import shlex
+
             here = map(_without_inputs, args)
             raise click.UsageError(
                 "files are arguments, without -i (as in Spleeter 2). The command line is then:\n"

@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from ..audio import ffmpeg
 from ..audio.films import CONTAINERS
@@ -69,6 +67,9 @@ def local_path(name: str) -> str:
         return os.path.abspath(name)  # libraries know another file by the bare name
     if os.path.lexists(name) or not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", name):
         return name
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname  # loads HTTP, TLS and mail
+
     url = urlsplit(name)
     if url.scheme != "file" or url.netloc not in ("", "localhost"):
         raise SpleeterError(f"{name}: not a file on this machine; download it first")
