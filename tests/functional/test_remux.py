@@ -52,9 +52,15 @@ def music(seconds: float = SECONDS, rate: int = RATE, seed: int = 0) -> np.ndarr
 
 
 def make_film(
-    path: Path, *, late: Fraction = Fraction(0), extras: bool = False, seconds: float = SECONDS
+    path: Path,
+    *,
+    late: Fraction = Fraction(0),
+    extras: bool = False,
+    seconds: float = SECONDS,
+    languages: tuple[str, ...] = ("fra",),
 ) -> Path:
-    """Pictures from 0 on, sound from `late` on; subtitles, chapters, an attachment with `extras`."""
+    """Pictures from 0 on, sound from `late` on in each language; subtitles, chapters, an attachment with
+    `extras`."""
     picture, sound = CODECS.get(path.suffix, ("mpeg4", "aac"))
     rate = 44100 if path.suffix == ".flv" else RATE
     with av.open(str(path), "w", format=MUXERS.get(path.suffix)) as out:
@@ -62,9 +68,10 @@ def make_film(
         video = out.add_stream(picture, rate=25, width=64, height=64, pix_fmt="yuv420p")
         video.codec_context.max_b_frames = 2 if extras else 0
         video.codec_context.sample_aspect_ratio = Fraction(4, 3)
-        stream = out.add_stream(sound, rate=rate, layout="stereo")
-        stream.bit_rate = 192_000
-        stream.metadata["language"] = "fra"
+        tracks = [out.add_stream(sound, rate=rate, layout="stereo") for _ in languages]
+        for track, language in zip(tracks, languages, strict=True):
+            track.bit_rate = 192_000
+            track.metadata["language"] = language
         if extras:
             text = out.add_mux_stream("subrip")
             text.time_base = Fraction(1, 1000)
@@ -91,7 +98,8 @@ def make_film(
         packets += video.encode(None)
         frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), format="flt", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = rate, round(late * rate), Fraction(1, rate)
-        packets += [*stream.encode(frame), *stream.encode(None)]
+        for track in tracks:
+            packets += [*track.encode(frame), *track.encode(None)]
         if extras:
             for start, line in ((500, b"Hello"), (1200, b"World")):
                 packet = av.Packet(line)
@@ -283,6 +291,16 @@ def test_what_the_new_film_cannot_hold(
     with pytest.raises(AudioError, match="'x' format does not support"):
         remux(film, tmp_path / "none.mkv")
     assert not (tmp_path / "none.mkv").exists()
+
+
+def test_other_audio_tracks_are_named_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    film = make_film(tmp_path / "film.mkv", languages=("fra", "deu", "ita"))
+    Separator(TWO).separate_to_file(film, tmp_path / "out", remux=True, track=2)
+    for stem in ("vocals", "accompaniment"):
+        with av.open(str(tmp_path / "out" / "film" / f"{stem}.mkv")) as file:
+            assert [stream.metadata["language"] for stream in file.streams.audio] == ["deu"]
+    message = "left out of the new film: audio tracks 1 (fra, flac, stereo), 3 (ita, flac, stereo)"
+    assert [record.getMessage() for record in caplog.records] == [f"{film}: {message}"]
 
 
 def test_lost_shape_of_pixels_is_told(

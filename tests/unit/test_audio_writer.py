@@ -88,6 +88,21 @@ def test_quantize_halves_go_to_even_and_saturate():
         quantize(steps, "int8")
 
 
+def test_quantize_what_is_no_number():
+    block = np.array([[np.nan, 0.5], [-np.inf, np.inf]], np.float32)
+    assert quantize(block, "int16").tolist() == [[0, 16384], [-32768, 32767]]
+    assert quantize(block, "int24").tolist() == [[0, 1 << 22], [-(1 << 23), (1 << 23) - 1]]
+    assert np.isnan(block[0, 0])
+
+
+@pytest.mark.parametrize("codec", ["wav", "aiff", "caf"])
+def test_float_files_do_not_tell_when_they_were_written(tmp_path, codec):
+    wave = 3 * noise(5000)
+    path = save(tmp_path, {"a": wave}, codec=codec, bit_depth="float32", clip="none")["a"]
+    assert b"peak" not in path.read_bytes().lower()
+    np.testing.assert_array_equal(samples(path), wave)
+
+
 @pytest.mark.parametrize("clip", ["clamp", "rescale"])
 @pytest.mark.parametrize("codec", ["wav", "flac", "mp3", "ogg"])
 def test_threads_make_no_difference(tmp_path, codec, clip):

@@ -19,7 +19,7 @@ import numpy as np
 from ..atomic import temporary
 from ..errors import AudioError
 from .formats import Format
-from .sequential import VirtualFile, sequential_file
+from .sequential import VirtualFile, leave_out_peaks, sequential_file
 from .tag_writers import wav_tags, write_tags
 from .tags import Tags
 
@@ -60,10 +60,15 @@ class Sink(VirtualFile):
 
 
 class Encoder:
-    """One stem's file: samples in, a verified file out. `abort` removes what `open` has made."""
+    """One stem's file: samples in, a verified file out. `abort` removes what `open` has made.
+
+    Attributes:
+        warnings: complete after `finish`; those of one song's stems may be the same.
+    """
 
     def __init__(self, target: Path, format: Format, total_frames: int | None) -> None:
         self._target, self._format = target, format
+        self.warnings: list[str] = []
         self._frames = 0
         self._pending: NDArray[Any] = np.empty((0, format.channels), dtype=np.float32)
         self._temporary = temporary(target.parent)
@@ -168,7 +173,7 @@ class Encoder:
 
     def _open_file(self, sink: Sink) -> Any:
         format = self._format
-        return sequential_file()(
+        file = sequential_file()(
             sink,
             "w",
             samplerate=format.rate,
@@ -180,6 +185,9 @@ class Encoder:
             compression_level=format.level,
             bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
         )
+        if format.bit_depth == "float32":
+            leave_out_peaks(file)
+        return file
 
     def _put(self, block: NDArray[Any]) -> None:
         """Give the library a block."""

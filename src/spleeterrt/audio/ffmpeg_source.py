@@ -156,14 +156,14 @@ class FFmpegSource:
             raise self._unreadable("it has no audio track")
         if track is not None:
             if track not in tracks:
-                raise AudioError(f"{self._path}: no audio track {track}; it has {_listed(tracks)}")
+                raise AudioError(f"{self._path}: no audio track {track}; it has {listed_tracks(tracks)}")
             return tracks[track]
         best = max(tracks.values(), key=_preference)  # of equal ones the first
         if len(tracks) > 1:
             used = next(number for number, stream in tracks.items() if stream.index == best.index)
             self.notes.append(
                 f"of {len(tracks)} audio tracks number {used} is used; --track N (track=N) takes another "
-                f"one: {_listed(tracks)}"
+                f"one: {listed_tracks(tracks)}"
             )
         return best
 
@@ -292,7 +292,7 @@ def _preference(stream: Any) -> tuple[bool, bool, int]:
     return channels > 0, bool(stream.disposition.value & 1), channels
 
 
-def _listed(tracks: dict[int, Any]) -> str:
+def listed_tracks(tracks: dict[int, Any]) -> str:
     """`1 (eng, Director's comment, aac, 5.1), 2 (...)`."""
     return ", ".join(f"{number} ({_described(stream)})" for number, stream in tracks.items())
 

@@ -79,7 +79,7 @@ def quantize(block: NDArray[Any], bit_depth: str) -> NDArray[Any]:
     """Samples as the integers of a file, as ffmpeg rounds: `clip(rint(x * full_scale))`.
 
     Args:
-        block: float samples in [-1, 1], any shape; what is beyond saturates.
+        block: float samples in [-1, 1], any shape; what is beyond saturates, NaN becomes 0.
         bit_depth: `"int16"` gives int16; `"int24"` gives int32 in [-2^23, 2^23 - 1].
             `"float32"` gives float32, not clipped.
     """
@@ -98,7 +98,11 @@ def quantize(block: NDArray[Any], bit_depth: str) -> NDArray[Any]:
         np.multiply(values[part], full, out=scaled)
         np.rint(scaled, out=scaled)
         np.clip(scaled, -full, full - 1, out=scaled)
-        integers[part] = scaled
+        try:
+            with np.errstate(invalid="raise"):
+                integers[part] = scaled
+        except FloatingPointError:
+            integers[part] = np.nan_to_num(scaled, copy=False)
     return integers.reshape(np.shape(block))
 
 

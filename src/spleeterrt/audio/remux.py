@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import AudioError
 from .encoder import Encoder, Sink
-from .ffmpeg_source import open_input
+from .ffmpeg_source import listed_tracks, open_input
 from .films import Film
 from .formats import Format
 
@@ -81,6 +81,10 @@ class FilmEncoder(Encoder):
         if not any(_is_picture(stream) for stream in self._input.streams.video):
             raise AudioError(f"{path}: --remux needs a film, and the file has no pictures")
         left = []
+        tracks = dict(enumerate(self._input.streams.audio, 1))
+        others = {number: track for number, track in tracks.items() if track.index != self._film.stream}
+        if others:
+            left.append(f"audio track{'s' if len(others) > 1 else ''} {listed_tracks(others)}")
         for stream in self._input.streams:
             if stream.index == self._film.stream:
                 self._stream = self._add_sound(stream)
@@ -95,7 +99,7 @@ class FilmEncoder(Encoder):
                 left.append(f"a stream of {stream.type}")
         self._aspects = _aspects(self._input)
         if left:
-            logger.warning("%s: left out of the new film: %s", path, ", ".join(left))
+            self.warnings.append(f"{path}: left out of the new film: {', '.join(left)}")
         out.metadata.update(self._input.metadata)
         if self._film.title is not None:
             out.metadata["title"] = self._film.title
@@ -171,8 +175,8 @@ class FilmEncoder(Encoder):
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, ValueError) as error:
-                logger.warning(
-                    "%s: truncated or damaged (%s): the new film ends there", self._film.path, error
+                self.warnings.append(
+                    f"{self._film.path}: truncated or damaged ({error}): the new film ends there"
                 )
                 packet = None
             if packet is None:

@@ -75,6 +75,20 @@ def sequential_file() -> Any:
     return type("SequentialFile", (soundfile.SoundFile,), members)
 
 
+def leave_out_peaks(file: Any) -> None:
+    """Floating-point WAV and AIFF files get a chunk of peaks, which tells the second in which it was written:
+    without it the same samples give the same bytes. It stays in RF64 files, and with another soundfile."""
+    import soundfile
+
+    library: Any = getattr(soundfile, "_snd", None)
+    ffi: Any = getattr(soundfile, "_ffi", None)
+    if hasattr(library, "sf_command") and hasattr(ffi, "NULL") and hasattr(file, "_file"):
+        library.sf_command(file._file, _ADD_PEAK_CHUNK, ffi.NULL, 0)
+
+
+_ADD_PEAK_CHUNK = 0x1050  # SFC_SET_ADD_PEAK_CHUNK; the last argument: whether
+
+
 def _close(self: Any) -> None:
     """As soundfile's, but a Ctrl-C meanwhile does not make a later call free the file again."""
     import soundfile

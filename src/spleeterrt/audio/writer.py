@@ -361,7 +361,10 @@ class StemFileWriter:
         return blocks
 
     def _tell(self) -> None:
-        """Warn of what was done to the sound."""
+        """Warn of what was done to the sound, and what is not in the files."""
+        messages = (message for encoder in self._encoders.values() for message in encoder.warnings)
+        for message in dict.fromkeys(messages):
+            logger.warning("%s", message)
         for message in self._format.warnings:
             logger.warning("%s: %s", self._name, message)
         if self.gain != 1.0:
