@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -651,3 +652,11 @@ def test_constant_memory(tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 500_000
+
+
+def test_an_ogg_file_without_a_page(tmp_path: Path) -> None:
+    """Only its first four bytes are whole."""
+    path = tmp_path / "song.ogg"
+    path.write_bytes(b"OggS" + bytes(10))
+    with pytest.raises(AudioError, match=r"song\.ogg"):
+        AudioReader(path)

@@ -130,6 +130,8 @@ def ogg_parts(file: BinaryIO) -> Found:
     links, size = _ogg_links(file)
     if len(links) == 1 and not links[0].flac:
         return Found(streams=links[0].streams)
+    if not links:  # not one page
+        return Found()
     ends = [*(link.start for link in links[1:]), size]
     found = Found([link.part(end) for link, end in zip(links, ends, strict=True)], streams=links[0].streams)
     if links[-1].flac and not links[-1].ended:
