@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, Union
 
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
+
+PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
 
 _LONGEST = 80
 

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from .arguments import choice, flag
+from .arguments import PathLike, choice, flag
 from .audio import Codec
 from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SpleeterError
 from .layers import Float32
-from .output_paths import PathLike
 
 if TYPE_CHECKING:
     from .audio.films import Film

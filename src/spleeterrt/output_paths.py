@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING
 
-from .arguments import names, path, told
+from .arguments import PathLike, names, path, told
 from .audio.films import container_of
 from .audio.formats import codec_name, codec_of
 from .errors import ArgumentError, ArgumentTypeError
@@ -16,7 +16,6 @@ from .errors import ArgumentError, ArgumentTypeError
 if TYPE_CHECKING:
     from .audio import Codec
 
-PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
 DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
 
 

@@ -100,6 +100,13 @@ class StreamSettings:
     stems: Sequence[str] | None = None
     above_band: float | None = None
 
+    @property
+    def hop(self) -> int:
+        """Frames from one run to the next: `hop_frames`, or what it stands for where it is None."""
+        if self.hop_frames is not None:
+            return self.hop_frames
+        return 1 if self.hold else self.frames
+
     def plan(self, config: ModelConfig) -> ModePlan:
         """Which networks run and which stems come out.
 
@@ -139,9 +146,6 @@ class StreamSettings:
         _check_integer("priority", self.priority, least=0)
         if not (isinstance(self.hold_seconds, (int, float)) and 0 <= self.hold_seconds <= 3600):
             raise ArgumentError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
-        hop_frames = self.hop_frames
-        if hop_frames is None:
-            hop_frames = 1 if self.hold else self.frames
         bins = config.F if self.bins is None else self.bins
         if self.frames % SIZE_MULTIPLE or bins % SIZE_MULTIPLE:
             raise ArgumentError(
@@ -156,7 +160,7 @@ class StreamSettings:
             "average": self.full_band or (plan.ratio and config.mask_extension == "average"),
             "frames": self.frames,
             "bins": bins,
-            "hop_frames": hop_frames,
+            "hop_frames": self.hop,
             "lookahead": self.lookahead,
             "hold": self.hold,
             "crossfade": self.crossfade,
@@ -213,7 +217,7 @@ class StreamSeparator:
             music, and take longer.
         hop_frames: new frames per run. None: as many as `frames` (double-buffered: the segments of a file).
             Fewer: a sliding window, whose newest frame is at its right edge.
-        lookahead: frames that the networks see behind those whose masks they make.
+        lookahead: future frames that the networks see beyond the ones they make masks for.
         bins: F, the lowest bins that the networks see; None: the model's.
         threads: of the networks; None: as many as `spleeterrt info` shows, at most two per network that
             runs at the same time.

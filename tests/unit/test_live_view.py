@@ -16,7 +16,7 @@ import pytest
 
 from spleeterrt.cli import live_view
 from spleeterrt.cli.live_view import Meters, Monitor, State
-from spleeterrt.stream import StreamStats
+from spleeterrt.stream import StreamSettings, StreamStats
 
 PROGRAM = """
 from spleeterrt.cli.keys import terminal_keys
@@ -106,7 +106,7 @@ class Session:
     def __init__(self, kind: str = "JACK") -> None:
         self.model = SimpleNamespace(config=SimpleNamespace(frame_step=1024, sample_rate=44100))
         self.separator = SimpleNamespace(
-            settings=SimpleNamespace(hop_frames=2, hold=False, frames=128), instruments=("vocals", "other")
+            settings=StreamSettings(hop_frames=2), instruments=("vocals", "other")
         )
         self.client = SimpleNamespace(
             kind=kind,

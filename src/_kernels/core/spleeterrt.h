@@ -58,7 +58,7 @@ typedef struct srt_options {
     size_t size;        /* of this structure, as srt_default_options sets it; later versions may append to it */
     int frames;         /* T, what the networks see: 64, 128 (default), ..., 512 frames */
     int hop_frames;     /* new frames per run; 0: all of them (double-buffered); hold: 1 */
-    int lookahead;      /* frames that the networks see behind those whose masks they make */
+    int lookahead;      /* future frames that the networks see beyond the ones they make masks for */
     int bins;           /* F; 0: the model's */
     int budget;         /* samples at the model's rate for a run; 0: the time between two runs */
     int max_block;      /* largest block; 4096 */

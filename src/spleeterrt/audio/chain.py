@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import AudioError, SpleeterError
+from .blocks import BlockSource
 from .channels import downmix
 from .layouts import Layout
 from .parts import MOST_PARTS, few
@@ -39,7 +40,7 @@ class _Link:
     likely_frames: int | None
 
 
-class ChainSource:
+class ChainSource(BlockSource):
     """Decodes the parts in order; see `Source` in `reader`.
 
     A part of another rate is resampled, one of other channels mixed as FFmpeg does (mono to both channels
@@ -67,8 +68,8 @@ class ChainSource:
             self.notes.append(f"{which} more channels than the first ({self.channels}): mixed down")
         self.frames = self._sum([link.frames for link in self._links])
         self.likely_frames = self._sum([link.likely_frames for link in self._links])
-        self._blocks = self._decoded()
-        self._ready: NDArray[Any] = np.empty((0, self.channels), np.float32)
+        self._blocks: Generator[NDArray[np.float32], None, None] = self._decoded()
+        self._ready = np.empty((0, self.channels), np.float32)
 
     def _add(self, part: Callable[[], Source], number: int) -> None:
         try:
@@ -100,20 +101,6 @@ class ChainSource:
 
     def seek(self, frame: int) -> int:
         return 0  # a part that is damaged would displace what follows
-
-    def read(self, step: NDArray[np.float32]) -> int:
-        filled = 0
-        while filled < len(step):
-            if not len(self._ready):
-                block = next(self._blocks, None)
-                if block is None:
-                    break
-                self._ready = block
-            count = min(len(step) - filled, len(self._ready))
-            step[filled : filled + count] = self._ready[:count]
-            self._ready = self._ready[count:]
-            filled += count
-        return filled
 
     def end_warning(self, position: int) -> str | None:
         return f"{self._path}: {'; '.join(few(self._lost))}" if self._lost else None

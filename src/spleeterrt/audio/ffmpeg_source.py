@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioError
+from .blocks import BlockSource
 from .ffmpeg import ASF_HEADER
 from .layouts import Layout, ffmpeg_layout
 from .pieces import Span
@@ -57,7 +58,7 @@ _DTYPES = {
 _FULL_SCALE = {"uint8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31, "int64": 1 << 63}
 
 
-class FFmpegSource:
+class FFmpegSource(BlockSource):
     """Decodes one audio track of a file in order; see `Source` in `reader`.
 
     track: counted from 1; None: the one that the program ffmpeg, and so Spleeter, takes: that which the file
@@ -91,7 +92,7 @@ class FFmpegSource:
             self.layout: Layout | None = None
             self._blocks = self._decoded()
             self.stream = int(self._stream.index)
-            self._ready: NDArray[Any] = next(self._blocks, np.empty((0, 0), np.float32))
+            self._ready = next(self._blocks, np.empty((0, 0), np.float32))
             if not len(self._ready):
                 raise self._unreadable("no audio could be decoded")
             self.frames: int | None = None
@@ -107,20 +108,6 @@ class FFmpegSource:
 
     def seek(self, frame: int) -> int:
         return 0
-
-    def read(self, step: NDArray[np.float32]) -> int:
-        filled = 0
-        while filled < len(step):
-            if not len(self._ready):
-                block = next(self._blocks, None)
-                if block is None:
-                    break
-                self._ready = block
-            count = min(len(step) - filled, len(self._ready))
-            step[filled : filled + count] = self._ready[:count]
-            self._ready = self._ready[count:]
-            filled += count
-        return filled
 
     def end_warning(self, position: int) -> str | None:
         if self._declared is not None and self._reached < self._declared - _SLACK * self.rate:

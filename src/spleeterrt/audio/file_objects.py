@@ -11,12 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeAlias, TypeGuard, Union
+from typing import IO, Any, TypeAlias, TypeGuard
 
-from ..arguments import path
+from ..arguments import PathLike, path
 from ..errors import ArgumentError, ArgumentTypeError, AudioError
 
-PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
 AudioInput: TypeAlias = PathLike | bytearray | memoryview | IO[bytes]
 """A path, a binary file object (read from where it stands, not closed), or the bytes of a file. `bytes` that
 contain a zero byte are such bytes (no path can have one), others a path."""

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 import click
 
-USUAL_COLUMNS, LEAST_COLUMNS = 80, 20
+from .terminal import USUAL_COLUMNS
+
+LEAST_COLUMNS = 20
 HELP = "help"  # that option, in `groups`
 
 

@@ -79,7 +79,7 @@ _SUMMING = ("residual", "three")  # modes
 @threads_option
 @click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
 @click.option("--quiet", "-q", is_flag=True, help="No line per track.")
-@click.option("--verbose", is_flag=True, help="Say what is done.")
+@click.option("--verbose", is_flag=True, help="Print each step.")
 @click.pass_context
 @handle_errors
 def evaluate(

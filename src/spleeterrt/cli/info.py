@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--frames", type=int, default=None, help="With --plan: T  [default: the model's]")
 @click.option("--bins", type=int, default=None, help="With --plan: F  [default: the model's]")
-@click.option("--low-memory", is_flag=True, help="With --plan: the plan of less memory.")
+@click.option("--low-memory", is_flag=True, help="With --plan: the plan that needs less memory.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),

@@ -88,13 +88,18 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     "--stems",
     default=None,
     metavar="A,B",
-    help="Of the modes direct and residual: make these only, by the networks that they need.",
+    help="In the modes direct and residual: make only these, with the networks that they need.",
 )
 @click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")
 @click.option(
     "--hop", type=int, default=None, help="New frames per run  [default: one per network of a thread]"
 )
-@click.option("--lookahead", type=int, default=None, help="Frames behind the one heard  [default: 0]")
+@click.option(
+    "--lookahead",
+    type=int,
+    default=None,
+    help="Future frames that the networks look at; adds latency  [default: 0]",
+)
 @click.option(
     "--window",
     type=Window(),
@@ -111,7 +116,7 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     type=click.FloatRange(min=0, min_open=True),
     default=None,
     metavar="MS",
-    help="At most so much, with settings that hold on this machine (measured first, some seconds).",
+    help="Latency at most; picks settings that this machine sustains (measured first, some seconds).",
 )
 @full_band_option
 @gain_option
@@ -141,7 +146,8 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     "--layout",
     default=None,
     metavar="LAYOUT",
-    help="Of the input, for --downmix: quad, 7.1, ..., or the order, e.g. FL+FR+BL+BR+FC+LFE  [default: 5.1]",
+    help="Speakers of the input, for --downmix: quad, 7.1, ..., or their order, e.g. FL+FR+BL+BR+FC+LFE  "
+    "[default: 5.1]",
 )
 @click.option("--device", default=None, help="PortAudio: a part of its name, or its number.")
 @click.option("--output-device", default=None, help="PortAudio: where it is not the same.")
@@ -162,8 +168,10 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     help="Real-time priority of the networks, below the callback's: other programs cannot delay them, but "
     "they can stop others if the load nears 100 %. 0: ordinary threads.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=None, help="Then end.")
-@click.option("--name", default="spleeterrt", show_default=True, help="Of the JACK client.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=None, help="Stop after this time."
+)
+@click.option("--name", default="spleeterrt", show_default=True, help="Name of the JACK client.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a second on standard output.")
 @click.pass_context
 @handle_errors

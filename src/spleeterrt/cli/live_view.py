@@ -63,8 +63,7 @@ class Monitor:
         found = []
         stats = self._session.stats
         if self._watch.look(stats):
-            settings = self._session.separator.settings
-            period = self._step * (settings.hop_frames or (1 if settings.hold else settings.frames))
+            period = self._step * self._session.separator.settings.hop
             self.slow = f"the networks do not keep up: {load_text(stats, period)}. {_REMEDY}"
             found.append(f"Warning: {self.slow}")
         if self._session.client.levels["input"] > _SILENCE:

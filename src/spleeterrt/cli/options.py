@@ -70,7 +70,7 @@ offset_option = click.option(
     "-s", "--offset", type=Seconds(), default=0.0, help="Start there: 90, 1:30, 1:02:03.5  [default: 0]"
 )
 duration_option = click.option(
-    "-d", "--duration", type=Seconds(positive=True), default=None, help="At most so long  [default: all]"
+    "-d", "--duration", type=Seconds(positive=True), default=None, help="Maximum duration  [default: all]"
 )
 
 
@@ -112,7 +112,7 @@ track_option = click.option(
     type=click.IntRange(min=1),
     default=None,
     metavar="N",
-    help="Of a file with several audio tracks, counted from 1  [default: the one that the file prefers]",
+    help="Which one of several audio tracks, counted from 1  [default: the one that the file prefers]",
 )
 
 MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.modes`, without loading it
@@ -130,7 +130,7 @@ above_band_option = click.option(
     type=click.FloatRange(0, 1),
     default=None,
     metavar="WEIGHT",
-    help="In the other modes than ratio: of a network's stem above its band  "
+    help="Modes other than ratio: weight of the network's stem above its band  "
     "[default: 0.1; real time: 1 / stems]",
 )
 

@@ -74,7 +74,7 @@ logger = logging.getLogger("spleeterrt")
     type=click.FloatRange(0.1, 22.05),
     default=15.0,
     show_default=True,
-    help="Of the frequency axis, kHz.",
+    help="Top of the frequency axis, kHz.",
 )
 @click.option(
     "--range",
@@ -84,7 +84,7 @@ logger = logging.getLogger("spleeterrt")
     show_default=True,
     help="dB that the colours cover, below the loudest point of SONG.",
 )
-@click.option("--title", default=None, help="Of SONG's row  [default: its name]")
+@click.option("--title", default=None, help="Title of SONG's row  [default: its name]")
 @threads_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no last line.")
 @handle_errors

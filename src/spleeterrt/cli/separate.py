@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
+from ..audio import CodecName
 from ..errors import SeparationCancelled, SpleeterError
 from .command import Command
 from .completion import complete_files
@@ -34,8 +35,6 @@ from .terminal import Draw, Interruption, check_folder, configure_logging, progr
 
 if TYPE_CHECKING:
     from ..separator import Separator
-
-CODECS = ("wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma")
 
 # Spellings of Spleeter 1 and what they are here; its -i is left out, files are arguments.
 _SPLEETER_1 = {"--max_duration": "-d", "--audio_codec": "-c", "-m": "--mwf"}
@@ -130,12 +129,12 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-c",
     "--codec",
-    type=click.Choice(CODECS, case_sensitive=False),
+    type=click.Choice(get_args(CodecName), case_sensitive=False),
     default=None,
-    help="Of the results; m4a and wma need the extra spleeterrt[ffmpeg].  "
+    help="Format of the results; m4a and wma need the extra spleeterrt[ffmpeg].  "
     "[default: by the ending of the names, else wav]",
 )
-@click.option("-b", "--bitrate", default="128k", show_default=True, help="Of the lossy codecs.")
+@click.option("-b", "--bitrate", default="128k", show_default=True, help="Bitrate of the lossy codecs.")
 @offset_option
 @duration_option
 @click.option(
@@ -169,7 +168,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--remux",
     is_flag=True,
-    help="Of a film: a copy whose sound is the mix without vocals, or a copy for each stem that is chosen. "
+    help="Copy a film with the mix without vocals as its sound, or make a copy for each chosen stem. "
     "Needs the extra spleeterrt[ffmpeg].",
 )
 @track_option
@@ -179,14 +178,14 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     type=click.Choice(["int16", "int24", "float32"]),
     default="int16",
     show_default=True,
-    help="Of wav and flac.",
+    help="Bit depth of lossless files (wav, flac, ...).",
 )
 @click.option(
     "--clip",
     type=click.Choice(["clamp", "rescale", "none"]),
     default="clamp",
     show_default=True,
-    help="What happens beyond full scale; rescale: one gain for all stems of a song.",
+    help="What happens to samples beyond full scale; rescale: one gain for all stems of a song.",
 )
 @click.option(
     "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
@@ -196,7 +195,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     type=click.Choice(["stereo", "source"]),
     default="stereo",
     show_default=True,
-    help="Of the results; source: mono where the input is.",
+    help="Channels of the results; source: mono where the input is.",
 )
 @click.option(
     "--tags/--no-tags",
@@ -216,7 +215,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     "--spleeter-log", is_flag=True, help="Print Spleeter's own lines: `File ... written succesfully`."
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary, no warnings.")
-@click.option("--verbose", is_flag=True, help="Say what is done.")
+@click.option("--verbose", is_flag=True, help="Print each step.")
 @click.pass_context
 @handle_errors
 def separate(

@@ -16,7 +16,7 @@ from .report import Report
 
 AUDIO_SUFFIXES = (
     ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
-    ".aif", ".aiff", ".aifc", ".caf", ".au",
+    ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd",
 )  # fmt: skip
 
 # What systems put beside songs under the songs' own endings: macOS' companions, Android's bin and unfinished

@@ -68,19 +68,19 @@ output any more."""
 @click.option("--input-format", type=click.Choice(INPUT_FORMATS, case_sensitive=False),
               default="auto", show_default=True,
               help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
-@click.option("--rate", type=click.IntRange(min=1), default=None, help="Of raw samples, Hz.")
+@click.option("--rate", type=click.IntRange(min=1), default=None, help="Sample rate of raw samples, Hz.")
 @click.option("--channels", type=click.IntRange(1, 255), default=None,
-              help="Of raw samples. One goes to both sides; of more the first two are used, or --downmix."
-              )  # fmt: skip
+              help="Channels of raw samples. One goes to both sides; of more the first two are used, or "
+              "--downmix.")  # fmt: skip
 @downmix_option
 @click.option("--layout", default=None, metavar="LAYOUT",
-              help="Of the channels, for --downmix, where the input does not tell: 5.1, quad, ..., or the "
-              "order, e.g. FL+FR+BL+BR+FC+LFE (ALSA).")  # fmt: skip
+              help="Speakers of the channels, for --downmix, where the input does not tell: 5.1, quad, ..., "
+              "or their order, e.g. FL+FR+BL+BR+FC+LFE (ALSA).")  # fmt: skip
 @click.option("--output-format", type=click.Choice(INPUT_FORMATS, case_sensitive=False),
               default="auto", show_default=True,
               help="auto: as the ending of --output says, .wav or .raw, else as the input.")  # fmt: skip
 @click.option("--bit-depth", type=click.Choice(list(_BIT_DEPTHS)), default=None,
-              help="Of WAV output  [default: the input's]")  # fmt: skip
+              help="Bit depth of WAV output  [default: the input's]")  # fmt: skip
 @click.option(
     "--stem", "stems", multiple=True, metavar="STEM", help="This stem. May be repeated with --output."
 )
@@ -97,10 +97,13 @@ output any more."""
 )
 @click.option("--hop", type=int, default=None, help="New frames per run of the networks  [default: T]")
 @click.option(
-    "--lookahead", type=int, default=None, help="Frames seen behind those that are heard  [default: 0]"
+    "--lookahead",
+    type=int,
+    default=None,
+    help="Future frames that the networks look at; adds latency  [default: 0]",
 )
 @click.option(
-    "--window", type=Window(), default=None, help="Of the synthesis; short: lower latency  [default: full]"
+    "--window", type=Window(), default=None, help="Synthesis window; short: lower latency  [default: full]"
 )
 @click.option("--budget", type=int, default=None,
               help="Samples at the model's rate that a run may take  [default: the hop]")  # fmt: skip

@@ -54,9 +54,9 @@ class StreamReport:
     def begin(self, source: Source, separator: StreamSeparator, mixes: bool) -> None:
         """Before the first sample. mixes: all channels are mixed to stereo."""
         self._source, self._separator = source, separator
-        settings, config = separator.settings, separator.model.config
+        config = separator.model.config
         step = config.frame_step / config.sample_rate
-        self._period = step * (settings.hop_frames or (1 if settings.hold else settings.frames))
+        self._period = step * separator.settings.hop
         self._watch = PaceWatch(step)
         if self._realtime:
             milliseconds = 1e3 * separator.latency / source.rate
