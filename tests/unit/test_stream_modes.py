@@ -209,7 +209,7 @@ def test_only_the_networks_that_run_are_in_memory(tmp_path):
 
 
 def test_default_threads_follow_the_networks_that_run_at_once(monkeypatch):
-    monkeypatch.setattr("spleeterrt.stream.check_threads", lambda threads: 16)
+    monkeypatch.setattr("spleeterrt.stream_settings.check_threads", lambda threads: 16)
     for model, mode, threads in [
         ("four", {}, 8), ("four", {"mode": "three"}, 2), ("two", {"mode": "residual"}, 2),
         ("four", {"mode": "direct", "stems": ["bass"]}, 2),
