@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -650,6 +651,24 @@ def test_files_that_a_parser_would_blow_up(message: bytes, tmp_path: Path) -> No
         load_model(path)
 
 
+def test_only_the_bytes_of_a_tensor_are_read(files: dict[str, Path], tmp_path: Path) -> None:
+    """Of a file beside the model that has no end to speak of, and whose part is not told."""
+    model = onnx.load(str(files["unet"]))
+    tensor = model.graph.initializer[0]
+    (tmp_path / "w.data").write_bytes(tensor.raw_data)
+    try:
+        os.truncate(tmp_path / "w.data", 1 << 40)
+    except OSError:
+        pytest.skip("no files with holes here")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="w.data")
+    (tmp_path / "vocals.onnx").write_bytes(model.SerializeToString())
+    x = np.random.default_rng(0).random((1, 64, 64, 2), np.float32)
+    got = load_model(tmp_path / "vocals.onnx").predict(x)["vocals"]
+    np.testing.assert_array_equal(got, load_model(files["unet"]).predict(x)["vocals"])
+
+
 def test_weights_beside_the_file(files: dict[str, Path], tmp_path: Path) -> None:
     """Tensors in a file of their own, as PyTorch's exporter leaves them; not outside of the folder."""
     model = onnx.load(str(files["unet"]))
@@ -659,8 +678,14 @@ def test_weights_beside_the_file(files: dict[str, Path], tmp_path: Path) -> None
     x = np.random.default_rng(0).random((1, 64, 64, 2), np.float32)
     got = load_model(tmp_path / "vocals.onnx").predict(x)["vocals"]
     np.testing.assert_array_equal(got, load_model(files["unet"]).predict(x)["vocals"])
-    (tmp_path / "inside").mkdir()
     model = onnx.load(str(tmp_path / "vocals.onnx"), load_external_data=False)
+    told = [entry for entry in model.graph.initializer[0].external_data if entry.key == "length"]
+    assert told[0].value == "200"
+    told[0].value = "204"
+    (tmp_path / "vocals.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="has 204 bytes, expected 200"):
+        load_model(tmp_path / "vocals.onnx")
+    (tmp_path / "inside").mkdir()
     for tensor in model.graph.initializer:
         for entry in tensor.external_data:
             if entry.key == "location":

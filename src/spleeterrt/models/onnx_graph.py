@@ -260,7 +260,10 @@ class Graph:
             count = math.prod(tensor.dims)
             if any(size < 0 for size in tensor.dims) or len(tensor.dims) > 8:
                 raise Foreign(f"the constant {tensor.name!r} has the shape {list(tensor.dims)[:9]}")
-            self._spend(count * np.dtype(dtype).itemsize)
+            size = count * np.dtype(dtype).itemsize
+            self._spend(size)
+            if tensor.external_data:
+                tensor = self._with_length(tensor, size)
             value: Array = self._onnx.numpy_helper.to_array(tensor, str(self._folder))
         except Foreign:
             raise
@@ -269,6 +272,18 @@ class Graph:
         if value.dtype != dtype:
             raise Foreign(f"the constant {tensor.name!r} is of {value.dtype}")
         return value
+
+    def _with_length(self, tensor: Any, size: int) -> Any:
+        """A tensor that says how many bytes of a file beside it are its own; else onnx reads all of them."""
+        told = [entry.value for entry in tensor.external_data if entry.key == "length"]
+        if any(value != str(size) for value in told):
+            raise Foreign(f"the constant {tensor.name!r} has {told[0][:20]} bytes, expected {size}")
+        if told:
+            return tensor
+        copy = self._onnx.TensorProto()
+        copy.CopyFrom(tensor)
+        copy.external_data.add(key="length", value=str(size))
+        return copy
 
     def _spend(self, size: int) -> None:
         self._budget -= size
