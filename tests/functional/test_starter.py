@@ -11,7 +11,8 @@ from command import cli
 
 import spleeterrt
 import spleeterrt.models
-from spleeterrt.models import STARTER_FILE, convert, get, info, list_models, load, verify
+from spleeterrt.models import convert, get, info, list_models, load, verify
+from spleeterrt.models.sources import STARTER_FILE
 
 
 def test_it_is_a_file_of_the_package_below_twelve_megabytes():
@@ -53,14 +54,14 @@ def test_verify_reads_all_of_the_file(tmp_path, monkeypatch):
     content[start + header["bass/conv2d/kernel"]["data_offsets"][0]] ^= 1
     damaged = tmp_path / "starter.safetensors"
     damaged.write_bytes(content)
-    monkeypatch.setattr(spleeterrt.models, "STARTER_FILE", damaged)
+    monkeypatch.setattr(spleeterrt.models.sources, "STARTER_FILE", damaged)
     spleeterrt.load_model("starter:2stems")
     with pytest.raises(spleeterrt.SpleeterError, match="bass"):
         verify("starter:2stems")
 
 
 def test_a_package_without_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(spleeterrt.models, "STARTER_FILE", tmp_path / "starter.safetensors")
+    monkeypatch.setattr(spleeterrt.models.sources, "STARTER_FILE", tmp_path / "starter.safetensors")
     assert {model.path for model in list_models() if model.name.startswith("starter:")} == {None}
     for function in (load, info, verify, get, spleeterrt.models.configuration):
         with pytest.raises(spleeterrt.SpleeterError, match="starter:4stems not found"):
