@@ -262,7 +262,7 @@ class FileJob:
             if self.writing.remux and reader.gap > _GAP:
                 self._warnings.append(
                     f"{self.path!s}: the time stamps of the sound have gaps of {reader.gap:.2f} s, which are "
-                    "too long to be filled: behind them the new sound comes too early"
+                    "too long to be filled: after them the new sound comes too early"
                 )
             writer.total_frames = resampled_frames(reader.source_frames, reader.source_rate, writer.file_rate)
 

@@ -241,7 +241,7 @@ def test_an_output_that_cannot_be_written(song: Path, out: Path) -> None:
     ("options", "sentence"),
     [
         (["-b", "192k"], "--bitrate has no effect: wav files are lossless"),
-        (["-c", "mp3", "--bit-depth", "int24"], "--bit-depth has no effect: mp3 files have none"),
+        (["-c", "mp3", "--bit-depth", "int24"], "--bit-depth has no effect: mp3 files have no bit depth"),
         (["--mode", "residual", "--residual"], "--residual has no effect"),
         (["--two-stems", "vocals", "--residual"], "--residual has no effect"),
         (["-r"], "--recursive has no effect: no folder is named"),

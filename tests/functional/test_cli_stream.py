@@ -951,7 +951,7 @@ def test_a_file_in_real_time_is_played_by_the_clock(music: np.ndarray, tmp_path:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        ((), 2, "what shall go out"),
+        ((), 2, "no output selected"),
         (("--mix", "--interleave"), 2, "exclude"),
         (("--stem", "vocals", "--mix"), 2, "exclude"),
         (("--stem", "vocals", "--stem", "accompaniment"), 2, "several stems"),

@@ -239,6 +239,6 @@ def left_out(file: BinaryIO, end: int, byte_rate: int) -> list[str]:
     if start.lstrip(b"\0").startswith(_TAGS) or not start.strip(b"\0"):
         return []
     return [
-        f"behind the samples that its header tells of, {rest} bytes are left out "
+        f"after the samples that its header tells of, {rest} bytes are left out "
         f"({seconds(rest, byte_rate)} if they are samples too)"
     ]

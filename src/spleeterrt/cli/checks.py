@@ -139,7 +139,7 @@ def say_what_has_no_effect(ctx: click.Context, files: Format | None) -> None:
     if files is not None and files.lossless:
         reasons["bitrate"] = f"{files.codec} files are lossless"
     elif files is not None:
-        reasons["bit_depth"] = f"{files.codec} files have none"
+        reasons["bit_depth"] = f"{files.codec} files have no bit depth"
     if options["mode"] in ("residual", "three"):
         reasons["residual"] = f"the stems of mode {options['mode']} sum to the mix anyway"
     elif options["two_stems"] or options["karaoke"]:

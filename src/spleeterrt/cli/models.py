@@ -160,7 +160,7 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
     metavar="MODEL",
     shell_complete=complete_models,
     help="What coefficient files lack (activations, sizes): spleeter:NAME, starter:NAME or a config.json. "
-    "[default: Spleeter's for so many stems]",
+    "[default: Spleeter's for that number of stems]",
 )
 @click.option(
     "--format",

@@ -121,7 +121,7 @@ output any more."""
               help="Measure this machine and choose T, hop, lookahead, window and budget for that latency; "
               "real time.")  # fmt: skip
 @click.option("--keep-latency/--drop-latency", "keep", default=None,
-              help="Whether the output begins with the latency's silence, and is so much longer, or is "
+              help="Whether the output begins with the latency's silence, and is longer by that, or is "
               "aligned with the input and as long  [default: kept in real time]")  # fmt: skip
 @click.option("--plan", is_flag=True, help="Print which settings hold in real time on this machine, and end.")
 @click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
@@ -310,7 +310,7 @@ def _check_usage(
         raise click.UsageError("--stem, --mix and --interleave exclude each other")
     if not (stems or mix or interleave or each):
         raise click.UsageError(
-            'what shall go out: --stem STEM, --mix, --interleave, or --output with "{instrument}" in it?'
+            'no output selected: use --stem STEM, --mix, --interleave, or --output with "{instrument}" in it?'
         )
     if len(stems) > 1 and not each:
         raise click.UsageError('several stems need --output with "{instrument}" in it, or --interleave')
