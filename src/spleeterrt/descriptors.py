@@ -140,12 +140,6 @@ def reader_gone(error: OSError) -> bool:
     return isinstance(error, (BrokenPipeError, ConnectionResetError))
 
 
-def reason(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)
-
-
 def set_binary(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt

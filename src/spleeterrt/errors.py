@@ -49,3 +49,8 @@ class UnknownFormatError(AudioError):
 
 class SeparationCancelled(SpleeterError):
     """The caller's `cancel` asked a separation to stop."""
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, without the number and the file name that an OSError adds."""
+    return getattr(error, "strerror", None) or str(error)

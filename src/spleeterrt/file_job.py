@@ -23,7 +23,7 @@ from .arguments import PathLike, choice, flag
 from .audio import Codec
 from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
-from .errors import AudioError, SpleeterError
+from .errors import AudioError, SpleeterError, reason
 from .layers import Float32
 
 if TYPE_CHECKING:
@@ -247,8 +247,7 @@ class FileJob:
             try:
                 same = target.exists() and os.path.samefile(target, source)
             except (OSError, ValueError) as error:  # a name too long, for example
-                reason = getattr(error, "strerror", None) or error
-                raise AudioError(f"{target}: cannot be written: {reason}") from error
+                raise AudioError(f"{target}: cannot be written: {reason(error)}") from error
             if same:
                 raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
 

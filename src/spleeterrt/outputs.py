@@ -29,12 +29,11 @@ from .descriptors import (
     appends,
     descriptor_number,
     reader_gone,
-    reason,
     set_binary,
     write_all,
     write_units,
 )
-from .errors import AudioError
+from .errors import AudioError, reason
 from .parallel import no_threads
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from .audio.channels import downmix, downmix_weights
 from .audio.coded import coded_samples
 from .audio.layouts import Layout, mask_layout, parse_layout
 from .audio.pcm import SampleFormat, SampleTail, decode, read_wav_header
-from .descriptors import BINARY, Interruption, descriptor_number, reason, set_binary
-from .errors import AudioError
+from .descriptors import BINARY, Interruption, descriptor_number, set_binary
+from .errors import AudioError, reason
 from .outputs import Encoding, Output, open_output
 
 if TYPE_CHECKING:

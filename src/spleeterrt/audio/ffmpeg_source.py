@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import AudioError
+from ..errors import AudioError, reason
 from .blocks import BlockSource
 from .ffmpeg import ASF_HEADER
 from .layouts import Layout, ffmpeg_layout
@@ -379,8 +379,7 @@ def open_input(file: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return str(text).strip().rstrip(".")
+    return reason(error).strip().rstrip(".")
 
 
 def _movie_header(file: _InputFile, start: bytes) -> bytes:

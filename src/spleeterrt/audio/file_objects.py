@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeGuard
 
 from ..arguments import PathLike, path
-from ..errors import ArgumentError, ArgumentTypeError, AudioError
+from ..errors import ArgumentError, ArgumentTypeError, AudioError, reason
 
 AudioInput: TypeAlias = PathLike | bytearray | memoryview | IO[bytes]
 """A path, a binary file object (read from where it stands, not closed), or the bytes of a file. `bytes` that
@@ -85,7 +85,7 @@ def output_path(target: IO[bytes], ending: str) -> Iterator[Path]:
         except TypeError as error:
             raise ArgumentTypeError(f"{named}: expected a binary file object: {error}") from error
         except (OSError, ValueError) as error:  # ValueError: it is closed
-            raise AudioError(f"{named}: cannot be written: {_reason(error)}") from error
+            raise AudioError(f"{named}: cannot be written: {reason(error)}") from error
 
 
 def is_file_object(target: Any) -> TypeGuard[IO[bytes]]:
@@ -126,7 +126,3 @@ def _copy(audio: Any, file: IO[bytes], named: Path) -> None:
 
 def _kind(value: Any) -> str:
     return type(value).__name__
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
+from .pcm import WAV_FORMS
 from .pieces import Piece, Span, find_all, skip_id3
 
 MOST_PARTS = 10_000
@@ -88,7 +89,7 @@ def _look(path: Path) -> Found:
         start = skip_id3(file, 0)
         file.seek(start)
         kind = file.read(4)
-        if kind in (b"RIFF", b"RF64", b"BW64"):
+        if kind in WAV_FORMS:
             from .wav_file import wav_parts
 
             return wav_parts(file, start)

@@ -47,6 +47,7 @@ FORMATS = {
 }
 RAW_FORMATS = ("s16le", "s24le", "s32le", "s24_32le", "f32le")  # those that are written
 
+WAV_FORMS = (b"RIFF", b"RF64", b"BW64")
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")  # after the two bytes of the format
 _UNKNOWN = 0xFFFFFFFF
@@ -225,7 +226,7 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
     used = 12
     if not start:
         raise AudioError(f"{name}: no audio: not one byte came")
-    if start[:4] not in (b"RIFF", b"RF64", b"BW64") or (len(start) >= 12 and start[8:12] != b"WAVE"):
+    if start[:4] not in WAV_FORMS or (len(start) >= 12 and start[8:12] != b"WAVE"):
         raise AudioError(
             f"{name}: not a WAV stream (it begins with {start[:4]!r}). Raw samples need --input-format, "
             "--rate and --channels; other formats go through e.g. `ffmpeg -i FILE -f wav -`"
@@ -345,7 +346,20 @@ def clipped(block: NDArray[Any], format: SampleFormat) -> int:
 
 
 __all__ = [
-    "FORMATS", "LARGEST_TAIL", "RAW_FORMATS", "SampleFormat", "SampleTail", "WavHeader", "clipped", "decode",
-    "encode", "is_low_24_bit", "lacks_padding", "means_unknown", "read_wav_header", "tail_start",
+    "FORMATS",
+    "LARGEST_TAIL",
+    "RAW_FORMATS",
+    "WAV_FORMS",
+    "SampleFormat",
+    "SampleTail",
+    "WavHeader",
+    "clipped",
+    "decode",
+    "encode",
+    "is_low_24_bit",
+    "lacks_padding",
+    "means_unknown",
+    "read_wav_header",
+    "tail_start",
     "wav_header",
 ]  # fmt: skip

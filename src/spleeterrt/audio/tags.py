@@ -1,7 +1,7 @@
 """Tags and cover art: from a song to its stems.
 
     tags = read_tags(song)                      # of whatever file
-    write_tags(path, "m4a", tags.titled("vocals"))
+    tag_writers.write_tags(path, "m4a", tags.titled("vocals"))
 
 mutagen (an optional extra) reads and writes them; the texts of WAV files are read and written without it,
 and where it knows nothing of a file, FFmpeg (another one) may. All are imported on first use only.

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from .pcm import WAV_FORMS
+
 _MOST_BYTES = 32 << 20  # of a chunk that is read
-_RIFF = (b"RIFF", b"RF64", b"BW64")
 _UNKNOWN = 0xFFFFFFFF
 
 # LIST INFO, by the names of Vorbis comments. Where two are known the first one is written.
@@ -49,7 +50,7 @@ def _read(file: BinaryIO, size: int) -> bytes:
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     """(name, size) of each chunk, the file being at its body."""
     head = file.read(12)
-    if len(head) < 12 or head[:4] not in _RIFF or head[8:] != b"WAVE":
+    if len(head) < 12 or head[:4] not in WAV_FORMS or head[8:] != b"WAVE":
         return
     end = os.fstat(file.fileno()).st_size
     long_size = None

@@ -11,10 +11,9 @@ from typing import BinaryIO
 
 from .coded import coded_samples
 from .parts import MOST_PARTS, Found, Part, left_out, says_no_length, seconds
-from .pcm import LARGEST_TAIL, is_low_24_bit, lacks_padding, means_unknown, tail_start
+from .pcm import LARGEST_TAIL, WAV_FORMS, is_low_24_bit, lacks_padding, means_unknown, tail_start
 from .pieces import Piece, Span, find_all, skip_id3
 
-_FORMS = (b"RIFF", b"RF64", b"BW64")
 _PLAIN = (1, 3, 0xFFFE)  # PCM, float, extensible: a block is a frame
 _MPEG = (0x50, 0x55)
 _LONG = 0xFFFFFFFF
@@ -205,7 +204,7 @@ def _until_other(file: BinaryIO, room: Span) -> int:
 
 
 def _begins(head: bytes) -> bool:
-    return head[:4] in _FORMS and head[8:12] == b"WAVE"
+    return head[:4] in WAV_FORMS and head[8:12] == b"WAVE"
 
 
 def _is_name(name: bytes) -> bool:

@@ -310,7 +310,7 @@ def _check_usage(
         raise click.UsageError("--stem, --mix and --interleave exclude each other")
     if not (stems or mix or interleave or each):
         raise click.UsageError(
-            'no output selected: use --stem STEM, --mix, --interleave, or --output with "{instrument}" in it?'
+            'no output selected: use --stem STEM, --mix, --interleave, or --output with "{instrument}" in it'
         )
     if len(stems) > 1 and not each:
         raise click.UsageError('several stems need --output with "{instrument}" in it, or --interleave')
