@@ -188,7 +188,7 @@ class StreamSettings:
     def _cover(self, plan: ModePlan) -> int:
         if self.cover is None:
             return len(plan.stems) - 1
-        if self.cover not in plan.stems:
+        if not isinstance(self.cover, str) or self.cover not in plan.stems:
             raise ArgumentError(f"cover: expected one of {list(plan.stems)}, got {self.cover!r}")
         return plan.stems.index(self.cover)
 

@@ -184,6 +184,8 @@ def test_songs_of_one_name(tmp_path: Path, out: Path) -> None:
         (["-c", "mp3", "--sample-rate", "96000"], "96000"),
         (["-c", "mp3", "--sample-rate", "source", "-b", "nothing"], "bitrate"),
         (["--sample-rate", "fast"], "fast"),
+        (["--sample-rate", "1000000"], "1000 to 768000 Hz"),
+        (["--sample-rate", "999"], "1000 to 768000 Hz"),
         (["--bit-depth", "int12"], "int12"),
         (["-f", "{title}/{instrument}.wav"], "title"),
         (["-f", "{filename}.wav"], "{instrument}"),

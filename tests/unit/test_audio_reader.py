@@ -218,6 +218,7 @@ def test_unreadable(tmp_path):
     "options",
     [
         {"offset": 2.0},
+        {"offset": 1e308},
         {"offset": -1},
         {"duration": 0},
         {"duration": -2},
@@ -230,6 +231,14 @@ def test_bad_arguments(tmp_path, options):
     path = write(tmp_path / "a.wav", tones(44100))
     with pytest.raises(AudioError, match=r"a\.wav"):
         AudioReader(path, **options)
+
+
+@pytest.mark.parametrize("rate", [None, 48000])
+def test_a_duration_that_is_no_number_of_frames(tmp_path, rate):
+    path = write(tmp_path / "a.wav", tones(44100))
+    np.testing.assert_array_equal(
+        read(path, duration=1e308, sample_rate=rate)[0], read(path, sample_rate=rate)[0]
+    )
 
 
 def test_one_pass_only(tmp_path):

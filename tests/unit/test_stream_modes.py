@@ -228,6 +228,7 @@ def test_default_threads_follow_the_networks_that_run_at_once(monkeypatch):
         ("four", {"mode": "three", "stems": ["drums"]}, "stems: in real time"),
         ("four", {"mode": "direct", "stems": ["piano"]}, "piano"),
         ("four", {"mode": "direct", "stems": ["bass"], "cover": "drums"}, "cover: expected one of .'bass'"),
+        ("four", {"cover": np.zeros(2)}, "cover: expected one of"),
         ("four", {"mode": "three", "cover": "bass"}, "cover"),
         ("four", {"above_band": 0.1}, "above_band"),
         ("four", {"mode": "three", "above_band": 0.51}, "above_band: expected 0 to 0.5"),

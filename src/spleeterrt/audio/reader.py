@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # libsndfile drops what one failed call had decoded, so a damaged file is read in small steps;
 # a fixed step also makes what can be recovered independent of `block_frames`.
 _STEP = 1152
+_LONGEST = 1e12  # seconds: of more no number of frames can be made
 _MARGIN = 512  # frames of the lower rate: more than the filter of the resampler reaches
 
 
@@ -114,10 +115,12 @@ class AudioReader:
         offset = 0.0 if offset is None else checked_number(offset, f"{self.path}: offset")
         if not (math.isfinite(offset) and offset >= 0):
             raise AudioError(f"{self.path}: offset must be >= 0 seconds, got {offset!r}")
+        offset = min(offset, _LONGEST)
         if duration is not None:
             duration = checked_number(duration, f"{self.path}: duration")
             if not duration > 0:
                 raise AudioError(f"{self.path}: duration must be > 0 seconds, got {duration!r}")
+            duration = min(duration, _LONGEST)
         rate = None if sample_rate is None else checked_rate(sample_rate, f"{self.path}: sample rate")
         if not 1 <= checked_number(block_frames, f"{self.path}: block_frames") < 1 << 31:
             raise AudioError(
@@ -144,7 +147,7 @@ class AudioReader:
         self._start = round(offset * self.source_rate)
         self._position = 0  # source frames decoded or skipped
         self._limit: int | None = None
-        if duration is not None and math.isfinite(duration):
+        if duration is not None:
             self._limit = max(1, round(duration * self.source_rate))
         try:
             if self._mixes:

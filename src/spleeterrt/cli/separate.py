@@ -101,8 +101,8 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
             rate = int(value)
         except ValueError:
             rate = 0
-        if rate < 1:
-            self.fail(f"expected a rate in Hz or 'source', got {value!r}", param, ctx)
+        if not 1000 <= rate <= 768_000:
+            self.fail(f"expected a rate of 1000 to 768000 Hz or 'source', got {value!r}", param, ctx)
         return rate
 
 
