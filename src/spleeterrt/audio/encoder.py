@@ -185,7 +185,7 @@ class Encoder:
             compression_level=format.level,
             bitrate_mode="CONSTANT" if format.codec == "mp3" else None,
         )
-        if format.bit_depth == "float32":
+        if format.codec in ("wav", "aiff") and format.bit_depth == "float32" and not self._rf64:
             leave_out_peaks(file)
         return file
 

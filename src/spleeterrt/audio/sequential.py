@@ -77,7 +77,8 @@ def sequential_file() -> Any:
 
 def leave_out_peaks(file: Any) -> None:
     """Floating-point WAV and AIFF files get a chunk of peaks, which tells the second in which it was written:
-    without it the same samples give the same bytes. It stays in RF64 files, and with another soundfile."""
+    without it the same samples give the same bytes. With another soundfile it stays. Not for RF64: such files
+    have none, and this would give them one."""
     import soundfile
 
     library: Any = getattr(soundfile, "_snd", None)
