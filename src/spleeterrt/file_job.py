@@ -239,6 +239,7 @@ class FileJob:
                     later(piece)
                     del piece
         log_warnings(self._warnings)
+        log_files(self.paths)
         return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain)
 
     def _check_targets(self) -> None:
@@ -338,6 +339,11 @@ def log_warnings(messages: Iterable[str]) -> None:
     """Each once."""
     for message in dict.fromkeys(messages):
         logger.warning("%s", message)
+
+
+def log_files(paths: Mapping[str, Path]) -> None:
+    for path in paths.values():
+        logger.info("File %s written succesfully", path)  # Spleeter's spelling: programs look for it
 
 
 def stem_tags(

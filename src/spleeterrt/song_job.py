@@ -19,7 +19,7 @@ from .audio.channels import downmix
 from .audio.file_objects import described_path, input_path
 from .audio.formats import codec_name
 from .errors import ArgumentError, AudioError, SpleeterError
-from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_warnings, mono_mix, stem_tags
+from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_files, log_warnings, mono_mix, stem_tags
 from .layers import Float32
 from .output_paths import output_codec, output_paths
 
@@ -116,6 +116,7 @@ class SongJob:
             paths, sample_rate, file_rate, named, channels=1 if mono else 2, tags=tags
         ) as writer:
             writer.write(sources)
+        log_files(paths)
         return SeparatedFiles(paths, writer.file_rate, writer.clipped, writer.gain)
 
     def _paths(self, stems: Sequence[str]) -> dict[str, Path]:

@@ -326,7 +326,21 @@ USES = {
         from S.utils.logging import logger
         with contextlib.redirect_stdout(io.StringIO()) as out:
             AudioAdapter.default().save('line.wav', waveform, 44100)
-        assert out.getvalue().startswith('INFO:spleeter:File line.wav written'), out.getvalue()
+        assert out.getvalue().startswith('INFO:spleeter:File line.wav written succesfully'), out.getvalue()
+    """,
+    "lines of a separation": """
+        import contextlib, io
+        from S.separator import Separator
+        from S.utils.logging import logger
+        separator = Separator('spleeter:2stems')
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            separator.separate_to_file('song.wav', 'lines')
+            separator.save_to_file({'vocals': waveform}, 'song.wav', 'saved')
+        assert out.getvalue().splitlines() == [
+            f'INFO:spleeter:File {Path(name)} written succesfully' for name in (
+                'lines/song/vocals.wav', 'lines/song/accompaniment.wav', 'saved/song/vocals.wav'
+            )
+        ]
     """,
     "logging of 1.5": """
         from S.utils.logging import enable_logging, enable_tensorflow_logging, get_logger

@@ -81,7 +81,7 @@ class SoundFileAudioAdapter(AudioAdapter):
             if not _is_folder(target.parent):
                 raise AudioError(f"output directory does not exist: {target.parent}")
             self._write(target, wave, sample_rate, codec, bitrate)
-        logger.info("File %s written successfully", target)
+        logger.info("File %s written succesfully", target)  # Spleeter's spelling
 
     def _write(
         self,

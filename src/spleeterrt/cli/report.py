@@ -97,9 +97,8 @@ class Report:
         self.done.append(song)
         if self._replaces:
             self.replaced.append(song)
-        for path in files.values():
-            logger.info("wrote %s", path)
-            if self.spleeter_log:
+        if self.spleeter_log:
+            for path in files.values():
                 say(f"INFO:spleeter:File {path} written succesfully")
         wall = time.monotonic() - self._begun
         if self.as_json:

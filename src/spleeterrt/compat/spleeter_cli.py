@@ -57,7 +57,7 @@ def separate(
     separator = Separator(_given(params_filename), MWF=_given(mwf))
     audio_adapter = AudioAdapter.get(_given(adapter))
     for file in songs:
-        written = separator.separate_to_file(
+        separator.separate_to_file(
             str(file),
             _given(output_path),
             audio_adapter=audio_adapter,
@@ -67,8 +67,6 @@ def separate(
             bitrate=_given(bitrate),
             filename_format=_given(filename_format),
         )
-        for path in (written or {}).values():
-            logger.info("File %s written succesfully", path)  # Spleeter's spelling: programs look for it
 
 
 def evaluate(

@@ -1,7 +1,7 @@
 """Spleeter's `utils.logging`.
 
 As there, importing this module writes what the package reports, from INFO on, to standard output:
-`INFO:spleeter:File vocals.wav written successfully`. What was reported to the logger `spleeterrt` then
+`INFO:spleeter:File vocals.wav written succesfully`. What was reported to the logger `spleeterrt` then
 passes the logger `spleeter` on its way, whose level and handlers count.
 """
 
