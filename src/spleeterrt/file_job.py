@@ -21,6 +21,7 @@ import numpy as np
 
 from .arguments import PathLike, choice, flag
 from .audio import Codec
+from .audio.file_objects import renamed
 from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SpleeterError, reason
@@ -197,9 +198,14 @@ class Engine:
 
 @dataclass(frozen=True)
 class FileJob:
-    """The separation of one file."""
+    """The separation of one file.
+
+    Attributes:
+        named: what it is called in messages: a file object is read from a copy at `path`.
+    """
 
     path: PathLike
+    named: PathLike
     paths: Mapping[str, Path]
     reading: ReadOptions
     writing: WriteOptions
@@ -238,7 +244,7 @@ class FileJob:
                 for piece in self.engine.run(blocks, total):
                     later(piece)
                     del piece
-        log_warnings(self._warnings)
+        log_warnings(renamed(self._warnings, self.path, self.named))
         log_files(self.paths)
         return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain)
 
@@ -296,7 +302,7 @@ class FileJob:
             self.paths,
             engine.rate,
             file_rate,
-            self.path,
+            self.named,
             channels=1 if mono else 2,
             total_frames=frames and resampled_frames(frames, source_rate, file_rate),
             residual=engine.rest,

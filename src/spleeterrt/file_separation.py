@@ -210,7 +210,7 @@ class FileSeparation(BackgroundJobs):
         # A file object is read now: it may be closed when the job runs.
         with ExitStack() as stack:
             path = stack.enter_context(input_path(audio_descriptor, for_later=not synchronous))
-            files = FileJob(path, paths, reading, writing, self._engine(progress, cancel))
+            files = FileJob(path, named, paths, reading, writing, self._engine(progress, cancel))
             kept = stack.pop_all()
 
         def job() -> SeparatedFiles:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .audio import Codec
 
 DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
+_FIELDS = "expected {filename}, {instrument}, {foldername} or {codec}"
 
 
 def output_codec(filename_format: str, codec: Codec | str | None = None) -> str:
@@ -108,10 +109,10 @@ def _formatted(filename_format: str, fields: dict[str, str]) -> str:
         raise ArgumentTypeError(f"{what}: expected a string")
     try:
         name = filename_format.format(**fields)
-    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
-        raise ArgumentError(
-            f"{what}: expected {{filename}}, {{instrument}}, {{foldername}} or {{codec}} ({error!r})"
-        ) from error
+    except KeyError as error:
+        raise ArgumentError(f"{what}: {_FIELDS}, got {{{error.args[0]}}}") from error
+    except (IndexError, ValueError, AttributeError, TypeError) as error:
+        raise ArgumentError(f"{what}: {_FIELDS} ({error})") from error
     if name.startswith(tuple(mark for mark in (os.sep, os.altsep) if mark)) or os.path.splitdrive(name)[0]:
         raise ArgumentError(f"{what}: it is absolute; the folder of the results is an option of its own")
     parts = re.split(r"[/\\]" if os.name == "nt" else "/", name)

@@ -16,7 +16,7 @@ import numpy as np
 from .audio import Codec
 from .audio.adapter import AudioAdapter
 from .audio.channels import downmix
-from .audio.file_objects import described_path, input_path
+from .audio.file_objects import described_path, input_path, renamed
 from .audio.formats import codec_name
 from .errors import ArgumentError, AudioError, SpleeterError
 from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_files, log_warnings, mono_mix, stem_tags
@@ -72,7 +72,7 @@ class SongJob:
         if is_builtin(self.adapter):  # which has more options than an adapter has arguments
             with input_path(self.audio) as path, self.reading.open(path, sample_rate) as reader:
                 blocks = list(reader)
-                log_warnings(reader.warnings)
+                log_warnings(renamed(reader.warnings, path, described_path(self.audio)))
             return np.concatenate(blocks)
         waveform, rate = self.adapter.load(
             self.audio,

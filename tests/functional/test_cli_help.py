@@ -97,9 +97,12 @@ def test_examples_are_command_lines() -> None:
         (["stream", "--realtme"], "--realtime"),
         (["train", "-p", "x.json"], "no training here"),
         (["frobnicate"], "No such command 'frobnicate'."),
+        (["help"], "Did you mean spleeterrt --help?"),
+        (["models", "help"], "Did you mean spleeterrt models --help?"),
+        ([__file__], f"To separate it: spleeterrt separate {shlex.quote(__file__)}"),
     ],
 )
 def test_what_was_meant(arguments: list[str], meant: str) -> None:
-    result = CliRunner().invoke(cli, arguments)
+    result = CliRunner().invoke(cli, arguments, prog_name="spleeterrt")
     assert result.exit_code == 2
     assert meant in result.stderr

@@ -81,12 +81,15 @@ def test_names_that_begin_with_dots_are_songs(tmp_path: Path, out: Path) -> None
     for name in ("._song.wav", "._...And Justice.wav", ".trashed-17-song.wav", ".DS_Store"):
         (folder / name).write_bytes(b"\0\5\x16\7")
     (folder / "cover.jpg").touch()
+    (folder / "film.mkv").touch()
     (folder / "more").mkdir()
     result = run("-o", out, folder)
     assert result.exit_code == 0, result.output
     assert results(out) == stems_of("...And Justice", ".hidden", "song")
     assert "3 hidden files (._...And Justice.wav, ._song.wav, ...)" in result.stderr
-    assert "1 file (cover.jpg), no audio by the name; 1 folder (more) (--recursive" in result.stderr
+    others = "2 files (cover.jpg, film.mkv) whose ending is not that of an audio file"
+    assert f"{others} (films are separated where they are named, or by --remux)" in result.stderr
+    assert "1 folder (more) (--recursive" in result.stderr
     assert result.stderr.count("left out") == 2
     assert "left out" not in run("-q", "-o", out, folder).stderr
 
@@ -230,6 +233,12 @@ def test_an_output_that_is_a_file(below: str, song: Path, tmp_path: Path) -> Non
     assert result.exit_code == 2
     assert "is not a folder" in result.stderr
     assert (tmp_path / "out").read_text() == "a file in the way"
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize("option", ["--stems", "--two-stems"])
+def test_errors_name_the_option(option: str, song: Path, out: Path) -> None:
+    assert f"Error: {option}: expected" in run(option, "voice", "-o", out, song).stderr
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
@@ -398,7 +407,9 @@ def test_replaced_files_are_told_once(song: Path, out: Path) -> None:
     assert found[0]["replaced"] is True
 
 
-def test_interrupted_says_what_is_done(song: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_says_what_is_done(
+    song: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     songs = [song, *(shutil.copy(song, song.with_name(f"{number}.wav")) for number in range(2))]
     real, count = Separator.separate_to_file, []
 
@@ -412,6 +423,9 @@ def test_interrupted_says_what_is_done(song: Path, out: Path, monkeypatch: pytes
     result = run("-o", out, *songs)
     assert result.exit_code == 1  # click's own; 130 by `main`
     assert "1 of 3 files are done" in result.stderr
+    assert "run the same command with --skip-existing" in result.stderr
+    count.clear()
+    assert "run the same command again" in run("--skip-existing", "-o", tmp_path / "2", *songs).stderr
 
 
 def test_warnings_of_python_are_in_the_json(song: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -386,6 +386,19 @@ def test_what_is_no_audio(two_stems: Model, tmp_path: Path, source: Any, message
     assert list(tmp_path.iterdir()) == []
 
 
+def test_messages_name_the_file_object_not_its_copy(
+    two_stems: Model, song: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cut = song.read_bytes()[:-1000]
+    Separator(two_stems).separate_to_file(cut, tmp_path / "out")
+    AudioAdapter.default().load(cut)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == ["audio", "audio"]
+    with pytest.raises(AudioError, match=r"^audio: not a readable"):
+        Separator(two_stems).separate_to_file(b"no\0sound", tmp_path / "out")
+    with pytest.raises(AudioError, match=r"^audio: not a readable"):
+        AudioAdapter.default().load(io.BytesIO(b"no sound"))
+
+
 def test_what_is_no_target(tmp_path: Path) -> None:
     closed = io.BytesIO()
     closed.close()

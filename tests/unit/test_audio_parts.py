@@ -284,7 +284,7 @@ def test_damaged_mp3_frames_are_silence(tmp_path, capfd):
     path.write_bytes(data)
     wave, reader = read(path)
     assert reader.damaged
-    assert "3 damaged frames are silence" in reader.warnings[0]
+    assert "3 damaged frames were replaced by silence" in reader.warnings[0]
     assert len(wave) == 100_000
     np.testing.assert_array_equal(wave[: 27 * 1152], expected[: 27 * 1152])
     np.testing.assert_array_equal(wave[52 * 1152 :], expected[52 * 1152 :])

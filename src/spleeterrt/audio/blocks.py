@@ -30,3 +30,9 @@ class BlockSource:
             self._ready = self._ready[count:]
             filled += count
         return filled
+
+
+def cut_short(path: object, declared: int, decoded: int, rate: int) -> str:
+    """The warning of a file that has fewer frames than its header tells."""
+    seconds = f"{decoded / rate:.1f} of {declared / rate:.1f} s"
+    return f"{path}: the file says {declared} frames, only {decoded} could be decoded ({seconds})"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioError, reason
-from .blocks import BlockSource
+from .blocks import BlockSource, cut_short
 from .ffmpeg import ASF_HEADER
 from .layouts import Layout, ffmpeg_layout
 from .pieces import Span
@@ -111,7 +111,7 @@ class FFmpegSource(BlockSource):
 
     def end_warning(self, position: int) -> str | None:
         if self._declared is not None and self._reached < self._declared - _SLACK * self.rate:
-            return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
+            return cut_short(self._path, self._declared, position, self.rate)
         if self._bad:
             count = "a damaged packet" if self._bad == 1 else f"{self._bad} damaged packets"
             return f"{self._path}: {count} could not be decoded: silence there, or missing at the end"

@@ -8,13 +8,13 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeGuard
 
 from ..arguments import PathLike, path
-from ..errors import ArgumentError, ArgumentTypeError, AudioError, reason
+from ..errors import ArgumentError, ArgumentTypeError, AudioError, SpleeterError, reason
 
 AudioInput: TypeAlias = PathLike | bytearray | memoryview | IO[bytes]
 """A path, a binary file object (read from where it stands, not closed), or the bytes of a file. `bytes` that
@@ -69,7 +69,16 @@ def input_path(audio: AudioInput, *, for_later: bool = False) -> Iterator[Path]:
                 _copy(audio, file, named)
         except OSError as error:
             raise AudioError(f"{named}: cannot be copied to {folder}: {error.strerror or error}") from error
-        yield path
+        try:
+            yield path
+        except SpleeterError as error:
+            error.args = tuple(renamed(map(str, error.args), path, named))
+            raise
+
+
+def renamed(messages: Iterable[str], path: PathLike, named: PathLike) -> list[str]:
+    """Messages about the copy at `path`, with the name that the caller knows."""
+    return [message.replace(os.fsdecode(path), os.fsdecode(named)) for message in messages]
 
 
 @contextmanager

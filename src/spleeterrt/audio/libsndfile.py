@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import AudioError, UnknownFormatError
+from .blocks import cut_short
 from .coded import coded_samples
 from .layouts import POSITIONS, Layout, apple_layout, flac_layout, ogg_layout
 from .parts import Part
@@ -126,7 +127,7 @@ class SoundFileSource:
 
     def end_warning(self, position: int) -> str | None:
         if self._declared is not None and position < self._declared:
-            return f"{self._path}: the file says {self._declared} frames, only {position} could be decoded"
+            return cut_short(self._path, self._declared, position, self.rate)
         if self._damage is not None:
             cause = f"truncated or damaged ({self._damage})"
             return f"{self._path}: {cause}: only {position} frames could be decoded"

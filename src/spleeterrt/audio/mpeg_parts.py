@@ -176,10 +176,10 @@ def mpeg_parts(file: BinaryIO, start: int, end: int | None = None) -> Found:
     if not found.parts:
         return found
     if scan.junk:
-        found.damage.append(f"{scan.junk} bytes between its frames are damaged and left out")
+        found.damage.append(f"{scan.junk} bytes between its frames are damaged and were left out")
     if scan.silenced:
-        count = "a damaged frame is" if scan.silenced == 1 else f"{scan.silenced} damaged frames are"
-        found.damage.append(f"{count} silence")
+        count = "a damaged frame was" if scan.silenced == 1 else f"{scan.silenced} damaged frames were"
+        found.damage.append(f"{count} replaced by silence")
     if scan.rest >= _LARGE_REST:
         found.notes.append(f"the last {scan.rest} bytes are no MPEG audio and left out")
     if scan.cut and not scan.stretches[-1].counted:

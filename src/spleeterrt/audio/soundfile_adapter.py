@@ -14,7 +14,7 @@ from ..errors import ArgumentError, ArgumentTypeError, AudioError
 from . import Codec
 from .adapter import AudioAdapter
 from .channels import MOST_CHANNELS
-from .file_objects import AudioInput, described_path, input_path, is_file_object, output_path
+from .file_objects import AudioInput, described_path, input_path, is_file_object, output_path, renamed
 from .formats import ENDINGS, codec_of
 from .reader import AudioReader
 from .writer import StemFileWriter
@@ -48,7 +48,7 @@ class SoundFileAudioAdapter(AudioAdapter):
             AudioReader(path, offset=offset, duration=duration, sample_rate=sample_rate) as reader,
         ):
             blocks = list(reader)
-            for message in reader.warnings:
+            for message in renamed(reader.warnings, path, described_path(audio_descriptor)):
                 logger.warning("%s", message)
             waveform = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
             return waveform.astype(kind, copy=False), reader.rate

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
@@ -88,6 +90,10 @@ class Group(_WithExamples, click.Group):
 
         meant = get_close_matches(name.lower(), self.list_commands(ctx))
         hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
+        if name == "help":
+            hint = f" Did you mean {ctx.command_path} --help?"
+        elif "separate" in self.list_commands(ctx) and os.path.exists(name):
+            hint = f" To separate it: {ctx.command_path} separate {shlex.quote(name)}"
         raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
 
 

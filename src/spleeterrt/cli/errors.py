@@ -34,6 +34,16 @@ def error_message(error: BaseException) -> str:
     return str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
 
 
+def usage_error(error: SpleeterError) -> click.UsageError:
+    """Of wrong usage; an argument of Python's that the message begins with becomes the option."""
+    context = click.get_current_context()
+    name, colon, rest = str(error).partition(": ")
+    for param in context.command.params:
+        if param.name == name and isinstance(param, click.Option):
+            return click.UsageError(f"{max(param.opts, key=len)}{colon}{rest}", context)
+    return click.UsageError(str(error), context)
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """While options are looked at: what does not go together is wrong usage (exit code 2), a model that is
@@ -43,7 +53,7 @@ def usage_errors() -> Iterator[None]:
     except (AudioError, ModelError):
         raise
     except SpleeterError as error:
-        raise click.UsageError(str(error), click.get_current_context()) from error
+        raise usage_error(error) from error
 
 
 def handle_errors(command: Callable[P, R]) -> Callable[P, R]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import AudioError, ModelError, SpleeterError
-from .errors import FAILED, error_code, error_message
+from .errors import FAILED, error_code, error_message, usage_error
 from .terminal import logger, printable, say
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Report:
             self._print_failure(None, error)
             if isinstance(error, ModelError):
                 raise
-            raise click.UsageError(str(error), click.get_current_context()) from error
+            raise usage_error(error) from error
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -75,7 +75,7 @@ class Report:
             raise
         except SpleeterError as error:  # settings that do not go together
             self._print_failure(None, error)
-            raise click.UsageError(str(error), click.get_current_context()) from error
+            raise usage_error(error) from error
         except Exception as error:
             self._print_failure(None, error)
             raise
@@ -167,15 +167,16 @@ class Report:
         if not self.quiet:
             say(message, err=True)
 
-    def interrupted(self, output: str) -> None:
-        """After Ctrl-C: what there is already."""
+    def interrupted(self, output: str, skip_existing: bool) -> None:
+        """After Ctrl-C: what there is already, and how to go on."""
         if self.total > 1:
             ready = len(self.done) + len(self.skipped)
             self.note(
                 f"{ready} of {self.total} files are done{f'; the stems are in {output}' if ready else ''}"
             )
             if ready:
-                self.note("the same command with --skip-existing does the rest")
+                again = "again" if skip_existing else "with --skip-existing"
+                self.note(f"to do the rest, run the same command {again}")
 
     def finish(self, output: str) -> None:
         if self.replaced:

@@ -329,7 +329,7 @@ def separate(
         try:
             _separate_all(outputs, separator, output, report, 2 if mwf else 1, options)
         except KeyboardInterrupt:
-            report.interrupted(output)
+            report.interrupted(output, skip_existing)
             raise
     report.finish(output)
 

@@ -137,18 +137,19 @@ class _Search:
         self._search(self.top, "")
         if self.need_ffmpeg:
             logger.warning(
-                "%s (%d files left out): %s", self.need_ffmpeg[0], len(self.need_ffmpeg), ffmpeg.NEEDS_FFMPEG
+                "%s: left out %s: %s", self.top, counted(self.need_ffmpeg, "file"), ffmpeg.NEEDS_FFMPEG
             )
         if self.clutter:
             logger.warning(
-                "%s: left out %s: companions and remains of other programs, no songs by their names",
+                "%s: left out %s, which other programs leave beside songs",
                 self.top,
                 counted(self.clutter, "hidden file"),
             )
         others = []
         if self.others:
-            kind = "film" if self.suffixes == tuple(CONTAINERS) else "audio"
-            others.append(f"{counted(self.others, 'file')}, no {kind} by the name")
+            others.append(
+                f"{counted(self.others, 'file')} whose ending is not that of {self._kind()}{self._films()}"
+            )
         if self.folders:
             hint = "" if self.recursive else " (--recursive enters folders)"
             others.append(f"{counted(self.folders, 'folder')}{hint}")
@@ -156,9 +157,17 @@ class _Search:
             report.note(f"{self.top}: left out {'; '.join(others)}")
         if not self.songs:
             where = "below this folder" if self.recursive else "in this folder"
-            kind = "film" if self.suffixes == tuple(CONTAINERS) else "audio file"
-            raise SpleeterError(f"{self.top}: no {kind} {where} ({', '.join(self.suffixes)})")
+            kind = self._kind().split(" ", 1)[1]
+            raise SpleeterError(f"{self.top}: no {kind} {where} ({', '.join(self.suffixes)}){self._films()}")
         return self.songs
+
+    def _kind(self) -> str:
+        return "a film" if self.suffixes == tuple(CONTAINERS) else "an audio file"
+
+    def _films(self) -> str:
+        """What to do for films, if some are left out."""
+        found = any(name.lower().endswith(tuple(CONTAINERS)) for name in self.others)
+        return " (films are separated where they are named, or by --remux)" if found else ""
 
     def _search(self, folder: str, below: str) -> None:
         self._seen.add(os.path.realpath(folder))  # links may go round in circles
@@ -177,7 +186,7 @@ class _Search:
             elif entry.name.lower().endswith(self.suffixes):
                 self.songs.append(Song(path, below))
             elif entry.name.lower().endswith(ffmpeg.AUDIO_SUFFIXES) and not ffmpeg.ffmpeg_installed():
-                self.need_ffmpeg.append(path)
+                self.need_ffmpeg.append(entry.name)
             elif not entry.name.startswith("."):
                 self.others.append(entry.name)
         for entry in folders:

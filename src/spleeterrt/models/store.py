@@ -157,7 +157,7 @@ def _instead(name: str) -> str:
     """A line on the model that needs no download and makes the stems of `name`, or as many as there are."""
     for official, starter in (("2stems", "2stems"), ("4stems", "4stems"), ("5stems", "4stems")):
         if name.startswith(official):
-            return f"Nothing to download, but a smaller model, in the package: -p starter:{starter}\n"
+            return f"Without a download: -p starter:{starter}, a smaller model that is in the package\n"
     return ""
 
 
