@@ -128,6 +128,11 @@ class Source:
             self._pending += data
         count = min(most, len(self._pending) // size)
         data, self._pending = self._pending[: count * size], self._pending[count * size :]
+        if not self.frames and not self.is_wav and data.startswith((b"RIFF", b"RF64")):
+            self.warnings.append(
+                f"{self.name}: begins with a WAV header, which is taken for samples; without --input-format, "
+                "--rate and --channels it is read as WAV"
+            )
         self.frames += count
         return decode(data, self.format, self.channels)
 

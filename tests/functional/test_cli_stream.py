@@ -552,6 +552,19 @@ def test_another_wav_behind_is_told(music: np.ndarray, tmp_path: Path, file: boo
     assert b"another WAV file follows" in done.stderr
 
 
+def test_a_wav_that_is_taken_for_raw_samples_is_told(music: np.ndarray) -> None:
+    raw = ("--input-format", "s16le", *RAW[2:])
+    for data, told in ((HEADERS["plain"], True), (b"", False)):
+        done = subprocess.run(
+            command(*raw, *FAST, "--mix"),
+            input=data + encode(music[:1024], FORMATS["s16le"]),
+            capture_output=True,
+            timeout=120,
+        )
+        assert done.returncode == 0
+        assert (b"begins with a WAV header" in done.stderr) == told
+
+
 def test_empty_wav_with_tags() -> None:
     wav = b"RIFF\xff\0\0\0WAVE" + plain() + b"data\0\0\0\0" + FFMPEG_LIST
     assert len(sound(stream(*FAST, "--stem", "vocals", data=wav))[0]) == 0

@@ -182,6 +182,11 @@ def test_networks_that_do_not_keep_up(
     assert "covered 79 %" in shown
     assert "do not keep up" in shown
     assert all(len(re.sub(r"\x1b\[\d*[A-Z]", "", row)) < 60 for row in shown.split("\n"))
+    monkeypatch.setattr(live_view.shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
+    meters.show(session, State(), monitor)  # type: ignore[arg-type]
+    shown = capsys.readouterr().out
+    assert re.search(r"latency [\d.]+ ms", shown)  # what matters comes first
+    assert "covered 79 %" in shown
 
 
 def test_what_a_sound_card_cuts_off_is_told() -> None:

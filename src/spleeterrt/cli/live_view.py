@@ -104,17 +104,17 @@ def _milliseconds(session: LiveSession) -> float:
 def headline(session: LiveSession) -> str:
     client = session.client
     return (
-        f"{client.kind} {client.name}: {client.sample_rate} Hz, block {client.block}, "
-        f"latency {_milliseconds(session):.1f} ms"
+        f"{client.kind} {client.name}: latency {_milliseconds(session):.1f} ms, {client.sample_rate} Hz, "
+        f"block {client.block}"
     )
 
 
 def _counts(session: LiveSession) -> str:
     stats, seen = session.stats, session.client.stats
     return (
-        f"load {stats.load:4.0%}  callback {stats.process_load:4.0%}  "
-        f"underruns {stats.underruns}  covered {percent(stats.covered_share)}  xruns {seen.xruns}  "
-        f"late {seen.missed}" + (f"  clipped {seen.clipped}" if seen.clipped else "")
+        f"load {stats.load:4.0%}  covered {percent(stats.covered_share)}  underruns {stats.underruns}  "
+        + (f"clipped {seen.clipped}  " if seen.clipped else "")
+        + f"xruns {seen.xruns}  late {seen.missed}  callback {stats.process_load:4.0%}"
     )
 
 
