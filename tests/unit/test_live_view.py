@@ -186,6 +186,7 @@ def test_networks_that_do_not_keep_up(
     meters.show(session, State(), monitor)  # type: ignore[arg-type]
     shown = capsys.readouterr().out
     assert re.search(r"latency [\d.]+ ms", shown)  # what matters comes first
+    assert shown.count(" dB\n") == len(session.client.levels)
     assert "covered 79 %" in shown
 
 

@@ -173,10 +173,11 @@ class Meters:
         rows = [headline(session), _counts(session)]
         names = list(session.client.levels)
         width = max(len(name) for name in names)
+        meter = max(4, min(METER_WIDTH, columns - width - 16))  # leaves room for the decibels
         for number, (name, level) in enumerate(session.client.levels.items(), 1):
             key = str(number) if name in session.separator.instruments else " "
             flag = "M" if name in session.muted else "S" if name in session.soloed else " "
-            rows.append(f"{key} {flag} {name:{width}} {_bar(level)} {_decibels(level)} dB")
+            rows.append(f"{key} {flag} {name:{width}} {_bar(level, meter)} {_decibels(level)} dB")
         rows.append(
             "solo: which stem? (1 2 ...)" if state.solo_next else "1 2 ... mute  s solo  0 all  q quit"
         )
@@ -190,10 +191,10 @@ class Meters:
         self.lines = len(rows)
 
 
-def _bar(level: float) -> str:
+def _bar(level: float, width: int) -> str:
     if level <= 0:
         filled = 0
     else:
         part = 1 + 20 * math.log10(level) / METER_DB
-        filled = round(METER_WIDTH * min(1.0, max(0.0, part)))
-    return "#" * filled + "." * (METER_WIDTH - filled)
+        filled = round(width * min(1.0, max(0.0, part)))
+    return "#" * filled + "." * (width - filled)
