@@ -39,7 +39,7 @@ def usage_error(error: SpleeterError) -> click.UsageError:
     context = click.get_current_context()
     name, colon, rest = str(error).partition(": ")
     for param in context.command.params:
-        if param.name == name and isinstance(param, click.Option):
+        if param.name == name.lower() and isinstance(param, click.Option):
             return click.UsageError(f"{max(param.opts, key=len)}{colon}{rest}", context)
     return click.UsageError(str(error), context)
 
