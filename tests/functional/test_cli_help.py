@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -11,6 +14,24 @@ from click.testing import CliRunner
 
 from spleeterrt.cli import cli
 from spleeterrt.cli.command import Command
+
+
+def test_help_is_light() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "spleeterrt", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = set(re.findall(r"\| +(\S+)$", done.stderr, re.MULTILINE))
+    assert "spleeterrt.cli" in loaded
+    assert not loaded & {
+        "numpy",
+        "soundfile",
+        "av",
+        "ssl",
+        "http",
+        "urllib.request",
+        "email",
+        "decimal",
+        "difflib",
+    }
 
 
 def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[str, ...]]:

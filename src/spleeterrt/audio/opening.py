@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import AudioError, UnknownFormatError
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed, is_foreign
-from .foreign_parts import foreign_spans
 from .parts import Found, find_parts
 
 if TYPE_CHECKING:
@@ -102,6 +101,7 @@ def _by_libsndfile(path: Path, found: Found) -> Source:
 
 def _by_ffmpeg(path: Path, track: int | None, several: bool, fill_gaps: bool) -> Source:
     from .ffmpeg_source import FFmpegSource
+    from .foreign_parts import foreign_spans
 
     try:
         spans = foreign_spans(path)
