@@ -235,7 +235,6 @@ def test_an_output_that_is_a_file(below: str, song: Path, tmp_path: Path) -> Non
     assert (tmp_path / "out").read_text() == "a file in the way"
 
 
-@pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize(
     "options", [["--stems", "voice"], ["--two-stems", "voice"], ["--mwf", "--mode", "direct"]]
 )
