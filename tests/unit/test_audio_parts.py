@@ -491,6 +491,20 @@ def test_24_bits_in_the_lower_three_of_four_bytes(tmp_path, top):
     np.testing.assert_array_equal(read(path, offset=0.01)[0], wave[441:])
 
 
+@pytest.mark.parametrize("silence", [0, 400_000])
+@pytest.mark.parametrize("bits", [16, 24])
+def test_24_bits_in_either_three_of_four_bytes(tmp_path, silence, bits):
+    """A plain header does not say in which; samples of 16 bits have an empty lowest byte in both."""
+    path = tmp_path / "a.wav"
+    samples = np.frombuffer(encode(DATA, FORMATS["s32le"]), "<i4") >> (32 - bits) << (24 - bits)
+    for shift in (0, 8):
+        content = bytes(8 * silence) + (samples << shift).astype("<i4").tobytes()
+        path.write_bytes(riff(fmt(bits=24, size=4), chunk(b"data", content)))
+        wave, reader = read(path)
+        assert reader.warnings == []
+        np.testing.assert_allclose(wave[silence:], DATA, rtol=0, atol=2.0 ** (1 - bits))
+
+
 @pytest.mark.parametrize("valid", [20, 24, 32])
 def test_valid_bits_at_the_top_stay_there(tmp_path, valid):
     body = struct.pack("<HHIIHHHHIH", 0xFFFE, 2, 44100, 352800, 8, 32, 22, valid, 3, 1)

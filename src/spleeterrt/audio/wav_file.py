@@ -9,6 +9,8 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+import numpy as np
+
 from .coded import coded_samples
 from .parts import MOST_PARTS, Found, Part, left_out, says_no_length, seconds
 from .pcm import LARGEST_TAIL, WAV_FORMS, is_low_24_bit, lacks_padding, means_unknown, tail_start
@@ -80,8 +82,9 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
         else:
             declared = wav.declared // wav.align if wav.tag in _PLAIN else None
             pieces: tuple[Piece, ...] = (_header(wav), *wav.data)
-            low = is_low_24_bit(wav.format)
-            wav.odd |= low
+            padded = is_low_24_bit(wav.format)
+            wav.odd |= padded
+            low = padded and not _at_the_top(file, wav.data[0])
             parts.append(Part(pieces, declared, low_24_bits=low))
         found.notes += wav.notes
         at, last = skip_id3(file, wav.end), wav
@@ -92,6 +95,20 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
         parts[0] = replace(parts[0], pieces=None)
     found.parts = parts
     return found
+
+
+def _at_the_top(file: BinaryIO, samples: Span) -> bool:
+    """Whether 24 bits in four bytes are the upper three, as the WAV format says, and not the lower ones."""
+    file.seek(samples.start)
+    for _ in range(_CODED_BLOCKS):
+        content = file.read(min(_CODED_BYTES, max(0, samples.end - file.tell())))
+        words = np.frombuffer(content, "<i4", len(content) // 4)
+        if words.any():
+            # Of those at the top the lowest byte is empty, and the highest one more than a sign.
+            return not (words & 0xFF).any() and bool((words >> 23 != words >> 31).any())
+        if not len(words):
+            break
+    return False
 
 
 def _coded(file: BinaryIO, samples: Span) -> str | None:
