@@ -15,4 +15,4 @@ def __getattr__(name: str) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    main(as_spleeter=__spec__ is not None and __spec__.parent == "spleeter")

@@ -71,6 +71,22 @@ def test_modules_and_code(tmp_path: Path) -> None:
     assert done.stdout == "['-c', '1']\n"
 
 
+def test_the_command_prints_what_spleeters_does(tmp_path: Path) -> None:
+    song = Path(__file__).parents[1] / "data" / "song.ogg"
+    separate = ["separate", "-p", "starter:2stems", "-d", "1", "-o", "out", str(song)]
+    alias = ("-m", "spleeterrt.as_spleeter", "-m", "spleeter")
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-m', 'spleeter', *{separate}])"
+    lines = [
+        f"INFO:spleeter:File {Path('out', 'song', stem)}.wav written succesfully"
+        for stem in ("vocals", "accompaniment")
+    ]
+    for program in ([*alias, *separate], [*alias[:2], "-c", child]):
+        done = python(*program, folder=tmp_path)
+        assert done.stdout.splitlines() == lines, done.stderr
+    assert '"status": "done"' in python(*alias, *separate, "--json", folder=tmp_path).stdout
+    assert "1 file separated" in python("-m", "spleeterrt", *separate, folder=tmp_path).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

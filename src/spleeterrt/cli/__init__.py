@@ -9,7 +9,7 @@ import io
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -87,12 +87,16 @@ def cli() -> None:
     """Music source separation with Spleeter's networks, on the CPU, without TensorFlow."""
 
 
-def main(args: list[str] | None = None) -> NoReturn:
-    """Entry point; the exit codes are in `cli/errors.py`."""
+def main(args: list[str] | None = None, *, as_spleeter: bool = False) -> NoReturn:
+    """Entry point; the exit codes are in `cli/errors.py`.
+
+    Args:
+        as_spleeter: called by Spleeter's name, by programs that read what Spleeter prints.
+    """
     keep_apart()
     try:
         with Ending() as ending:
-            code = _run(args, ending)
+            code = _run(args, ending, {"separate": {"spleeter_log": as_spleeter}})
     finally:
         _flush()
     sys.exit(code)
@@ -108,11 +112,11 @@ def _flush() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
-def _run(args: list[str] | None, ending: Ending) -> int:
-    """Run a command. Returns the exit code."""
+def _run(args: list[str] | None, ending: Ending, defaults: dict[str, Any]) -> int:
+    """Run a command, with other defaults of options. Returns the exit code."""
     try:
         # Outside standalone mode click returns the exit code, or what the command returned.
-        code = cli.main(args=args, prog_name="spleeterrt", standalone_mode=False)
+        code = cli.main(args=args, prog_name="spleeterrt", standalone_mode=False, default_map=defaults)
         return code if isinstance(code, int) else DONE
     except (KeyboardInterrupt, click.Abort):
         ending.over()

@@ -260,7 +260,9 @@ def separate(
     does not stop the others; the exit code is then 1.
     """
     if as_json and spleeter_log:
-        raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
+        if ctx.get_parameter_source("spleeter_log") is not click.core.ParameterSource.DEFAULT_MAP:
+            raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
+        spleeter_log = False  # what is asked for goes before what `python -m spleeter` prints by default
     if karaoke:
         if two_stems is not None or stems is not None:
             raise click.UsageError(

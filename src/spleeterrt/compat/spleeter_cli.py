@@ -133,10 +133,10 @@ def default(version: bool = o.VersionOption) -> None:
 
 
 def entrypoint() -> NoReturn:
-    """The command line: that of spleeterrt, with `sys.argv`."""
+    """The command line: that of spleeterrt, with `sys.argv`; it prints Spleeter's lines."""
     from spleeterrt.cli import main
 
-    main()
+    main(as_spleeter=True)
 
 
 def _exit(code: int) -> NoReturn:
