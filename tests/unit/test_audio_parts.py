@@ -416,6 +416,10 @@ ODD = {
     "zeros behind": riff(fmt(), chunk(b"data", SAMPLES)) + bytes(4096),
     "tags behind": riff(fmt(), chunk(b"data", SAMPLES)) + ID3 + TAG,
     "RIFF size 0": riff(fmt(), chunk(b"data", SAMPLES), INFO, size=0),
+    "an empty data chunk before": riff(fmt(), chunk(b"data", b""), chunk(b"data", SAMPLES), INFO),
+    "block align of one channel": riff(
+        chunk(b"fmt ", struct.pack("<HHIIHH", 1, 2, 44100, 88200, 2, 16)), chunk(b"data", SAMPLES)
+    ),
     "large true size": riff(fmt(), chunk(b"data", SAMPLES), chunk(b"junk", b"x" * 99)),
 }  # fmt: skip
 

@@ -119,6 +119,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a line break": (lambda: tar_gz(member("a\nb", b"1")), "unexpected member"),
     "a long name": (lambda: tar_gz(member("a" * 300, b"1")), "unexpected member"),
     "a device of Windows": (lambda: tar_gz(member("nul.txt", b"1")), "unexpected member"),
+    "another one": (lambda: tar_gz(member("COM¹", b"1")), "unexpected member"),
     "a dot at the end": (lambda: tar_gz(member("a./b", b"1")), "unexpected member"),
     "an absolute path by extension": (lambda: raw_gz(pax(path="/tmp/evil"), head("a", 0)), "'/tmp/evil'"),
     "a million bytes of zeros": (lambda: gzip.compress(bytes(1 << 20)), "no checkpoint here"),

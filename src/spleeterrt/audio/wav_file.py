@@ -51,6 +51,12 @@ class _Wav:
         return int.from_bytes(self.format[12:14], "little")
 
     @property
+    def frame_bytes(self) -> int:
+        """Of plain samples, where the header's own number may be too small."""
+        channels, bits = (int.from_bytes(self.format[at : at + 2], "little") for at in (2, 14))
+        return max(self.align, channels * ((bits + 7) // 8))
+
+    @property
     def byte_rate(self) -> int:
         """Bytes a second."""
         rate, mean = struct.unpack_from("<II", self.format, 4)
@@ -80,7 +86,7 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
             found.notes += inner.notes
             found.damage += inner.damage
         else:
-            declared = wav.declared // wav.align if wav.tag in _PLAIN else None
+            declared = wav.declared // wav.frame_bytes if wav.tag in _PLAIN else None
             pieces: tuple[Piece, ...] = (_header(wav), *wav.data)
             padded = is_low_24_bit(wav.format)
             wav.odd |= padded
@@ -169,6 +175,7 @@ def _take_data(file: BinaryIO, wav: _Wav, room: Span, count: int, long_size: int
         count = long_size
     unknown = count in (0, (1 << 64) - 1) if is_long else means_unknown(count)
     if count == 0 and (not room.size or _chunks_to_the_end(file, room)):
+        wav.odd |= room.size > 0  # libsndfile stops at an empty one
         return 0
     if unknown and (count == 0 or count > room.size):
         taken = _until_other(file, room)

@@ -20,7 +20,7 @@ _CHUNK = 1 << 16
 _LARGEST_READ = 1 << 18  # twice Python's largest buffer
 _SPARE_BYTES = 16 << 20  # headers and what is skipped
 # Names that are devices on Windows, in any folder and with any ending.
-_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_DEVICE = re.compile(r"(con|conin\$|conout\$|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?", re.IGNORECASE)
 
 
 class _TooLarge(Exception):
