@@ -37,10 +37,10 @@ from scores import decibels, energy, is_silent, museval_sdr, oracle, si_sdr
 
 from spleeterrt import Model, Separator, SpleeterError, StreamSeparator, load_model
 from spleeterrt._kernels.stream import stream_latency
+from spleeterrt.audio.channels import to_stereo
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.config import ModelConfig
 from spleeterrt.evaluate import MIXTURE, Target, find_targets, find_tracks
-from spleeterrt.pipeline import to_stereo
 from spleeterrt.stream import StreamSettings
 
 FRAMES = (64, 128, 256, 512)

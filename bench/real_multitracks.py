@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from spleeterrt.audio.channels import to_stereo
 from spleeterrt.audio.reader import AudioReader
-from spleeterrt.pipeline import to_stereo
 
 SAMPLE_RATE = 44100
 PEAK = 0.9  # of the loudest file of a song

@@ -25,8 +25,8 @@ import numpy as np
 from scores import LIMIT_DB, decibels, energy
 
 from spleeterrt import Separator
+from spleeterrt.audio.channels import to_stereo
 from spleeterrt.audio.reader import AudioReader
-from spleeterrt.pipeline import to_stereo
 from spleeterrt.plot import SpectrogramBuilder, draw
 
 SILENT_DB = -50.0

@@ -424,7 +424,7 @@ def test_more_threads_than_work():
 
 def test_a_stem_without_weights():
     config = ModelConfig(instruments=("a", "b"), conv_n_filters=USUAL)
-    with pytest.raises(KeyError, match="b"):
+    with pytest.raises(SpleeterError, match="those of b are missing"):
         Model(config, ref.random_weights("a", USUAL))
 
 
