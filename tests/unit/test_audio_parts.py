@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from audio_files import drop_mp3_info, mp3_frame_starts, noise, tones, write
 
-from spleeterrt.audio import opening
+from spleeterrt.audio import opening, sized_files, wav_file
 from spleeterrt.audio.coded import coded_samples
 from spleeterrt.audio.parts import find_parts
 from spleeterrt.audio.pcm import FORMATS, encode
@@ -462,6 +462,27 @@ def test_a_wav_whose_32_bit_size_ran_over(tmp_path):
         assert reader.frames == 2000 + (1 << 30)
         assert "too little by 4 GiB: all is read" in reader.warnings[0]
         np.testing.assert_array_equal(next(iter(reader))[:1000], HEARD[:1000])
+
+
+@pytest.mark.parametrize("kind", ["wav", "GStreamer wav", "au", "long au"])
+def test_unfinished_files_of_more_than_4_gib(tmp_path, kind, monkeypatch):
+    """A size that stands for none is none, too, where the file is larger than it."""
+    monkeypatch.setattr(wav_file, "_until_other", lambda file, room: room.size)  # reads it all
+    monkeypatch.setattr(sized_files, "find_all", lambda *_: iter(()))
+    path, size = tmp_path / "a.wav", (5 << 30) if kind != "long au" else (5 << 29)
+    if "au" in kind:
+        start = struct.pack(">4s5I", b".snd", 24, 0xFFFFFFFF if kind == "au" else size, 3, 44100, 2)
+    else:
+        start = riff(fmt(), chunk(b"data", b"", 0x7FFF0000 if "GS" in kind else 0xFFFFFFFF))
+    with open(path, "wb") as file:  # sparse: nothing of it is written
+        file.write(start)
+        file.truncate(len(start) + size - len(SAMPLES))
+        file.seek(0, 2)
+        file.write(INTEGERS.astype(">i2").tobytes() if "au" in kind else SAMPLES)
+    with AudioReader(path, offset=(size // 4 - 3000) / 44100) as reader:
+        assert reader.frames == 3000
+        np.testing.assert_array_equal(np.concatenate(list(reader)), HEARD)
+        assert ("does not say how long" in "".join(reader.warnings)) == (kind != "long au")
 
 
 def test_unfinished_wavs_behind_each_other(tmp_path):

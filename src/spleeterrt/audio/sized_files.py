@@ -68,6 +68,7 @@ def sized_parts(file: BinaryIO, start: int, kind: bytes) -> Found:
             continue
         declared = None if one.declared is None else one.declared // one.frame_bytes
         parts.append(Part((one.header(one.samples.size), one.samples), declared))
+        odd |= kind in (b".snd", b"dns.") and one.samples.size > _LARGEST_AU
         if one.declared is None:
             found.notes.append(says_no_length(one.samples.size, one.byte_rate))
             odd = True
@@ -103,6 +104,8 @@ def _read(file: BinaryIO, at: int, count: int) -> bytes:
 
 # --- AU -----------------------------------------------------------------------------------------
 
+_AU_UNKNOWN = 0xFFFFFFFF
+_LARGEST_AU = 0x7FFFFFFF  # bytes that libsndfile takes from a header
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}  # of a sample, by encoding
 
 
@@ -118,11 +121,12 @@ def _parse_au(file: BinaryIO, start: int, size: int) -> _Sized | None:
     ):
         return None
     room = Span(start + offset, size - start - offset)
-    unknown = means_unknown(count) and (count == 0 or count > room.size)
+    unknown = count == _AU_UNKNOWN or (means_unknown(count) and (count == 0 or count > room.size))
     samples, declared = _samples(file, room, count, unknown, head[:4])
 
     def header(bytes_: int) -> bytes:
-        return struct.pack(f"{order}4s5I", head[:4], 24, min(bytes_, 0xFFFFFFFF), encoding, rate, channels)
+        length = bytes_ if bytes_ <= _LARGEST_AU else _AU_UNKNOWN
+        return struct.pack(f"{order}4s5I", head[:4], 24, length, encoding, rate, channels)
 
     return _Sized(samples, header, frame_bytes, rate, declared, samples.end)
 

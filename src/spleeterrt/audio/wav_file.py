@@ -177,7 +177,7 @@ def _take_data(file: BinaryIO, wav: _Wav, room: Span, count: int, long_size: int
     if count == 0 and (not room.size or _chunks_to_the_end(file, room)):
         wav.odd |= room.size > 0  # libsndfile stops at an empty one
         return 0
-    if unknown and (count == 0 or count > room.size):
+    if unknown and (count == 0 or count > room.size or not _chunks_to_the_end(file, _behind(room, count))):
         taken = _until_other(file, room)
         wav.odd = True
         if wav.format:
@@ -189,7 +189,7 @@ def _take_data(file: BinaryIO, wav: _Wav, room: Span, count: int, long_size: int
     taken = min(count, room.size)
     # Sizes of 32 bits that ran over: what is there is a multiple of 4 GiB more.
     more = (room.size - taken) >> 32 << 32
-    if more and not is_long and not _chunks_to_the_end(file, Span(room.start + taken, room.size - taken)):
+    if more and not is_long and not _chunks_to_the_end(file, _behind(room, taken)):
         taken += more
         wav.declared += more
         wav.odd = True
@@ -197,6 +197,10 @@ def _take_data(file: BinaryIO, wav: _Wav, room: Span, count: int, long_size: int
         wav.notes.append(f"its header says {told}, too little by {more >> 30} GiB: all is read")
     wav.data.append(Span(room.start, taken))
     return taken
+
+
+def _behind(room: Span, count: int) -> Span:
+    return Span(room.start + count, room.size - count)
 
 
 def _chunks_to_the_end(file: BinaryIO, room: Span) -> bool:
