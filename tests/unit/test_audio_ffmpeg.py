@@ -608,6 +608,19 @@ def test_ogg_flac_of_several_parts(tmp_path):
     np.testing.assert_allclose(wave[:30_000], noise(30_000), rtol=0, atol=2**-14)
 
 
+def test_more_channels_later_on_are_told(tmp_path):
+    """A broadcast that begins in mono."""
+    mono = make(tmp_path / "a.aac", noise(20_000, 1), codec="aac", container="adts", format="fltp")
+    stereo = make(tmp_path / "b.aac", noise(20_000, 2), codec="aac", container="adts", format="fltp")
+    both = tmp_path / "c.aac"
+    for parts, expected in (((mono, stereo), 1), ((stereo, mono), 0)):
+        both.write_bytes(b"".join(part.read_bytes() for part in parts))
+        _, reader = read(both)
+        message = f"{both}: later on it has more channels (2) than first (1): mixed down"
+        assert reader.warnings == [message] * expected
+        assert not reader.damaged
+
+
 BEHIND = {
     "m4a": ("alac", "ipod", "s16p"), "wma": ("wmav2", "asf", "fltp"), "mka": ("flac", "matroska", "s16"),
     "webm": ("libopus", "webm", "flt"), "wv": ("wavpack", "wv", "fltp"), "tta": ("tta", "tta", "s16"),

@@ -75,6 +75,7 @@ class FFmpegSource(BlockSource):
         self.notes: list[str] = []
         self.damage: list[str] = []
         self.start = Fraction(0)  # seconds by the time stamps, of the first sample
+        self._most_channels = 0  # of what is mixed down
         self.gap = 0.0  # seconds by which the time stamps run ahead of the samples, known at the end
         self._bad = 0
         self._damage: str | None = None
@@ -119,6 +120,15 @@ class FFmpegSource(BlockSource):
             cause = f"truncated or damaged ({self._damage})"
             return f"{self._path}: {cause}: only {position} frames could be decoded"
         return None
+
+    @property
+    def late_notes(self) -> list[str]:
+        """What there is to say once the file was read."""
+        if not self._most_channels:
+            return []
+        return [
+            f"later on it has more channels ({self._most_channels}) than first ({self.channels}): mixed down"
+        ]
 
     def _unreadable(self, reason: str) -> AudioError:
         return AudioError(f"{self._path}: not a readable audio file ({reason})")
@@ -208,6 +218,9 @@ class FFmpegSource(BlockSource):
             if self._fills_gaps:
                 lost += self._gap_before(frames[0], position + lost)
             yield from held
+            most = max(frame.layout.nb_channels for frame in frames)
+            if most > max(self.channels, self._most_channels):
+                self._most_channels = most
             held = [block for frame in frames if len(block := convert(frame))]
             if lost:
                 held.insert(0, np.zeros((lost, self.channels), np.float32))

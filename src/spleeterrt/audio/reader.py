@@ -322,6 +322,7 @@ class AudioReader:
             raise AudioError(f"{self.path}: no audio could be decoded")
         if position <= self._start:
             raise AudioError(self._beyond(self._start / self.source_rate, position))
+        self.warnings += [f"{self.path}: {note}" for note in getattr(self._source, "late_notes", ())]
         if self._limit is None or position < self._start + self._limit:
             warning = self._source.end_warning(position)
             if warning is not None:
