@@ -143,7 +143,7 @@ def test_modes(
         (("--mode", "three", "--mix"), "drums and vocals", 2),
         (("--mode", "magic", "--mix"), "magic", 2),
         (("--mode", "direct", "--above-band", "2", "--mix"), "above-band", 2),
-        (("--above-band", "0.5", "--mix"), "above_band", 2),
+        (("--above-band", "0.5", "--mix"), "--above-band", 2),
         (("--mode", "direct", "--stem", "piano"), "piano", 2),
         (("--mode", "direct", "--stem", "vocals", "--mute", "accompaniment"), "there are vocals", 2),
         (("--mode", "three", "--plan"), "drums and vocals", 1),

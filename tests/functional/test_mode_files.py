@@ -93,9 +93,9 @@ def test_command_line(
         (FOUR, ("--mode", "residual"), "two stems"),
         (TWO, ("--mode", "three"), "drums and vocals"),
         (FIVE, ("--mode", "three"), "softmax"),
-        (TWO, ("--mode", "direct", "--mwf"), "MWF"),
-        (TWO, ("--above-band", "0.1"), "above_band"),
-        (FOUR, ("--mode", "three", "--above-band", "0.7"), "above_band"),
+        (TWO, ("--mode", "direct", "--mwf"), "--mwf"),
+        (TWO, ("--above-band", "0.1"), "--above-band"),
+        (FOUR, ("--mode", "three", "--above-band", "0.7"), "--above-band"),
         (FOUR, ("--mode", "three", "--stems", "bass"), "bass"),
     ],
 )

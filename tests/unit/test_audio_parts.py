@@ -133,6 +133,22 @@ def test_an_ogg_that_is_cut_short_before_the_next(tmp_path, kind, seconds):
     ]
 
 
+@pytest.mark.parametrize("most", [2, 1000])
+def test_an_ogg_with_much_damage(tmp_path, monkeypatch, most):
+    """The search for further files ends somewhere, but not without a word."""
+    monkeypatch.setattr("spleeterrt.audio.parts._MOST_RESYNCS", most)
+    first, second = parts_of(tmp_path, "ogg", (200000, 2, None), (30000, 2, None))
+    pages = first.read_bytes().split(b"OggS")
+    assert len(pages) > 7
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(b"OggS".join(pages[:4]) + b"OggS" + b"junkOggS".join(pages[4:]) + second.read_bytes())
+    samples, reader = read(path)
+    unsearched = [warning for warning in reader.warnings if "places are damaged" in warning]
+    assert len(unsearched) == (most == 2)
+    if most == 1000:
+        np.testing.assert_array_equal(samples[-30000:], read(second)[0])
+
+
 @pytest.mark.parametrize("behind", [TAG, APE, TAG + ID3, bytes(300)], ids=["id3v1", "ape", "both", "zeros"])
 def test_flac_with_tags_behind(tmp_path, behind):
     first, second = parts_of(tmp_path, "flac", (5000, 2, None), (7001, 2, None))

@@ -128,13 +128,15 @@ def ogg_parts(file: BinaryIO) -> Found:
 
     FLAC in Ogg, which libsndfile as soundfile brings it does not read, is taken out of its pages.
     """
-    links, size = _ogg_links(file)
-    if len(links) == 1 and not links[0].flac:
-        return Found(streams=links[0].streams)
+    damage: list[str] = []
+    links, size = _ogg_links(file, damage)
     if not links:  # not one page
-        return Found()
+        return Found(damage=damage)
+    if len(links) == 1 and not links[0].flac:
+        return Found(damage=damage, streams=links[0].streams)
     ends = [*(link.start for link in links[1:]), size]
-    found = Found([link.part(end) for link, end in zip(links, ends, strict=True)], streams=links[0].streams)
+    parts = [link.part(end) for link, end in zip(links, ends, strict=True)]
+    found = Found(parts, damage=damage, streams=links[0].streams)
     if links[-1].flac and not links[-1].ended:
         found.damage.append("the Ogg stream has no end mark: the file may be truncated")
     return found
@@ -142,15 +144,15 @@ def ogg_parts(file: BinaryIO) -> Found:
 
 def ogg_starts(file: BinaryIO) -> list[int]:
     """Where the links of a chained Ogg file begin."""
-    return [link.start for link in _ogg_links(file)[0]]
+    return [link.start for link in _ogg_links(file, [])[0]]
 
 
-def _ogg_links(file: BinaryIO) -> tuple[list[_OggLink], int]:
-    """The links, and the size of the file."""
+def _ogg_links(file: BinaryIO, damage: list[str]) -> tuple[list[_OggLink], int]:
+    """The links, and the size of the file; what could not be searched is added to `damage`."""
     size = file.seek(0, 2)
     links: list[_OggLink] = []
     beginning = False
-    for at, head, payload in _ogg_pages(file, size):
+    for at, head, payload in _ogg_pages(file, size, damage):
         first = bool(head[5] & 2)
         if (first and not beginning) or not links:
             links.append(_OggLink(at))
@@ -159,8 +161,8 @@ def _ogg_links(file: BinaryIO) -> tuple[list[_OggLink], int]:
     return links, size
 
 
-def _ogg_pages(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, Span]]:
-    """Where each page begins, its head with the first bytes behind that, and what it holds."""
+def _ogg_pages(file: BinaryIO, size: int, damage: list[str]) -> Iterator[tuple[int, bytes, Span]]:
+    """Where each page begins, its head with the first bytes after that, and what it holds."""
     at = resyncs = 0
     while resyncs < _MOST_RESYNCS:
         file.seek(at)
@@ -180,6 +182,10 @@ def _ogg_pages(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes, Span]]:
         if following == size:
             return
         at = following
+    damage.append(
+        f"more than {_MOST_RESYNCS} places are damaged: a further Ogg file in the last {size - at} bytes "
+        "would not be found"
+    )
 
 
 @dataclass
