@@ -112,7 +112,7 @@ def test_arguments() -> None:
         (["--mode", "magic"], 2, "magic"),
         (["--stems", "vocals"], 2, "stems: in real time"),
         (["--mode", "direct", "--stems", "vocals", "--mute", "accompaniment"], 2, "there are vocals"),
-        (["--above-band", "0.5"], 2, "above_band"),
+        (["--above-band", "0.5"], 2, "--above-band"),
     ],
 )
 @pytest.mark.usefixtures("no_server")

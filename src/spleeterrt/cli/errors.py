@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -35,13 +36,22 @@ def error_message(error: BaseException) -> str:
 
 
 def usage_error(error: SpleeterError) -> click.UsageError:
-    """Of wrong usage; an argument of Python's that the message begins with becomes the option."""
+    """Of wrong usage; arguments of Python's that the message names become the options."""
     context = click.get_current_context()
+    options = {
+        param.name: max(param.opts, key=len)
+        for param in context.command.params
+        if isinstance(param, click.Option)
+    }
+    if "hop" in options:
+        options["hop_frames"] = options["hop"]
     name, colon, rest = str(error).partition(": ")
-    for param in context.command.params:
-        if param.name == name.lower() and isinstance(param, click.Option):
-            return click.UsageError(f"{max(param.opts, key=len)}{colon}{rest}", context)
-    return click.UsageError(str(error), context)
+    message = f"{options[name.lower()]}{colon}{rest}" if colon and name.lower() in options else str(error)
+    # Names of one word may be meant as such, those of several are arguments.
+    return click.UsageError(_NAME.sub(lambda match: options.get(match[0], match[0]), message), context)
+
+
+_NAME = re.compile(r"(?<![\w-])[a-z]+(?:_[a-z]+)+(?!\w)")
 
 
 @contextmanager
