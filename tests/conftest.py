@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,12 @@ import pytest
 from golden import case
 
 from spleeterrt import Model, load_model
+
+for _name in ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"):
+    # Tests send them to commands, which leave alone what their shell ignores (SIGINT in a background job).
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
