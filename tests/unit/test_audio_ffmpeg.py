@@ -621,6 +621,21 @@ def test_more_channels_later_on_are_told(tmp_path):
         assert not reader.damaged
 
 
+@pytest.mark.parametrize("most", [1, 1000])
+def test_a_search_that_is_given_up_is_told(tmp_path, monkeypatch, most):
+    monkeypatch.setattr("spleeterrt.audio.foreign_parts._MOST_RESYNCS", most)
+    first, second = (
+        make(tmp_path / f"{n}.wv", noise(n, seed=n), codec="wavpack", container="wv", format="fltp")
+        for n in (30_000, 20_000)
+    )
+    path = tmp_path / "both.wv"
+    path.write_bytes(first.read_bytes() + b"junk" + second.read_bytes())
+    wave, reader = read(path)
+    assert any("too many places are damaged" in warning for warning in reader.warnings) == (most == 1)
+    if most == 1000:
+        assert len(wave) == 50_000
+
+
 BEHIND = {
     "m4a": ("alac", "ipod", "s16p"), "wma": ("wmav2", "asf", "fltp"), "mka": ("flac", "matroska", "s16"),
     "webm": ("libopus", "webm", "flt"), "wv": ("wavpack", "wv", "fltp"), "tta": ("tta", "tta", "s16"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .ffmpeg import ASF_HEADER
-from .parts import ogg_starts
+from .parts import ogg_starts, unsearched
 from .pieces import Span, find_all
 
 _MOST_RESYNCS = 1000
@@ -20,15 +20,16 @@ _EBML, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 _FLV = re.compile(rb"FLV\x01[\x01\x04\x05]\x00\x00\x00\x09\x00\x00\x00\x00")
 
 
-def foreign_spans(path: Path) -> list[Span]:
-    """The files that a file consists of; one is the usual case."""
+def foreign_spans(path: Path, damage: list[str]) -> list[Span]:
+    """The files that a file consists of; one is the usual case. What could not be searched is added to
+    `damage`."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
-        starts = [0, *_later_starts(file, size)]
+        starts = [0, *_later_starts(file, size, damage)]
     return [Span(a, b - a) for a, b in zip(starts, [*starts[1:], size], strict=True)]
 
 
-def _later_starts(file: BinaryIO, size: int) -> Iterator[int]:
+def _later_starts(file: BinaryIO, size: int, damage: list[str]) -> Iterator[int]:
     file.seek(0)
     head = file.read(16)
     if head[4:8] == b"ftyp":
@@ -36,10 +37,10 @@ def _later_starts(file: BinaryIO, size: int) -> Iterator[int]:
     if head == ASF_HEADER:
         return _asf_starts(file, size)
     if head[:4] == b"OggS":  # links with other numbers of streams stop it
-        return iter(ogg_starts(file)[1:])
-    starts = {
-        _EBML: _matroska_starts, b"wvpk": _wavpack_starts, b"TTA1": _tta_starts, b"FLV\1": _flv_starts
-    }.get(head[:4])  # fmt: skip
+        return iter(ogg_starts(file, damage)[1:])
+    if head[:4] == b"wvpk":
+        return _wavpack_starts(file, size, damage)
+    starts = {_EBML: _matroska_starts, b"TTA1": _tta_starts, b"FLV\1": _flv_starts}.get(head[:4])
     return iter(()) if starts is None else starts(file, size)
 
 
@@ -104,10 +105,13 @@ def _matroska_starts(file: BinaryIO, size: int) -> Iterator[int]:
         at += length + width + count
 
 
-def _wavpack_starts(file: BinaryIO, size: int) -> Iterator[int]:
+def _wavpack_starts(file: BinaryIO, size: int, damage: list[str]) -> Iterator[int]:
     """A file begins with an initial block whose index is 0; between two there may be tags."""
     at = resyncs = 0
-    while at + 32 <= size and resyncs < _MOST_RESYNCS:
+    while at + 32 <= size:
+        if resyncs >= _MOST_RESYNCS:
+            damage.append(unsearched(size - at))
+            return
         file.seek(at)
         head = file.read(32)
         if head[:4] != b"wvpk":

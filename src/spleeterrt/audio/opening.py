@@ -103,15 +103,19 @@ def _by_ffmpeg(path: Path, track: int | None, several: bool, fill_gaps: bool) ->
     from .ffmpeg_source import FFmpegSource
     from .foreign_parts import foreign_spans
 
+    damage: list[str] = []
     try:
-        spans = foreign_spans(path)
+        spans = foreign_spans(path, damage)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(spans) > 1:
         from .chain import ChainSource
 
-        return ChainSource(path, [partial(FFmpegSource, path, track, span, fill_gaps) for span in spans])
+        chain = ChainSource(path, [partial(FFmpegSource, path, track, span, fill_gaps) for span in spans])
+        chain.damage += damage
+        return chain
     source = FFmpegSource(path, track, fill_gaps=fill_gaps)
+    source.damage += damage
     if several:  # FFmpeg reads on, but knows one of the lengths
         source.likely_frames = None
     return source

@@ -142,9 +142,14 @@ def ogg_parts(file: BinaryIO) -> Found:
     return found
 
 
-def ogg_starts(file: BinaryIO) -> list[int]:
-    """Where the links of a chained Ogg file begin."""
-    return [link.start for link in _ogg_links(file, [])[0]]
+def unsearched(count: int) -> str:
+    """Of a file so damaged that the search for further ones in it was given up."""
+    return f"too many places are damaged: a further file in the last {count} bytes would not be found"
+
+
+def ogg_starts(file: BinaryIO, damage: list[str]) -> list[int]:
+    """Where the links of a chained Ogg file begin; what could not be searched is added to `damage`."""
+    return [link.start for link in _ogg_links(file, damage)[0]]
 
 
 def _ogg_links(file: BinaryIO, damage: list[str]) -> tuple[list[_OggLink], int]:
@@ -182,10 +187,7 @@ def _ogg_pages(file: BinaryIO, size: int, damage: list[str]) -> Iterator[tuple[i
         if following == size:
             return
         at = following
-    damage.append(
-        f"more than {_MOST_RESYNCS} places are damaged: a further Ogg file in the last {size - at} bytes "
-        "would not be found"
-    )
+    damage.append(unsearched(size - at))
 
 
 @dataclass

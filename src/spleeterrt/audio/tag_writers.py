@@ -52,6 +52,9 @@ def _write_mp3(path: Path, tags: Tags) -> None:
     _id3(tags).save(path, v2_version=3)
 
 
+_UNKNOWN_LANGUAGE = "XXX"  # the code that ID3 prescribes
+
+
 def _id3(tags: Tags) -> Any:
     """Of version 2.3, which all players read; it goes to UTF-16 there."""
     from mutagen import id3
@@ -59,7 +62,7 @@ def _id3(tags: Tags) -> Any:
     file = id3.ID3()
     for name, values in tags.texts.items():
         if name == "comment":
-            file.add(id3.COMM(encoding=id3.Encoding.UTF8, lang="XXX", desc="", text=values))
+            file.add(id3.COMM(encoding=id3.Encoding.UTF8, lang=_UNKNOWN_LANGUAGE, desc="", text=values))
         else:
             file.add(getattr(id3, ID3_NAMES[name])(encoding=id3.Encoding.UTF8, text=values))
     if tags.cover:
