@@ -85,7 +85,9 @@ else:
                 time.sleep(seconds)
                 return False
             self._take()
-            return bool(select.select([self._descriptor], [], [], seconds)[0]) and self._foreground()
+            pressed = bool(select.select([self._descriptor], [], [], seconds)[0])
+            # Stopped and continued meanwhile: what it saw were lines for the shell, and to read would block.
+            return pressed and self._before is not None and self._foreground()
 
         def read(self) -> str:
             # Nothing: the terminal is gone, and SIGHUP is on its way.
@@ -98,9 +100,11 @@ else:
 
         def _take(self) -> None:
             if self._before is None:
-                with suppress(termios.error):
+                try:
                     self._before = termios.tcgetattr(self._descriptor)
                     tty.setcbreak(self._descriptor, termios.TCSADRAIN)
+                except termios.error:
+                    self._before = None  # the next wait tries again
 
         def _give_back(self) -> None:
             before, self._before = self._before, None
