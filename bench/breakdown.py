@@ -15,11 +15,11 @@ from operations import joined, layer_works
 
 from spleeterrt import ModelConfig
 from spleeterrt._kernels import nn
-from spleeterrt.config import DEPTH
 from spleeterrt.kernels import gemm
-from spleeterrt.layers import LAYER_NAMES, channels, weight_layout
-from spleeterrt.network import Model
-from spleeterrt.planner import default_isa, make_plan, methods_at
+from spleeterrt.network.config import DEPTH
+from spleeterrt.network.layers import LAYER_NAMES, channels, weight_layout
+from spleeterrt.network.method_plan import default_isa, make_plan, methods_at
+from spleeterrt.network.model import Model
 
 STAGES = ("columns", "gemm", "rest")
 TARGET = 1.5

@@ -11,8 +11,8 @@ from breakdown import random_stem
 
 from spleeterrt import ModelConfig, Separator, kernels
 from spleeterrt._kernels import nn
-from spleeterrt.network import Model
-from spleeterrt.planner import make_plan
+from spleeterrt.network.method_plan import make_plan
+from spleeterrt.network.model import Model
 
 CONFIG = ModelConfig(instruments=("stem",))
 H, W, C, OUT = 256, 512, 16, 32  # e2

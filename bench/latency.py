@@ -24,8 +24,8 @@ import numpy as np
 
 from spleeterrt import Model, StreamSeparator, load_model
 from spleeterrt._kernels import stream
-from spleeterrt.stream import StreamSettings
-from spleeterrt.stream_plan import HIGH, LEAST_FRAMES, MARGIN, MachineBench, plan_stream
+from spleeterrt.realtime.latency_plan import HIGH, LEAST_FRAMES, MARGIN, MachineBench, plan_stream
+from spleeterrt.realtime.stream import StreamSettings
 
 FRAMES = (64, 128, 256, 512)
 HOPS = (1, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256, 512)

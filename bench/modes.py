@@ -22,11 +22,11 @@ import numpy as np
 from common import CACHE, ChildRun, conditions, default_music, report, run_child, spleeterrt_command, table
 from memory import long_wav
 
-from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.models import expected_shapes
 from spleeterrt.models.packed import save_packed
-from spleeterrt.stream import StreamSettings
-from spleeterrt.stream_plan import MachineBench
+from spleeterrt.network.config import OFFICIAL_CONFIGS
+from spleeterrt.realtime.latency_plan import MachineBench
+from spleeterrt.realtime.stream import StreamSettings
 
 FRAMES, HOP, BLOCK = 128, 2, 256
 RUN_SECONDS = 4.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spleeterrt import ModelConfig
-from spleeterrt.layers import LAYER_NAMES
+from spleeterrt.network.layers import LAYER_NAMES
 
 DEPTH = 6
 # Layers that run as one where the outer ones go by strips: their time is one number.

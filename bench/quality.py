@@ -39,9 +39,9 @@ from spleeterrt import Model, Separator, SpleeterError, StreamSeparator, load_mo
 from spleeterrt._kernels.stream import stream_latency
 from spleeterrt.audio.channels import to_stereo
 from spleeterrt.audio.reader import AudioReader
-from spleeterrt.config import ModelConfig
 from spleeterrt.evaluate import MIXTURE, Target, find_targets, find_tracks
-from spleeterrt.stream import StreamSettings
+from spleeterrt.network.config import ModelConfig
+from spleeterrt.realtime.stream import StreamSettings
 
 FRAMES = (64, 128, 256, 512)
 STREAM_FRAMES = 128

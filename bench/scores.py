@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spleeterrt._kernels import spectral
-from spleeterrt.config import ModelConfig
+from spleeterrt.network.config import ModelConfig
 from spleeterrt.stft import Spectrum, Synthesis
 
 LIMIT_DB = 100.0  # scores stay within it, perfect and empty estimates too

@@ -22,8 +22,8 @@ from random_weights import write_random_model
 
 from spleeterrt import Separator, load_model
 from spleeterrt.audio.adapter import AudioAdapter
-from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.models import export
+from spleeterrt.network.config import OFFICIAL_CONFIGS
 
 RATE = 44100
 FILTERS = (4, 4, 8, 8, 8, 8)

@@ -20,10 +20,10 @@ from random_weights import GAIN, draw
 
 from spleeterrt import load_model
 from spleeterrt.audio.adapter import AudioAdapter
-from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.fidelity import compare
 from spleeterrt.models import DTYPES, expected_shapes
 from spleeterrt.models.packed import save_packed
+from spleeterrt.network.config import OFFICIAL_CONFIGS
 
 
 def random_model(name: str, seed: int = 1) -> tuple:

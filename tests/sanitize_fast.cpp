@@ -28,8 +28,7 @@ public:
     float *const at;
     const size_t count;
 
-    explicit Floats(size_t n, bool aligned = true)
-        : block(nullptr), at(nullptr), count(n)
+    explicit Floats(size_t n, bool aligned = true) : block(nullptr), at(nullptr), count(n)
     {
         const size_t before = aligned ? 0 : 1;
         if (posix_memalign(&block, 64, (n + before) * sizeof(float)))
@@ -214,8 +213,8 @@ void winograd(const fast_kernels &f)
     const int activation = draw(0, 3);
     Floats scratch(f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles));
     const std::vector<float> source = src.floats.copy(), packed = weights.packed.copy();
-    fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm,
-                                  activation, pass_tiles, plain, scratch.at);
+    fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm, activation,
+                            pass_tiles, plain, scratch.at);
     const Range rows = random_rows(decoder ? h : h / 2); // of the grid
     want(l, rows);
     f.run(decoder, tile, &l);
@@ -270,7 +269,8 @@ void first(const fast_kernels &f)
     Image dst(h / 4, w / 4, out_c, random_ld(out_c), random_gap());
     Image normed(h / 4, w / 4, out_c, random_ld(out_c), random_gap());
     const Weights weights(f, 0, tile, plain, c, out_c);
-    Floats scratch(f.first_scratch_floats(w)), second_scratch(f.scratch_floats(0, tile, w / 2, c, c, out_c, pass_tiles));
+    Floats scratch(f.first_scratch_floats(w)),
+        second_scratch(f.scratch_floats(0, tile, w / 2, c, c, out_c, pass_tiles));
     fast_layer l = layer_of(input, c, &raw, &kept, packed.at, norm, activation, 16, 0, scratch.at);
     l.dst_ring = ring;
     fast_layer second = layer_of(kept, out_c, &dst, &normed, weights.packed.at, second_norm, activation, pass_tiles,
@@ -309,9 +309,8 @@ void first(const fast_kernels &f)
                 }
                 check(std::isfinite(dst(y, x, o)) && std::isfinite(normed(y, x, o)), "e2 is not finite");
                 if (draw(0, h * w * out_c / 16) < 200)
-                    near(dst(y, x, o),
-                         convolved(between, weights.kernel.at, out_c, y, x, o) + second_norm.bias.at[o], tolerance,
-                         "e2 behind e1");
+                    near(dst(y, x, o), convolved(between, weights.kernel.at, out_c, y, x, o) + second_norm.bias.at[o],
+                         tolerance, "e2 behind e1");
             }
 }
 
@@ -346,8 +345,8 @@ void last(const fast_kernels &f)
     fast_layer d6 = layer_of(skip, 1, nullptr, nullptr, packed.at, d6_norm, activation, 16, 0, d6_scratch.at);
     d6.in_c = skip_c + c;
     const bool logits = draw(0, 1);
-    const fast_mask mask = {mask_weights.at, mask_bias.at, logits ? nullptr : input.floats.at, out.floats.at,
-                            rows.first, rows.end};
+    const fast_mask mask = {mask_weights.at, mask_bias.at, logits ? nullptr : input.floats.at,
+                            out.floats.at,   rows.first,   rows.end};
     // Four taps every second row; two rows of d6, of d5 to a row of their grids, and one more on either side.
     want(d6, {std::max(rows.first - 3, 0) / 2, (std::min(rows.end + 3, 4 * h) + 1) / 2});
     want(d5, {std::max(d6.first_row - 1, 0) / 2, (std::min(d6.end_row + 1, 2 * h) + 1) / 2});

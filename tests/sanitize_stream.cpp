@@ -6,7 +6,7 @@
 // calls process, others turn gains, read statistics and let the workers stand still; in between reset and flush. All
 // stems' networks are the same, so that their sum is the mix (but in the mode direct), which is checked to the sample
 // while nothing is turned. Calls of process are checked to allocate nothing.
-#include "network.h"
+#include "network/network.h"
 #include "stream/engine.h"
 
 #include <atomic>
@@ -104,8 +104,8 @@ void drive(StreamEngine &engine, std::mt19937 &random, std::size_t most, bool fi
             history.push_back(in.left[i]);
         }
         const std::size_t before = allocations;
-        engine.process({{in.left.data(), in.right.data()}, 1}, places.data(),
-                       {{mix.left.data(), mix.right.data()}, 1}, n);
+        engine.process({{in.left.data(), in.right.data()}, 1}, places.data(), {{mix.left.data(), mix.right.data()}, 1},
+                       n);
         expect(allocations == before, "process allocates nothing");
         for (std::size_t i = 0; check && i < n; i++) {
             const std::size_t at = done + i;
@@ -160,8 +160,8 @@ void round_of(const char *isa, unsigned seed)
         failures++;
         return;
     }
-    const LayerTable table = lower(network.config, network.plan, static_cast<long long>(o.frames),
-                                   static_cast<long long>(o.bins));
+    const LayerTable table =
+        lower(network.config, network.plan, static_cast<long long>(o.frames), static_cast<long long>(o.bins));
     n.kernels = network.plan.kernels;
     n.layers = table.rows.data();
     n.n_layers = table.rows.size();

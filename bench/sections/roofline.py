@@ -22,8 +22,8 @@ def measure(options: Options) -> dict:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     from spleeterrt import ModelConfig
-    from spleeterrt.network import Model
-    from spleeterrt.planner import default_isa, make_plan, methods_at
+    from spleeterrt.network.method_plan import default_isa, make_plan, methods_at
+    from spleeterrt.network.model import Model
 
     network = checkpoint_network("4stems").first(1)
     config = ModelConfig(

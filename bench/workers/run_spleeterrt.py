@@ -12,8 +12,8 @@ from protocol import Runner, load_stems, serve  # first: pins the cores
 import numpy as np
 
 from spleeterrt import ModelConfig, Separator
-from spleeterrt.layers import aligned_empty
-from spleeterrt.network import Model
+from spleeterrt.arrays import aligned_empty
+from spleeterrt.network.model import Model
 
 RATE = 44100
 

@@ -17,9 +17,9 @@ import torch
 from sources import NETWORKS
 from unet import DEPTH, INPUT_SCALE
 
-from spleeterrt.config import ModelConfig
 from spleeterrt.models.packed import save_packed
-from spleeterrt.models.weights import layer_name
+from spleeterrt.network.config import ModelConfig
+from spleeterrt.network.tensors import layer_name
 
 
 def configuration(filters: tuple[int, ...]) -> ModelConfig:

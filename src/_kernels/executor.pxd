@@ -11,7 +11,7 @@ cdef extern from "core/fast/fast.h" nogil:
     const fast_kernels* fast_kernels_at(int index)
 
 
-cdef extern from "core/executor.h" nogil:
+cdef extern from "core/network/executor.h" nogil:
     cdef enum network_method:
         METHOD_REFERENCE
         METHOD_DIRECT

@@ -9,7 +9,7 @@ from _kernels.blas cimport gemm
 from _kernels.columns cimport col2im, im2col
 from _kernels.shapes cimport ConvShape
 
-cdef extern from "core/elementwise.h" nogil:
+cdef extern from "core/network/elementwise.h" nogil:
     void activate(const float* x, float* y, size_t n, int activation)
     void bias_norm_activate(
         float* raw, size_t ld, const float* bias, const float* scale, const float* shift,

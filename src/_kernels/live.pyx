@@ -1,8 +1,8 @@
 # cython: language_level=3
 """Audio clients whose callback is C++ (`core/live`): JACK, PortAudio.
 
-Arguments are trusted; the public face is `spleeterrt.live`. What goes wrong is a RuntimeError with its
-reason.
+Arguments are trusted; the public face is `spleeterrt.realtime.live`. What goes wrong is a RuntimeError with
+its reason.
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer

@@ -4,7 +4,7 @@ from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-cdef extern from "core/modes.h" namespace "spleeterrt" nogil:
+cdef extern from "core/sound/modes.h" namespace "spleeterrt" nogil:
     cdef cppclass ModePlan:
         vector[string] stems
         vector[size_t] networks

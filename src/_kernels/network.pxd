@@ -10,7 +10,7 @@ from libcpp.vector cimport vector
 
 from _kernels.executor cimport fast_kernels, fast_kernels_at, fast_kernels_for, network_layer
 
-cdef extern from "core/network.h" namespace "spleeterrt" nogil:
+cdef extern from "core/network/network.h" namespace "spleeterrt" nogil:
     const int DEPTH, LAYERS, MOST_FILTERS, METHODS
     cdef struct NetworkConfig:
         int n_channels
@@ -75,7 +75,7 @@ cdef extern from "core/network.h" namespace "spleeterrt" nogil:
     int layer_fields()
     const char* layer_field(int index)
 
-cdef extern from "core/model_file.h" namespace "spleeterrt" nogil:
+cdef extern from "core/network/model_file.h" namespace "spleeterrt" nogil:
     cdef cppclass AlignedFloats:
         const float* data()
         size_t size()

@@ -14,7 +14,7 @@ from libcpp.vector cimport vector
 
 from _kernels.modes cimport ModeOptions, ModePlan, cpp_plan_mode, mode_names, name_bytes, name_text
 
-cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
+cdef extern from "core/sound/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
         pass
     CppStft* make_stft(
@@ -53,7 +53,7 @@ cdef extern from "core/spectral.h" namespace "spleeterrt" nogil:
     void cpp_synthesise_chunk "spleeterrt::synthesise_chunk" (const Synthesis& job, size_t chunk, float* work)
     void cpp_join_chunks "spleeterrt::join_chunks" (const Synthesis& job, float* carry)
 
-cdef extern from "core/wiener.h" namespace "spleeterrt" nogil:
+cdef extern from "core/sound/wiener.h" namespace "spleeterrt" nogil:
     cdef cppclass WienerInput:
         const float complex* spectrum
         size_t bins
@@ -76,7 +76,7 @@ MODES = tuple([mode_names[index].decode() for index in range(mode_names.size())]
 
 
 def plan_mode(mode, instruments, bint softmax, wanted, bint residual, double above, bint live):
-    """(why not or "", the fields of `ModePlan`), as `core/modes.h` says."""
+    """(why not or "", the fields of `ModePlan`), as `core/sound/modes.h` says."""
     cdef ModeOptions options
     cdef ModePlan plan
     cdef vector[string] names

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The real-time engine (`core/stream/engine.h`) behind numpy arrays.
 
-Arguments are trusted; the public, validating face is `spleeterrt.stream`.
+Arguments are trusted; the public, validating face is `spleeterrt.realtime.stream`.
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
@@ -84,7 +84,7 @@ cdef extern from "core/live/source.h" namespace "spleeterrt" nogil:
         pass
     LiveSource live_source(StreamEngine* engine)
 
-cdef extern from "core/stream/windows.h" namespace "spleeterrt" nogil:
+cdef extern from "core/stream/synthesis_windows.h" namespace "spleeterrt" nogil:
     cdef cppclass Windows:
         vector[float] heard, analysis, synthesis
     Windows cpp_stream_windows "spleeterrt::stream_windows" (

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._version import __version__
     from .compat.as_spleeter import install_as_spleeter
-    from .config import ModelConfig
     from .errors import AudioError, ModelError, SeparationCancelled, SpleeterError
-    from .network import Model, load_model
+    from .models.loading import load_model
+    from .network.config import ModelConfig
+    from .network.model import Model
+    from .realtime.latency_plan import StreamPlan, plan_stream
+    from .realtime.stream import StreamSeparator, StreamStats
     from .separator import Separator
-    from .stream import StreamSeparator, StreamStats
-    from .stream_plan import StreamPlan, plan_stream
 
 # Spleeter's modules that this package does not have of its own (`spleeterrt.utils.logging`,
 # `spleeterrt.model.provider`) lie in `compat/`, which is searched last.
@@ -26,19 +27,19 @@ __path__.append(os.path.join(os.path.dirname(__file__), "compat"))
 
 _HOME = {
     "AudioError": "errors",
-    "Model": "network",
-    "ModelConfig": "config",
+    "Model": "network.model",
+    "ModelConfig": "network.config",
     "ModelError": "errors",
     "SeparationCancelled": "errors",
     "Separator": "separator",
     "SpleeterError": "errors",
-    "StreamPlan": "stream_plan",
-    "StreamSeparator": "stream",
-    "StreamStats": "stream",
+    "StreamPlan": "realtime.latency_plan",
+    "StreamSeparator": "realtime.stream",
+    "StreamStats": "realtime.stream",
     "__version__": "_version",
     "install_as_spleeter": "as_spleeter",
-    "load_model": "network",
-    "plan_stream": "stream_plan",
+    "load_model": "models.loading",
+    "plan_stream": "realtime.latency_plan",
 }
 
 __all__ = [

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import Float32, aligned_empty
 from .audio.channels import stereo_blocks
-from .config import ModelConfig
 from .errors import SpleeterError
-from .layers import Float32, aligned_empty
-from .network import Model
+from .network.config import ModelConfig
+from .network.model import Model
 from .parallel import check_threads
 from .separator import Separator
 from .stft import Spectrum

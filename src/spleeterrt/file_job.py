@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from .arguments import PathLike, choice, flag
+from .arrays import Float32
 from .audio import Codec
 from .audio.file_objects import renamed
 from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SpleeterError, reason
-from .layers import Float32
 
 if TYPE_CHECKING:
     from .audio.films import Film

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 import numpy.typing as npt
 
 from .arguments import flag, function
+from .arrays import Float32
 from .audio import Codec, CodecName
 from .audio.adapter import AudioAdapter
 from .audio.file_objects import AudioInput, described_path, input_path
@@ -19,13 +20,12 @@ from .audio.formats import BitDepth, ClipMode
 from .background_jobs import BackgroundJobs
 from .errors import ArgumentError, ArgumentTypeError, SeparationCancelled
 from .file_job import Engine, FileJob, Piece, ReadOptions, SeparatedFiles, WriteOptions
-from .layers import Float32
 from .output_paths import DEFAULT_FORMAT, film_paths, output_codec, output_paths
 from .song_job import SongJob, is_builtin
 from .watching import Cancel, Progress, stopper
 
 if TYPE_CHECKING:
-    from .modes import ModePlan
+    from .network.modes import ModePlan
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -18,9 +18,10 @@ import numpy as np
 
 from ._kernels import nn
 from .arguments import flag, told
+from .arrays import Float32, aligned_empty
 from .errors import ArgumentError, ArgumentTypeError
-from .layers import CHUNK_FLOATS, CHUNK_MIN_PIXELS, Float32, aligned_empty, fold_batch_norm
-from .planner import ACTIVATION_CODES
+from .network.layers import CHUNK_FLOATS, CHUNK_MIN_PIXELS, fold_batch_norm
+from .network.method_plan import ACTIVATION_CODES
 
 __all__ = [
     "activate",

@@ -2,7 +2,7 @@
 
     blocks -> a window of some segments of T frames -> |STFT| -> networks -> masks, iSTFT, overlap-add
 
-The mode (`modes.py`) says which networks run and what becomes of their estimates. Segments are
+The mode (`network/modes.py`) says which networks run and what becomes of their estimates. Segments are
 independent of one another up to the overlap-add, so a few of them at a time give
 exactly the whole-file result, whatever the sizes of the blocks. The multichannel Wiener filter is
 the exception: its covariances are sums over the whole signal, so it goes over the signal twice.
@@ -17,14 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
-from .errors import SpleeterError
-from .layers import Float32, aligned_empty
-from .modes import ModePlan, plan_mode
-from .network import Model
+from .arrays import Complex64, Float32, aligned_empty, check_finite
+from .network.model import Model
+from .network.modes import ModePlan, plan_mode
 from .parallel import available_threads, run_parallel
-from .stft import Complex64, Spectrum, Synthesis
-
-LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
+from .stft import Spectrum, Synthesis
 
 # norbert's eps for complex64 input
 WIENER_EPSILON = float(np.finfo(np.float32).eps)
@@ -85,21 +82,6 @@ class _Buffers:
         shape = (-1, segments, *self.magnitudes.shape[1:])
         count = self._estimates.size // len(self.magnitudes) * segments
         return self._estimates[:count].reshape(shape)
-
-
-def check_finite(block: Float32, position: int, sample_rate: int) -> None:
-    """Raise `SpleeterError` at the first sample that is NaN, infinite or absurdly large.
-
-    position: index of the block's first sample in the signal.
-    """
-    at = spectral.first_beyond(block, LARGEST_SAMPLE)
-    if at == len(block):
-        return
-    first = position + at
-    raise SpleeterError(
-        f"waveform: sample {first} ({first / sample_rate:.3f} s) is not a finite number or far beyond "
-        "full scale (1.0); a separation of it would be noise. Repair the input first"
-    )
 
 
 def batch_size(stems: int, threads: int) -> int:

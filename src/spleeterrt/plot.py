@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import aligned_zeros, check_finite
 from .audio.channels import to_stereo
-from .config import SIZE_MULTIPLE, ModelConfig
 from .errors import SpleeterError
-from .layers import aligned_zeros
-from .pipeline import check_finite
+from .network.config import SIZE_MULTIPLE, ModelConfig
 from .stft import Spectrum
 
 if TYPE_CHECKING:

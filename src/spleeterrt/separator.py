@@ -12,22 +12,23 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import choice, flag, function
+from .arrays import Float32
 from .audio import Codec as Codec  # here it is in Spleeter, and the next one too
 from .audio.adapter import AudioAdapter as AudioAdapter
 from .audio.channels import stereo_blocks
 from .errors import ArgumentError, SeparationCancelled, SpleeterError
 from .file_separation import FileSeparation, own
-from .layers import Float32
 from .models import Source, configuration
-from .modes import MODES, Mode, plan_mode
-from .network import Model, load_model
+from .models.loading import load_model
+from .network.model import Model
+from .network.modes import MODES, Mode, plan_mode
 from .parallel import check_threads
 from .pipeline import Pipeline
 from .watching import Cancel, Progress, stopper
 
 if TYPE_CHECKING:
-    from .config import ModelConfig
-    from .modes import ModePlan
+    from .network.config import ModelConfig
+    from .network.modes import ModePlan
 
 
 class Separator(FileSeparation):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import Float32
 from .audio import Codec
 from .audio.adapter import AudioAdapter
 from .audio.channels import downmix
@@ -20,7 +21,6 @@ from .audio.file_objects import described_path, input_path, renamed
 from .audio.formats import codec_name
 from .errors import ArgumentError, AudioError, SpleeterError
 from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_files, log_warnings, mono_mix, stem_tags
-from .layers import Float32
 from .output_paths import output_codec, output_paths
 
 

@@ -15,12 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ._kernels import spectral
-from .config import ModelConfig
-from .layers import Float32, aligned_empty
+from .arrays import Complex64, Float32, aligned_empty
+from .network.config import ModelConfig
+from .network.method_plan import default_isa
 from .parallel import available_threads, run_parallel
-from .planner import default_isa
-
-Complex64 = npt.NDArray[np.complex64]
 
 WINDOW_COMPENSATION = 2.0 / 3.0  # Spleeter's WINDOW_COMPENSATION_FACTOR
 

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 import spleeterrt
 from spleeterrt._kernels import nn
 from spleeterrt.cli import cli
-from spleeterrt.config import OFFICIAL_CONFIGS
-from spleeterrt.layers import LAYER_NAMES
 from spleeterrt.models import convert, store
+from spleeterrt.network.config import OFFICIAL_CONFIGS
+from spleeterrt.network.layers import LAYER_NAMES
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 SMALL = ("--frames", "64", "--bins", "64")

@@ -48,7 +48,7 @@ play = lambda block: None
 # Spleeter's names with narrow networks, in every Python that a block starts.
 SITE = f"""
 try:
-    from spleeterrt.config import OFFICIAL_CONFIGS as _configs
+    from spleeterrt.network.config import OFFICIAL_CONFIGS as _configs
 except ImportError:
     pass
 else:

@@ -16,8 +16,8 @@ from golden import case
 
 from spleeterrt import Separator, SpleeterError
 from spleeterrt.audio.pcm import FORMATS
-from spleeterrt.descriptors import Interruption
-from spleeterrt.outputs import Encoding, PipeOutput
+from spleeterrt.realtime.descriptors import Interruption
+from spleeterrt.realtime.outputs import Encoding, PipeOutput
 
 SOURCE = Path(__file__).parent.parent / "few_threads.c"
 CONFIG = str(case("tiny-4stems") / "config.json")

@@ -18,10 +18,10 @@ import pytest
 from golden import case
 
 from spleeterrt import Model, SpleeterError, StreamSeparator
-from spleeterrt import live as live_module
 from spleeterrt._kernels.live import Tape
 from spleeterrt.audio.channels import downmix_weights
-from spleeterrt.live import (
+from spleeterrt.realtime import live as live_module
+from spleeterrt.realtime.live import (
     JACK_LIBRARIES,
     JackClient,
     LiveSession,
@@ -129,7 +129,7 @@ def test_options_of_the_other_backend_say_so() -> None:
 
     from spleeterrt.cli.command import no_effect
     from spleeterrt.cli.live import _useless, live
-    from spleeterrt.live import JackClient, PortAudioClient
+    from spleeterrt.realtime.live import JackClient, PortAudioClient
 
     given = ["--device", "1", "--block", "64", "--connect", "--name", "x"]
     context = live.make_context("live", given)

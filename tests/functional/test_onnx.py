@@ -18,8 +18,8 @@ from tolerances import NETWORK, close
 
 from spleeterrt import ModelError, load_model
 from spleeterrt.cli import cli
-from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.models import configuration, convert, export, info, verify
+from spleeterrt.network.config import OFFICIAL_CONFIGS
 
 onnx = pytest.importorskip("onnx")
 

@@ -20,10 +20,10 @@ from model_server import archive_of
 from mutations import mutate, mutate_json
 
 from spleeterrt import Model, models
-from spleeterrt.config import ModelConfig
 from spleeterrt.errors import SpleeterError
 from spleeterrt.models import archive, checkpoint, coefficients, store, transfer
 from spleeterrt.models.table import read_items
+from spleeterrt.network.config import ModelConfig
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(

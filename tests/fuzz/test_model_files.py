@@ -28,7 +28,7 @@ from spleeterrt._kernels import nn
 from spleeterrt.errors import ModelError
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
-from spleeterrt.planner import network_of
+from spleeterrt.network.method_plan import network_of
 
 pytestmark = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build, so nothing for C")
 

@@ -20,8 +20,8 @@ from spleeterrt.audio import downmix
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter, parse_bitrate, quantize
-from spleeterrt.config import ModelConfig
 from spleeterrt.errors import ArgumentError, ArgumentTypeError, AudioError, ConfigError, ModelError
+from spleeterrt.network.config import ModelConfig
 
 CONFIG = case("tiny-2stems") / "config.json"
 WAVE = np.random.default_rng(0).uniform(-0.3, 0.3, (2500, 2)).astype(np.float32)

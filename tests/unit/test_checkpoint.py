@@ -14,7 +14,6 @@ import pytest
 from checkpoint_writer import field, masked_crc, random_tensors, write_checkpoint
 from golden import case
 
-from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.errors import ModelError
 from spleeterrt.models import checkpoint
 from spleeterrt.models.checkpoint import (
@@ -27,7 +26,8 @@ from spleeterrt.models.checkpoint import (
     verify_checksums,
 )
 from spleeterrt.models.checksum import crc32c, masked_crc32c
-from spleeterrt.models.weights import check_weights, checkpoint_name, expected_shapes
+from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
+from spleeterrt.network.tensors import check_weights, checkpoint_name, expected_shapes
 
 OFFICIAL_INDEX = Path(__file__).parents[1] / "data" / "official-2stems.index"
 FILTERS = (1, 2, 2, 3, 3, 4)

@@ -29,7 +29,6 @@ from checkpoint_writer import (
 )
 
 from spleeterrt import models
-from spleeterrt.config import ModelConfig
 from spleeterrt.errors import ModelError
 from spleeterrt.models import bundle
 from spleeterrt.models.checkpoint import (
@@ -40,7 +39,8 @@ from spleeterrt.models.checkpoint import (
     read_index,
     verify_checksums,
 )
-from spleeterrt.models.weights import checkpoint_name
+from spleeterrt.network.config import ModelConfig
+from spleeterrt.network.tensors import checkpoint_name
 
 FILTERS = (2, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(instruments=("vocals", "accompaniment"), conv_n_filters=FILTERS)

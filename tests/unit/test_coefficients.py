@@ -16,9 +16,9 @@ from golden import CASES, case
 from tolerances import NETWORK, close
 
 from spleeterrt import Model, ModelConfig, ModelError, Separator, SpleeterError, load_model, models
-from spleeterrt.config import OFFICIAL_CONFIGS
-from spleeterrt.layers import fold_batch_norm
 from spleeterrt.models import coefficients
+from spleeterrt.network.config import OFFICIAL_CONFIGS
+from spleeterrt.network.layers import fold_batch_norm
 
 FILTERS = (3, 5, 2, 4, 3, 6)
 CONFIG = ModelConfig(instruments=("vocals", "accompaniment"), conv_n_filters=FILTERS, T=64, F=64)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig, check_network_size
 from spleeterrt.errors import ConfigError, SpleeterError
+from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig, check_network_size
 
 SPLEETER_2STEMS = {  # the embedded configuration of Spleeter 2.4.2, as it is
     "train_csv": "path/to/train.csv",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spleeterrt._kernels import nn
-from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
-from spleeterrt.costs import (
+from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
+from spleeterrt.network.costs import (
     SLOWNESS,
     Cost,
     Machine,
@@ -17,10 +17,10 @@ from spleeterrt.costs import (
     measure_machine,
     shapes,
 )
-from spleeterrt.layers import LAYER_NAMES
-from spleeterrt.network import Model
-from spleeterrt.planned import planned_network, random_weights
-from spleeterrt.planner import Plan, make_plan, methods_at
+from spleeterrt.network.layers import LAYER_NAMES
+from spleeterrt.network.measured_plan import planned_network, random_weights
+from spleeterrt.network.method_plan import Plan, make_plan, methods_at
+from spleeterrt.network.model import Model
 
 OFFICIAL = OFFICIAL_CONFIGS["2stems"]
 SMALL = ModelConfig(instruments=("a", "b"), T=64, F=128, conv_n_filters=(16, 16, 16, 32, 32, 32))

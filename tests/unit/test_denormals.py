@@ -15,7 +15,7 @@ from golden import case
 from spleeterrt import Model, ModelConfig, Separator, StreamSeparator
 from spleeterrt._kernels import nn
 from spleeterrt.audio.resample import StreamResampler
-from spleeterrt.planner import make_plan
+from spleeterrt.network.method_plan import make_plan
 from spleeterrt.stft import Spectrum
 
 pytestmark = pytest.mark.skipif(

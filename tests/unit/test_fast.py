@@ -18,9 +18,10 @@ from tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 from spleeterrt import Model, ModelConfig, SpleeterError
 from spleeterrt._kernels import nn
-from spleeterrt.config import OFFICIAL_CONFIGS
-from spleeterrt.layers import LAYER_NAMES, aligned_empty, lower, weight_layout
-from spleeterrt.planner import Plan, check_plan, default_isa, make_plan, methods_at
+from spleeterrt.arrays import aligned_empty
+from spleeterrt.network.config import OFFICIAL_CONFIGS
+from spleeterrt.network.layers import LAYER_NAMES, lower, weight_layout
+from spleeterrt.network.method_plan import Plan, check_plan, default_isa, make_plan, methods_at
 
 WIDTHS = (16, 32, 48, 32, 64, 32)
 # Of each property and instruction set; the sanitizers are slow.
@@ -418,8 +419,8 @@ def test_isa_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_variable_chooses_in_a_fresh_interpreter() -> None:
     code = (
-        "from spleeterrt.planner import default_isa, make_plan\n"
-        "from spleeterrt.config import OFFICIAL_CONFIGS\n"
+        "from spleeterrt.network.method_plan import default_isa, make_plan\n"
+        "from spleeterrt.network.config import OFFICIAL_CONFIGS\n"
         "print(make_plan(OFFICIAL_CONFIGS['2stems'], default_isa()).isa)"
     )
     if "generic" not in nn.FAST_ISAS:

@@ -16,7 +16,7 @@ import pytest
 
 from spleeterrt.cli import live_view
 from spleeterrt.cli.live_view import Meters, Monitor, State
-from spleeterrt.stream import StreamSettings, StreamStats
+from spleeterrt.realtime.stream import StreamSettings, StreamStats
 
 PROGRAM = """
 from spleeterrt.cli.keys import terminal_keys

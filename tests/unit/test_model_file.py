@@ -22,7 +22,7 @@ from spleeterrt._kernels import nn
 from spleeterrt.models import load
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
-from spleeterrt.planner import Plan, make_plan, network_of
+from spleeterrt.network.method_plan import Plan, make_plan, network_of
 
 pytestmark = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build")
 

@@ -39,10 +39,10 @@ from model_server import (
 )
 
 from spleeterrt import models
-from spleeterrt.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.errors import ModelError, SpleeterError
 from spleeterrt.models import archive as archive_module
 from spleeterrt.models import store, transfer
+from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = OFFICIAL_CONFIGS["2stems"].replace(conv_n_filters=FILTERS)

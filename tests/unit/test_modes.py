@@ -10,11 +10,11 @@ from memory import peak
 from tolerances import close
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError, load_model
-from spleeterrt import modes as spleeterrt_modes
 from spleeterrt._kernels import spectral
 from spleeterrt.cli import options as cli_options
 from spleeterrt.models.packed import save_packed
-from spleeterrt.modes import plan_mode
+from spleeterrt.network import modes as spleeterrt_modes
+from spleeterrt.network.modes import plan_mode
 
 TWO, FOUR = ("vocals", "accompaniment"), ("vocals", "drums", "bass", "other")
 THREE = ("vocals", "drums", "accompaniment")

@@ -15,13 +15,14 @@ import reference as ref
 import tolerances as tol
 from tolerances import close
 
-from spleeterrt import ModelConfig, SpleeterError, layers
+from spleeterrt import ModelConfig, SpleeterError, arrays
 from spleeterrt._kernels import nn
-from spleeterrt.config import MOST_FILTERS
 from spleeterrt.kernels import fold_batch_norm
-from spleeterrt.models.weights import expected_shapes
-from spleeterrt.network import Model
-from spleeterrt.planner import ACTIVATION_CODES, make_plan
+from spleeterrt.network import layers
+from spleeterrt.network.config import MOST_FILTERS
+from spleeterrt.network.method_plan import ACTIVATION_CODES, make_plan
+from spleeterrt.network.model import Model
+from spleeterrt.network.tensors import expected_shapes
 
 ODD = (3, 5, 7, 9, 11, 13)
 USUAL = (4, 8, 8, 16, 16, 32)
@@ -205,7 +206,7 @@ def test_nothing_is_read_before_it_is_written(monkeypatch, filters, threads):
     expected = model.predict(x, threads=threads)
 
     def borrow(count, size):
-        workspaces = layers.aligned_empty((count, size))
+        workspaces = arrays.aligned_empty((count, size))
         workspaces.fill(np.nan)
         return workspaces
 
@@ -223,7 +224,7 @@ def test_no_layer_writes_beyond_the_workspace(monkeypatch):
 
     def borrow(count, size):
         assert count == 1
-        room = layers.aligned_empty((size + 2 * margin,))
+        room = arrays.aligned_empty((size + 2 * margin,))
         room.fill(-123)
         kept.append(room)
         return room[margin : margin + size].reshape(1, size)
@@ -435,7 +436,7 @@ import os, signal, sys
 import numpy as np
 import reference as ref
 from spleeterrt import ModelConfig
-from spleeterrt.network import Model
+from spleeterrt.network.model import Model
 
 config = ModelConfig(instruments=("a", "b"), conv_n_filters=(2, 2, 2, 2, 2, 2))
 model = Model(config, ref.random_weights("ab", config.conv_n_filters))

@@ -13,9 +13,9 @@ import pytest
 from checkpoint_writer import field, random_tensors, write_checkpoint
 
 from spleeterrt import ModelError, load_model
-from spleeterrt.config import ModelConfig
 from spleeterrt.models.checkpoint import open_checkpoint
 from spleeterrt.models.onnx_files import save_onnx
+from spleeterrt.network.config import ModelConfig
 
 onnx = pytest.importorskip("onnx")
 

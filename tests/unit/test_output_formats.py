@@ -12,13 +12,14 @@ import pytest
 import soundfile
 from audio_files import mp3_bitrates, noise
 
-from spleeterrt import AudioError, modes
+from spleeterrt import AudioError
 from spleeterrt.audio import Codec, CodecName, encoder, formats
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.ffmpeg import ffmpeg_installed
 from spleeterrt.audio.formats import ENDINGS, codec_of, parse_bitrate
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter
+from spleeterrt.network import modes
 
 CONTAINERS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "opus": "OGG", "mp3": "MP3", "aiff": "AIFF"}
 

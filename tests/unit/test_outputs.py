@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from spleeterrt import outputs
 from spleeterrt.audio.pcm import FORMATS, wav_header
-from spleeterrt.descriptors import Interruption, write_units
 from spleeterrt.errors import AudioError
-from spleeterrt.outputs import DirectOutput, Encoding, FileOutput, open_output, wav_by_name
+from spleeterrt.realtime import outputs
+from spleeterrt.realtime.descriptors import Interruption, write_units
+from spleeterrt.realtime.outputs import DirectOutput, Encoding, FileOutput, open_output, wav_by_name
 
 RATE = 8000
 FLOAT = Encoding(FORMATS["f32le"], True, 2, RATE)

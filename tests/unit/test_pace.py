@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from spleeterrt import pace as pace_module
-from spleeterrt.pace import Pace, PaceWatch, covered_text, load_text, percent
-from spleeterrt.stream import StreamStats
+from spleeterrt.realtime import pace as pace_module
+from spleeterrt.realtime.pace import Pace, PaceWatch, covered_text, load_text, percent
+from spleeterrt.realtime.stream import StreamStats
 
 STEP = 1024 / 44100
 

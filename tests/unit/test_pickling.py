@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from golden import case
 
-from spleeterrt import Model, Separator, SpleeterError, load_model, network
+from spleeterrt import Model, Separator, SpleeterError, load_model
 from spleeterrt.errors import ModelError
 from spleeterrt.file_job import SeparatedFiles
 from spleeterrt.models import load
@@ -105,7 +105,7 @@ def test_a_model_of_ones_own_takes_its_weights_along(
     same(Separator(twin).separate(music[:9000]), Separator(own).separate(music[:9000]))
     same(again(Separator(own)).separate(music[:9000]), Separator(CONFIG).separate(music[:9000]))
     data = pickle.dumps(own)
-    monkeypatch.setattr(network, "__version__", "0.0.1")
+    monkeypatch.setattr("spleeterrt.network.model.__version__", "0.0.1")
     with pytest.raises(ModelError, match=r"pickled by version .*; this is version 0\.0\.1"):
         pickle.loads(data)
 

@@ -14,7 +14,7 @@ import soundfile
 from golden import case
 
 from spleeterrt import Model, Separator
-from spleeterrt.config import ModelConfig
+from spleeterrt.network.config import ModelConfig
 
 BENCH = Path(__file__).parents[2] / "bench"
 RATE = 44100

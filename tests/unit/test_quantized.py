@@ -19,8 +19,8 @@ from spleeterrt.errors import ModelError
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import read_packed, save_packed, stored_dtype
 from spleeterrt.models.quantized import channel_axis, choose_dtypes, quantize
-from spleeterrt.models.weights import expected_shapes
-from spleeterrt.planner import make_plan
+from spleeterrt.network.method_plan import make_plan
+from spleeterrt.network.tensors import expected_shapes
 
 FILTERS = (3, 5, 2, 4, 3, 4)
 CONFIG = ModelConfig(instruments=("vocals", "rest"), conv_n_filters=FILTERS)

@@ -22,8 +22,9 @@ from test_fast import (
 
 from spleeterrt import Model
 from spleeterrt._kernels import nn
-from spleeterrt.layers import LAYER_NAMES, aligned_empty, lower
-from spleeterrt.planner import Plan, default_isa, make_plan
+from spleeterrt.arrays import aligned_empty
+from spleeterrt.network.layers import LAYER_NAMES, lower
+from spleeterrt.network.method_plan import Plan, default_isa, make_plan
 
 
 def run_narrowed(

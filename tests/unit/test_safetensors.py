@@ -13,11 +13,11 @@ import pytest
 from checkpoint_writer import random_tensors, write_checkpoint
 from safetensors.numpy import load_file, save_file
 
-from spleeterrt.config import ModelConfig
 from spleeterrt.errors import ModelError
 from spleeterrt.models.checkpoint import read_checkpoint
 from spleeterrt.models.packed import read_header, read_packed, save_packed
-from spleeterrt.models.weights import StemWeights
+from spleeterrt.network.config import ModelConfig
+from spleeterrt.network.tensors import StemWeights
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(

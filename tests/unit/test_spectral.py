@@ -14,9 +14,10 @@ from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError
 from spleeterrt._kernels import spectral
+from spleeterrt.arrays import check_finite
 from spleeterrt.audio.channels import to_stereo
-from spleeterrt.network import Model
-from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size, check_finite
+from spleeterrt.network.model import Model
+from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size
 from spleeterrt.stft import Spectrum, Synthesis, hann_window
 
 FILTERS = (2, 2, 3, 3, 4, 4)

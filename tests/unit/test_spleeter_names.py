@@ -20,7 +20,7 @@ from checkpoint_writer import random_tensors, write_checkpoint
 from model_server import archive_of, serving
 
 import spleeterrt
-from spleeterrt import config
+from spleeterrt.network import config
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 RATE = 44100
@@ -538,7 +538,7 @@ def test_under_spleeters_name(use: str, program: dict[str, Any], as_spleeter: No
 
 
 def test_configurations_are_those_of_the_package() -> None:
-    from spleeterrt.config import ModelConfig
+    from spleeterrt.network.config import ModelConfig
 
     load_configuration = importlib.import_module("spleeterrt.utils.configuration").load_configuration
     for name, official in config.OFFICIAL_CONFIGS.items():

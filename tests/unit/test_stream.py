@@ -16,8 +16,8 @@ import stream_reference as plain
 from spleeterrt import ModelConfig, Separator, SpleeterError, StreamSeparator, load_model
 from spleeterrt._kernels import stream as kernels
 from spleeterrt.errors import BusyError
-from spleeterrt.network import Model
-from spleeterrt.stream import StreamSettings
+from spleeterrt.network.model import Model
+from spleeterrt.realtime.stream import StreamSettings
 
 FILTERS = (4, 8, 8, 16, 16, 32)
 SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192}

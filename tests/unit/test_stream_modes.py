@@ -11,8 +11,8 @@ import stream_reference as plain
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError, StreamSeparator, plan_stream
 from spleeterrt.models.packed import save_packed
-from spleeterrt.stream import StreamSettings
-from spleeterrt.stream_plan import plan_table
+from spleeterrt.realtime.latency_plan import plan_table
+from spleeterrt.realtime.stream import StreamSettings
 
 FILTERS = (4, 8, 8, 16, 16, 32)
 SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192, "conv_n_filters": FILTERS}
@@ -209,7 +209,7 @@ def test_only_the_networks_that_run_are_in_memory(tmp_path):
 
 
 def test_default_threads_follow_the_networks_that_run_at_once(monkeypatch):
-    monkeypatch.setattr("spleeterrt.stream_settings.check_threads", lambda threads: 16)
+    monkeypatch.setattr("spleeterrt.realtime.settings.check_threads", lambda threads: 16)
     for model, mode, threads in [
         ("four", {}, 8), ("four", {"mode": "three"}, 2), ("two", {"mode": "residual"}, 2),
         ("four", {"mode": "direct", "stems": ["bass"]}, 2),

@@ -9,9 +9,9 @@ import pytest
 
 import spleeterrt
 from spleeterrt import Model, SpleeterError, StreamSeparator
-from spleeterrt.config import OFFICIAL_CONFIGS
-from spleeterrt.stream import StreamSettings
-from spleeterrt.stream_plan import StreamPlan, _Planner, plan_rows, plan_stream, plan_table
+from spleeterrt.network.config import OFFICIAL_CONFIGS
+from spleeterrt.realtime.latency_plan import StreamPlan, _Planner, plan_rows, plan_stream, plan_table
+from spleeterrt.realtime.stream import StreamSettings
 
 
 class Machine:

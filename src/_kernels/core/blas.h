@@ -15,9 +15,10 @@
 
 #ifdef SPLEETERRT_OPENBLAS
 #ifdef __cplusplus
-extern "C"
-#endif
+extern "C" int openblas_get_parallel(void);
+#else
 int openblas_get_parallel(void);
+#endif
 #endif
 
 /* Once, before the first product. Our own copy of MKL keeps no pool of memory: a pool's lock that another
@@ -40,13 +41,13 @@ static inline void row_major_sgemm(int trans_a, int trans_b, int m, int n, int k
      * because the library can be exchanged after the build. */
     if (openblas_get_parallel() == 0) {
 #pragma omp critical(spleeterrt_blas)
-        cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans,
-                    m, n, k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
+        cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, m, n, k,
+                    1.0f, a, lda, b, ldb, 0.0f, c, ldc);
         return;
     }
 #endif
-    cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, m, n,
-                k, 1.0f, a, lda, b, ldb, 0.0f, c, ldc);
+    cblas_sgemm(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans, trans_b ? CblasTrans : CblasNoTrans, m, n, k, 1.0f,
+                a, lda, b, ldb, 0.0f, c, ldc);
 }
 
 #endif

@@ -2,7 +2,7 @@
 #include "spleeterrt.h"
 
 #include "machine.h"
-#include "model_file.h"
+#include "network/model_file.h"
 #include "stream/engine.h"
 
 #include <algorithm>
@@ -58,7 +58,8 @@ StreamOptions stream_options(const srt_options &o, const ModelFileConfig &c, con
     s.max_block = size_of(o.max_block);
     s.block = size_of(o.block);
     s.sample_rate = static_cast<unsigned>(size_of(o.sample_rate));
-    s.threads = o.threads ? size_of(o.threads) : std::min(usual_threads().threads, mode.cascade ? 2 : 2 * mode.networks.size());
+    s.threads =
+        o.threads ? size_of(o.threads) : std::min(usual_threads().threads, mode.cascade ? 2 : 2 * mode.networks.size());
     s.realtime = o.realtime;
     s.niceness = o.niceness;
     s.priority = o.priority;
@@ -72,10 +73,10 @@ std::string first_negative(const srt_options &o)
     const struct {
         const char *name;
         int value;
-    } fields[] = {{"frames", o.frames},       {"hop_frames", o.hop_frames}, {"lookahead", o.lookahead},
-                  {"bins", o.bins},           {"budget", o.budget},         {"max_block", o.max_block},
-                  {"block", o.block},         {"window", o.window},         {"sample_rate", o.sample_rate},
-                  {"threads", o.threads},     {"crossfade", o.crossfade},   {"niceness", o.niceness}};
+    } fields[] = {{"frames", o.frames},   {"hop_frames", o.hop_frames}, {"lookahead", o.lookahead},
+                  {"bins", o.bins},       {"budget", o.budget},         {"max_block", o.max_block},
+                  {"block", o.block},     {"window", o.window},         {"sample_rate", o.sample_rate},
+                  {"threads", o.threads}, {"crossfade", o.crossfade},   {"niceness", o.niceness}};
     for (const auto &field : fields)
         if (field.value < 0)
             return std::string(field.name) + ": expected no negative number, got " + std::to_string(field.value);
@@ -142,8 +143,8 @@ int open(const char *model_file, const srt_options &options, srt_stream **stream
         return SRT_BAD_MODEL;
     }
     o.isa = s->model.kernels->name;
-    s->table = lower(s->model.config.network, s->model.plan, static_cast<long long>(o.frames),
-                     static_cast<long long>(o.bins));
+    s->table =
+        lower(s->model.config.network, s->model.plan, static_cast<long long>(o.frames), static_cast<long long>(o.bins));
     for (const AlignedFloats &arena : s->model.arenas)
         s->weights.push_back(arena.data());
     s->outputs.resize(s->mode.stems.size());
@@ -307,9 +308,9 @@ int srt_get_stats(const srt_stream *stream, srt_stats *stats)
     if (!stream || !stats)
         return SRT_BAD_ARGUMENT;
     const StreamStats s = stream->engine->stats();
-    *stats = {s.runs,          s.underruns,   s.dropped,           s.covered_frames,
-              s.repaired,      s.load,        s.run_seconds,       s.worst_run_seconds,
-              s.process_seconds, s.worst_process_seconds, s.process_load, s.priority_refused};
+    *stats = {s.runs,         s.underruns,       s.dropped,           s.covered_frames,  s.repaired,
+              s.load,         s.run_seconds,     s.worst_run_seconds, s.process_seconds, s.worst_process_seconds,
+              s.process_load, s.priority_refused};
     return SRT_OK;
 }
 

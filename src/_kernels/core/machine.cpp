@@ -1,6 +1,6 @@
 #include "machine.h"
 
-#include "stream/threads.h"
+#include "stream/worker_threads.h"
 
 #include <algorithm>
 #include <cctype>
@@ -133,8 +133,8 @@ double quota_of(const std::string &folder, bool version2)
 // The smallest quota of a group and the groups above it, as far as they can be seen.
 double quota_above(const std::string &root, const Mount &mount, const std::string &group, bool version2)
 {
-    // A container may see its own group as the root of the mount although the path is the machine's, or a path that leads
-    // out of what it sees: then only the mount's root is known to be above it.
+    // A container may see its own group as the root of the mount although the path is the machine's, or a path that
+    // leads out of what it sees: then only the mount's root is known to be above it.
     std::string below;
     const std::string top = mount.root == "/" ? "" : mount.root;
     if (group.compare(0, top.size(), top) == 0 && (group.size() == top.size() || group[top.size()] == '/'))

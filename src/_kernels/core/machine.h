@@ -14,12 +14,12 @@ struct ThreadCount {
     std::string because; // "2 cores", "the control group's CPU quota of 1.5 cores", ...
 };
 
-// How many threads are used where nobody says so: as many as OMP_NUM_THREADS says, if it says so, or else one per core that
-// the process may use (its affinity) and no more than the CPU quota of its control group and of the groups above it
-// (Linux; versions 1 and 2), rounded up.
+// How many threads are used where nobody says so: as many as OMP_NUM_THREADS says, if it says so, or else one per core
+// that the process may use (its affinity) and no more than the CPU quota of its control group and of the groups above
+// it (Linux; versions 1 and 2), rounded up.
 //
-// omp_num_threads: the variable's value, or null. For tests, root: where /proc and the mounts of control groups are looked
-// up; cores: instead of those that the process may use.
+// omp_num_threads: the variable's value, or null. For tests, root: where /proc and the mounts of control groups are
+// looked up; cores: instead of those that the process may use.
 ThreadCount usual_threads(const char *omp_num_threads, const std::string &root = "", std::size_t cores = 0);
 ThreadCount usual_threads(); // with this process's environment
 

@@ -12,8 +12,8 @@
  *     ...
  *     srt_destroy(stream);
  *
- * A model file is what `spleeterrt models convert spleeter:4stems four.safetensors` writes. Signals are stereo, float32,
- * full scale 1, one array per channel. A stream belongs to one thread at a time, except for the functions that
+ * A model file is what `spleeterrt models convert spleeter:4stems four.safetensors` writes. Signals are stereo,
+ * float32, full scale 1, one array per channel. A stream belongs to one thread at a time, except for the functions that
  * say otherwise. Functions that can fail return a code (0: done) or NULL; `srt_create` also a message in words.
  *
  * Real time: srt_process takes no lock, allocates nothing and never waits for the networks, which run in threads of
@@ -55,35 +55,35 @@ enum srt_code {
 /* How a stream works. Zeros mean the defaults, but for frames, max_block, sample_rate, realtime and hold_seconds: begin
  * with srt_default_options(). */
 typedef struct srt_options {
-    size_t size;        /* of this structure, as srt_default_options sets it; later versions may append to it */
-    int frames;         /* T, what the networks see: 64, 128 (default), ..., 512 frames */
-    int hop_frames;     /* new frames per run; 0: all of them (double-buffered); hold: 1 */
-    int lookahead;      /* future frames that the networks see beyond the ones they make masks for */
-    int bins;           /* F; 0: the model's */
-    int budget;         /* samples at the model's rate for a run; 0: the time between two runs */
-    int max_block;      /* largest block; 4096 */
-    int block;          /* the host's fixed block, if it has one: lowers the latency where it divides 1024 */
-    int window;         /* samples of a frame that are synthesised; 0: all (4096); 2048 lowers the latency */
-    int sample_rate;    /* Hz; 44100 */
-    int threads;        /* of the networks; 0: as many as OMP_NUM_THREADS says, or else one per core that the process
-                           may use (affinity, CPU quota of its control group), at most two per network */
-    int realtime;       /* 1; 0: srt_process waits for the networks, so that results are the same every time */
-    int hold;           /* the newest mask for the newest frame: latency is the window alone */
-    int crossfade;      /* frames over which masks of consecutive runs fade */
-    int cover;          /* index of the stem that gets the mix when masks are too old; -1: the last one */
+    size_t size;         /* of this structure, as srt_default_options sets it; later versions may append to it */
+    int frames;          /* T, what the networks see: 64, 128 (default), ..., 512 frames */
+    int hop_frames;      /* new frames per run; 0: all of them (double-buffered); hold: 1 */
+    int lookahead;       /* future frames that the networks see beyond the ones they make masks for */
+    int bins;            /* F; 0: the model's */
+    int budget;          /* samples at the model's rate for a run; 0: the time between two runs */
+    int max_block;       /* largest block; 4096 */
+    int block;           /* the host's fixed block, if it has one: lowers the latency where it divides 1024 */
+    int window;          /* samples of a frame that are synthesised; 0: all (4096); 2048 lowers the latency */
+    int sample_rate;     /* Hz; 44100 */
+    int threads;         /* of the networks; 0: as many as OMP_NUM_THREADS says, or else one per core that the process
+                            may use (affinity, CPU quota of its control group), at most two per network */
+    int realtime;        /* 1; 0: srt_process waits for the networks, so that results are the same every time */
+    int hold;            /* the newest mask for the newest frame: latency is the window alone */
+    int crossfade;       /* frames over which masks of consecutive runs fade */
+    int cover;           /* index of the stem that gets the mix when masks are too old; -1: the last one */
     double hold_seconds; /* how long a mask is held before; 1 */
-    int full_band;      /* masks also above F */
-    int niceness;       /* added to that of the networks' threads (Linux) */
-    int priority;       /* real-time priority of these threads, below the callback's, where allowed; 0: none */
-    int low_memory;     /* half of the weights' memory, somewhat slower */
-    const char *isa;    /* "avx512", "avx2", "generic"; NULL: the best of this CPU */
+    int full_band;       /* masks also above F */
+    int niceness;        /* added to that of the networks' threads (Linux) */
+    int priority;        /* real-time priority of these threads, below the callback's, where allowed; 0: none */
+    int low_memory;      /* half of the weights' memory, somewhat slower */
+    const char *isa;     /* "avx512", "avx2", "generic"; NULL: the best of this CPU */
     /* Appended later: a smaller size leaves them at their defaults. */
-    const char *mode;   /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
-                           "residual": of two stems one by its network, the other is the mix minus it: half the work;
-                           "three": vocals, drums and accompaniment by two networks, one after the other */
-    const char *stems;  /* direct: the stems whose networks run; residual: the first one's network runs, and the mix
-                           minus it is the other, if that is named; separated by commas; NULL: all */
-    double above_band;  /* weight above F (11 kHz) of direct, residual and three; negative: 1 / number of stems */
+    const char *mode;  /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
+                          "residual": of two stems one by its network, the other is the mix minus it: half the work;
+                          "three": vocals, drums and accompaniment by two networks, one after the other */
+    const char *stems; /* direct: the stems whose networks run; residual: the first one's network runs, and the mix
+                          minus it is the other, if that is named; separated by commas; NULL: all */
+    double above_band; /* weight above F (11 kHz) of direct, residual and three; negative: 1 / number of stems */
 } srt_options;
 
 typedef struct srt_stats {
@@ -95,8 +95,8 @@ typedef struct srt_stats {
     double load;             /* seconds of a run over the seconds between runs: above 1 it cannot hold */
     double run_seconds, worst_run_seconds;
     double process_seconds, worst_process_seconds; /* of srt_process */
-    double process_load;                            /* that over the duration of the block */
-    int priority_refused; /* the system does not allow options.priority */
+    double process_load;                           /* that over the duration of the block */
+    int priority_refused;                          /* the system does not allow options.priority */
 } srt_stats;
 
 SRT_API srt_options srt_default_options(void);
@@ -130,8 +130,8 @@ SRT_API size_t srt_latency(const srt_stream *stream);
 SRT_API int srt_process(srt_stream *stream, const float *const *input, float *const *outputs, size_t count);
 
 /* The same, with the sum of the stems under their gains in mix: 2 channels, NULL if not wanted. */
-SRT_API int srt_process_mix(srt_stream *stream, const float *const *input, float *const *outputs,
-                            float *const *mix, size_t count);
+SRT_API int srt_process_mix(srt_stream *stream, const float *const *input, float *const *outputs, float *const *mix,
+                            size_t count);
 
 /* A stem's linear gain (0: muted), from the next block on, without clicks. From any thread. */
 SRT_API int srt_set_gain(srt_stream *stream, int stem, float gain);

@@ -160,7 +160,7 @@ static int write_header(FILE *file, unsigned rate, uint64_t frames)
     if (large)
         put(put(put(at, whole, 8), data, 8), frames, 8);
     at = put(put_name(at + 28, "fmt "), 16, 4);
-    at = put(put(put(at, 3, 2), 2, 2), rate, 4);           /* float, stereo */
+    at = put(put(put(at, 3, 2), 2, 2), rate, 4);                /* float, stereo */
     at = put(put(put(at, (uint64_t)rate * 8, 4), 8, 2), 32, 2); /* bytes a second, a frame; bits a sample */
     put(put_name(at, "data"), large ? 0xffffffff : data, 4);
     return fseek(file, 0, SEEK_SET) == 0 && fwrite(head, 1, sizeof head, file) == sizeof head;

@@ -16,7 +16,7 @@ from .command import no_effect
 if TYPE_CHECKING:
     from ..audio.adapter import AudioAdapter
     from ..audio.formats import Format
-    from ..stream import StreamSettings
+    from ..realtime.stream import StreamSettings
 
 # Rates of songs: with --sample-rate source one of them must do.
 _USUAL_RATES = [44100, 48000, 32000, 22050, 16000, 11025, 8000]

@@ -34,7 +34,7 @@ def completion(shell: str) -> None:
 
 def complete_models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The models that have a name and, where none fits, files."""
-    from ..config import MODEL_NAMES
+    from ..network.config import MODEL_NAMES
 
     names = [name for name in MODEL_NAMES if name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or complete_files(_ctx, _param, incomplete)
@@ -42,7 +42,7 @@ def complete_models(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 def complete_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The official models' names, without `spleeter:`."""
-    from ..config import OFFICIAL_CONFIGS
+    from ..network.config import OFFICIAL_CONFIGS
 
     return [CompletionItem(name) for name in OFFICIAL_CONFIGS if name.startswith(incomplete)]
 

@@ -120,7 +120,7 @@ def evaluate(
     check_folder()
     from ..evaluate import Evaluation, evaluate_track, museval_version
     from ..models import configuration
-    from ..modes import plan_mode
+    from ..network.modes import plan_mode
     from ..separator import Separator
     from .checks import find_adapter
 

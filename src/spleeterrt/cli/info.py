@@ -17,7 +17,7 @@ from .options import DEFAULT_MODEL, model_option_of
 from .terminal import configure_logging, say
 
 if TYPE_CHECKING:
-    from ..planned import PlannedNetwork
+    from ..network.measured_plan import PlannedNetwork
 
 
 @click.command(
@@ -81,8 +81,8 @@ def _show_machine(as_json: bool, warnings: list[str]) -> None:
     from .._version import __version__
     from ..models import list_models
     from ..models.store import download_root, model_roots
+    from ..network.method_plan import default_isa
     from ..parallel import usual_threads
-    from ..planner import default_isa
 
     cores, (threads, because) = os.cpu_count() or 1, usual_threads()
     forced = os.environ.get("SPLEETERRT_ISA")
@@ -144,8 +144,8 @@ def _show_plan(
     warnings: list[str],
 ) -> None:
     from ..models import configuration
+    from ..network.measured_plan import planned_network
     from ..parallel import check_threads
-    from ..planned import planned_network
 
     config = configuration(source)
     try:
@@ -190,7 +190,7 @@ def _show_plan(
 def _print_plan_json(
     source: str, network: PlannedNetwork, stems: int, threads: int, warnings: list[str]
 ) -> None:
-    from ..planned import method_text
+    from ..network.measured_plan import method_text
 
     layers = [
         {
@@ -215,7 +215,7 @@ def _print_plan_json(
 
 
 def _print_table(network: PlannedNetwork) -> None:
-    from ..planned import channels_text, method_text, shape_text
+    from ..network.measured_plan import channels_text, method_text, shape_text
 
     header = ("layer", "frames x bins", "channels", "method", "weights MB", "predicted ms", "measured ms")
     rows = [

@@ -36,8 +36,8 @@ from .options import (
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..live import AudioClient, LiveSession
-    from ..network import Model
+    from ..network.model import Model
+    from ..realtime.live import AudioClient, LiveSession
     from .live_view import State
 
 REFRESH = 0.1  # seconds between two pictures
@@ -227,9 +227,9 @@ def live(
     if layout is not None and not downmix:
         raise click.UsageError("--layout is for --downmix")
     with _Ending() as ending:
-        from ..live import LiveSession, default_hop, open_client
         from ..models import configuration
-        from ..stream import StreamSettings
+        from ..realtime.live import LiveSession, default_hop, open_client
+        from ..realtime.stream import StreamSettings
 
         kind: dict[str, Any] = {"mode": mode, "stems": names_of(stems)}
         chosen = StreamSettings(**kind, above_band=above_band, full_band=full_band)
@@ -305,7 +305,7 @@ def _plan(
     window: Any,
     kind: dict[str, Any],
 ) -> dict[str, Any]:
-    from ..stream_plan import plan_stream
+    from ..realtime.latency_plan import plan_stream
 
     where: dict[str, Any] = {"sample_rate": client.sample_rate, "block": client.block}
     plan = plan_stream(model, latency_ms, threads, **where, window=window, **kind)
@@ -315,7 +315,7 @@ def _plan(
 
 def _useless(client: AudioClient) -> dict[str, str]:
     """Options of the other backend, with the reason."""
-    from ..live import JackClient
+    from ..realtime.live import JackClient
 
     if isinstance(client, JackClient):
         devices = dict.fromkeys(("device", "output_device"), "JACK's connections decide; see --connect")
@@ -329,7 +329,7 @@ def _useless(client: AudioClient) -> dict[str, str]:
 
 def _left_out(client: AudioClient, connect: bool | None) -> str:
     """What of the input is not used; "" where nobody can know."""
-    from ..live import JackClient, PortAudioClient
+    from ..realtime.live import JackClient, PortAudioClient
 
     channels = 0
     if isinstance(client, PortAudioClient):
@@ -344,7 +344,7 @@ def _left_out(client: AudioClient, connect: bool | None) -> str:
 
 
 def _connect(client: AudioClient, connect: bool | None) -> None:
-    from ..live import JackClient
+    from ..realtime.live import JackClient
 
     if isinstance(client, JackClient) and connect is not False:
         # By default not the input: a microphone beside loudspeakers would howl.

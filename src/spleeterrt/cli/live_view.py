@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..pace import PaceWatch, covered_text, load_text, percent
+from ..realtime.pace import PaceWatch, covered_text, load_text, percent
 
 if TYPE_CHECKING:
-    from ..live import LiveSession
+    from ..realtime.live import LiveSession
 
 METER_DB = 60  # the meters' range
 METER_WIDTH = 32

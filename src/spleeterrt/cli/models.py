@@ -236,7 +236,7 @@ def _comparison(source: Source, config: str | None, audio: str | None) -> Callab
     where not a sample differs."""
     from ..audio.adapter import AudioAdapter
     from ..fidelity import compare, probe_signal
-    from ..network import load_model
+    from ..models.loading import load_model
 
     reference = load_model(source, config=config)
     rate = reference.config.sample_rate

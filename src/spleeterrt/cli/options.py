@@ -115,7 +115,7 @@ track_option = click.option(
     help="Which one of several audio tracks, counted from 1  [default: the one that the file prefers]",
 )
 
-MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.modes`, without loading it
+MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.network.modes`, without loading it
 mode_option = click.option(
     "--mode",
     type=click.Choice(MODES),

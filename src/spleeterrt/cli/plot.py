@@ -25,7 +25,7 @@ from .songs import audio_suffixes, counted, is_clutter, local_path
 from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar, say
 
 if TYPE_CHECKING:
-    from ..layers import Float32
+    from ..arrays import Float32
     from ..plot import Spectrogram
     from ..separator import Separator
 

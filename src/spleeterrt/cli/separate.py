@@ -284,7 +284,7 @@ def separate(
     }
     with report.checking():
         from ..models import configuration
-        from ..modes import plan_mode
+        from ..network.modes import plan_mode
         from .checks import check_output, find_adapter, say_what_has_no_effect
 
         config = configuration(model)

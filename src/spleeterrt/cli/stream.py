@@ -32,7 +32,7 @@ from .options import (
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..pipe import Encoding, Output, Route, Source
+    from ..realtime.pipe import Encoding, Output, Route, Source
 
 INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "s24_32le", "f32le")
 DEFAULT_BLOCK = 256  # in real time
@@ -168,9 +168,9 @@ def stream(
     )
     if block is None and realtime:
         block = DEFAULT_BLOCK
-    from ..pace import Pace
-    from ..pipe import Interruption, Source, run_stream
-    from ..stream import StreamSeparator, StreamSettings
+    from ..realtime.pace import Pace
+    from ..realtime.pipe import Interruption, Source, run_stream
+    from ..realtime.stream import StreamSeparator, StreamSettings
     from .stream_report import StreamReport
 
     _check_output(output, output_format, bit_depth)
@@ -194,7 +194,7 @@ def stream(
         arguments: dict[str, Any] = dict(given)
         arguments.update(window=window, block=block, threads=threads, hold=hold)
         if latency is not None:
-            from ..stream_plan import plan_stream
+            from ..realtime.latency_plan import plan_stream
 
             with interruption.raising():
                 chosen = plan_stream(
@@ -220,7 +220,7 @@ def stream(
             outputs: list[Output] = []
 
             def opened(path: str | None, channels: int) -> Output:
-                from ..pipe import open_output
+                from ..realtime.pipe import open_output
 
                 encoding = _encoding(reader, output_format, bit_depth, path, channels)
                 outputs.append(open_output(path, encoding, interruption))
@@ -272,7 +272,7 @@ def stream(
 
 def _check_output(output: str | None, output_format: str, bit_depth: str | None) -> None:
     """The ending and the options say the same."""
-    from ..outputs import wav_by_name
+    from ..realtime.outputs import wav_by_name
 
     try:
         by_name = wav_by_name(output)
@@ -343,7 +343,7 @@ def _routes(
     reader: Source,
     instruments: tuple[str, ...],
 ) -> list[Route]:
-    from ..pipe import Route
+    from ..realtime.pipe import Route
 
     output = None if output == "-" else output
     paths: dict[str, str | None]
@@ -371,8 +371,8 @@ def _encoding(
     reader: Source, output_format: str, bit_depth: str | None, path: str | None, channels: int
 ) -> Encoding:
     from ..audio.pcm import FORMATS
-    from ..outputs import wav_by_name
-    from ..pipe import Encoding
+    from ..realtime.outputs import wav_by_name
+    from ..realtime.pipe import Encoding
 
     wav = output_format == "wav"
     if output_format == "auto":
@@ -409,8 +409,8 @@ def _print_plan(
     kind: dict[str, Any],
     as_json: bool,
 ) -> None:
-    from ..stream import StreamSettings
-    from ..stream_plan import plan_rows, plan_stream, plan_table
+    from ..realtime.latency_plan import plan_rows, plan_stream, plan_table
+    from ..realtime.stream import StreamSettings
 
     loaded = StreamSettings(**kind).load(model)
     where: dict[str, Any] = {"sample_rate": rate, "block": block, **kind}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..audio.channels import left_out
 from ..audio.layouts import layout_name, usual_layout
-from ..pace import PaceWatch, covered_text, load_text, percent
+from ..realtime.pace import PaceWatch, covered_text, load_text, percent
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..pipe import Output, Source
-    from ..stream import StreamSeparator
+    from ..realtime.pipe import Output, Source
+    from ..realtime.stream import StreamSeparator
 
 _REMEDIES = {
     "unpaced": "--realtime and --latency are for sources that keep time: without them every sample is "

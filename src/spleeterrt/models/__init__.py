@@ -18,8 +18,9 @@ from pathlib import Path
 
 from ..arguments import file_path, told
 from ..arguments import path as checked_path
-from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ArgumentTypeError, ModelError
+from ..network.config import MODEL_NAMES, OFFICIAL_CONFIGS, ModelConfig
+from ..network.tensors import StemWeights, Tensor, check_weights, expected_shapes
 from . import coefficients
 from .checkpoint import (
     find_index,
@@ -42,7 +43,6 @@ from .sources import (
     resolve_official,
     resolve_starter,
 )
-from .weights import StemWeights, Tensor, check_weights, expected_shapes
 
 FORMATS = ("safetensors", "coefficients")
 """What `convert` writes."""

@@ -11,8 +11,8 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-from ..config import can_be_a_path
 from ..errors import ModelError
+from ..network.config import can_be_a_path
 
 MAX_UNPACKED_BYTES = 2 << 30
 MAX_MEMBERS = 1000

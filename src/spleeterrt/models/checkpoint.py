@@ -16,13 +16,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
-from ..regular import open_regular, read_regular
-from .bundle import FLOAT, STRING, SUFFIX, Entry, read_bundle
-from .checkpoint_v1 import read_v1, v1_shards
-from .checksum import extend, mask, masked_crc32c
-from .weights import (
+from ..network.config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
+from ..network.tensors import (
     LAYERS_PER_STEM,
     StemWeights,
     Tensor,
@@ -32,6 +28,10 @@ from .weights import (
     expected_shapes,
     layer_name,
 )
+from ..regular import open_regular, read_regular
+from .bundle import FLOAT, STRING, SUFFIX, Entry, read_bundle
+from .checkpoint_v1 import read_v1, v1_shards
+from .checksum import extend, mask, masked_crc32c
 
 # The folder
 

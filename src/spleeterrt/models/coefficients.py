@@ -22,11 +22,11 @@ import numpy as np
 
 from .._kernels import nn
 from ..atomic import write_whole
-from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError
-from ..layers import fold_batch_norm
+from ..network.config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
+from ..network.layers import fold_batch_norm
+from ..network.tensors import StemWeights, Tensor, check_finite, expected_shapes, layer_name
 from ..regular import open_regular
-from .weights import StemWeights, Tensor, check_finite, expected_shapes, layer_name
 
 SUFFIX = ".dat"  # of the files that are written; they are read under any name
 CONFIG_NAME = "config.json"

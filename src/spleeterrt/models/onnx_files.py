@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 
 from ..atomic import write_whole
-from ..config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..errors import ModelError, SpleeterError
+from ..network.config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
+from ..network.tensors import StemWeights, Tensor, check_weights, layer_name
 from ..regular import read_regular
 from .onnx_graph import Foreign, Graph
 from .onnx_network import ACTIVATIONS, EPSILON, SAME, read_networks
 from .onnx_scan import check_size
-from .weights import StemWeights, Tensor, check_weights, layer_name
 
 SUFFIX = ".onnx"
 IR_VERSION = 8

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config import DEPTH
+from ..network.config import DEPTH
+from ..network.tensors import StemWeights, layer_name
 from .onnx_graph import Foreign, Graph, Node
-from .weights import StemWeights, layer_name
 
 EPSILON = 1e-3
 SAME = (1, 1, 2, 2)  # 5 x 5, stride 2, as TensorFlow pads: top, left, bottom, right

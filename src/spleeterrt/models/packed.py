@@ -6,7 +6,7 @@ be float16, or int8 beside its scales, `vocals/conv2d_3/kernel_scale` (`quantize
 CRC-32C of the configuration, under the empty name, and of every tensor's bytes), as safetensors itself has
 no checksums. Source of the container: https://huggingface.co/docs/safetensors.
 
-`core/model_file.cpp` reads them, for Python and for programs without it: both take the same files.
+`core/network/model_file.cpp` reads them, for Python and for programs without it: both take the same files.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import numpy as np
 from .._kernels import nn
 from ..arguments import told
 from ..atomic import sweep, temporary
-from ..config import ModelConfig
 from ..errors import ConfigError, ModelError
-from ..planner import network_fields, network_of
+from ..network.config import ModelConfig
+from ..network.method_plan import network_fields, network_of
+from ..network.tensors import StemWeights, check_weights, expected_shapes
 from .checksum import crc32c
 from .quantized import DTYPES, Stored, choose_dtypes, encode, is_kernel
-from .weights import StemWeights, check_weights, expected_shapes
 
 FORMAT = "spleeterrt"
 VERSION = "1"

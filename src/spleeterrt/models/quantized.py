@@ -5,8 +5,9 @@ outer layers' kernels are float16: they are few numbers, and most of what roundi
 Spleeter's widths (e1 to e4, d4 to d6 and the last) that takes 4 % more bytes for some 20 dB.
 
 An int8 kernel w has a float32 tensor `<name>_scale` beside it, with a number per output channel: w =
-integer * scale, rounded once (`core/model_file.cpp` computes it). Kernels of convolutions are H, W, in, out,
-of transposed ones H, W, out, in: the output channels are the last axis there and the last but one here.
+integer * scale, rounded once (`core/network/model_file.cpp` computes it). Kernels of convolutions are
+H, W, in, out, of transposed ones H, W, out, in: the output channels are the last axis there and the last
+but one here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .weights import Tensor
+from ..network.tensors import Tensor
 
 DTYPES = ("float32", "float16", "int8")
 """Of a model file's kernels, from large to small."""

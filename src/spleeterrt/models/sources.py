@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeAlias, Union
 
 from ..arguments import path as checked_path
-from ..config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..errors import ModelError
+from ..network.config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..regular import open_regular
 from . import coefficients, store
 from .checkpoint import find_index, has_checkpoint, infer_config, read_index

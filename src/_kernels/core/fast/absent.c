@@ -1,5 +1,5 @@
 /* For compilers that cannot build the fast layers: there are none. */
-#include "fast.h"
+#include "fast/fast.h"
 
 const struct fast_kernels *fast_kernels_for(const char *name)
 {

@@ -1,11 +1,11 @@
 // Which build of the fast kernels runs here.
-#include "fast.h"
+#include "fast/fast.h"
 
 #include <cstring>
 
-#define DECLARE(isa)                                                                                         \
-    namespace isa {                                                                                          \
-    extern const fast_kernels kernels;                                                                       \
+#define DECLARE(isa)                   \
+    namespace isa {                    \
+    extern const fast_kernels kernels; \
     }
 DECLARE(generic)
 #ifdef FAST_X86

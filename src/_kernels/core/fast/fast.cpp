@@ -1,7 +1,7 @@
 // The fast layers of one instruction set: compiled once per set with FAST_ISA naming it.
-#include "first.h"
-#include "last.h"
-#include "winograd.h"
+#include "fast/first.h"
+#include "fast/last.h"
+#include "fast/winograd.h"
 
 namespace FAST_ISA {
 namespace {
@@ -43,8 +43,7 @@ struct StoreWeights {
         store_weights<m, decoder>(in_c, out_c, plain, weights, scratch);
     }
 };
-void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
-             float *scratch)
+void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights, float *scratch)
 {
     if (plain)
         return pack_plain(decoder, in_c, out_c, kernel, weights);
@@ -158,9 +157,23 @@ void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask 
 #define TEXT(x) #x
 #define NAME(x) TEXT(x)
 extern const fast_kernels kernels = {
-    NAME(FAST_ISA), weight_floats, prepare_scratch_floats, prepare, scratch_floats, run, matrices,
-    first_ring_rows, first_weight_floats, first_prepare, first_scratch_floats, first,
-    last_ring_rows, last_weight_floats, last_prepare, last_scratch_floats, last,
+    NAME(FAST_ISA),
+    weight_floats,
+    prepare_scratch_floats,
+    prepare,
+    scratch_floats,
+    run,
+    matrices,
+    first_ring_rows,
+    first_weight_floats,
+    first_prepare,
+    first_scratch_floats,
+    first,
+    last_ring_rows,
+    last_weight_floats,
+    last_prepare,
+    last_scratch_floats,
+    last,
 };
 
 } // namespace FAST_ISA

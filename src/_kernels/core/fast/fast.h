@@ -17,15 +17,15 @@ struct fast_layer {
     ptrdiff_t src_ld, src_row;
     float *dst;
     ptrdiff_t dst_ld, dst_row;
-    float *normed;          /* encoder: the next layer's input, NULL for none */
+    float *normed; /* encoder: the next layer's input, NULL for none */
     ptrdiff_t normed_ld, normed_row;
     int src_ring, dst_ring; /* rows of src, of dst (e1: of normed) where only the last ones are kept; 0: all are */
     int pass_tiles;         /* tiles that go through all stages together (Winograd) */
     int plain;              /* weights are transformed block by block during the layer */
     const float *weights;   /* as `prepare` made them */
     const float *bias, *scale, *shift;
-    int activation;         /* codes of elementwise.h */
-    float *scratch;         /* 64-byte aligned */
+    int activation; /* codes of elementwise.h */
+    float *scratch; /* 64-byte aligned */
     /* Rows of the coarser grid that are wanted; the Winograd layers compute all rows of their tiles. */
     int first_row, end_row;
 };
@@ -45,8 +45,7 @@ struct fast_kernels {
     size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c);
     void (*prepare)(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
                     float *scratch);
-    size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c,
-                             int pass_tiles);
+    size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles);
     void (*run)(int decoder, int tile, const struct fast_layer *layer);
     /* One-dimensional transform matrices by applying the code to unit vectors, for the tests:
      * data [n][n], output [m][n], filter [n][3], float_filter [n][3]; n = tile + 2. */

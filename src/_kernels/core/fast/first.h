@@ -3,8 +3,8 @@
 #ifndef SPLEETERRT_FAST_FIRST_H
 #define SPLEETERRT_FAST_FIRST_H
 
-#include "fast.h"
-#include "winograd.h"
+#include "fast/fast.h"
+#include "fast/winograd.h"
 
 namespace FAST_ISA {
 
@@ -15,7 +15,7 @@ class FirstLayer {
     // Tiles at a time: the registers' worth of sums; never more than a row has (8 or more).
     static constexpr int most_tiles = vector_bytes == 64 ? 16 : 12 / vectors_per_block;
     static constexpr int least_tiles = least(most_tiles, 8);
-    static constexpr int slots = 8;                    // transformed rows that are kept (5 are needed)
+    static constexpr int slots = 8; // transformed rows that are kept (5 are needed)
     const fast_layer &l;
     const int tiles, stride; // tiles of a row; the same as whole vectors
     float *const planes;     // [16][margin, stride, margin]: sample s of every tile

@@ -5,8 +5,8 @@
 #ifndef SPLEETERRT_FAST_LAST_H
 #define SPLEETERRT_FAST_LAST_H
 
-#include "fast.h"
-#include "winograd.h"
+#include "fast/fast.h"
+#include "fast/winograd.h"
 
 namespace FAST_ISA {
 
@@ -43,8 +43,7 @@ public:
     static size_t weight_floats(int in_c) { return (size_t)in_c * (part_weights(0) + part_weights(1)); }
     static size_t scratch_floats(int w, int in_c)
     {
-        return planes_floats(w) + kept * row_floats(w, in_c) + (size_t)slots * out_stride_of(w) +
-               zero_floats(w, in_c);
+        return planes_floats(w) + kept * row_floats(w, in_c) + (size_t)slots * out_stride_of(w) + zero_floats(w, in_c);
     }
 
     LastLayers(const fast_layer &layer, const fast_mask &mask_layer, const fast_layer &layer_before)
@@ -107,8 +106,8 @@ private:
         float *out = transformed + y % kept * row_floats(l.w, l.in_c);
         for (int c = 0; c < l.in_c; c += block) {
             const bool from_skip = c < skip_c;
-            const float *row = from_skip ? l.src + y * l.src_row + c
-                                         : d5.dst + y % d5.dst_ring * d5.dst_row + c - skip_c;
+            const float *row =
+                from_skip ? l.src + y * l.src_row + c : d5.dst + y % d5.dst_ring * d5.dst_row + c - skip_c;
             transform_block(row, from_skip ? l.src_ld : d5.dst_ld, out + (ptrdiff_t)c * n * lanes);
         }
     }
@@ -133,8 +132,8 @@ private:
         for (int g = 0; g < groups; g++)
             for (int c = 0; c < block; c++) {
                 const float *p = planes + (ptrdiff_t)c * 4 * plane + margin + g * lanes;
-                const Vec d[n] = {load(p + 3 * plane - 1), load(p), load(p + plane), load(p + 2 * plane),
-                                  load(p + 3 * plane), load(p + 1)};
+                const Vec d[n] = {load(p + 3 * plane - 1), load(p),    load(p + plane), load(p + 2 * plane),
+                                  load(p + 3 * plane),     load(p + 1)};
                 Vec values[n];
                 W::data(d, values);
                 float *to = out + ((ptrdiff_t)g * l.in_c + c) * n * lanes;
@@ -147,8 +146,8 @@ private:
     // Products of one part of the points, summed over channels and rows: sums[point][even, odd row][even, odd
     // column][vector of tiles]. Even rows have no tap behind; even columns none at infinity.
     template <int part, int count>
-    static __attribute__((noinline)) void accumulate(const float *const (&sources)[3], ptrdiff_t group_stride,
-                                                     int in_c, const float *weights, Vec (*sums)[2][2][most_groups])
+    static __attribute__((noinline)) void accumulate(const float *const (&sources)[3], ptrdiff_t group_stride, int in_c,
+                                                     const float *weights, Vec (*sums)[2][2][most_groups])
     {
         Vec sum[part_points][2][2][count];
 #pragma GCC unroll 32

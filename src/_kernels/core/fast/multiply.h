@@ -6,7 +6,7 @@
 #ifndef SPLEETERRT_FAST_MULTIPLY_H
 #define SPLEETERRT_FAST_MULTIPLY_H
 
-#include "simd.h"
+#include "fast/simd.h"
 
 namespace FAST_ISA {
 
@@ -47,8 +47,7 @@ struct Product {
     int prefetch_lines = 0;
 };
 
-template <int rows, int width>
-static __attribute__((noinline)) void multiply_rows(const Product &product, int groups)
+template <int rows, int width> static __attribute__((noinline)) void multiply_rows(const Product &product, int groups)
 {
     constexpr int vectors = width / lanes;
     const float *first = product.a;

@@ -2,8 +2,8 @@
 #ifndef SPLEETERRT_FAST_OPERANDS_H
 #define SPLEETERRT_FAST_OPERANDS_H
 
-#include "multiply.h"
-#include "transforms.h"
+#include "fast/multiply.h"
+#include "fast/transforms.h"
 
 namespace FAST_ISA {
 
@@ -15,8 +15,8 @@ template <int m, bool decoder> struct Operands {
 
     int in_blocks, out_blocks;
     int tiles_per_pass;
-    ptrdiff_t tile_stride;         // between blocks of 16 channels of a pass
-    size_t data[points];           // of a point's left operand
+    ptrdiff_t tile_stride; // between blocks of 16 channels of a pass
+    size_t data[points];   // of a point's left operand
     size_t products[points];
     size_t weights[points];        // of a point's stored weights
     size_t data_at[lines * lines]; // of a transformed patch's value (row, column)
@@ -39,8 +39,7 @@ template <int m, bool decoder> struct Operands {
         return line_phase(row) * phases(line_point(column)) + line_phase(column);
     }
 
-    Operands(int in_c, int out_c, int tiles)
-        : in_blocks(in_c / block), out_blocks(out_c / block), tiles_per_pass(tiles)
+    Operands(int in_c, int out_c, int tiles) : in_blocks(in_c / block), out_blocks(out_c / block), tiles_per_pass(tiles)
     {
         tile_stride = (ptrdiff_t)tiles_per_pass * block;
         size_t used = 0;
@@ -62,8 +61,7 @@ template <int m, bool decoder> struct Operands {
         end = used;
         for (int r = 0; r < lines; r++)
             for (int c = 0; c < lines; c++)
-                data_at[r * lines + c] =
-                    data[line_point(r, c)] + (size_t)line_phase(r, c) * in_blocks * tile_stride;
+                data_at[r * lines + c] = data[line_point(r, c)] + (size_t)line_phase(r, c) * in_blocks * tile_stride;
         for (int a = 0; a < 2; a++)
             for (int b = 0; b < 2; b++)
                 for (int i = 0; i < points; i++)

@@ -18,7 +18,7 @@
 #ifndef SPLEETERRT_FAST_POINTS_H
 #define SPLEETERRT_FAST_POINTS_H
 
-#include "simd.h"
+#include "fast/simd.h"
 
 namespace FAST_ISA {
 

@@ -27,7 +27,7 @@ constexpr int vector_bytes = 16; // SSE, NEON
 #endif
 
 constexpr int lanes = vector_bytes / 4;
-constexpr int block = 16;                       // channels in a block: one cache line in every build
+constexpr int block = 16; // channels in a block: one cache line in every build
 constexpr int vectors_per_block = block / lanes;
 
 typedef float Vec __attribute__((vector_size(vector_bytes)));
@@ -209,7 +209,7 @@ static ALWAYS_INLINE void exp_parts(Vec x, Vec &two_n, Vec &p)
     two_n = (Vec)(((IntVec)shifted << 23) + (127 << 23));
 }
 
-enum Activation { None = 0, LeakyRelu = 1, Relu = 2, Elu = 3 }; // the codes of core/elementwise.h
+enum Activation { None = 0, LeakyRelu = 1, Relu = 2, Elu = 3 }; // the codes of core/network/elementwise.h
 
 template <int kind> static ALWAYS_INLINE Vec activate(Vec x)
 {

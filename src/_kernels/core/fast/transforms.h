@@ -11,15 +11,15 @@
 #ifndef SPLEETERRT_FAST_TRANSFORMS_H
 #define SPLEETERRT_FAST_TRANSFORMS_H
 
-#include "points.h"
+#include "fast/points.h"
 
 namespace FAST_ISA {
 
 template <int m, bool decoder> struct Patch {
     static constexpr int n = m + 2;
-    static constexpr int step = decoder ? m : 2 * m;      // samples from one tile to the next
-    static constexpr int size = decoder ? n : 2 * m + 3;  // samples of a patch, each way
-    static constexpr int lines = size;                    // (2m + 3 = n + (n - 1) values of the two phases)
+    static constexpr int step = decoder ? m : 2 * m;             // samples from one tile to the next
+    static constexpr int size = decoder ? n : 2 * m + 3;         // samples of a patch, each way
+    static constexpr int lines = size;                           // (2m + 3 = n + (n - 1) values of the two phases)
     static constexpr int most_tiles = decoder || m == 2 ? 8 : 4; // of a strip: its columns stay in L1
     static constexpr int most_columns = step * (most_tiles - 1) + size;
 };
@@ -111,8 +111,8 @@ static ALWAYS_INLINE void transform_output(const float *products, const size_t *
 // (a phase and point along time) at a time, so that what the products need next stays in L1.
 template <int m, bool decoder> struct FilterLine {
     static constexpr int n = m + 2, lines = 2 * n - 1;
-    int taps;         // how many rows of taps it sums: 1, 2 or 3
-    int row[3];       // which
+    int taps;   // how many rows of taps it sums: 1, 2 or 3
+    int row[3]; // which
     float factor[3];
 
     explicit FilterLine(int line) : taps(0)

@@ -10,7 +10,7 @@
 #ifndef SPLEETERRT_FAST_WEIGHTS_H
 #define SPLEETERRT_FAST_WEIGHTS_H
 
-#include "operands.h"
+#include "fast/operands.h"
 
 namespace FAST_ISA {
 
@@ -70,9 +70,8 @@ template <int m, bool decoder> struct FilterBlock {
     }
 
 private:
-    template <int taps>
-    static ALWAYS_INLINE void transform_all(const FilterLine<m, decoder> &filter, int line, const float *plain,
-                                            float *out)
+    template <int taps> static ALWAYS_INLINE void transform_all(const FilterLine<m, decoder> &filter, int line,
+                                                                const float *plain, float *out)
     {
         constexpr int share = (25 + O::filter_lines - 1) / O::filter_lines * block;
         const float *ahead = plain + plain_block + line * block * share;
@@ -117,9 +116,8 @@ static void store_weights(int in_c, int out_c, const float *plain, float *weight
 }
 
 // All products of a pass from plain weights. transformed: FilterBlock::floats.
-template <int m, bool decoder>
-static void multiply_plain(int tiles, const Operands<m, decoder> &at, const float *plain, float *operands,
-                           float *transformed)
+template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &at, const float *plain,
+                                                          float *operands, float *transformed)
 {
     using O = Operands<m, decoder>;
     using Filters = FilterBlock<m, decoder>;

@@ -17,18 +17,15 @@
 #ifndef SPLEETERRT_FAST_WINOGRAD_H
 #define SPLEETERRT_FAST_WINOGRAD_H
 
-#include "fast.h"
-#include "weights.h"
+#include "fast/fast.h"
+#include "fast/weights.h"
 
 namespace FAST_ISA {
 
 // What happens to finished values of one vector of channels.
 template <int kind> struct Finish {
     Vec bias, scale, shift;
-    Finish(const fast_layer &l, int c)
-        : bias(load(l.bias + c)), scale(load(l.scale + c)), shift(load(l.shift + c))
-    {
-    }
+    Finish(const fast_layer &l, int c) : bias(load(l.bias + c)), scale(load(l.scale + c)), shift(load(l.shift + c)) {}
     ALWAYS_INLINE Vec raw(Vec v) const { return v + bias; }
     ALWAYS_INLINE Vec norm_activate(Vec raw) const { return activate<kind>(raw * scale + shift); }
     ALWAYS_INLINE Vec activate_norm(Vec v) const { return activate<kind>(v + bias) * scale + shift; }
@@ -144,9 +141,8 @@ private:
             for (int r = 0; r < P::size; r++)
                 rows[r] = source(first_row(ty) + r);
             for (int c = 0; c < l.in_c; c += lanes)
-                transform_data<m, decoder>(
-                    rows, c, P::step * tx - 1, l.w, l.src_ld, tiles, at.data_at,
-                    operands + (c / block) * at.tile_stride + t * block + c % block);
+                transform_data<m, decoder>(rows, c, P::step * tx - 1, l.w, l.src_ld, tiles, at.data_at,
+                                           operands + (c / block) * at.tile_stride + t * block + c % block);
             t += tiles;
         }
         if (l.plain) {
@@ -163,8 +159,8 @@ private:
             for (int i = 0; i < O::points; i++) {
                 next.fetch(lines);
                 products.run(at.channel_blocks(i),
-                             {at.depth_blocks(i), operands + at.data[i], at.tile_stride,
-                              l.weights + at.weights[i], operands + at.products[i], at.tile_stride});
+                             {at.depth_blocks(i), operands + at.data[i], at.tile_stride, l.weights + at.weights[i],
+                              operands + at.products[i], at.tile_stride});
             }
         }
         switch (l.activation) {
@@ -228,8 +224,7 @@ private:
         }
     }
     // One block of channels. whole: all of the tile lies in the image (the loops unroll).
-    template <int kind, bool whole>
-    ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
+    template <int kind, bool whole> ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
     {
         const float *products = operands + (c / block) * at.tile_stride + t * block;
         if constexpr (decoder) {

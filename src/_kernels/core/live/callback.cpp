@@ -1,6 +1,6 @@
-#include "callback.h"
+#include "live/callback.h"
 
-#include "../clock.h"
+#include "clock.h"
 
 #include <algorithm>
 #include <chrono>

@@ -3,7 +3,7 @@
 #ifndef SPLEETERRT_LIVE_CALLBACK_H
 #define SPLEETERRT_LIVE_CALLBACK_H
 
-#include "source.h"
+#include "live/source.h"
 
 #include <atomic>
 #include <cstdint>
@@ -15,17 +15,18 @@ namespace spleeterrt {
 
 struct LiveStats {
     std::uint64_t callbacks = 0;
-    std::uint64_t xruns = 0;  // that the server or the driver told of
-    std::uint64_t missed = 0; // callbacks of ours that took longer than their block lasts
-    std::uint64_t silent = 0; // callbacks without an engine for their block: silence was played
+    std::uint64_t xruns = 0;   // that the server or the driver told of
+    std::uint64_t missed = 0;  // callbacks of ours that took longer than their block lasts
+    std::uint64_t silent = 0;  // callbacks without an engine for their block: silence was played
     std::uint64_t clipped = 0; // samples beyond full scale in what is played, which a sound card cuts off
-    double worst_seconds = 0; // of a callback
+    double worst_seconds = 0;  // of a callback
 };
 
 // More than two channels to stereo, by weights.
 class Downmix {
 public:
-    // weights: [channels][2], or empty: the first two channels as they are (one: on both sides). most: the longest block.
+    // weights: [channels][2], or empty: the first two channels as they are (one: on both sides). most: the longest
+    // block.
     Downmix(const std::vector<float> &weights, std::size_t most)
         : weights_(weights), most_(most), planes_(weights.empty() ? 0 : 2 * most)
     {

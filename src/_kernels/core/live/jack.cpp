@@ -1,6 +1,6 @@
-#include "jack.h"
+#include "live/jack.h"
 
-#include "../clock.h"
+#include "clock.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,10 +8,10 @@
 namespace spleeterrt {
 namespace {
 
-constexpr int no_start_server = 0x01;                                    // JackNoStartServer
+constexpr int no_start_server = 0x01;                                      // JackNoStartServer
 constexpr int failed_server = 0x10, broken_server = 0x20, version = 0x400; // JackServerFailed, JackServerError
 constexpr unsigned long is_input = 0x1, is_output = 0x2, is_physical = 0x4;
-constexpr int capture = 0, playback = 1; // JackCaptureLatency, JackPlaybackLatency
+constexpr int capture = 0, playback = 1;       // JackCaptureLatency, JackPlaybackLatency
 constexpr std::size_t longest_block = 1 << 16; // servers have at most 8192
 const char *const audio = "32 bit float mono audio";
 
@@ -147,8 +147,8 @@ std::vector<std::string> JackPorts::hardware(bool sources)
 JackClient::JackClient(const std::vector<std::string> &libraries, const std::string &name,
                        const std::vector<std::string> &stems, const std::vector<std::string> &inputs,
                        const std::vector<float> &weights)
-    : JackPorts(libraries, name), callback_(stems.size(), sample_rate(), stems.size()), downmix_(weights, longest_block),
-      channels_(inputs.size()), outs_(stems.size() + 1)
+    : JackPorts(libraries, name), callback_(stems.size(), sample_rate(), stems.size()),
+      downmix_(weights, longest_block), channels_(inputs.size()), outs_(stems.size() + 1)
 {
     block_.store(api_.get_buffer_size(client_));
     const char *const sides[] = {"left", "right"};

@@ -2,8 +2,8 @@
 #ifndef SPLEETERRT_LIVE_JACK_H
 #define SPLEETERRT_LIVE_JACK_H
 
-#include "callback.h"
-#include "library.h"
+#include "live/callback.h"
+#include "live/library.h"
 
 #include <cstdint>
 #include <string>
@@ -89,8 +89,9 @@ private:
 class JackClient : public JackPorts, public AudioClient {
 public:
     // inputs: names of the input ports; weights: as of Downmix.
-    JackClient(const std::vector<std::string> &libraries, const std::string &name, const std::vector<std::string> &stems,
-               const std::vector<std::string> &inputs, const std::vector<float> &weights);
+    JackClient(const std::vector<std::string> &libraries, const std::string &name,
+               const std::vector<std::string> &stems, const std::vector<std::string> &inputs,
+               const std::vector<float> &weights);
     ~JackClient() override;
 
     std::string name() const override { return JackPorts::name(); }
@@ -117,7 +118,7 @@ private:
     std::atomic<std::size_t> block_{0}, latency_{0};
     std::vector<jack_port_t *> in_;
     std::vector<const float *> channels_; // of in_
-    std::vector<jack_port_t *> out_; // [stems + 1][2], the mix last
+    std::vector<jack_port_t *> out_;      // [stems + 1][2], the mix last
     std::vector<StreamOutput> outs_;
 };
 

@@ -1,4 +1,4 @@
-#include "portaudio.h"
+#include "live/portaudio.h"
 
 #include <algorithm>
 #include <cctype>
@@ -90,13 +90,13 @@ void PortAudioClient::open(const std::string &input, const std::string &output, 
         rate_ = preferred;
     else
         rate_ = static_cast<unsigned>(sink.defaultSampleRate);
-    check(api_.OpenStream(&stream_, &in, &out, rate_, static_cast<unsigned long>(block_), 0,
-                          [](const void *heard, void *played, unsigned long count, const void *, unsigned long flags,
-                             void *self) {
-                              return static_cast<PortAudioClient *>(self)->process(
-                                  static_cast<const float *>(heard), static_cast<float *>(played), count, flags);
-                          },
-                          this),
+    check(api_.OpenStream(
+              &stream_, &in, &out, rate_, static_cast<unsigned long>(block_), 0,
+              [](const void *heard, void *played, unsigned long count, const void *, unsigned long flags, void *self) {
+                  return static_cast<PortAudioClient *>(self)->process(static_cast<const float *>(heard),
+                                                                       static_cast<float *>(played), count, flags);
+              },
+              this),
           ("open " + name_).c_str());
 }
 

@@ -2,8 +2,8 @@
 #ifndef SPLEETERRT_LIVE_PORTAUDIO_H
 #define SPLEETERRT_LIVE_PORTAUDIO_H
 
-#include "callback.h"
-#include "library.h"
+#include "live/callback.h"
+#include "live/library.h"
 
 #include <string>
 #include <vector>

@@ -3,7 +3,7 @@
 #ifndef SPLEETERRT_LIVE_SOURCE_H
 #define SPLEETERRT_LIVE_SOURCE_H
 
-#include "../stream/engine.h"
+#include "stream/engine.h"
 
 namespace spleeterrt {
 

@@ -1,10 +1,10 @@
-#include "engine.h"
+#include "stream/engine.h"
 
-#include "../clock.h"
-#include "../denormals.h"
-#include "../elementwise.h"
-#include "threads.h"
-#include "windows.h"
+#include "clock.h"
+#include "denormals.h"
+#include "network/elementwise.h"
+#include "stream/synthesis_windows.h"
+#include "stream/worker_threads.h"
 
 #include <algorithm>
 #include <cmath>
@@ -64,8 +64,8 @@ StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &op
                 static_cast<std::ptrdiff_t>(shape_.first_row),
                 static_cast<std::ptrdiff_t>(shape_.first_row + shape_.rows));
     ramp_ = std::max<std::size_t>(1, static_cast<std::size_t>(o.ramp_seconds * o.sample_rate));
-    hold_frames_ = static_cast<std::size_t>(
-        std::ceil(o.hold_seconds * o.model_rate / static_cast<double>(o.frame_step)));
+    hold_frames_ =
+        static_cast<std::size_t>(std::ceil(o.hold_seconds * o.model_rate / static_cast<double>(o.frame_step)));
 
     const Windows windows = stream_windows(o.frame_length, o.frame_step, o.synthesis);
     const auto stft = [&](const std::vector<float> &analysis) {
@@ -176,7 +176,8 @@ void StreamEngine::start()
     emitted_ = -static_cast<std::int64_t>(shape_.core_latency);
     // Frames before the first one are silent; so is all of frame 0.
     const std::int64_t window = static_cast<std::int64_t>(options_.synthesis);
-    synthesised_ = std::max<std::int64_t>(0, ceil_div(emitted_ + window, static_cast<std::int64_t>(options_.frame_step)));
+    synthesised_ =
+        std::max<std::int64_t>(0, ceil_div(emitted_ + window, static_cast<std::int64_t>(options_.frame_step)));
     std::memset(magnitudes_, 0, options_.frames * values * sizeof(float));
     std::memset(sums_, 0, stems * options_.frame_length * channels * sizeof(float));
     for (std::size_t s = 0; s < stems; s++)
@@ -369,7 +370,8 @@ std::size_t StreamEngine::advance()
 std::size_t StreamEngine::ready_at() const
 {
     const std::int64_t step = static_cast<std::int64_t>(options_.frame_step);
-    return static_cast<std::size_t>(emitted_ + static_cast<std::int64_t>(options_.synthesis) - (synthesised_ - 1) * step);
+    return static_cast<std::size_t>(emitted_ + static_cast<std::int64_t>(options_.synthesis) -
+                                    (synthesised_ - 1) * step);
 }
 
 void StreamEngine::next_resampled(std::size_t at)
@@ -423,7 +425,8 @@ std::int64_t StreamEngine::due_run(std::int64_t frame) const
     const std::int64_t hop = static_cast<std::int64_t>(options_.hop_frames);
     if (!options_.hold)
         return floor_div(frame + static_cast<std::int64_t>(options_.lookahead), hop);
-    const std::int64_t lag = ceil_div(static_cast<std::int64_t>(options_.budget), static_cast<std::int64_t>(options_.frame_step));
+    const std::int64_t lag =
+        ceil_div(static_cast<std::int64_t>(options_.budget), static_cast<std::int64_t>(options_.frame_step));
     return std::max<std::int64_t>(-1, floor_div(frame + 1 - lag, hop) - 1);
 }
 

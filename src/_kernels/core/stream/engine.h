@@ -22,13 +22,13 @@
 #ifndef SPLEETERRT_STREAM_ENGINE_H
 #define SPLEETERRT_STREAM_ENGINE_H
 
-#include "../aligned.h"
-#include "../executor.h"
-#include "../modes.h"
-#include "../spectral.h"
-#include "options.h"
-#include "resampler.h"
-#include "semaphore.h"
+#include "aligned.h"
+#include "network/executor.h"
+#include "sound/modes.h"
+#include "sound/spectral.h"
+#include "stream/counting_semaphore.h"
+#include "stream/options.h"
+#include "stream/resampler.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -53,16 +53,16 @@ struct StreamNetwork {
 };
 
 struct StreamStats {
-    std::uint64_t runs = 0;           // finished runs of the networks
-    std::uint64_t underruns = 0;      // runs that were not ready when due
-    std::uint64_t dropped = 0;        // runs that never began, because newer ones were waiting
-    std::uint64_t covered_frames = 0; // frames under an older mask than their own
-    std::uint64_t repaired = 0;       // input samples that were not numbers, or absurdly large: made zero
-    double load = 0;                  // seconds of a run over the seconds between runs, smoothed
-    double run_seconds = 0, worst_run_seconds = 0;         // from due to begin until ready
+    std::uint64_t runs = 0;                        // finished runs of the networks
+    std::uint64_t underruns = 0;                   // runs that were not ready when due
+    std::uint64_t dropped = 0;                     // runs that never began, because newer ones were waiting
+    std::uint64_t covered_frames = 0;              // frames under an older mask than their own
+    std::uint64_t repaired = 0;                    // input samples that were not numbers, or absurdly large: made zero
+    double load = 0;                               // seconds of a run over the seconds between runs, smoothed
+    double run_seconds = 0, worst_run_seconds = 0; // from due to begin until ready
     double process_seconds = 0, worst_process_seconds = 0; // of `process`: smoothed, worst
-    double process_load = 0; // process_seconds over the time of its blocks, smoothed
-    bool priority_refused = false; // the system does not allow options.priority
+    double process_load = 0;                               // process_seconds over the time of its blocks, smoothed
+    bool priority_refused = false;                         // the system does not allow options.priority
 };
 
 // Stereo samples of the caller: channel c of sample i is at channel[c][i * stride].
@@ -77,8 +77,8 @@ struct StreamOutput {
 
 class StreamEngine {
 public:
-    // Options as `check_stream` accepts them. Throws std::bad_alloc, or std::system_error where the system gives not even
-    // one thread.
+    // Options as `check_stream` accepts them. Throws std::bad_alloc, or std::system_error where the system gives not
+    // even one thread.
     StreamEngine(const StreamNetwork &network, const StreamOptions &options);
     ~StreamEngine();
     StreamEngine(const StreamEngine &) = delete;
@@ -118,10 +118,10 @@ private:
         std::atomic<int> state{Free};
         std::atomic<std::int64_t> run{0};
         std::atomic<double> begun{0};
-        float *window = nullptr;    // [T][F][2]
-        float *rest = nullptr;      // of a cascade: what is left of the window
-        float *estimates = nullptr; // [networks][rows][F][2]
-        std::size_t next_task = 0;  // under choice_
+        float *window = nullptr;          // [T][F][2]
+        float *rest = nullptr;            // of a cascade: what is left of the window
+        float *estimates = nullptr;       // [networks][rows][F][2]
+        std::size_t next_task = 0;        // under choice_
         std::atomic<std::size_t> left{0}; // tasks
     };
     struct Gain { // goes to its goal over ramp_ samples
@@ -183,25 +183,25 @@ private:
     std::vector<network_layer> layers_; // narrowed to the frames that are kept
     const StreamShape shape_;
     const std::size_t stems_, networks_;
-    const std::size_t tasks_per_run_; // a cascade is one
+    const std::size_t tasks_per_run_;   // a cascade is one
     std::vector<float> silent_, above_; // of each stem: the mask of silence; that above F, unless it is the mean
     std::size_t ramp_ = 0, hold_frames_ = 0;
-    bool waiting_ = false; // for the networks, in the call at hand
+    bool waiting_ = false;                 // for the networks, in the call at hand
     std::unique_ptr<Stft> heard_, masked_; // for the networks; for the masks
     std::vector<AlignedFloats> memory_;
 
     // The signal, at the model's rate.
     float *ring_ = nullptr; // [ring_samples_][2]
     std::size_t ring_samples_ = 0;
-    std::int64_t received_ = 0; // samples
-    std::int64_t frames_ = 0;   // analysed
-    float *magnitudes_ = nullptr; // ring of T rows [F][2]
-    std::int64_t emitted_ = 0;  // index of the next sample to leave, in the signal (begins at -core_latency)
+    std::int64_t received_ = 0;    // samples
+    std::int64_t frames_ = 0;      // analysed
+    float *magnitudes_ = nullptr;  // ring of T rows [F][2]
+    std::int64_t emitted_ = 0;     // index of the next sample to leave, in the signal (begins at -core_latency)
     std::int64_t synthesised_ = 0; // the next frame
     float *frame_ = nullptr, *scratch_ = nullptr;
     float *masks_ = nullptr, *held_ = nullptr, *other_ = nullptr; // [stems][F][2]
-    float *extensions_ = nullptr, *held_extensions_ = nullptr;     // [stems][2]
-    float *sums_ = nullptr;  // [stems][frame_length][2]
+    float *extensions_ = nullptr, *held_extensions_ = nullptr;    // [stems][2]
+    float *sums_ = nullptr;                                       // [stems][frame_length][2]
     float *ready_ = nullptr, *zeros_ = nullptr; // [stems][frame_step][2] finished samples; [frame_step][2]
     std::size_t covered_in_a_row_ = 0;
     std::int64_t last_used_ = -1, last_counted_ = -1; // runs whose masks were used, counted as late
@@ -213,8 +213,8 @@ private:
     std::vector<Resampler> up_;
 
     std::unique_ptr<Gain[]> gains_;
-    std::vector<float> out_;              // [stems][chunk][2] of resampled output
-    std::vector<const float *> sources_;  // [stems]
+    std::vector<float> out_;             // [stems][chunk][2] of resampled output
+    std::vector<const float *> sources_; // [stems]
 
     std::unique_ptr<Slot[]> slots_;
     std::unique_ptr<Worker[]> workers_;

@@ -1,6 +1,6 @@
-#include "options.h"
+#include "stream/options.h"
 
-#include "resampler.h"
+#include "stream/resampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -69,8 +69,8 @@ std::string check_stream(const StreamOptions &o, std::size_t stems)
     if (o.frames < 64 || o.frames > 512 || o.frames % 64)
         return "frames: expected a multiple of 64 from 64 to 512, got " + number(static_cast<double>(o.frames));
     if (o.bins < 64 || o.bins > o.fft_length / 2 || o.bins % 64)
-        return "bins: expected a multiple of 64 from 64 to " + number(static_cast<double>(o.fft_length / 2)) + ", got " +
-               number(static_cast<double>(o.bins));
+        return "bins: expected a multiple of 64 from 64 to " + number(static_cast<double>(o.fft_length / 2)) +
+               ", got " + number(static_cast<double>(o.bins));
     if (o.hop_frames < 1 || o.hop_frames > o.frames)
         return range("hop_frames", 1, static_cast<double>(o.frames), static_cast<double>(o.hop_frames));
     if (o.lookahead > o.frames - o.hop_frames)

@@ -17,11 +17,11 @@ struct StreamOptions {
     std::size_t frames = 128, bins = 1024; // T, F
     std::size_t hop_frames = 128, lookahead = 0;
     bool hold = false;
-    std::size_t crossfade = 0;  // frames at the beginning of a run that fade from the run before
-    std::size_t synthesis = 0;  // samples of the synthesis window; 0: the frame length
-    std::size_t budget = 0;     // samples at the model's rate for the networks; 0: hop_frames * frame_step
+    std::size_t crossfade = 0; // frames at the beginning of a run that fade from the run before
+    std::size_t synthesis = 0; // samples of the synthesis window; 0: the frame length
+    std::size_t budget = 0;    // samples at the model's rate for the networks; 0: hop_frames * frame_step
     std::size_t max_block = 4096;
-    std::size_t block = 0;      // the host's fixed block; 0: any up to max_block
+    std::size_t block = 0; // the host's fixed block; 0: any up to max_block
     unsigned sample_rate = 44100;
     std::size_t threads = 1;
     bool realtime = true;

@@ -1,4 +1,4 @@
-#include "resampler.h"
+#include "stream/resampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -42,8 +42,8 @@ bool ResamplerFilter::possible(unsigned from, unsigned to)
 {
     const unsigned divisor = std::gcd(from, to);
     // the response of extreme ratios would be longer than a frame
-    return divisor && to / divisor <= most_phases && from / divisor <= most_phases &&
-           from <= 16ull * to && to <= 16ull * from;
+    return divisor && to / divisor <= most_phases && from / divisor <= most_phases && from <= 16ull * to &&
+           to <= 16ull * from;
 }
 
 // The newest input is at most one sample behind the output's place in the input.

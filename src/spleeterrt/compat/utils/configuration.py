@@ -7,9 +7,9 @@ from importlib import resources as loader
 from pathlib import Path
 from typing import Any
 
-from spleeterrt.config import OFFICIAL_CONFIGS
 from spleeterrt.errors import SpleeterError
 from spleeterrt.models import PREFIX, configuration
+from spleeterrt.network.config import OFFICIAL_CONFIGS
 
 from .. import resources
 

@@ -1,5 +1,0 @@
-"""Compiled kernels: `nn` (the network, on CBLAS) and `spectral` (STFT, masks, Wiener filter).
-
-They trust their arguments: `spleeterrt.kernels`, `spleeterrt.network` and `spleeterrt.stft`
-validate and call them.
-"""

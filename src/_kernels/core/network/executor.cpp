@@ -1,0 +1,168 @@
+// Runs the table of layers; see executor.h.
+#include "network/executor.h"
+
+#include "clock.h"
+#include "denormals.h"
+#include "network/elementwise.h"
+
+#include <algorithm>
+
+namespace {
+
+const float *source(const network_task &task, long long place)
+{
+    return place == NETWORK_INPUT ? task.input : task.workspace + place;
+}
+
+int tile_of(const network_layer &row) { return row.method == METHOD_WINOGRAD4 ? 4 : 2; }
+
+fast_layer fast_layer_of(const network_task &task, const network_layer &row)
+{
+    const bool decoder = row.op == OP_TRANSPCONV;
+    fast_layer l;
+    l.h = (int)(decoder ? row.out_h : row.h);
+    l.w = (int)(decoder ? row.out_w : row.w);
+    l.in_c = (int)row.in_c;
+    l.out_c = (int)row.out_c;
+    l.src = source(task, row.src);
+    l.src_ld = row.src_ld;
+    l.src_row = row.src_row;
+    l.dst = row.dst == NOWHERE ? nullptr : task.workspace + row.dst;
+    l.dst_ld = row.dst_ld;
+    l.dst_row = row.dst_row;
+    l.normed = row.normed == NOWHERE ? nullptr : task.workspace + row.normed;
+    l.normed_ld = row.normed_ld;
+    l.normed_row = row.normed_row;
+    l.src_ring = (int)row.src_ring;
+    l.dst_ring = (int)row.dst_ring;
+    l.plain = (int)row.plain;
+    l.pass_tiles = (int)row.pass_tiles;
+    l.weights = task.weights + row.weights;
+    l.bias = task.weights + row.bias;
+    l.scale = task.weights + row.scale;
+    l.shift = task.weights + row.shift;
+    l.activation = (int)row.activation;
+    l.scratch = task.workspace + row.cols;
+    l.first_row = (int)row.first_row;
+    l.end_row = (int)(row.end_row ? row.end_row : row.out_h);
+    return l;
+}
+
+// Layers `index` and what goes with it in strips; how many that were.
+ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
+{
+    const network_layer *row = task.layers + index;
+    const fast_layer layer = fast_layer_of(task, row[0]);
+    if (row->method == METHOD_DIRECT) {
+        const fast_layer second = fast_layer_of(task, row[1]);
+        task.kernels->first(tile_of(row[1]), &layer, &second);
+        return 2;
+    }
+    if (index + 2 < task.n_layers && row[1].method == METHOD_DIRECT) {
+        const fast_layer d6 = fast_layer_of(task, row[1]);
+        const fast_mask mask = {task.weights + row[2].weights,
+                                task.weights + row[2].bias,
+                                task.logits ? nullptr : task.input,
+                                task.output,
+                                (int)row[2].first_row,
+                                (int)(row[2].end_row ? row[2].end_row : row[2].out_h)};
+        task.kernels->last(tile_of(row[0]), &layer, &d6, &mask);
+        return 3;
+    }
+    task.kernels->run(row->op == OP_TRANSPCONV, tile_of(*row), &layer);
+    return 1;
+}
+
+// --- the rows that wanted frames depend on ------------------------------------------------
+
+struct Range { // of rows
+    long long first, end;
+
+    Range within(long long rows) const { return {std::max(first, 0LL), std::min(end, rows)}; }
+};
+
+long long floor_divided(long long a, long long b) { return (a >= 0 ? a : a - b + 1) / b; }
+
+// Rows of the grid that are computed for `wanted` rows of a layer's output. Those of a transposed convolution stand for
+// `stride` outputs each.
+Range computed_rows(const network_layer &row, const Range &wanted)
+{
+    if (row.method == METHOD_REFERENCE && row.op != OP_MASK)
+        return {0, row.out_h};
+    const long long tile = row.method == METHOD_REFERENCE || row.method == METHOD_DIRECT ? 1 : tile_of(row);
+    const long long outputs = row.op == OP_TRANSPCONV ? row.stride * tile : tile;
+    return Range{wanted.first / outputs * tile, (wanted.end + outputs - 1) / outputs * tile}.within(row.out_h);
+}
+
+// Rows of its input that they depend on. (In a tile every output depends on every input, be it by a rounding error.)
+Range input_rows(const network_layer &row, const Range &computed)
+{
+    const long long reach = (row.kernel - 1) * row.dilation;
+    if (row.op == OP_CONV || row.op == OP_MASK) {
+        if (row.method == METHOD_REFERENCE)
+            return {0, row.h};
+        return Range{computed.first * row.stride - row.pad_top,
+                     (computed.end - 1) * row.stride - row.pad_top + reach + 1}
+            .within(row.h);
+    }
+    // Output y takes the grid rows from (y + pad - reach) / stride, rounded up, to (y + pad) / stride.
+    const long long first = computed.first * row.stride + row.pad_top - reach;
+    const long long last = computed.end * row.stride - 1 + row.pad_top;
+    return Range{floor_divided(first + row.stride - 1, row.stride), floor_divided(last, row.stride) + 1}.within(
+        row.out_h);
+}
+
+// Until a layer's turn comes, its fields hold the wanted rows of its output.
+void want_output(network_layer &row, const Range &rows)
+{
+    row.first_row = std::min(row.first_row, rows.first);
+    row.end_row = std::max(row.end_row, rows.end);
+}
+
+} // namespace
+
+void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last)
+{
+    const ptrdiff_t mask = n_layers - 1, depth = mask / 2;
+    for (ptrdiff_t i = 0; i < mask; i++) {
+        layers[i].first_row = std::max(layers[i].h, layers[i].out_h); // none
+        layers[i].end_row = 0;
+    }
+    layers[mask].first_row = first;
+    layers[mask].end_row = last;
+    for (ptrdiff_t i = mask; i >= 0; i--) {
+        network_layer &row = layers[i];
+        const Range computed = computed_rows(row, {row.first_row, row.end_row});
+        row.first_row = computed.first;
+        row.end_row = computed.end;
+        if (i == 0)
+            break;
+        const Range input = input_rows(row, computed);
+        want_output(layers[i - 1], input);
+        // Beside the layer before stands the encoder's of the same size. (What is deeper wants these rows, too.)
+        if (row.op == OP_TRANSPCONV)
+            want_output(layers[mask - 1 - i], input);
+    }
+}
+
+void run_network(const network_task *task, reference_layer reference)
+{
+    const spleeterrt::NoDenormals fast;
+    for (ptrdiff_t i = 0; i < task->n_layers;) {
+        if (task->layers[i].method == METHOD_REFERENCE) {
+            reference(task, i++);
+            continue;
+        }
+        const double start = task->profile ? seconds() : 0.0;
+        const ptrdiff_t first = i;
+        i += run_fast(*task, i);
+        if (task->profile)
+            task->profile[first * task->stages + task->fast_stage] += seconds() - start;
+    }
+}
+
+void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n)
+{
+    const spleeterrt::NoDenormals fast;
+    softmax_mask(estimates, plane, stems, input, n);
+}

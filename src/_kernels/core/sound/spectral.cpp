@@ -1,0 +1,282 @@
+#include "sound/spectral.h"
+#include "denormals.h"
+#include "portability.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#define DECLARE(isa)                                                                                  \
+    namespace isa {                                                                                   \
+    spleeterrt::Stft *make_stft(std::size_t, std::size_t, std::size_t, const float *, const float *); \
+    }
+DECLARE(generic)
+#ifdef FAST_X86
+DECLARE(avx2)
+DECLARE(avx512)
+#endif
+
+namespace spleeterrt {
+
+Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
+                const float *analysis, const float *synthesis)
+{
+    (void)isa;
+#ifdef FAST_X86
+    if (std::strcmp(isa, "avx512") == 0)
+        return avx512::make_stft(frame_length, hop, fft_length, analysis, synthesis);
+    if (std::strcmp(isa, "avx2") == 0)
+        return avx2::make_stft(frame_length, hop, fft_length, analysis, synthesis);
+#endif
+    return generic::make_stft(frame_length, hop, fft_length, analysis, synthesis);
+}
+
+namespace {
+
+constexpr float epsilon = 1e-10f; // Spleeter's EPSILON
+
+struct Square {
+    float operator()(float x) const { return x * x; }
+};
+
+struct Same {
+    float operator()(float x) const { return x; }
+};
+
+struct Root {
+    float operator()(float x) const { return std::sqrt(x); }
+};
+
+struct Power {
+    float exponent;
+    float operator()(float x) const { return std::pow(x, exponent); }
+};
+
+template <typename P> KERNEL_INLINE void ratio_masks_with(P power, const float *x, std::size_t plane, std::size_t stems,
+                                                          std::size_t n, float *KERNEL_RESTRICT mask)
+{
+    constexpr std::size_t block = 512;
+    float total[block];
+    const float share = epsilon / static_cast<float>(stems);
+    for (std::size_t first = 0; first < n; first += block) {
+        const std::size_t count = n - first < block ? n - first : block;
+        for (std::size_t i = 0; i < count; i++)
+            total[i] = 0.0f;
+        for (std::size_t s = 0; s < stems; s++) {
+            const float *v = x + s * plane + first;
+            float *m = mask + s * n + first;
+            for (std::size_t i = 0; i < count; i++) {
+                m[i] = power(v[i]);
+                total[i] += m[i];
+            }
+        }
+        for (std::size_t i = 0; i < count; i++)
+            total[i] += epsilon;
+        for (std::size_t s = 0; s < stems; s++) {
+            float *m = mask + s * n + first;
+            for (std::size_t i = 0; i < count; i++)
+                m[i] = (m[i] + share) / total[i];
+        }
+    }
+}
+
+} // namespace
+
+// The exponents of Spleeter's models and of ours, each for every instruction set; powf is some ten times slower.
+KERNEL_CLONES static void ratio_masks_square(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                             float *mask)
+{
+    ratio_masks_with(Square{}, x, plane, stems, n, mask);
+}
+
+KERNEL_CLONES static void ratio_masks_same(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                           float *mask)
+{
+    ratio_masks_with(Same{}, x, plane, stems, n, mask);
+}
+
+KERNEL_CLONES static void ratio_masks_root(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
+                                           float *mask)
+{
+    ratio_masks_with(Root{}, x, plane, stems, n, mask);
+}
+
+void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask)
+{
+    if (exponent == 2.0f)
+        ratio_masks_square(x, plane, stems, n, mask);
+    else if (exponent == 1.0f)
+        ratio_masks_same(x, plane, stems, n, mask);
+    else if (exponent == 0.5f)
+        ratio_masks_root(x, plane, stems, n, mask);
+    else
+        ratio_masks_with(Power{exponent}, x, plane, stems, n, mask);
+}
+
+KERNEL_CLONES void own_mask(const float *x, const float *magnitudes, std::size_t n, float silent, float *mask)
+{
+    for (std::size_t i = 0; i < n; i++)
+        mask[i] = magnitudes[i] > 0.0f ? x[i] / magnitudes[i] : silent;
+}
+
+KERNEL_CLONES static bool all_below(const float *x, std::size_t n, float limit)
+{
+    int good = 1;
+    for (std::size_t i = 0; i < n; i++)
+        good &= std::fabs(x[i]) < limit; // false for NaN
+    return good != 0;
+}
+
+std::size_t first_beyond(const float *x, std::size_t n, float limit)
+{
+    constexpr std::size_t block = 4096;
+    for (std::size_t first = 0; first < n; first += block) {
+        const std::size_t count = n - first < block ? n - first : block;
+        if (!all_below(x + first, count, limit))
+            for (std::size_t i = first;; i++)
+                if (!(std::fabs(x[i]) < limit))
+                    return i;
+    }
+    return n;
+}
+
+constexpr std::size_t channels = 2;
+
+void mean_mask(const float *mask, std::size_t f, float *mean)
+{
+    double sum[channels] = {0.0, 0.0};
+    for (std::size_t k = 0; k < f; k++)
+        for (std::size_t c = 0; c < channels; c++)
+            sum[c] += mask[k * channels + c];
+    for (std::size_t c = 0; c < channels; c++)
+        mean[c] = static_cast<float>(sum[c] / static_cast<double>(f));
+}
+
+namespace {
+
+constexpr std::size_t group = Stft::frames_per_group;
+
+std::size_t aligned(std::size_t floats) { return (floats + 15) / 16 * 16; }
+
+// Samples of a group's overlap-add.
+std::size_t sum_samples(const Synthesis &job) { return (group - 1) * job.hop + job.frame_length; }
+
+// The part of [at, at + n) that the outputs hold.
+struct Part {
+    std::size_t from, to;
+    Part(const Synthesis &job, std::size_t at, std::size_t n)
+        : from(std::max(at, job.skip)), to(std::min(at + n, job.skip + job.count))
+    {
+    }
+    bool empty() const { return from >= to; }
+    std::size_t floats() const { return (to - from) * channels; }
+};
+
+// Masks of one group's frames [stems][frames][f][2], and their extensions [stems][frames][2].
+void make_masks(const Synthesis &job, std::size_t first, std::size_t frames, float *masks, float *extensions)
+{
+    const std::size_t row = job.f * channels;
+    const float *estimates = job.estimates + first * row;
+    if (job.magnitudes) {
+        for (std::size_t s = 0; s < job.stems; s++)
+            own_mask(estimates + s * job.plane, job.magnitudes + first * row, frames * row, job.silent,
+                     masks + s * frames * row);
+    } else {
+        ratio_masks(estimates, job.plane, job.stems, frames * row, job.exponent, masks);
+    }
+    for (std::size_t i = 0; i < job.stems * frames; i++) {
+        extensions[i * channels] = extensions[i * channels + 1] = job.above;
+        if (job.average)
+            mean_mask(masks + i * row, job.f, extensions + i * channels);
+    }
+}
+
+} // namespace
+
+void analyse_group(const Stft &stft, const float *samples, std::size_t frames, std::complex<float> *spectrum,
+                   float *magnitude, std::size_t f, float *scratch)
+{
+    const NoDenormals fast;
+    stft.transform(samples, frames, scratch);
+    if (magnitude)
+        stft.magnitude(frames, magnitude, f, scratch);
+    if (spectrum)
+        stft.write(frames, spectrum, scratch);
+}
+
+std::size_t Synthesis::work_floats() const
+{
+    return aligned(stft->scratch_floats()) + aligned(stems * group * f * channels) + aligned(stems * group * channels) +
+           n_chosen * sum_samples(*this) * channels;
+}
+
+void synthesise_chunk(const Synthesis &job, std::size_t chunk, float *work)
+{
+    const NoDenormals fast;
+    float *scratch = work;
+    float *masks = scratch + aligned(job.stft->scratch_floats());
+    float *extensions = masks + aligned(job.stems * group * job.f * channels);
+    float *sums = extensions + aligned(job.stems * group * channels);
+    const std::size_t length = sum_samples(job) * channels, row = job.f * channels;
+    const std::size_t end = std::min((chunk + 1) * Synthesis::chunk_frames, job.frames);
+
+    std::memset(sums, 0, job.n_chosen * length * sizeof(float));
+    for (std::size_t t = chunk * Synthesis::chunk_frames; t < end; t += group) {
+        const std::size_t frames = std::min(group, end - t);
+        if (job.samples) {
+            job.stft->transform(job.samples + t * job.hop * channels, frames, scratch);
+            make_masks(job, t, frames, masks, extensions);
+        }
+        const std::size_t ready = frames * job.hop; // samples that no later frame reaches
+        const Part part(job, t * job.hop, ready);
+        for (std::size_t k = 0; k < job.n_chosen; k++) {
+            const std::size_t stem = job.chosen[k];
+            float *sum = sums + k * length;
+            if (job.samples) {
+                job.stft->synthesise(masks + stem * frames * row, extensions + stem * frames * channels, job.f, frames,
+                                     sum, scratch);
+            } else {
+                job.stft->read(job.spectra + (t * job.stems + stem) * row, job.stems * row, job.f, frames, scratch);
+                job.stft->synthesise(nullptr, nullptr, 0, frames, sum, scratch);
+            }
+            if (!part.empty())
+                std::memcpy(job.outs[k] + (part.from - job.skip) * channels, sum + (part.from - t * job.hop) * channels,
+                            part.floats() * sizeof(float));
+            std::memmove(sum, sum + ready * channels, (length - ready * channels) * sizeof(float));
+            std::memset(sum + length - ready * channels, 0, ready * channels * sizeof(float));
+        }
+    }
+    const std::size_t tail = (job.frame_length - job.hop) * channels;
+    for (std::size_t k = 0; k < job.n_chosen; k++)
+        std::memcpy(job.tails + (k * job.chunks() + chunk) * tail, sums + k * length, tail * sizeof(float));
+}
+
+void join_chunks(const Synthesis &job, float *carry)
+{
+    const NoDenormals fast;
+    const std::size_t tail = job.frame_length - job.hop;
+    for (std::size_t k = 0; k < job.n_chosen; k++) {
+        float *held = carry + k * tail * channels;
+        for (std::size_t chunk = 0; chunk < job.chunks(); chunk++) {
+            const std::size_t first = chunk * Synthesis::chunk_frames;
+            const std::size_t at = first * job.hop;
+            const std::size_t body = std::min(Synthesis::chunk_frames, job.frames - first) * job.hop;
+            const std::size_t reach = std::min(body, tail);
+            const Part part(job, at, reach);
+            if (!part.empty()) {
+                float *out = job.outs[k] + (part.from - job.skip) * channels;
+                const float *more = held + (part.from - at) * channels;
+                for (std::size_t i = 0; i < part.floats(); i++)
+                    out[i] += more[i];
+            }
+            const float *next = job.tails + (k * job.chunks() + chunk) * tail * channels;
+            const std::size_t left = (tail - reach) * channels;
+            std::memmove(held, held + reach * channels, left * sizeof(float));
+            std::memset(held + left, 0, reach * channels * sizeof(float));
+            for (std::size_t i = 0; i < tail * channels; i++)
+                held[i] += next[i];
+        }
+    }
+}
+
+} // namespace spleeterrt

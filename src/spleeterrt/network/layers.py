@@ -1,0 +1,94 @@
+"""From weights to the flat table of layers that the kernels execute: the face of `_kernels/core/network`.
+
+Buffers are offsets into one workspace per thread, weights offsets into one arena per stem, so that one table
+serves all stems and all threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .._kernels import nn
+from ..arrays import Float32
+from ..errors import ArgumentError
+from .config import DEPTH, ModelConfig, check_network_size
+from .method_plan import Plan, network_of
+
+LAYER_DTYPE = np.dtype([(name, np.int64) for name in nn.LAYER_FIELDS])
+LAYER_NAMES = (
+    *(f"e{k}" for k in range(1, DEPTH + 1)),
+    *(f"d{k}" for k in range(1, DEPTH + 1)),
+    "out",
+)
+
+# Columns per chunk of the reference path, in floats and at least so many pixels.
+CHUNK_FLOATS: int = nn.CHUNK_FLOATS
+CHUNK_MIN_PIXELS: int = nn.CHUNK_MIN_PIXELS
+
+
+class WeightLayout(NamedTuple):
+    """Where each layer's numbers stand in a stem's arena: (weights, bias, scale, shift) offsets."""
+
+    offsets: tuple[tuple[int, int, int, int], ...]
+    size: int
+
+
+def channels(config: ModelConfig, isa: str | None = None) -> list[tuple[int, int]]:
+    """(input, output) channels of the 13 layers, padded for the kernels of `isa`."""
+    widths: list[tuple[int, int]] = nn.channels(network_of(config), isa is not None)
+    return widths
+
+
+def weight_layout(config: ModelConfig, plan: Plan) -> WeightLayout:
+    """Sizes a stem's arena."""
+    return WeightLayout(*nn.weight_layout(network_of(config), plan))
+
+
+def fold_batch_norm(
+    gamma: npt.ArrayLike,
+    beta: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    variance: npt.ArrayLike,
+    epsilon: float = nn.BATCH_NORM_EPSILON,
+) -> tuple[Float32, Float32]:
+    """Inference batch norm as (scale, shift), float32: y = x * scale + shift (epsilon: Keras' 1e-3)."""
+    parts = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in (gamma, beta, mean, variance)))
+    shape = parts[0].shape
+    scale, shift = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    flat = [np.ascontiguousarray(part).reshape(-1) for part in parts]
+    nn.fold_batch_norm(*flat, epsilon, scale.reshape(-1), shift.reshape(-1))
+    return scale, shift
+
+
+def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], arena: Float32) -> None:
+    """Copy one stem's tensors (TensorFlow's names and layouts) into its arena of zeros, batch norm folded.
+
+    Layer by layer: no more of `stem` need be in memory.
+    """
+    network = network_of(config)
+    for layer, shapes in enumerate(nn.tensor_shapes(network)):
+        tensors = []
+        for name, shape in shapes.items():
+            tensor = np.ascontiguousarray(stem[name], np.float32)
+            if tensor.shape != shape:
+                raise ArgumentError(f"{name}: expected shape {shape}, got {tensor.shape}")
+            tensors.append(tensor.reshape(-1))
+        nn.pack_layer(network, plan, layer, tensors, arena)
+
+
+def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:
+    """The table of layers for inputs of frames x bins, and the floats that a workspace needs.
+
+    Depends on the configuration, the plan and the size only: the same input gives the same bits
+    however many segments and threads there are.
+
+    Raises:
+        SpleeterError: frames or bins is not a positive multiple of 64.
+    """
+    check_network_size(frames, bins)
+    rows, floats = nn.lower(network_of(config), plan, frames, bins, CHUNK_FLOATS, CHUNK_MIN_PIXELS)
+    return np.frombuffer(rows, LAYER_DTYPE), floats
