@@ -36,7 +36,7 @@ def draw(name: str, shape: list, rng: np.random.Generator, first: float, last: f
 def write_random_model(folder: Path, stems: int, filters: tuple[int, ...] = FILTERS, seed: int = 0) -> None:
     """Draw a model and write its checkpoint without TensorFlow."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-    from checkpoint_writer import random_tensors, write_checkpoint
+    from support.checkpoint_writer import random_tensors, write_checkpoint
 
     rng = np.random.default_rng(seed)
     drawn = {

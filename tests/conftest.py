@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden import case
 
 from spleeterrt import Model, load_model
+from support.golden import case
 
 for _name in ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"):
     # Tests send them to commands, which leave alone what their shell ignores (SIGINT in a background job).

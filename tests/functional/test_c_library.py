@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 from spleeterrt import StreamSeparator, load_model
 from spleeterrt.models import convert
 from spleeterrt.parallel import check_threads
+from support.golden import case
 
 BUILD = Path(os.environ.get("SPLEETERRT_C_BUILD", ""))
 

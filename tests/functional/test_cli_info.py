@@ -8,7 +8,6 @@ import socket
 from pathlib import Path
 
 import pytest
-from checkpoint_writer import random_tensors, write_checkpoint
 from click.testing import CliRunner, Result
 
 import spleeterrt
@@ -17,6 +16,7 @@ from spleeterrt.cli import cli
 from spleeterrt.models import convert, store
 from spleeterrt.network.config import OFFICIAL_CONFIGS
 from spleeterrt.network.layers import LAYER_NAMES
+from support.checkpoint_writer import random_tensors, write_checkpoint
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 SMALL = ("--frames", "64", "--bins", "64")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_writer import random_tensors, write_checkpoint
 from click.testing import CliRunner, Result
-from golden import case
-from model_server import archive_of, serving
 
 import spleeterrt.models
 from spleeterrt import fidelity, load_model
 from spleeterrt.cli.models import DTYPES, FORMATS, models
 from spleeterrt.models import store, transfer
+from support.checkpoint_writer import random_tensors, write_checkpoint
+from support.golden import case
+from support.model_server import archive_of, serving
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 

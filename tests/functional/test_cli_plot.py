@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
-from command import cli as run_command
-from golden import case
 
 from spleeterrt import Separator
 from spleeterrt.cli import cli
+from support.command import cli as run_command
+from support.golden import case
 
 pytest.importorskip("matplotlib")
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
-from golden import case
 
 from spleeterrt import Separator
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.cli import cli, terminal
 from spleeterrt.cli.songs import local_path
 from spleeterrt.errors import SpleeterError
+from support.golden import case
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 STEMS = ("accompaniment", "vocals")

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 from spleeterrt import Model, StreamSeparator, load_model
 from spleeterrt.audio import downmix
 from spleeterrt.audio.pcm import FORMATS, SampleTail, decode, encode, read_wav_header, wav_header
 from spleeterrt.errors import AudioError
+from support.golden import case
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 STEMS = ("vocals", "accompaniment")

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from checkpoint_writer import random_tensors, write_checkpoint
+
+from support.checkpoint_writer import random_tensors, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
-from golden import case
 
 from spleeterrt import Model, Separator, SpleeterError
 from spleeterrt.cli import cli
 from spleeterrt.evaluate import BSSEVAL_METRICS, _bsseval, find_targets, find_tracks, median
+from support.golden import case
 
 CONFIG_2 = str(case("tiny-2stems") / "config.json")
 CONFIG_4 = str(case("tiny-4stems") / "config.json")

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 from spleeterrt import Separator, SpleeterError
 from spleeterrt.audio.pcm import FORMATS
 from spleeterrt.realtime.descriptors import Interruption
 from spleeterrt.realtime.outputs import Encoding, PipeOutput
+from support.golden import case
 
 SOURCE = Path(__file__).parent.parent / "few_threads.c"
 CONFIG = str(case("tiny-4stems") / "config.json")

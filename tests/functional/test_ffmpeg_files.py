@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import tones
-from command import cli
-from golden import case
 
 from spleeterrt import AudioError, Model, SeparationCancelled, Separator, SpleeterError
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
+from support.audio_files import tones
+from support.command import cli
+from support.golden import case
 
 pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed")
 
-from ffmpeg_files import make
+from support.ffmpeg_files import make
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 

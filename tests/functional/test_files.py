@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import mp3_frame_starts, noise, write
-from command import cli
-from golden import case
 
 from spleeterrt import AudioError, Model, SeparationCancelled, Separator, SpleeterError
 from spleeterrt.audio import Codec
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.writer import quantize
+from support.audio_files import mp3_frame_starts, noise, write
+from support.command import cli
+from support.golden import case
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 CONFIG_4 = str(case("tiny-4stems") / "config.json")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden import CASES, case
-from tolerances import GOLDEN_WAVEFORM
 
 from spleeterrt import Separator
+from support.golden import CASES, case
+from support.tolerances import GOLDEN_WAVEFORM
 
 
 @pytest.mark.parametrize("name", CASES)

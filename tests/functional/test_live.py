@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import case
 
 from spleeterrt import Model, SpleeterError, StreamSeparator
 from spleeterrt._kernels.live import Tape
@@ -29,6 +28,7 @@ from spleeterrt.realtime.live import (
     default_hop,
     open_client,
 )
+from support.golden import case
 
 RATE, PERIOD = 44100, 512
 NOWHERE = "/nowhere/libsound.so"

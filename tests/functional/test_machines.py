@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 import spleeterrt
+from support.golden import case
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 DOCS = Path(__file__).parents[2] / "docs"

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from command import cli
-from golden import case
 
 from spleeterrt import Separator
 from spleeterrt.audio.writer import quantize
+from support.command import cli
+from support.golden import case
 
 TWO = str(case("tiny-2stems") / "config.json")
 FOUR = str(case("tiny-4stems") / "config.json")

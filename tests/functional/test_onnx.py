@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_writer import random_tensors, write_checkpoint
 from click.testing import CliRunner
-from golden import case
-from tolerances import NETWORK, close
 
 from spleeterrt import ModelError, load_model
 from spleeterrt.cli import cli
 from spleeterrt.models import configuration, convert, export, info, verify
 from spleeterrt.network.config import OFFICIAL_CONFIGS
+from support.checkpoint_writer import random_tensors, write_checkpoint
+from support.golden import case
+from support.tolerances import NETWORK, close
 
 onnx = pytest.importorskip("onnx")
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from ffmpeg_files import add_video
-from golden import case
 
 from spleeterrt import AudioError, Separator, SpleeterError
 from spleeterrt.audio.films import CONTAINERS, Film, container_of
@@ -19,6 +17,8 @@ from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.remux import FilmEncoder
 from spleeterrt.audio.writer import StemFileWriter
 from spleeterrt.cli import cli
+from support.ffmpeg_files import add_video
+from support.golden import case
 
 av = pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed")
 

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from command import cli
-from golden import case
 
 from spleeterrt import AudioError, Model, Separator, SpleeterError
 from spleeterrt.audio import Codec
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import quantize
+from support.command import cli
+from support.golden import case
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 CONFIG_4 = str(case("tiny-4stems") / "config.json")

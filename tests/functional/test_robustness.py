@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 from spleeterrt import AudioError, Model, ModelConfig, Separator, SpleeterError
 from spleeterrt.output_paths import output_paths
+from support.golden import case
 
 CONFIG = str(case("tiny-2stems") / "config.json")
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden import case
-from memory import peak
 
 from spleeterrt import Model, SeparationCancelled, Separator, SpleeterError
+from support.golden import case
+from support.memory import peak
 
 
 def joined(blocks: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

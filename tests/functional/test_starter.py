@@ -7,12 +7,12 @@ import socket
 import numpy as np
 import pytest
 import soundfile
-from command import cli
 
 import spleeterrt
 import spleeterrt.models
 from spleeterrt.models import convert, get, info, list_models, load, verify
 from spleeterrt.models.sources import STARTER_FILE
+from support.command import cli
 
 
 def test_it_is_a_file_of_the_package_below_twelve_megabytes():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 from click.testing import CliRunner, Result
-from golden import case
 
 from spleeterrt import Model, Separator, SpleeterError
 from spleeterrt.audio.writer import quantize
 from spleeterrt.cli import cli
+from support.golden import case
 
 TWO, FOUR, FIVE = (str(case(f"tiny-{name}") / "config.json") for name in ("2stems", "4stems", "5stems"))
 

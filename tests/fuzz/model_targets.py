@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from checkpoint_writer import random_tensors, table, write_checkpoint, write_v1
-from model_server import archive_of
 from mutations import mutate, mutate_json
 
 from spleeterrt import Model, models
@@ -24,6 +22,8 @@ from spleeterrt.errors import SpleeterError
 from spleeterrt.models import archive, checkpoint, coefficients, store, transfer
 from spleeterrt.models.table import read_items
 from spleeterrt.network.config import ModelConfig
+from support.checkpoint_writer import random_tensors, table, write_checkpoint, write_v1
+from support.model_server import archive_of
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(

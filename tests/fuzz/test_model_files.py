@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from safetensors import SafetensorError, safe_open
 
 from spleeterrt import ModelConfig, models
@@ -29,6 +28,7 @@ from spleeterrt.errors import ModelError
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
 from spleeterrt.network.method_plan import network_of
+from support import reference
 
 pytestmark = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build, so nothing for C")
 

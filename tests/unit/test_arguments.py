@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 from spleeterrt import Model, Separator, SpleeterError, evaluate, kernels, load_model, models, output_paths
 from spleeterrt.audio import downmix
@@ -22,6 +21,7 @@ from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter, parse_bitrate, quantize
 from spleeterrt.errors import ArgumentError, ArgumentTypeError, AudioError, ConfigError, ModelError
 from spleeterrt.network.config import ModelConfig
+from support.golden import case
 
 CONFIG = case("tiny-2stems") / "config.json"
 WAVE = np.random.default_rng(0).uniform(-0.3, 0.3, (2500, 2)).astype(np.float32)

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from audio_files import tones, write
 
 from spleeterrt.audio import Codec, formats
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.soundfile_adapter import SoundFileAudioAdapter
 from spleeterrt.errors import AudioError, SpleeterError
+from support.audio_files import tones, write
 
 
 class Silence(AudioAdapter):

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import noise, tones, write
-from ffmpeg_files import make
 
 import spleeterrt.audio
 from spleeterrt import Separator, SpleeterError
@@ -27,6 +25,8 @@ from spleeterrt.audio.layouts import (
     parse_layout,
 )
 from spleeterrt.audio.reader import AudioReader
+from support.audio_files import noise, tones, write
+from support.ffmpeg_files import make
 
 HALF = 0.5**0.5  # -3 dB
 CASES = Path(__file__).parents[3] / "shared" / "cases"

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import drop_mp3_info, noise, tones, truncate, write
 
 from spleeterrt.audio import Codec, encoder, opening
 from spleeterrt.audio import ffmpeg as ffmpeg_module
@@ -19,10 +18,11 @@ from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter
 from spleeterrt.errors import AudioError
+from support.audio_files import drop_mp3_info, noise, tones, truncate, write
 
 av = pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed")
 
-from ffmpeg_files import make  # noqa: E402
+from support.ffmpeg_files import make  # noqa: E402
 
 
 def read(path, **options):
@@ -156,7 +156,7 @@ def test_the_audio_of_a_video(tmp_path, suffix, codec):
 
 
 def test_a_video_without_audio(tmp_path):
-    from ffmpeg_files import add_video
+    from support.ffmpeg_files import add_video
 
     with av.open(str(tmp_path / "a.mp4"), "w") as out:
         add_video(out, 1)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import drop_mp3_info, mp3_frame_starts, noise, tones, write
 
 from spleeterrt.audio import opening, sized_files, wav_file
 from spleeterrt.audio.coded import coded_samples
@@ -18,6 +17,7 @@ from spleeterrt.audio.pcm import FORMATS, encode
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler
 from spleeterrt.errors import AudioError
+from support.audio_files import drop_mp3_info, mp3_frame_starts, noise, tones, write
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,12 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
-from audio_files import CLIP, drop_mp3_info, mp3_frame_starts, noise, tones, truncate, write
 
 from spleeterrt.audio import libsndfile
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler, resampled_frames
 from spleeterrt.errors import AudioError
+from support.audio_files import CLIP, drop_mp3_info, mp3_frame_starts, noise, tones, truncate, write
 
 FORMATS = {
     "wav16": ("wav", "PCM_16"),

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import tones, write
 
 from spleeterrt.audio import encoder
 from spleeterrt.audio import tags as tags_module
@@ -17,6 +16,7 @@ from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.tag_writers import WRITERS, write_tags
 from spleeterrt.audio.tags import Tags, read_tags
 from spleeterrt.audio.writer import StemFileWriter
+from support.audio_files import tones, write
 
 pytest.importorskip("mutagen", reason="the extra spleeterrt[tags] is not installed")
 

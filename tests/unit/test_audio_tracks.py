@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import tones, write
 from click.testing import CliRunner
-from golden import case
 
 from spleeterrt import AudioError, Separator, SpleeterError
 from spleeterrt.audio import opening
 from spleeterrt.audio.adapter import AudioAdapter
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.cli import cli
+from support.audio_files import tones, write
+from support.golden import case
 
 av = pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed")
 

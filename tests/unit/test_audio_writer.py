@@ -12,7 +12,6 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
-from audio_files import mp3_bitrates, noise, tones
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from spleeterrt.audio import Codec, encoder, formats, writer
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter, parse_bitrate, quantize
 from spleeterrt.errors import AudioError, SpleeterError
+from support.audio_files import mp3_bitrates, noise, tones
 
 FORMATS = [
     ("wav", "int16"),

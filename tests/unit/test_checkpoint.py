@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_writer import field, masked_crc, random_tensors, write_checkpoint
-from golden import case
 
 from spleeterrt.errors import ModelError
 from spleeterrt.models import checkpoint
@@ -28,6 +26,8 @@ from spleeterrt.models.checkpoint import (
 from spleeterrt.models.checksum import crc32c, masked_crc32c
 from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.network.tensors import check_weights, checkpoint_name, expected_shapes
+from support.checkpoint_writer import field, masked_crc, random_tensors, write_checkpoint
+from support.golden import case
 
 OFFICIAL_INDEX = Path(__file__).parents[1] / "data" / "official-2stems.index"
 FILTERS = (1, 2, 2, 3, 3, 4)

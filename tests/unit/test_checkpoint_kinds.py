@@ -11,7 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkpoint_writer import (
+
+from spleeterrt import models
+from spleeterrt.errors import ModelError
+from spleeterrt.models import bundle
+from spleeterrt.models.checkpoint import (
+    check_extents,
+    find_index,
+    has_checkpoint,
+    read_checkpoint,
+    read_index,
+    verify_checksums,
+)
+from spleeterrt.network.config import ModelConfig
+from spleeterrt.network.tensors import checkpoint_name
+from support.checkpoint_writer import (
     MAGIC,
     block,
     entry,
@@ -27,20 +41,6 @@ from checkpoint_writer import (
     write_state,
     write_v1,
 )
-
-from spleeterrt import models
-from spleeterrt.errors import ModelError
-from spleeterrt.models import bundle
-from spleeterrt.models.checkpoint import (
-    check_extents,
-    find_index,
-    has_checkpoint,
-    read_checkpoint,
-    read_index,
-    verify_checksums,
-)
-from spleeterrt.network.config import ModelConfig
-from spleeterrt.network.tensors import checkpoint_name
 
 FILTERS = (2, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(instruments=("vocals", "accompaniment"), conv_n_filters=FILTERS)

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from golden import CASES, case
-from tolerances import NETWORK, close
 
 from spleeterrt import Model, ModelConfig, ModelError, Separator, SpleeterError, load_model, models
 from spleeterrt.models import coefficients
 from spleeterrt.network.config import OFFICIAL_CONFIGS
 from spleeterrt.network.layers import fold_batch_norm
+from support import reference
+from support.golden import CASES, case
+from support.tolerances import NETWORK, close
 
 FILTERS = (3, 5, 2, 4, 3, 6)
 CONFIG = ModelConfig(instruments=("vocals", "accompaniment"), conv_n_filters=FILTERS, T=64, F=64)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from golden import case
 
 from spleeterrt import Model, ModelConfig, Separator, StreamSeparator
 from spleeterrt._kernels import nn
 from spleeterrt.audio.resample import StreamResampler
 from spleeterrt.network.method_plan import make_plan
 from spleeterrt.stft import Spectrum
+from support import reference
+from support.golden import case
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64", "aarch64", "arm64"), reason="this CPU's mode is not set"

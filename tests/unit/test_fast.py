@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import reference
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 from spleeterrt import Model, ModelConfig, SpleeterError
 from spleeterrt._kernels import nn
@@ -22,6 +20,8 @@ from spleeterrt.arrays import aligned_empty
 from spleeterrt.network.config import OFFICIAL_CONFIGS
 from spleeterrt.network.layers import LAYER_NAMES, lower, weight_layout
 from spleeterrt.network.method_plan import Plan, check_plan, default_isa, make_plan, methods_at
+from support import reference
+from support.tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 WIDTHS = (16, 32, 48, 32, 64, 32)
 # Of each property and instruction set; the sanitizers are slow.

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-import reference
-from tolerances import NETWORK
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError
 from spleeterrt.fidelity import QUIET, compare, probe_signal
+from support import reference
+from support.tolerances import NETWORK
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(

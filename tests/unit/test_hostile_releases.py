@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from checkpoint_writer import random_tensors, write_checkpoint
-from model_server import BASE, Handler, Server, archive_of, member, serving, tar_gz
 
 from spleeterrt import models
 from spleeterrt.errors import ModelError
 from spleeterrt.models import archive as archives
 from spleeterrt.models import store, transfer
 from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
+from support.checkpoint_writer import random_tensors, write_checkpoint
+from support.model_server import BASE, Handler, Server, archive_of, member, serving, tar_gz
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = OFFICIAL_CONFIGS["2stems"].replace(conv_n_filters=FILTERS)

@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-import reference as ref
-import tolerances as tol
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import close
 
 from spleeterrt import kernels
+from support import reference as ref
+from support import tolerances as tol
+from support.tolerances import close
 
 fuzz = settings(max_examples=80, deadline=None, database=None)
 

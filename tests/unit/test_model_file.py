@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from spleeterrt.models import load
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
 from spleeterrt.network.method_plan import Plan, make_plan, network_of
+from support import reference
 
 pytestmark = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build")
 

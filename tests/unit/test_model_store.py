@@ -21,8 +21,14 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from checkpoint_writer import random_tensors, write_checkpoint
-from model_server import (
+
+from spleeterrt import models
+from spleeterrt.errors import ModelError, SpleeterError
+from spleeterrt.models import archive as archive_module
+from spleeterrt.models import store, transfer
+from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
+from support.checkpoint_writer import random_tensors, write_checkpoint
+from support.model_server import (
     BASE,
     Server,
     announce,
@@ -37,12 +43,6 @@ from model_server import (
     without_length,
     wrong_range,
 )
-
-from spleeterrt import models
-from spleeterrt.errors import ModelError, SpleeterError
-from spleeterrt.models import archive as archive_module
-from spleeterrt.models import store, transfer
-from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = OFFICIAL_CONFIGS["2stems"].replace(conv_n_filters=FILTERS)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference as ref
-import tolerances as tol
-from memory import peak
-from tolerances import close
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError, load_model
 from spleeterrt._kernels import spectral
@@ -15,6 +11,10 @@ from spleeterrt.cli import options as cli_options
 from spleeterrt.models.packed import save_packed
 from spleeterrt.network import modes as spleeterrt_modes
 from spleeterrt.network.modes import plan_mode
+from support import reference as ref
+from support import tolerances as tol
+from support.memory import peak
+from support.tolerances import close
 
 TWO, FOUR = ("vocals", "accompaniment"), ("vocals", "drums", "bass", "other")
 THREE = ("vocals", "drums", "accompaniment")

@@ -11,9 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reference as ref
-import tolerances as tol
-from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError, arrays
 from spleeterrt._kernels import nn
@@ -23,6 +20,9 @@ from spleeterrt.network.config import MOST_FILTERS
 from spleeterrt.network.method_plan import ACTIVATION_CODES, make_plan
 from spleeterrt.network.model import Model
 from spleeterrt.network.tensors import expected_shapes
+from support import reference as ref
+from support import tolerances as tol
+from support.tolerances import close
 
 ODD = (3, 5, 7, 9, 11, 13)
 USUAL = (4, 8, 8, 16, 16, 32)
@@ -434,7 +434,7 @@ def test_a_stem_without_weights():
 FORK = """
 import os, signal, sys
 import numpy as np
-import reference as ref
+from support import reference as ref
 from spleeterrt import ModelConfig
 from spleeterrt.network.model import Model
 
@@ -470,7 +470,7 @@ print("done")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_after_fork():
     """A child (and its child) of a process whose OpenMP workers run: the same bits, and no waiting."""
-    path = os.pathsep.join([str(Path(ref.__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(Path(ref.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK],
         env={**os.environ, "PYTHONPATH": path},

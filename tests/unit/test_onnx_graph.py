@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_writer import field, random_tensors, write_checkpoint
 
 from spleeterrt import ModelError, load_model
 from spleeterrt.models.checkpoint import open_checkpoint
 from spleeterrt.models.onnx_files import save_onnx
 from spleeterrt.network.config import ModelConfig
+from support.checkpoint_writer import field, random_tensors, write_checkpoint
 
 onnx = pytest.importorskip("onnx")
 

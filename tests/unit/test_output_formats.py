@@ -10,7 +10,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import soundfile
-from audio_files import mp3_bitrates, noise
 
 from spleeterrt import AudioError
 from spleeterrt.audio import Codec, CodecName, encoder, formats
@@ -20,6 +19,7 @@ from spleeterrt.audio.formats import ENDINGS, codec_of, parse_bitrate
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.writer import StemFileWriter
 from spleeterrt.network import modes
+from support.audio_files import mp3_bitrates, noise
 
 CONTAINERS = {"wav": "WAV", "flac": "FLAC", "ogg": "OGG", "opus": "OGG", "mp3": "MP3", "aiff": "AIFF"}
 

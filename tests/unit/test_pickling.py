@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from golden import case
 
 from spleeterrt import Model, Separator, SpleeterError, load_model
 from spleeterrt.errors import ModelError
 from spleeterrt.file_job import SeparatedFiles
 from spleeterrt.models import load
+from support.golden import case
 
 CONFIG = case("tiny-2stems") / "config.json"
 CONFIG_4 = case("tiny-4stems") / "config.json"

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from golden import case
 
 from spleeterrt import Model, Separator
 from spleeterrt.network.config import ModelConfig
+from support.golden import case
 
 BENCH = Path(__file__).parents[2] / "bench"
 RATE = 44100

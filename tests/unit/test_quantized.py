@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from safetensors.numpy import load_file, save_file
-from tolerances import HALF, UNIT
 
 from spleeterrt import Model, ModelConfig
 from spleeterrt._kernels import nn
@@ -21,6 +19,8 @@ from spleeterrt.models.packed import read_packed, save_packed, stored_dtype
 from spleeterrt.models.quantized import channel_axis, choose_dtypes, quantize
 from spleeterrt.network.method_plan import make_plan
 from spleeterrt.network.tensors import expected_shapes
+from support import reference
+from support.tolerances import HALF, UNIT
 
 FILTERS = (3, 5, 2, 4, 3, 4)
 CONFIG = ModelConfig(instruments=("vocals", "rest"), conv_n_filters=FILTERS)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoint_writer import random_tensors, write_checkpoint
 from safetensors.numpy import load_file, save_file
 
 from spleeterrt.errors import ModelError
@@ -18,6 +17,7 @@ from spleeterrt.models.checkpoint import read_checkpoint
 from spleeterrt.models.packed import read_header, read_packed, save_packed
 from spleeterrt.network.config import ModelConfig
 from spleeterrt.network.tensors import StemWeights
+from support.checkpoint_writer import random_tensors, write_checkpoint
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 CONFIG = ModelConfig(

@@ -6,11 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import reference as ref
-import tolerances as tol
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tolerances import close
 
 from spleeterrt import ModelConfig, SpleeterError
 from spleeterrt._kernels import spectral
@@ -19,6 +16,9 @@ from spleeterrt.audio.channels import to_stereo
 from spleeterrt.network.model import Model
 from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size
 from spleeterrt.stft import Spectrum, Synthesis, hann_window
+from support import reference as ref
+from support import tolerances as tol
+from support.tolerances import close
 
 FILTERS = (2, 2, 3, 3, 4, 4)
 HOP, LENGTH = 128, 512

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from checkpoint_writer import random_tensors, write_checkpoint
-from model_server import archive_of, serving
 
 import spleeterrt
 from spleeterrt.network import config
+from support.checkpoint_writer import random_tensors, write_checkpoint
+from support.model_server import archive_of, serving
 
 FILTERS = (1, 2, 2, 3, 3, 4)
 RATE = 44100

@@ -10,14 +10,14 @@ import time
 
 import numpy as np
 import pytest
-import reference as ref
-import stream_reference as plain
 
 from spleeterrt import ModelConfig, Separator, SpleeterError, StreamSeparator, load_model
 from spleeterrt._kernels import stream as kernels
 from spleeterrt.errors import BusyError
 from spleeterrt.network.model import Model
 from spleeterrt.realtime.stream import StreamSettings
+from support import reference as ref
+from support import stream_reference as plain
 
 FILTERS = (4, 8, 8, 16, 16, 32)
 SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192}
@@ -666,7 +666,7 @@ def test_closed_stream(model):
 
 
 def test_model_by_name(tmp_path):
-    from golden import case
+    from support.golden import case
 
     source = case("tiny-2stems") / "config.json"
     with StreamSeparator(source, 64, realtime=False) as live:

@@ -6,13 +6,13 @@ import time
 
 import numpy as np
 import pytest
-import reference as ref
-import stream_reference as plain
 
 from spleeterrt import Model, ModelConfig, Separator, SpleeterError, StreamSeparator, plan_stream
 from spleeterrt.models.packed import save_packed
 from spleeterrt.realtime.latency_plan import plan_table
 from spleeterrt.realtime.stream import StreamSettings
+from support import reference as ref
+from support import stream_reference as plain
 
 FILTERS = (4, 8, 8, 16, 16, 32)
 SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192, "conv_n_filters": FILTERS}

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_files import tones, write
 
 from spleeterrt import Separator
 from spleeterrt.audio import encoder
@@ -20,6 +19,7 @@ from spleeterrt.audio.ffmpeg import ffmpeg_installed
 from spleeterrt.audio.tags import Tags, mutagen_installed, read_tags
 from spleeterrt.audio.wav_chunks import Cue, Marks, appended, read_chunks, read_info, read_marks
 from spleeterrt.audio.writer import StemFileWriter
+from support.audio_files import tones, write
 
 TEXTS = {
     "title": ["Sóng 音"],

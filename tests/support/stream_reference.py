@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import reference as ref
+
+from support import reference as ref
 
 
 def latency(config, settings):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-CLIP = Path(__file__).parent / "data" / "clip.ogg"
+CLIP = Path(__file__).parents[1] / "data" / "clip.ogg"
 
 
 def noise(frames: int, channels: int = 2, amplitude: float = 0.25, seed: int = 0) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "data" / "golden"
+FOLDER = Path(__file__).parents[1] / "data" / "golden"
 CASES = sorted(path.name for path in FOLDER.iterdir() if (path / "expected.npz").exists())
 
 
