@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,10 @@ class Options(ctypes.Structure):
     ]
 
 
+class ModelOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("isa", ctypes.c_char_p), ("low_memory", ctypes.c_int)]
+
+
 class Stats(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_uint64) for name in COUNTS),
@@ -101,6 +107,17 @@ def library():
     lib.srt_process.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_size_t]
     lib.srt_process_mix.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_size_t]
     lib.srt_flush.argtypes = [ctypes.c_void_p] * 3
+    lib.srt_default_model_options.restype = ModelOptions
+    place = ctypes.POINTER(ctypes.c_void_p)
+    lib.srt_model_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(ModelOptions), place, ctypes.c_char_p]
+    lib.srt_model_open_memory.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *lib.srt_model_open.argtypes[1:]]
+    lib.srt_stream_open.argtypes = [ctypes.c_void_p, ctypes.POINTER(Options), place, ctypes.c_char_p]
+    lib.srt_model_load.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    lib.srt_model_stem_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    lib.srt_model_stem_name.restype = ctypes.c_char_p
+    lib.srt_model_retain.restype = ctypes.c_void_p
+    for name in ("retain", "release", "stems", "sample_rate"):
+        getattr(lib, f"srt_model_{name}").argtypes = [ctypes.c_void_p]
     return lib
 
 
@@ -363,6 +380,119 @@ def test_modes_give_the_same_bits(library, tmp_path, name, mode):
     library.srt_destroy(stream)
 
 
+def opened(function, *arguments):
+    """The model or the stream that a function opens."""
+    made, message = ctypes.c_void_p(), ctypes.create_string_buffer(1024)
+    assert function(*arguments, made, message) == 0, message.value
+    return made
+
+
+def stems_of(library, stream, samples):
+    """All of a stream's stems of a song, in blocks of 1000: [2 stems, samples]."""
+    parts = []
+    for at in range(0, len(samples), 1000):
+        block = np.ascontiguousarray(samples[at : at + 1000].T)
+        parts.append(np.empty((2 * library.srt_stems(stream), 1000), np.float32))
+        assert library.srt_process(stream, pointers(block), pointers(parts[-1]), 1000) == 0
+    return np.concatenate(parts, axis=1)
+
+
+def test_streams_share_a_model(library, model_file):
+    samples, options = noise(150_000), library.srt_default_options()
+    options.realtime, options.frames, options.max_block, options.hop_frames = 0, 64, 1000, 16
+    alone = opened(library.srt_open, str(model_file).encode(), options)
+    expected = stems_of(library, alone, samples)
+    assert np.abs(expected).max() > 0.01
+    library.srt_destroy(alone)
+    model = opened(library.srt_model_open, str(model_file).encode(), None)
+    names = list(load_model(model_file).instruments)
+    assert [library.srt_model_stem_name(model, k).decode() for k in range(len(names))] == names
+    assert library.srt_model_stem_name(model, len(names)) is library.srt_model_stem_name(model, -1) is None
+    assert library.srt_model_stems(model) == len(names)
+    assert library.srt_model_sample_rate(model) == 44100
+    streams = [opened(library.srt_stream_open, model, options) for _ in range(3)]
+    assert library.srt_model_retain(model) == model.value
+    library.srt_model_release(model)
+    library.srt_model_release(model)  # the streams keep it
+    found: dict[int, np.ndarray] = {}
+    threads = [
+        threading.Thread(target=lambda k=k: found.update({k: stems_of(library, streams[k], samples)}))
+        for k in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k, stream in enumerate(streams):
+        np.testing.assert_array_equal(found[k], expected)
+        library.srt_destroy(stream)
+
+
+def test_a_model_from_memory(library, model_file):
+    samples, options = noise(80_000), library.srt_default_options()
+    options.realtime, options.frames, options.max_block = 0, 64, 1000
+    content = ctypes.create_string_buffer(model_file.read_bytes(), model_file.stat().st_size)
+    place = ctypes.cast(content, ctypes.c_char_p)
+    there = opened(library.srt_model_open, str(model_file).encode(), None)
+    here = opened(library.srt_model_open_memory, place, len(content), None)
+    message = ctypes.create_string_buffer(1024)
+    assert library.srt_model_load(here, message) == library.srt_model_load(here, None) == 0
+    ctypes.memset(content, 0, len(content))  # not needed any more
+    streams = [opened(library.srt_stream_open, model, options) for model in (there, here)]
+    first, second = (stems_of(library, stream, samples) for stream in streams)
+    np.testing.assert_array_equal(first, second)
+    for stream in streams:
+        library.srt_destroy(stream)
+    for model in (there, here):
+        library.srt_model_release(model)
+    # failures: those of a file, by another name
+    damaged = bytearray(model_file.read_bytes())
+    damaged[-5] ^= 1
+    for bytes_, word in ((b"{}", "too short"), (bytes(damaged[:-1]), "outside the file")):
+        made = ctypes.c_void_p()
+        assert library.srt_model_open_memory(bytes_, len(bytes_), None, made, message) == 4
+        assert not made
+        assert message.value.decode().startswith("model in memory: ")
+        assert word in message.value.decode()
+    keep = bytes(damaged)
+    model = opened(library.srt_model_open_memory, keep, len(keep), None)
+    assert library.srt_model_load(model, message) == 4
+    assert "wrong checksum" in message.value.decode()
+    made = ctypes.c_void_p()
+    assert library.srt_stream_open(model, options, made, message) == 4
+    assert not made
+    library.srt_model_release(model)
+
+
+def test_a_stream_does_not_contradict_its_model(library, model_file):
+    wanted = library.srt_default_model_options()
+    wanted.isa = b"generic"
+    model = opened(library.srt_model_open, str(model_file).encode(), wanted)
+    options, made, message = (
+        library.srt_default_options(),
+        ctypes.c_void_p(),
+        ctypes.create_string_buffer(1024),
+    )
+    options.isa = b"generic"
+    library.srt_destroy(opened(library.srt_stream_open, model, options))
+    for field, value, word in (
+        ("isa", b"avx2", "isa: the model was opened for generic"),
+        ("low_memory", 1, "low_"),
+    ):
+        options = library.srt_default_options()
+        setattr(options, field, value)
+        assert library.srt_stream_open(model, options, made, message) == 3
+        assert message.value.decode().startswith(word)
+    library.srt_model_release(model)
+
+
+def test_paths_are_utf_8(library, model_file, tmp_path):
+    path = tmp_path / "Модель ü 模型.safetensors"
+    shutil.copy(model_file, path)
+    library.srt_model_release(opened(library.srt_model_open, str(path).encode(), None))
+    library.srt_destroy(opened(library.srt_open, str(path).encode(), None))
+
+
 def test_options_of_an_earlier_version(library, model_file):
     """Whose structure ended before the modes: what lies behind it is not read."""
     options = library.srt_default_options()
@@ -423,6 +553,16 @@ def test_bad_arguments(library, model_file, tmp_path):
     # NULL streams are refused, not followed
     assert library.srt_stems(None) == library.srt_latency(None) == library.srt_threads(None) == 0
     assert library.srt_process(None, None, None, 1) == library.srt_reset(None) == 1
+    library.srt_destroy(None)
+    library.srt_model_release(None)
+    assert library.srt_model_retain(None) is None
+    assert library.srt_model_stems(None) == library.srt_model_sample_rate(None) == 0
+    assert library.srt_model_load(None, message) == library.srt_stream_open(None, None, stream, message) == 1
+    assert b"model" in message.value
+    model_options = library.srt_default_model_options()
+    model_options.size = 8
+    assert library.srt_model_open(missing.encode(), model_options, stream, message) == 3
+    assert library.srt_model_open_memory(None, 9, None, stream, message) == 1
     assert library.srt_flush(None, None, None) == library.srt_get_stats(None, None) == 1
 
 
@@ -434,5 +574,6 @@ def test_nothing_but_the_interface_is_exported():
     if listing.returncode:
         pytest.skip("no nm")
     names = [line.split()[-1] for line in listing.stdout.splitlines()]
-    assert all(name.startswith("srt_") for name in names)
-    assert len(names) == 19
+    header = Path(__file__).parents[2] / "src/_kernels/core/c/spleeterrt.h"
+    declared = re.findall(r"^SRT_API [^;]*?\b(srt_\w+)\(", header.read_text(), re.MULTILINE)
+    assert sorted(names) == sorted(declared)

@@ -4,29 +4,14 @@
 #define SPLEETERRT_MODEL_FILE_H
 
 #include "aligned.h"
-#include "network/network.h"
+#include "network/byte_source.h"
+#include "network/model_config.h"
 
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace spleeterrt {
-
-// Names and limits as of `spleeterrt.network.config.ModelConfig`.
-struct ModelFileConfig {
-    std::vector<std::string> instruments; // stem names (UTF-8), in the model's order
-    std::string model_dir;
-    int sample_rate = 44100;                    // Hz
-    int frame_length = 4096, frame_step = 1024; // of the STFT, in samples
-    int T = 512, F = 1024;                      // frames and bins of one input of the network
-    double separation_exponent = 2;             // of the ratio mask
-    enum class MaskExtension { zeros, average } mask_extension = MaskExtension::zeros; // above bin F
-    bool softmax = false; // masks by a softmax across stems ("unet.softmax_unet")
-    NetworkConfig network;
-
-    int fft_length() const; // the next power of two
-    int bins() const { return fft_length() / 2 + 1; }
-};
 
 struct LoadedModel {
     ModelFileConfig config;
@@ -39,14 +24,15 @@ struct LoadedModel {
 bool read_model_config(const std::string &path, ModelFileConfig &config, std::string &error);
 
 // Loads a model for the instruction set `isa` ("avx512", "avx2", "generic"; null: the one that the environment
-// variable SPLEETERRT_ISA names, or the best of this CPU). low_memory: as of `make_plan`. networks: the stems whose
-// weights are wanted, in that order; null: all.
+// variable SPLEETERRT_ISA names, or the best of this CPU). low_memory: as of `make_plan`.
 //
 // False, and a message that names the file and, where there is one, the tensor: the file is missing, damaged
 // (checksums are verified) or not such a file, or the set is not on this machine. `model` is then left as it was.
 // Never throws. Whatever the file says, no more memory is taken than in proportion to its size.
-bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error,
-                const std::vector<std::size_t> *networks = nullptr);
+bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error);
+
+// As of `choose_kernels`, but there have to be some: where not, the message says so.
+bool choose_model_kernels(const char *isa, const fast_kernels *&kernels, std::string &error);
 
 class ModelFile;
 
@@ -54,7 +40,8 @@ struct StoredTensor {
     std::string name, dtype; // "vocals/conv2d/kernel", "F32"
 };
 
-// An open model file, for readers of single tensors (Python). Failures and their messages are those of `load_model`.
+// An open model file, for readers of single tensors or stems; for one thread at a time. Failures and their messages are
+// those of `load_model`.
 class ModelReader {
 public:
     ModelReader();
@@ -62,6 +49,8 @@ public:
 
     // The header and the configuration. What follows is for a file that could be opened.
     bool open(const std::string &path, std::string &error);
+    // The same of bytes in memory, which outlive this object. name: instead of the file's in messages.
+    bool open(const void *bytes, std::size_t size, const std::string &name, std::string &error);
     const ModelFileConfig &config() const;
     std::vector<StoredTensor> tensors() const; // all that the file holds, by name
 
@@ -69,9 +58,11 @@ public:
     bool check(std::string &error) const;
     // A tensor of a file that was checked, in float32: values [spec.count()].
     bool read(const std::string &stem, const TensorSpec &spec, float *values, std::string &error);
+    // All of a stem's tensors, of a file that was checked, packed as the plan wants: arena, `weight_layout` long.
+    bool load(const Plan &plan, const std::string &stem, AlignedFloats &arena, std::string &error);
 
 private:
-    std::string path_;
+    std::string name_;
     std::unique_ptr<ModelFile> file_;
 };
 

@@ -16,6 +16,15 @@
  * float32, full scale 1, one array per channel. A stream belongs to one thread at a time, except for the functions that
  * say otherwise. Functions that can fail return a code (0: done) or NULL; `srt_create` also a message in words.
  *
+ * Any number of streams share a model, and its weights are in memory once:
+ *
+ *     srt_model *model;
+ *     if (srt_model_open("four.safetensors", NULL, &model, message) == SRT_OK) {
+ *         srt_stream_open(model, &options, &first, message);
+ *         srt_stream_open(model, &options, &second, message);
+ *         srt_model_release(model);  // the streams keep it as long as they need it
+ *     }
+ *
  * Real time: srt_process takes no lock, allocates nothing and never waits for the networks, which run in threads of
  * their own. Late ones are counted (srt_get_stats) and covered. Latency is constant: srt_latency. */
 #ifndef SPLEETERRT_H
@@ -40,6 +49,7 @@ extern "C" {
 
 #define SRT_MESSAGE_SIZE 1024
 
+typedef struct srt_model srt_model;
 typedef struct srt_stream srt_stream;
 
 enum srt_code {
@@ -75,8 +85,8 @@ typedef struct srt_options {
     int full_band;       /* masks also above F */
     int niceness;        /* added to that of the networks' threads (Linux) */
     int priority;        /* real-time priority of these threads, below the callback's, where allowed; 0: none */
-    int low_memory;      /* half of the weights' memory, somewhat slower */
-    const char *isa;     /* "avx512", "avx2", "generic"; NULL: the best of this CPU */
+    int low_memory;      /* of srt_create and srt_open: as in srt_model_options */
+    const char *isa;     /* likewise */
     /* Appended later: a smaller size leaves them at their defaults. */
     const char *mode;  /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
                           "residual": of two stems one by its network, the other is the mix minus it: half the work;
@@ -99,7 +109,49 @@ typedef struct srt_stats {
     int priority_refused;                          /* the system does not allow options.priority */
 } srt_stats;
 
+/* How a model is loaded: begin with srt_default_model_options(). */
+typedef struct srt_model_options {
+    size_t size;     /* of this structure, as srt_default_model_options sets it; later versions may append to it */
+    const char *isa; /* "avx512", "avx2", "generic"; NULL: the one that the environment variable SPLEETERRT_ISA names,
+                        or the best of this CPU */
+    int low_memory;  /* half of the weights' memory, somewhat slower */
+} srt_model_options;
+
+SRT_API srt_model_options srt_default_model_options(void);
 SRT_API srt_options srt_default_options(void);
+
+/* --- models ---------------------------------------------------------------------------------------------------
+ * A model counts its users: opening it makes the first, every stream is one, and so is whoever retains it. The last
+ * release frees it. All of these functions may be called from any thread. */
+
+/* Reads a model's header and configuration, which takes milliseconds; the weights of a network are read when something
+ * first needs them, checksums verified, and stay. path: UTF-8 on Windows, elsewhere as the system takes it. The file is
+ * open until all networks are loaded. options NULL: the defaults. message: NULL, or SRT_MESSAGE_SIZE characters that
+ * get the reason of a failure. *model is NULL then. */
+SRT_API int srt_model_open(const char *path, const srt_model_options *options, srt_model **model, char *message);
+
+/* The same of a file's content in memory, which has to stay there until srt_model_load has returned, or else as long as
+ * the model. */
+SRT_API int srt_model_open_memory(const void *bytes, size_t size, const srt_model_options *options, srt_model **model,
+                                  char *message);
+
+/* Loads the weights of all networks now (some tenths of a second): the file or the memory is not needed any more. */
+SRT_API int srt_model_load(srt_model *model, char *message);
+
+/* One more user (returns the model), one less. NULL is allowed. */
+SRT_API srt_model *srt_model_retain(srt_model *model);
+SRT_API void srt_model_release(srt_model *model);
+
+/* The model's stems in its order; name: UTF-8, owned by the model, NULL if there is none of that index. Hz. */
+SRT_API int srt_model_stems(const srt_model *model);
+SRT_API const char *srt_model_stem_name(const srt_model *model, int stem);
+SRT_API int srt_model_sample_rate(const srt_model *model);
+
+/* --- streams -------------------------------------------------------------------------------------------------- */
+
+/* Starts a stream of a model, whose weights are loaded if they are not yet. options and message: as above; options.isa
+ * and options.low_memory are the model's. *stream is NULL on failure. */
+SRT_API int srt_stream_open(srt_model *model, const srt_options *options, srt_stream **stream, char *message);
 
 /* Loads a model and starts a stream. options NULL: the defaults. message: NULL, or SRT_MESSAGE_SIZE characters that get
  * the reason of a failure. NULL on failure. */

@@ -1,25 +1,20 @@
-// The C interface; see spleeterrt.h.
-#include "spleeterrt.h"
-
+// Streams in C; see spleeterrt.h.
+#include "c/common.h"
+#include "c/model.h"
 #include "machine.h"
-#include "network/model_file.h"
 #include "stream/engine.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
-#include <exception>
 #include <memory>
-#include <new>
 #include <string>
-#include <system_error>
 #include <vector>
 
 using namespace spleeterrt;
 
 struct srt_stream {
-    LoadedModel model;
+    ModelUse model;
     LayerTable table;
     ModePlan mode;
     std::vector<const float *> weights; // of the mode's networks
@@ -28,12 +23,6 @@ struct srt_stream {
 };
 
 namespace {
-
-void tell(char *message, const std::string &text)
-{
-    if (message)
-        std::snprintf(message, SRT_MESSAGE_SIZE, "%s", text.c_str());
-}
 
 // Sizes that are negative become zero, which check_stream names where it is wrong.
 std::size_t size_of(int value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
@@ -85,22 +74,6 @@ std::string first_negative(const srt_options &o)
     return "";
 }
 
-// The names between commas.
-std::vector<std::string> names_of(const char *list)
-{
-    std::vector<std::string> names;
-    for (const char *at = list; at && *at;) {
-        const std::size_t length = std::strcspn(at, ",");
-        std::string name(at, length);
-        name.erase(0, name.find_first_not_of(" \t"));
-        name.erase(name.find_last_not_of(" \t") + 1);
-        if (!name.empty())
-            names.push_back(name);
-        at += length + (at[length] != '\0');
-    }
-    return names;
-}
-
 std::string mode_of(const srt_options &o, const ModelFileConfig &config, ModePlan &plan)
 {
     ModeOptions options;
@@ -115,50 +88,58 @@ std::string mode_of(const srt_options &o, const ModelFileConfig &config, ModePla
     return plan_mode(options, config.instruments, config.softmax, plan);
 }
 
-int open(const char *model_file, const srt_options &options, srt_stream **stream, char *message)
+// An option that belongs to the model, where the stream's options name it, too.
+std::string contradiction(const srt_options &o, const srt_model &model)
 {
-    std::string problem = first_negative(options);
-    if (!problem.empty()) {
-        tell(message, problem);
-        return SRT_BAD_OPTIONS;
-    }
+    if (o.isa && std::string(o.isa) != model.kernels()->name)
+        return std::string("isa: the model was opened for ") + model.kernels()->name + ", got " + o.isa;
+    if (o.low_memory && !model.low_memory())
+        return "low_memory: the model was opened without it";
+    return "";
+}
+
+int open(srt_model &model, const srt_options &options, srt_stream *&stream, std::string &problem)
+{
     std::unique_ptr<srt_stream> s(new srt_stream);
-    ModelFileConfig config;
-    if (!read_model_config(model_file, config, problem)) {
-        tell(message, problem);
-        return SRT_BAD_MODEL;
-    }
-    problem = mode_of(options, config, s->mode);
+    s->model = ModelUse(&model);
+    const ModelFileConfig &config = model.config();
+    problem = contradiction(options, model);
+    if (problem.empty())
+        problem = first_negative(options);
+    if (problem.empty())
+        problem = mode_of(options, config, s->mode);
     StreamOptions o;
     if (problem.empty()) {
         o = stream_options(options, config, s->mode);
         problem = check_stream(o, s->mode.stems.size());
     }
-    if (!problem.empty()) {
-        tell(message, problem);
+    if (!problem.empty())
         return SRT_BAD_OPTIONS;
-    }
-    if (!load_model(model_file, options.isa, options.low_memory, s->model, problem, &s->mode.networks)) {
-        tell(message, problem);
+    if (!model.weights(s->mode.networks, s->weights, problem))
         return SRT_BAD_MODEL;
-    }
-    o.isa = s->model.kernels->name;
-    s->table =
-        lower(s->model.config.network, s->model.plan, static_cast<long long>(o.frames), static_cast<long long>(o.bins));
-    for (const AlignedFloats &arena : s->model.arenas)
-        s->weights.push_back(arena.data());
+    o.isa = model.kernels()->name;
+    s->table = lower(config.network, model.plan(), static_cast<long long>(o.frames), static_cast<long long>(o.bins));
     s->outputs.resize(s->mode.stems.size());
     StreamNetwork network;
-    network.kernels = s->model.kernels;
+    network.kernels = model.kernels();
     network.layers = s->table.rows.data();
     network.n_layers = s->table.rows.size();
     network.workspace_floats = static_cast<std::size_t>(s->table.workspace_floats);
     network.weights = s->weights.data();
-    network.softmax = s->model.config.softmax;
+    network.softmax = config.softmax;
     network.mode = s->mode;
     s->engine.reset(new StreamEngine(network, o));
-    *stream = s.release();
+    stream = s.release();
     return SRT_OK;
+}
+
+bool take_options(const srt_options *options, srt_options &wanted, char *message)
+{
+    wanted = srt_default_options();
+    if (take_over(options, offsetof(srt_options, isa) + sizeof wanted.isa, wanted))
+        return true;
+    tell(message, "options: begin with srt_default_options() of this version of the library or an earlier one");
+    return false;
 }
 
 StreamOutput stereo(float *const *channels)
@@ -197,36 +178,39 @@ srt_options srt_default_options(void)
     return o;
 }
 
+int srt_stream_open(srt_model *model, const srt_options *options, srt_stream **stream, char *message)
+{
+    return guarded(message, [&]() -> int {
+        if (!stream)
+            return told(SRT_BAD_ARGUMENT, message, "stream: expected a place for the stream, got NULL");
+        *stream = nullptr;
+        if (!model)
+            return told(SRT_BAD_ARGUMENT, message, "model: expected a model, got NULL");
+        srt_options wanted;
+        if (!take_options(options, wanted, message))
+            return SRT_BAD_OPTIONS;
+        std::string problem;
+        return told(open(*model, wanted, *stream, problem), message, problem);
+    });
+}
+
 int srt_open(const char *model_file, const srt_options *options, srt_stream **stream, char *message)
 {
+    if (stream)
+        *stream = nullptr;
+    srt_options wanted;
     tell(message, "");
-    if (!stream)
-        return SRT_BAD_ARGUMENT;
-    *stream = nullptr;
-    if (!model_file) {
-        tell(message, "no model file was named");
-        return SRT_BAD_ARGUMENT;
-    }
-    srt_options wanted = srt_default_options();
-    if (options) { // of a program that was compiled for an earlier version: fewer fields
-        if (options->size < offsetof(srt_options, isa) + sizeof options->isa || options->size > wanted.size) {
-            tell(message, "options: begin with srt_default_options() of this version of the library or an earlier one");
-            return SRT_BAD_OPTIONS;
-        }
-        std::memcpy(&wanted, options, options->size);
-    }
-    try {
-        return open(model_file, wanted, stream, message);
-    } catch (const std::bad_alloc &) {
-        tell(message, "not enough memory");
-        return SRT_NO_MEMORY;
-    } catch (const std::system_error &error) {
-        tell(message, std::string("the system gives this process no more threads: ") + error.what());
-        return SRT_NO_MEMORY;
-    } catch (const std::exception &error) {
-        tell(message, error.what());
-        return SRT_FAILED;
-    }
+    if (!take_options(options, wanted, message))
+        return SRT_BAD_OPTIONS;
+    srt_model_options of_model = srt_default_model_options();
+    of_model.isa = wanted.isa;
+    of_model.low_memory = wanted.low_memory;
+    srt_model *model = nullptr;
+    int code = srt_model_open(model_file, &of_model, &model, message);
+    if (code == SRT_OK)
+        code = srt_stream_open(model, &wanted, stream, message);
+    srt_model_release(model); // the stream keeps it
+    return code;
 }
 
 srt_stream *srt_create(const char *model_file, const srt_options *options, char *message)
@@ -338,21 +322,5 @@ int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix)
     stream->engine->flush(stream->outputs.data(), stereo(mix));
     return SRT_OK;
 }
-
-const char *srt_code_text(int code)
-{
-    switch (code) {
-    case SRT_OK: return "done";
-    case SRT_BAD_ARGUMENT: return "an argument is missing or out of its range";
-    case SRT_BAD_BLOCK: return "a block of another size than promised";
-    case SRT_BAD_OPTIONS: return "options that make no sense";
-    case SRT_BAD_MODEL: return "the model is missing, damaged, or not a model";
-    case SRT_NO_MEMORY: return "not enough memory, or not one thread to be had";
-    case SRT_FAILED: return "failed";
-    default: return "unknown code";
-    }
-}
-
-const char *srt_version(void) { return SRT_VERSION; }
 
 } // extern "C"

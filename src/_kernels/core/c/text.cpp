@@ -1,0 +1,49 @@
+// Messages, codes and lists in words; see spleeterrt.h.
+#include "c/common.h"
+
+#include <cstdio>
+
+namespace spleeterrt {
+
+void tell(char *message, const std::string &text)
+{
+    if (message)
+        std::snprintf(message, SRT_MESSAGE_SIZE, "%s", text.c_str());
+}
+
+std::vector<std::string> names_of(const char *list)
+{
+    std::vector<std::string> names;
+    for (const char *at = list; at && *at;) {
+        const std::size_t length = std::strcspn(at, ",");
+        std::string name(at, length);
+        name.erase(0, name.find_first_not_of(" \t"));
+        name.erase(name.find_last_not_of(" \t") + 1);
+        if (!name.empty())
+            names.push_back(name);
+        at += length + (at[length] != '\0');
+    }
+    return names;
+}
+
+} // namespace spleeterrt
+
+extern "C" {
+
+const char *srt_code_text(int code)
+{
+    switch (code) {
+    case SRT_OK: return "done";
+    case SRT_BAD_ARGUMENT: return "an argument is missing or out of its range";
+    case SRT_BAD_BLOCK: return "a block of another size than promised";
+    case SRT_BAD_OPTIONS: return "options that make no sense";
+    case SRT_BAD_MODEL: return "the model is missing, damaged, or not a model";
+    case SRT_NO_MEMORY: return "not enough memory, or not one thread to be had";
+    case SRT_FAILED: return "failed";
+    default: return "unknown code";
+    }
+}
+
+const char *srt_version(void) { return SRT_VERSION; }
+
+} // extern "C"
