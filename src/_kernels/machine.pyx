@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
 """What this machine has for us: `core/machine`, `core/denormals`."""
 
 from libcpp.string cimport string

@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
 """The network's kernels behind numpy arrays, and the parallel forward pass.
 
 The functions on memoryviews are thin twins of the `nogil` functions that the network runs; the

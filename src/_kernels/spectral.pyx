@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
 """STFT, ratio masks, Wiener filter and overlap-add behind numpy arrays, parallel over frames.
 
 Shapes: samples [n, 2]; spectrum complex64 [frames, bins, 2]; magnitudes [frames, F, 2]; estimates and

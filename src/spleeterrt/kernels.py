@@ -135,8 +135,8 @@ def conv_out_dim(
     stride, dilation = _integer("stride", stride, 1), _integer("dilation", dilation, 1)
     pads = _pads(padding, size, kernel, stride, dilation)
     if isinstance(padding, str):
-        return int(nn.conv_out_same(size, stride))
-    out = int(nn.conv_out_padded(size, kernel, stride, sum(pads), dilation))
+        return nn.conv_out_same(size, stride)
+    out = nn.conv_out_padded(size, kernel, stride, sum(pads), dilation)
     if out < 1:
         raise ArgumentError(
             f"a kernel of {kernel} with dilation {dilation} does not fit into {size} samples padded by {pads}"
@@ -162,10 +162,10 @@ def transpconv_out_dim(
     if isinstance(padding, str):
         if output_padding:
             raise ArgumentError('output_padding: padding="same" fixes the size to size * stride')
-        return int(nn.transpconv_out_same(size, stride))
+        return nn.transpconv_out_same(size, stride)
     if output_padding >= stride:
         raise ArgumentError(f"output_padding: expected less than the stride {stride}, got {output_padding}")
-    out = int(nn.transpconv_out_padded(size, kernel, stride, sum(pads), output_padding))
+    out = nn.transpconv_out_padded(size, kernel, stride, sum(pads), output_padding)
     if out < 1:
         raise ArgumentError(f"padding {pads} crops all of the {size} samples' output")
     return out

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from ._kernels import machine
 from .arguments import told
 from .errors import ArgumentError, ArgumentTypeError, SpleeterError
 
-MOST_THREADS: int = machine.MOST_THREADS
+MOST_THREADS = machine.MOST_THREADS
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _logger = logging.getLogger("spleeterrt")
 _forked = False
@@ -54,8 +57,7 @@ def usual_threads() -> tuple[int, str]:
     quota of its control group, or of one above it, rounded up (Linux: containers).
     """
     variable = os.environ.get("OMP_NUM_THREADS")
-    count: tuple[int, str] = machine.usual_threads(None if variable is None else os.fsencode(variable))
-    return count
+    return machine.usual_threads(None if variable is None else os.fsencode(variable))
 
 
 def available_threads(threads: int) -> int:
@@ -102,7 +104,7 @@ def started_pool(workers: int, name: str) -> ThreadPoolExecutor | None:
     return pool
 
 
-def run_parallel(function: Callable[..., Any], *args: Any) -> Any:
+def run_parallel(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a kernel that may open an OpenMP region.
 
     GCC's OpenMP keeps a pool of workers per calling thread, which a fork does not copy: the child
@@ -111,13 +113,13 @@ def run_parallel(function: Callable[..., Any], *args: Any) -> Any:
     far as the system's allocator is; MKL's own allocator is switched off for that.)
     """
     if not _forked:
-        return function(*args)
-    result: list[Any] = []
+        return function(*args, **kwargs)
+    result: list[T] = []
     failure: list[BaseException] = []
 
     def call() -> None:
         try:
-            result.append(function(*args))
+            result.append(function(*args, **kwargs))
         except BaseException as error:
             failure.append(error)
 

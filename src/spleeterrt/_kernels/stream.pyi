@@ -1,3 +1,69 @@
-from typing import Any
+# What `stream.pyx` offers; `tests/unit/test_stubs.py` compares the two.
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
 
-def __getattr__(name: str) -> Any: ...
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Self, disjoint_base
+
+from ..network.modes import ModePlan
+from .nn import _ReferenceLayer
+
+_Float32: TypeAlias = npt.NDArray[np.float32]
+
+class _StreamStats(TypedDict):
+    runs: int
+    underruns: int
+    dropped: int
+    covered_frames: int
+    repaired: int
+    load: float
+    run_seconds: float
+    worst_run_seconds: float
+    process_seconds: float
+    worst_process_seconds: float
+    process_load: float
+    priority_refused: bool
+
+def stream_windows(
+    frame_length: int, hop: int, synthesis: int
+) -> tuple[list[float], list[float], list[float]]: ...
+def check_stream(values: Mapping[str, Any], stems: int) -> str: ...
+def stream_latency(values: Mapping[str, Any]) -> int: ...
+
+@disjoint_base
+class Engine:
+    def __new__(
+        cls,
+        isa: str | None,
+        table: npt.NDArray[np.void],
+        workspace: int,
+        weights: _Float32,
+        rows: Sequence[int],
+        mode: ModePlan,
+        softmax: bool,
+        reference: _ReferenceLayer,
+        values: Mapping[str, Any],
+    ) -> Self: ...
+    @property
+    def latency(self) -> int: ...
+    @property
+    def largest_block(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def block_is_fixed(self) -> bool: ...
+    @property
+    def forked(self) -> bool: ...
+    @property
+    def source(self) -> object: ...
+    def process(self, block: _Float32, outs: Sequence[_Float32 | None], mix: _Float32 | None) -> None: ...
+    def flush(self, outs: Sequence[_Float32 | None], mix: _Float32 | None) -> None: ...
+    def reset(self) -> None: ...
+    def set_gain(self, stem: int, gain: float) -> None: ...
+    def stats(self) -> _StreamStats: ...
+    def reset_stats(self) -> None: ...
+    def pause(self, stop: bool) -> None: ...
+    def idle(self) -> bool: ...
+
+def __getattr__(name: str) -> Any: ...  # what comes new

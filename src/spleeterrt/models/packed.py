@@ -16,7 +16,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -137,7 +136,7 @@ def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelCo
     return config, weights
 
 
-def _open(path: Path) -> tuple[Any, ModelConfig, dict[str, str]]:
+def _open(path: Path) -> tuple[nn.ModelFile, ModelConfig, dict[str, str]]:
     """The file as the kernels read it, its configuration, and its tensors' dtypes: numpy's names of ours,
     else safetensors'."""
     with _as_model_error():

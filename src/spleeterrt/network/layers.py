@@ -26,8 +26,8 @@ LAYER_NAMES = (
 )
 
 # Columns per chunk of the reference path, in floats and at least so many pixels.
-CHUNK_FLOATS: int = nn.CHUNK_FLOATS
-CHUNK_MIN_PIXELS: int = nn.CHUNK_MIN_PIXELS
+CHUNK_FLOATS = nn.CHUNK_FLOATS
+CHUNK_MIN_PIXELS = nn.CHUNK_MIN_PIXELS
 
 
 class WeightLayout(NamedTuple):
@@ -39,8 +39,7 @@ class WeightLayout(NamedTuple):
 
 def channels(config: ModelConfig, isa: str | None = None) -> list[tuple[int, int]]:
     """(input, output) channels of the 13 layers, padded for the kernels of `isa`."""
-    widths: list[tuple[int, int]] = nn.channels(network_of(config), isa is not None)
-    return widths
+    return nn.channels(network_of(config), isa is not None)
 
 
 def weight_layout(config: ModelConfig, plan: Plan) -> WeightLayout:
@@ -59,8 +58,8 @@ def fold_batch_norm(
     parts = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in (gamma, beta, mean, variance)))
     shape = parts[0].shape
     scale, shift = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    flat = [np.ascontiguousarray(part).reshape(-1) for part in parts]
-    nn.fold_batch_norm(*flat, epsilon, scale.reshape(-1), shift.reshape(-1))
+    gamma, beta, mean, variance = (np.ascontiguousarray(part).reshape(-1) for part in parts)
+    nn.fold_batch_norm(gamma, beta, mean, variance, epsilon, scale.reshape(-1), shift.reshape(-1))
     return scale, shift
 
 

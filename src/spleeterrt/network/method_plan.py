@@ -72,10 +72,9 @@ def default_isa() -> str | None:
         SpleeterError: the variable names one that this CPU or build does not have.
     """
     try:
-        isa: str | None = nn.default_isa()
+        return nn.default_isa()
     except ValueError as error:
         raise SpleeterError(str(error)) from error
-    return isa
 
 
 def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) -> Plan:
@@ -94,10 +93,9 @@ def check_plan(plan: Plan) -> None:
 
 def methods_at(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
     """The plan's methods for inputs of frames x bins: `lazy` becomes `lazy2` or `lazy4`."""
-    methods: tuple[str, ...] = nn.methods_at(network_of(config), plan, frames, bins)
-    return methods
+    return nn.methods_at(network_of(config), plan, frames, bins)
 
 
 def pass_tiles(into: int, out: int, compact: bool = False) -> int:
     """Tiles that a Winograd layer takes through all its stages together."""
-    return int(nn.pass_tiles(into, out, compact))
+    return nn.pass_tiles(into, out, compact)

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from .config import ModelConfig, check_network_size
 from .layers import LAYER_NAMES, lower, pack_weights, weight_layout
 from .method_plan import Plan, default_isa, make_plan
 from .modes import ModePlan
+
+if TYPE_CHECKING:
+    from .._kernels.stream import Engine
 
 _logger = logging.getLogger("spleeterrt")
 
@@ -246,7 +249,7 @@ class Model:
             self._give_back(workspaces)
         return outputs
 
-    def stream_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Any:
+    def stream_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Engine:
         """A real-time engine (`spleeterrt.realtime.stream`) on these weights."""
         from .._kernels import stream
 

@@ -16,7 +16,7 @@ from ..errors import ArgumentError
 from .config import ModelConfig
 
 Mode: TypeAlias = Literal["ratio", "direct", "residual", "three"]
-MODES: tuple[str, ...] = spectral.MODES
+MODES = spectral.MODES
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,22 @@ def plan_mode(
         if not (isinstance(above_band, (int, float)) and 0 <= above_band < math.inf):
             raise ArgumentError(f"above_band: expected a number from 0 to 1 or None, got {above_band!r}")
     above = -1.0 if above_band is None else float(above_band)
-    problem, plan = spectral.plan_mode(
+    problem, made = spectral.plan_mode(
         mode, config.instruments, config.softmax, wanted, residual, above, live
     )
     if problem:
         raise ArgumentError(problem)
-    rest = plan.pop("rest")
-    networks = tuple(config.instruments[index] for index in plan.pop("networks"))
-    return ModePlan(name=mode, networks=networks, rest=None if rest < 0 else plan["stems"][rest], **plan)
+    return ModePlan(
+        name=mode,
+        stems=made["stems"],
+        networks=tuple(config.instruments[index] for index in made["networks"]),
+        made=made["made"],
+        rest=None if made["rest"] < 0 else made["stems"][made["rest"]],
+        ratio=made["ratio"],
+        cascade=made["cascade"],
+        above=made["above"],
+        share=made["share"],
+    )
 
 
 def _two_stems_plan(

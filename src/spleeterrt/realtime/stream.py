@@ -13,16 +13,19 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import ParamSpec
 
 import numpy as np
 import numpy.typing as npt
 
+from .._kernels import stream
 from ..arrays import Float32
 from ..audio.channels import to_stereo
 from ..errors import ArgumentError, ArgumentTypeError, BlockError, BusyError, ClosedError, SpleeterError
 from ..network.model import Model
 from .settings import StreamSettings, StreamStats
+
+P = ParamSpec("P")
 
 logger = logging.getLogger("spleeterrt")
 
@@ -112,7 +115,7 @@ class StreamSeparator:
         stems: Sequence[str] | None = None,
         above_band: float | None = None,
     ) -> None:
-        self._engine: Any = None
+        self._engine: stream.Engine | None = None
         self.settings = StreamSettings(
             frames=frames,
             hop_frames=hop_frames,
@@ -155,16 +158,16 @@ class StreamSeparator:
     @property
     def largest_block(self) -> int:
         """Samples that `process` takes at most, or, if `block_is_fixed`, exactly."""
-        return int(self._open().largest_block)
+        return self._open().largest_block
 
     @property
     def block_is_fixed(self) -> bool:
-        return bool(self._open().block_is_fixed)
+        return self._open().block_is_fixed
 
     @property
     def idle(self) -> bool:
         """Whether no run of the networks is under way or waits."""
-        return bool(self._open().idle())
+        return self._open().idle()
 
     @property
     def underruns(self) -> int:
@@ -327,7 +330,7 @@ class StreamSeparator:
 
     # --- arguments ----------------------------------------------------------------
 
-    def _open(self) -> Any:
+    def _open(self) -> stream.Engine:
         if self._engine is None:
             raise ClosedError("the stream is closed")
         if self._engine.forked:
@@ -379,10 +382,10 @@ class StreamSeparator:
         return array
 
 
-def _alone(function: Callable[..., None], *arguments: Any) -> None:
+def _alone(function: Callable[P, None], *arguments: P.args, **options: P.kwargs) -> None:
     """Call the engine, which only one thread at a time may do."""
     try:
-        function(*arguments)
+        function(*arguments, **options)
     except RuntimeError as error:
         raise BusyError(str(error)) from None
 
