@@ -30,6 +30,10 @@ from support.checkpoint_writer import random_tensors, write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, *(p for p in ROOT.glob("*.md") if p not in PAGES), ROOT / "examples" / "README.md"]
+HERE = re.compile(
+    r"https://(?:github\.com/spleeterrt/spleeterrt/(?:blob|tree)|raw\.githubusercontent\.com/spleeterrt/spleeterrt)/main/"
+)
 RUN = ("sh", "python")
 SHOWN = ("text", "json", "diff")  # never run
 FENCE = re.compile(
@@ -129,11 +133,37 @@ def test_marks_are_spelled_right() -> None:
             assert known, f"{block.where}: {block.mark!r}"
 
 
-def test_links_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+def heading_anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        local = HERE.match(link)
+        target, _, anchor = (link[local.end() :] if local else link).partition("#")
+        if "://" in target:
+            continue
+        path = (ROOT if local else page.parent) / target if target else page
+        assert path.exists(), f"{page.name}: {link}"
+        if anchor and path.suffix == ".md":
+            assert anchor in heading_anchors(path), f"{page.name}: {link}"
+
+
+def test_readme_is_short_and_can_be_read_on_a_package_index() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.split()) <= 1100
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        assert link.startswith("https://"), link
+
+
+def test_index_lists_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"]({page.name})" in index, page.name
 
 
 def test_folders_of_the_c_example_are_made() -> None:
