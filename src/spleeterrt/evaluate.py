@@ -37,6 +37,7 @@ from .atomic import write_whole
 from .audio.channels import to_stereo
 from .audio.reader import AudioReader
 from .errors import ArgumentTypeError, AudioError, SpleeterError
+from .names import MIXTURE_NAME
 from .separator import Separator
 from .watching import Cancel
 
@@ -45,7 +46,7 @@ logger = logging.getLogger("spleeterrt")
 Float32: TypeAlias = npt.NDArray[np.float32]
 Scores: TypeAlias = dict[str, dict[str, "float | None"]]  # by target and metric; None: silence
 
-MIXTURE = "mixture.wav"
+MIXTURE = f"{MIXTURE_NAME}.wav"
 REFERENCES = ("vocals", "drums", "bass", "other")
 SPLIT = "test"
 OWN_METRICS = ("uSDR", "SI-SDR")

@@ -26,6 +26,7 @@ from .audio.file_objects import renamed
 from .audio.formats import codec_name
 from .background import ReadAhead, WriteBehind
 from .errors import AudioError, SpleeterError, reason
+from .names import CHANNELS, Channels
 
 if TYPE_CHECKING:
     from .audio.films import Film
@@ -74,11 +75,11 @@ class WriteOptions:
     clip: str = "clamp"
     sample_rate: int | Literal["source"] | None = None
     tags: bool | None = None
-    channels: Literal["stereo", "source"] = "stereo"
+    channels: Channels = "stereo"
     remux: bool = False
 
     def __post_init__(self) -> None:
-        choice("channels", self.channels, ("stereo", "source"))
+        choice("channels", self.channels, CHANNELS)
         if self.tags is not None:
             flag("tags", self.tags)
 

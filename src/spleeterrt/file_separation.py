@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from .arguments import flag, function
 from .arrays import Float32
-from .audio import Codec, CodecName
+from .audio import Codec
 from .audio.adapter import AudioAdapter
 from .audio.file_objects import AudioInput, described_path, input_path
-from .audio.formats import BitDepth, ClipMode
 from .background_jobs import BackgroundJobs
 from .errors import ArgumentError, ArgumentTypeError, SeparationCancelled
 from .file_job import Engine, FileJob, Piece, ReadOptions, SeparatedFiles, WriteOptions
+from .names import BitDepth, Channels, ClipMode, CodecName
 from .output_paths import DEFAULT_FORMAT, film_paths, output_codec, output_paths
 from .song_job import SongJob, is_builtin
 from .watching import Cancel, Progress, stopper
@@ -92,7 +92,7 @@ class FileSeparation(BackgroundJobs):
         sample_rate: int | Literal["source"] | None = None,
         tags: bool | None = None,
         downmix: bool = False,
-        channels: Literal["stereo", "source"] = "stereo",
+        channels: Channels = "stereo",
         track: int | None = None,
         remux: bool = False,
         progress: Progress | None = None,
@@ -117,7 +117,7 @@ class FileSeparation(BackgroundJobs):
         sample_rate: int | Literal["source"] | None = None,
         tags: bool | None = None,
         downmix: bool = False,
-        channels: Literal["stereo", "source"] = "stereo",
+        channels: Channels = "stereo",
         track: int | None = None,
         remux: bool = False,
         progress: Progress | None = None,
@@ -141,7 +141,7 @@ class FileSeparation(BackgroundJobs):
         sample_rate: int | Literal["source"] | None = None,
         tags: bool | None = None,
         downmix: bool = False,
-        channels: Literal["stereo", "source"] = "stereo",
+        channels: Channels = "stereo",
         track: int | None = None,
         remux: bool = False,
         progress: Progress | None = None,

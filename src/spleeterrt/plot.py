@@ -34,7 +34,7 @@ NEEDS_MATPLOTLIB = "pictures need matplotlib: pip install 'spleeterrt[plot]'"
 SAMPLE_RATE = 44100  # Hz; files of other rates are resampled before
 TOP_KHZ = 15.0  # of the frequency axis
 RANGE_DB = 80.0  # of the colours
-FORMATS = ("png", "pdf", "svg")
+PICTURE_FORMATS = ("png", "pdf", "svg")
 
 GROUP = 2  # bins a row of the picture: 21.5 Hz
 MOST_COLUMNS = 4096  # merged into half as many when they are full; a picture is some 1200 pixels wide
@@ -180,7 +180,7 @@ def draw(
         top_khz: of the frequency axis; at most what the spectrograms were made for.
         range_db: that the colours cover.
         start: what the time axis begins with, in seconds.
-        kind: one of `FORMATS`.
+        kind: one of `PICTURE_FORMATS`.
 
     Returns:
         the file's content.
@@ -189,8 +189,8 @@ def draw(
         SpleeterError: matplotlib is missing; another format.
     """
     require_matplotlib()
-    if kind not in FORMATS:
-        raise SpleeterError(f"picture format: expected one of {list(FORMATS)}, got {kind!r}")
+    if kind not in PICTURE_FORMATS:
+        raise SpleeterError(f"picture format: expected one of {list(PICTURE_FORMATS)}, got {kind!r}")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

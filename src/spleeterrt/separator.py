@@ -20,8 +20,9 @@ from .errors import ArgumentError, SeparationCancelled, SpleeterError
 from .file_separation import FileSeparation, own
 from .models import Source, configuration
 from .models.loading import load_model
+from .names import MODES, Mode
 from .network.model import Model
-from .network.modes import MODES, Mode, plan_mode
+from .network.modes import plan_mode
 from .parallel import check_threads
 from .pipeline import Pipeline
 from .watching import Cancel, Progress, stopper

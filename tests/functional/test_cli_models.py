@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-import spleeterrt.models
 from spleeterrt import fidelity, load_model
-from spleeterrt.cli.models import DTYPES, FORMATS, models
+from spleeterrt.cli.models import models
 from spleeterrt.models import store, transfer
+from spleeterrt.names import DTYPES
 from support.checkpoint_writer import random_tensors, write_checkpoint
 from support.golden import case
 from support.model_server import archive_of, serving
@@ -103,10 +103,6 @@ def test_convert_and_info(machine: Path) -> None:
     result = run("convert", "tiny", "tiny.npz")
     assert result.exit_code == 2
     assert result.stderr.endswith("Error: tiny.npz: the destination's name must end in .safetensors\n")
-
-
-def test_choices_are_the_packages() -> None:
-    assert (DTYPES, FORMATS) == (spleeterrt.models.DTYPES, spleeterrt.models.FORMATS)
 
 
 @pytest.mark.usefixtures("short_signal")

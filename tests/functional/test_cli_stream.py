@@ -22,7 +22,7 @@ import soundfile
 
 from spleeterrt import Model, StreamSeparator, load_model
 from spleeterrt.audio import downmix
-from spleeterrt.audio.pcm import FORMATS, SampleTail, decode, encode, read_wav_header, wav_header
+from spleeterrt.audio.pcm import SAMPLE_FORMATS, SampleTail, decode, encode, read_wav_header, wav_header
 from spleeterrt.errors import AudioError
 from support.golden import case
 
@@ -184,15 +184,15 @@ def test_kept_latency(two_stems: Model, music: np.ndarray) -> None:
 @pytest.mark.parametrize("name", ["s16le", "s24le", "s32le", "f32le"])
 @pytest.mark.parametrize("wav", [False, True])
 def test_formats_in_and_out(two_stems: Model, music: np.ndarray, name: str, wav: bool) -> None:
-    data = encode(music, FORMATS[name])
-    heard = decode(data, FORMATS[name], 2)
+    data = encode(music, SAMPLE_FORMATS[name])
+    heard = decode(data, SAMPLE_FORMATS[name], 2)
     if wav:
         args: Sequence[object] = ()
-        data = wav_header(FORMATS[name], 2, 44100, None) + data
+        data = wav_header(SAMPLE_FORMATS[name], 2, 44100, None) + data
     else:
         args = ("--input-format", name, "--rate", 44100, "--channels", 2)
     out = stream(*args, *FAST, "--stem", "vocals", data=data)
-    samples = sound(out)[0] if wav else decode(out, FORMATS[name], 2)
+    samples = sound(out)[0] if wav else decode(out, SAMPLE_FORMATS[name], 2)
     wanted = expected(two_stems, heard)["vocals"]
     error = {"s16le": 2**-16, "s24le": 2**-24, "s32le": 2**-31, "f32le": 0}[name]
     assert np.abs(samples - wanted).max() <= error * 1.001
@@ -205,14 +205,14 @@ def test_formats_can_differ(two_stems: Model, music: np.ndarray) -> None:
     assert out[:4] == b"RIFF"
     assert np.array_equal(sound(out)[0], wanted)
     out = stream(*RAW, *FAST, "--stem", "vocals", "--output-format", "s16le", data=music.tobytes())
-    assert np.abs(decode(out, FORMATS["s16le"], 2) - wanted).max() <= 2**-16
+    assert np.abs(decode(out, SAMPLE_FORMATS["s16le"], 2) - wanted).max() <= 2**-16
     out = stream(*RAW, *FAST, "--stem", "vocals", "--bit-depth", "int24", data=music.tobytes())
     assert np.abs(sound(out)[0] - wanted).max() <= 2**-24
 
 
 @pytest.mark.parametrize("rate", [48000, 22050])
 def test_other_rates(two_stems: Model, music: np.ndarray, rate: int) -> None:
-    data = wav_header(FORMATS["f32le"], 2, rate, None) + music.tobytes()
+    data = wav_header(SAMPLE_FORMATS["f32le"], 2, rate, None) + music.tobytes()
     out, came = sound(stream(*FAST, "--mix", data=data))
     assert came == rate
     assert np.array_equal(out, expected(two_stems, music, sample_rate=rate)["mix"])
@@ -328,7 +328,7 @@ def test_short_inputs(two_stems: Model, music: np.ndarray, count: int, block: in
 
 def test_bytes_in_small_pieces(two_stems: Model, music: np.ndarray) -> None:
     music = music[:5000]
-    data = wav_header(FORMATS["f32le"], 2, 44100, None) + music.tobytes()
+    data = wav_header(SAMPLE_FORMATS["f32le"], 2, 44100, None) + music.tobytes()
     with subprocess.Popen(
         command(*FAST, "--stem", "vocals"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -399,9 +399,9 @@ HEADERS = {
 
 @pytest.mark.parametrize("name", HEADERS)
 def test_wav_headers(two_stems: Model, music: np.ndarray, name: str) -> None:
-    data = encode(music[:1024], FORMATS["s16le"])
+    data = encode(music[:1024], SAMPLE_FORMATS["s16le"])
     out = stream(*FAST, "--stem", "vocals", "--bit-depth", "float32", data=HEADERS[name] + data)
-    wanted = expected(two_stems, decode(data, FORMATS["s16le"], 2))["vocals"]
+    wanted = expected(two_stems, decode(data, SAMPLE_FORMATS["s16le"], 2))["vocals"]
     assert np.array_equal(sound(out)[0], wanted)
 
 
@@ -434,13 +434,13 @@ def test_decoding_each_format() -> None:
               "s24_32le": b"\0\0\x80\xff\0\0\0\0\0\0\x40\xff", "f32le": struct.pack("<3f", -1, 0, 0.5),
               "f64le": struct.pack("<3d", -1, 0, 0.5)}  # fmt: skip
     for name, data in values.items():
-        assert decode(data, FORMATS[name], 1)[:, 0].tolist() == [-1, 0, 0.5], name
+        assert decode(data, SAMPLE_FORMATS[name], 1)[:, 0].tolist() == [-1, 0, 0.5], name
 
 
 def test_integers_saturate() -> None:
     block = np.array([[2.0, -2.0], [1.0, -1.0]], np.float32)
     for name, top in (("s16le", 2**15), ("s24le", 2**23), ("s24_32le", 2**23), ("s32le", 2**31)):
-        values = decode(encode(block, FORMATS[name]), FORMATS[name], 2).astype(np.float64) * top
+        values = decode(encode(block, SAMPLE_FORMATS[name]), SAMPLE_FORMATS[name], 2).astype(np.float64) * top
         assert np.abs(values - [[top - 1, -top]] * 2).max() <= (128 if name == "s32le" else 0)
 
 
@@ -449,7 +449,7 @@ def test_integers_saturate() -> None:
 @pytest.mark.parametrize("large", [False, True])
 def test_our_headers_are_libsndfiles(tmp_path: Path, name: str, channels: int, large: bool) -> None:
     path = tmp_path / "x.wav"
-    format = FORMATS[name]
+    format = SAMPLE_FORMATS[name]
     block = np.linspace(-0.9, 0.9, 12 * channels, dtype=np.float32).reshape(-1, channels)
     path.write_bytes(wav_header(format, channels, 32000, 12, large) + encode(block, format))
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
@@ -500,7 +500,7 @@ def test_chunks_behind_samples_of_unknown_length(tail: bytes, kept: int, piece: 
 
 
 def test_gstreamers_wav_ends_with_its_samples(two_stems: Model, music: np.ndarray) -> None:
-    data = encode(music[:1024], FORMATS["s16le"]) + b"LIST\4\0\0\0INFO"
+    data = encode(music[:1024], SAMPLE_FORMATS["s16le"]) + b"LIST\4\0\0\0INFO"
     done = subprocess.run(
         command(*FAST, "--stem", "vocals"),
         input=HEADERS["GStreamer"] + data,
@@ -522,26 +522,26 @@ def test_coded_samples_are_refused() -> None:
 
 
 def test_low_24_bits_of_four_bytes(two_stems: Model, music: np.ndarray) -> None:
-    data = encode(music[:1024], FORMATS["s24_32le"])
+    data = encode(music[:1024], SAMPLE_FORMATS["s24_32le"])
     out = stream(*FAST, "--stem", "vocals", data=b"RIFF\0\0\0\0WAVE" + low_24() + b"data\0\0\0\0" + data)
-    wanted = expected(two_stems, decode(data, FORMATS["s24_32le"], 2))["vocals"]
+    wanted = expected(two_stems, decode(data, SAMPLE_FORMATS["s24_32le"], 2))["vocals"]
     assert np.abs(wanted).max() > 0.01
     assert np.abs(sound(out)[0] - wanted).max() <= 2**-24 * 1.001
     raw = stream(
         "--input-format", "s24_32le", "--rate", 44100, "--channels", 2, *FAST, "--stem", "vocals", data=data
     )
-    assert np.array_equal(decode(raw, FORMATS["s24_32le"], 2), sound(out)[0])
+    assert np.array_equal(decode(raw, SAMPLE_FORMATS["s24_32le"], 2), sound(out)[0])
 
 
 def test_known_length_ends_the_stream(two_stems: Model, music: np.ndarray) -> None:
-    data = encode(music[:1024], FORMATS["s16le"])
+    data = encode(music[:1024], SAMPLE_FORMATS["s16le"])
     wav = HEADERS["plain"] + data + chunk(b"LIST", b"x" * 100_001)
     assert len(sound(stream(*FAST, "--stem", "vocals", data=wav))[0]) == 1024
 
 
 @pytest.mark.parametrize("file", [False, True])
 def test_another_wav_behind_is_told(music: np.ndarray, tmp_path: Path, file: bool) -> None:
-    data = HEADERS["plain"] + encode(music[:1024], FORMATS["s16le"])
+    data = HEADERS["plain"] + encode(music[:1024], SAMPLE_FORMATS["s16le"])
     path = tmp_path / "a.wav"
     path.write_bytes(data + chunk(b"LIST", b"INFO") + data)
     arguments, piped = ([path], b"") if file else ([], path.read_bytes())
@@ -557,7 +557,7 @@ def test_a_wav_that_is_taken_for_raw_samples_is_told(music: np.ndarray) -> None:
     for data, told in ((HEADERS["plain"], True), (b"", False)):
         done = subprocess.run(
             command(*raw, *FAST, "--mix"),
-            input=data + encode(music[:1024], FORMATS["s16le"]),
+            input=data + encode(music[:1024], SAMPLE_FORMATS["s16le"]),
             capture_output=True,
             timeout=120,
         )
@@ -571,7 +571,7 @@ def test_empty_wav_with_tags() -> None:
 
 
 def test_truncated_wav(music: np.ndarray) -> None:
-    data = HEADERS["plain"] + encode(music[:1000], FORMATS["s16le"]) + b"\1\2\3"
+    data = HEADERS["plain"] + encode(music[:1000], SAMPLE_FORMATS["s16le"]) + b"\1\2\3"
     done = subprocess.run(command(*FAST, "--stem", "vocals"), input=data, capture_output=True, timeout=120)
     assert done.returncode == 0
     assert len(sound(done.stdout)[0]) == 1000
@@ -629,7 +629,7 @@ def test_one_stem_to_a_file(two_stems: Model, music: np.ndarray, tmp_path: Path)
 @pytest.mark.parametrize("before", [b"", b"before"])
 def test_standard_output_to_a_file_gets_its_length(music: np.ndarray, tmp_path: Path, before: bytes) -> None:
     path = tmp_path / "out.wav"
-    data = wav_header(FORMATS["s24le"], 2, 44100, None) + encode(music[:999], FORMATS["s24le"])
+    data = wav_header(SAMPLE_FORMATS["s24le"], 2, 44100, None) + encode(music[:999], SAMPLE_FORMATS["s24le"])
     with open(path, "wb", buffering=0) as file:
         file.write(before)
         subprocess.run(command(*FAST, "--mix"), input=data, stdout=file, check=True, timeout=120)
@@ -643,7 +643,7 @@ def test_standard_output_to_a_file_gets_its_length(music: np.ndarray, tmp_path: 
 def test_appending_is_left_alone(music: np.ndarray, tmp_path: Path) -> None:
     path = tmp_path / "out.wav"
     path.write_bytes(b"first")
-    data = wav_header(FORMATS["s16le"], 2, 44100, None) + encode(music[:999], FORMATS["s16le"])
+    data = wav_header(SAMPLE_FORMATS["s16le"], 2, 44100, None) + encode(music[:999], SAMPLE_FORMATS["s16le"])
     with open(path, "ab", buffering=0) as file:
         subprocess.run(command(*FAST, "--mix"), input=data, stdout=file, check=True, timeout=120)
     written = path.read_bytes()
@@ -865,7 +865,7 @@ def test_full_disk(music: np.ndarray) -> None:
 @pytest.mark.parametrize("named", [False, True])
 def test_the_header_comes_with_samples(music: np.ndarray, tmp_path: Path, named: bool) -> None:
     """sox and others want samples in their first read."""
-    data = wav_header(FORMATS["f32le"], 2, 44100, None) + music.tobytes()
+    data = wav_header(SAMPLE_FORMATS["f32le"], 2, 44100, None) + music.tobytes()
     fifo = tmp_path / "fifo"
     where = ("--output", fifo) if named else ()
     if named:
@@ -882,7 +882,7 @@ def test_the_header_comes_with_samples(music: np.ndarray, tmp_path: Path, named:
         rest = b"".join(iter(lambda: os.read(reader, 1 << 16), b""))
         feeder.join()
         assert process.wait(60) == 0
-    header = len(wav_header(FORMATS["f32le"], 2, 44100, None))
+    header = len(wav_header(SAMPLE_FORMATS["f32le"], 2, 44100, None))
     assert len(first) >= header + 8
     assert (len(first) - header) % 8 == 0
     assert len(first + rest) == header + music.nbytes
@@ -992,7 +992,7 @@ def test_a_file_in_real_time_is_played_by_the_clock(music: np.ndarray, tmp_path:
     ],
 )
 def test_errors_are_clear(args: tuple[str, ...], code: int, message: str, music: np.ndarray) -> None:
-    data = wav_header(FORMATS["f32le"], 2, 44100, None) + music.tobytes()
+    data = wav_header(SAMPLE_FORMATS["f32le"], 2, 44100, None) + music.tobytes()
     assert message in refused(*args, data=data, code=code)
 
 

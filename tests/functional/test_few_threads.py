@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from spleeterrt import Separator, SpleeterError
-from spleeterrt.audio.pcm import FORMATS
+from spleeterrt.audio.pcm import SAMPLE_FORMATS
 from spleeterrt.realtime.descriptors import Interruption
 from spleeterrt.realtime.outputs import Encoding, PipeOutput
 from support.golden import case
@@ -145,4 +145,4 @@ def test_no_thread_for_a_named_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(SpleeterError, match="no more threads"):
-        PipeOutput("pipe", Encoding(FORMATS["s16le"], True, 2, 44100), Interruption())
+        PipeOutput("pipe", Encoding(SAMPLE_FORMATS["s16le"], True, 2, 44100), Interruption())

@@ -410,12 +410,12 @@ def test_arrays_warn_once_a_call(two_stems, caplog):
 
 def test_plot(tmp_path, caplog):
     from spleeterrt.cli.plot import _Job
-    from spleeterrt.cli.terminal import Interruption
+    from spleeterrt.cli.terminal import CancelOnSignal
 
     path = centre(tmp_path / "a.wav")
     power = {}
     for mixed in (False, True):
-        power[mixed] = _Job(0.0, None, mixed, 15.0, Interruption(), True).read(path).power.sum()
+        power[mixed] = _Job(0.0, None, mixed, 15.0, CancelOnSignal(), True).read(path).power.sum()
     assert len(messages(caplog)) == 1
     assert power[False] == 0 < power[True]
 

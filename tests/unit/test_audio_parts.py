@@ -13,7 +13,7 @@ import pytest
 from spleeterrt.audio import opening, sized_files, wav_file
 from spleeterrt.audio.coded import coded_samples
 from spleeterrt.audio.parts import find_parts
-from spleeterrt.audio.pcm import FORMATS, encode
+from spleeterrt.audio.pcm import SAMPLE_FORMATS, encode
 from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler
 from spleeterrt.errors import AudioError
@@ -376,7 +376,7 @@ def fmt(channels=2, bits=16, tag=1, size=None):
 
 
 DATA = noise(3000)
-SAMPLES = encode(DATA, FORMATS["s16le"])
+SAMPLES = encode(DATA, SAMPLE_FORMATS["s16le"])
 INTEGERS = np.frombuffer(SAMPLES, "<i2").reshape(-1, 2)
 HEARD = INTEGERS.astype(np.float32) / 32768
 INFO = chunk(b"LIST", b"INFOISFT\5\0\0\0Lavf\0\0")
@@ -522,7 +522,7 @@ def test_an_empty_wav_stays_empty(tmp_path):
 def test_24_bits_in_the_lower_three_of_four_bytes(tmp_path, top):
     """`arecord -f S24_LE`; the fourth byte holds the sign, or nothing of use."""
     path = tmp_path / "a.wav"
-    data = np.frombuffer(encode(DATA, FORMATS["s24_32le"]), np.uint8).reshape(-1, 4).copy()
+    data = np.frombuffer(encode(DATA, SAMPLE_FORMATS["s24_32le"]), np.uint8).reshape(-1, 4).copy()
     if top is not None:
         data[:, 3] = top
     path.write_bytes(riff(fmt(bits=24, size=4), chunk(b"data", data.tobytes())))
@@ -537,7 +537,7 @@ def test_24_bits_in_the_lower_three_of_four_bytes(tmp_path, top):
 def test_24_bits_in_either_three_of_four_bytes(tmp_path, silence, bits):
     """A plain header does not say in which; samples of 16 bits have an empty lowest byte in both."""
     path = tmp_path / "a.wav"
-    samples = np.frombuffer(encode(DATA, FORMATS["s32le"]), "<i4") >> (32 - bits) << (24 - bits)
+    samples = np.frombuffer(encode(DATA, SAMPLE_FORMATS["s32le"]), "<i4") >> (32 - bits) << (24 - bits)
     for shift in (0, 8):
         content = bytes(8 * silence) + (samples << shift).astype("<i4").tobytes()
         path.write_bytes(riff(fmt(bits=24, size=4), chunk(b"data", content)))
@@ -551,7 +551,7 @@ def test_valid_bits_at_the_top_stay_there(tmp_path, valid):
     body = struct.pack("<HHIIHHHHIH", 0xFFFE, 2, 44100, 352800, 8, 32, 22, valid, 3, 1)
     form = chunk(b"fmt ", body + bytes.fromhex("000000001000800000aa00389b71"))
     path = tmp_path / "a.wav"
-    path.write_bytes(riff(form, chunk(b"data", encode(DATA, FORMATS["s32le"]))))
+    path.write_bytes(riff(form, chunk(b"data", encode(DATA, SAMPLE_FORMATS["s32le"]))))
     np.testing.assert_allclose(read(path)[0], DATA, rtol=0, atol=2**-24)
 
 

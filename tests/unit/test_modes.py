@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spleeterrt import Model, ModelConfig, Separator, SpleeterError, load_model
+from spleeterrt import Model, ModelConfig, Separator, SpleeterError, load_model, names
 from spleeterrt._kernels import spectral
-from spleeterrt.cli import options as cli_options
 from spleeterrt.models.packed import save_packed
-from spleeterrt.network import modes as spleeterrt_modes
 from spleeterrt.network.modes import plan_mode
 from support import reference as ref
 from support import tolerances as tol
@@ -80,8 +78,8 @@ def test_any_name_that_a_file_may_give() -> None:
     assert plan_mode("ratio", config).stems == config.instruments
 
 
-def test_the_command_line_knows_the_modes():
-    assert cli_options.MODES == spleeterrt_modes.MODES
+def test_the_names_are_those_that_the_kernels_know():
+    assert names.MODES == spectral.MODES
 
 
 def test_plans_of_softmax_models_need_all_networks():

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from spleeterrt.audio.pcm import FORMATS, wav_header
+from spleeterrt.audio.pcm import SAMPLE_FORMATS, wav_header
 from spleeterrt.errors import AudioError
 from spleeterrt.realtime import outputs
 from spleeterrt.realtime.descriptors import Interruption, write_units
 from spleeterrt.realtime.outputs import DirectOutput, Encoding, FileOutput, open_output, wav_by_name
 
 RATE = 8000
-FLOAT = Encoding(FORMATS["f32le"], True, 2, RATE)
-SHORT = Encoding(FORMATS["s16le"], True, 2, RATE)
-ODD = Encoding(FORMATS["s24le"], True, 1, RATE)
+FLOAT = Encoding(SAMPLE_FORMATS["f32le"], True, 2, RATE)
+SHORT = Encoding(SAMPLE_FORMATS["s16le"], True, 2, RATE)
+ODD = Encoding(SAMPLE_FORMATS["s24le"], True, 1, RATE)
 
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX pipes, sparse files")
 
@@ -87,7 +87,7 @@ def test_a_file_can_be_played_while_it_grows(tmp_path: Path) -> None:
     assert target.exists()
 
 
-@pytest.mark.parametrize("encoding", [FLOAT, SHORT, ODD, Encoding(FORMATS["s16le"], False, 2, RATE)])
+@pytest.mark.parametrize("encoding", [FLOAT, SHORT, ODD, Encoding(SAMPLE_FORMATS["s16le"], False, 2, RATE)])
 def test_a_full_disk_keeps_what_is_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: Encoding
 ) -> None:
@@ -197,7 +197,7 @@ def test_files_beyond_4_gib_are_rf64(tmp_path: Path, redirected: bool, encoding:
 
 def test_a_header_in_a_pipe_is_legal_for_any_length() -> None:
     """Sizes of all ones, which nobody updates."""
-    header = wav_header(FORMATS["s16le"], 2, RATE, None)
+    header = wav_header(SAMPLE_FORMATS["s16le"], 2, RATE, None)
     assert header[:8] == b"RIFF\xff\xff\xff\xff"
     assert header[-8:] == b"data\xff\xff\xff\xff"
 

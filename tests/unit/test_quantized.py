@@ -16,7 +16,7 @@ from spleeterrt._kernels import nn
 from spleeterrt.errors import ModelError
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import read_packed, save_packed, stored_dtype
-from spleeterrt.models.quantized import channel_axis, choose_dtypes, quantize
+from spleeterrt.models.quantized import channel_axis, choose_dtypes, to_int8
 from spleeterrt.network.method_plan import make_plan
 from spleeterrt.network.tensors import expected_shapes
 from support import reference
@@ -65,7 +65,7 @@ def test_a_weight_is_off_by_half_a_step_at_most(name: str) -> None:
     shape = (5, 5, 7, 6)
     sizes = np.logspace(-4, 3, shape[axis]).reshape([-1 if k == axis else 1 for k in range(4)])
     tensor = (rng.standard_normal(shape) * sizes).astype(np.float32)
-    integers, scales = quantize(tensor, axis)
+    integers, scales = to_int8(tensor, axis)
     assert (integers.dtype, integers.shape, scales.shape) == (np.int8, shape, (shape[axis],))
     for k in range(shape[axis]):
         exact = np.take(tensor, k, axis).astype(np.float64)
@@ -80,7 +80,7 @@ def test_silent_and_tiny_channels() -> None:
     tensor = np.zeros((5, 5, 2, 3), np.float32)
     tensor[1, 2, 1, 1] = 1e-42  # below the least normal number
     tensor[..., 2] = -2.0
-    integers, scales = quantize(tensor, 3)
+    integers, scales = to_int8(tensor, 3)
     assert (scales > 0).all()
     assert not integers[..., :2].any()
     np.testing.assert_array_equal(integers[..., 2] * scales[2], tensor[..., 2])

@@ -9,7 +9,7 @@ from types import FrameType
 
 import pytest
 
-from spleeterrt.cli.terminal import Interruption
+from spleeterrt.cli.terminal import CancelOnSignal
 from spleeterrt.signals import Ending, SignalHandler
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -75,7 +75,7 @@ def test_clearing_up_is_disturbed_by_ctrl_c_alone() -> None:
 
 
 def test_a_separation_is_given_up_at_once_by_a_second_ctrl_c_alone() -> None:
-    with Interruption() as interruption:
+    with CancelOnSignal() as interruption:
         assert not interruption.is_set()
         for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
             os.kill(os.getpid(), number)

@@ -13,16 +13,15 @@ from __future__ import annotations
 import os
 from enum import Enum
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from ..names import CodecName as CodecName
 
 if TYPE_CHECKING:
     from .channels import downmix
 
 # Spleeter's `audio.convertor` and `audio.spectrogram`.
 __path__.append(os.path.join(os.path.dirname(os.path.dirname(__file__)), "compat", "audio"))
-
-
-CodecName: TypeAlias = Literal["wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma"]
 
 
 class Codec(str, Enum):

@@ -20,7 +20,7 @@ from .resample import StreamResampler, resampled_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .reader import Source
+    from .reader import AudioSource
 
 _STEP = 1152  # frames, as `AudioReader` reads
 _HALF_POWER = np.float32(math.sqrt(0.5))
@@ -31,7 +31,7 @@ _MOST_NOTES = 5  # about parts
 class _Link:
     """A part; its lengths are at its own rate."""
 
-    open: Callable[[], Source]
+    open: Callable[[], AudioSource]
     number: int
     rate: int
     channels: int
@@ -41,13 +41,13 @@ class _Link:
 
 
 class ChainSource(BlockSource):
-    """Decodes the parts in order; see `Source` in `reader`.
+    """Decodes the parts in order; see `AudioSource` in `reader`.
 
     A part of another rate is resampled, one of other channels mixed as FFmpeg does (mono to both channels
     and stereo to mono with -3 dB).
     """
 
-    def __init__(self, path: Path, parts: Sequence[Callable[[], Source]]) -> None:
+    def __init__(self, path: Path, parts: Sequence[Callable[[], AudioSource]]) -> None:
         """parts: what opens each of them."""
         self._path, self._count = path, len(parts)
         self.notes: list[str] = []
@@ -71,7 +71,7 @@ class ChainSource(BlockSource):
         self._blocks: Generator[NDArray[np.float32], None, None] = self._decoded()
         self._ready = np.empty((0, self.channels), np.float32)
 
-    def _add(self, part: Callable[[], Source], number: int) -> None:
+    def _add(self, part: Callable[[], AudioSource], number: int) -> None:
         try:
             source = part()
         except AudioError as error:
@@ -113,7 +113,7 @@ class ChainSource(BlockSource):
             finally:
                 source.close()
 
-    def _samples(self, source: Source, link: _Link) -> Iterator[NDArray[np.float32]]:
+    def _samples(self, source: AudioSource, link: _Link) -> Iterator[NDArray[np.float32]]:
         source.seek(0)
         step = np.empty((_STEP, link.channels), np.float32)
         resampler = None

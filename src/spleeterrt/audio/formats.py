@@ -5,25 +5,20 @@ from __future__ import annotations
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arguments import floats, told
 from ..errors import ArgumentTypeError, AudioError, AudioOptionError
-from . import CodecName
+from ..names import BIT_DEPTHS, CLIP_MODES, CODECS
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CODECS: tuple[CodecName, ...] = get_args(CodecName)
 FFMPEG_CODECS = ("m4a", "wma")
 PCM_CODECS = ("wav", "aiff", "caf", "w64", "au")  # plain samples, float32 among them
-BitDepth: TypeAlias = Literal["int16", "int24", "float32"]
-ClipMode: TypeAlias = Literal["clamp", "rescale", "none"]
-BIT_DEPTHS: tuple[BitDepth, ...] = get_args(BitDepth)
-CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 DEFAULT_BITRATE = "128k"
 _LOSSLESS_DEPTHS = {**dict.fromkeys(PCM_CODECS, BIT_DEPTHS), "flac": ("int16", "int24")}
 

@@ -14,10 +14,10 @@ from .parts import Found, find_parts
 
 if TYPE_CHECKING:
     from .libsndfile import SoundFileSource
-    from .reader import Source
+    from .reader import AudioSource
 
 
-def open_source(path: Path, track: int | None = None, fill_gaps: bool = False) -> Source:
+def open_source(path: Path, track: int | None = None, fill_gaps: bool = False) -> AudioSource:
     """Open a regular file by libsndfile, or what it does not know by FFmpeg.
 
     track: of several audio tracks, counted from 1; None: the default one.
@@ -81,12 +81,12 @@ def _look(path: Path) -> Found:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _by_libsndfile(path: Path, found: Found) -> Source:
+def _by_libsndfile(path: Path, found: Found) -> AudioSource:
     from .libsndfile import SUPPORTED, SoundFileSource
 
     if not found.parts:
         raise UnknownFormatError(f"{path}: not a readable audio file; {SUPPORTED}")
-    source: Source
+    source: AudioSource
     if len(found.parts) == 1:
         source = SoundFileSource(path, found.parts[0])
         _refuse_coded(source, path)
@@ -99,7 +99,7 @@ def _by_libsndfile(path: Path, found: Found) -> Source:
     return source
 
 
-def _by_ffmpeg(path: Path, track: int | None, several: bool, fill_gaps: bool) -> Source:
+def _by_ffmpeg(path: Path, track: int | None, several: bool, fill_gaps: bool) -> AudioSource:
     from .ffmpeg_source import FFmpegSource
     from .foreign_parts import foreign_spans
 
@@ -132,7 +132,7 @@ def _refuse_coded(source: SoundFileSource, path: Path) -> None:
         )
 
 
-def _coded(path: Path, name: str) -> Source:
+def _coded(path: Path, name: str) -> AudioSource:
     """What FFmpeg decodes of samples that are none."""
     reason = f"its samples are not sound but {name}, as digital outputs send it to a decoder"
     if not ffmpeg_installed():

@@ -33,7 +33,7 @@ class SampleFormat:
     floating: bool = False
 
 
-FORMATS = {
+SAMPLE_FORMATS = {
     format.name: format
     for format in (
         SampleFormat("u8", 1),
@@ -283,11 +283,11 @@ def _read_format(body: bytes, name: str) -> tuple[SampleFormat, int, int]:
         tag = struct.unpack("<H", body[24:26])[0]
     size = frame_bytes // channels if channels else 0
     if is_low_24_bit(body) and rate:
-        return FORMATS["s24_32le"], channels, rate
+        return SAMPLE_FORMATS["s24_32le"], channels, rate
     # Fewer valid bits than their bytes hold lie at the top: the scale is the same.
     whole = channels and frame_bytes == size * channels and (bits + 7) // 8 == size
     if whole and rate and tag in (_PCM, _FLOAT):
-        for format in FORMATS.values():
+        for format in SAMPLE_FORMATS.values():
             if (format.bytes, format.floating) == (size, tag == _FLOAT):
                 return format, channels, rate
     raise AudioError(
@@ -346,9 +346,9 @@ def clipped(block: NDArray[Any], format: SampleFormat) -> int:
 
 
 __all__ = [
-    "FORMATS",
     "LARGEST_TAIL",
     "RAW_FORMATS",
+    "SAMPLE_FORMATS",
     "WAV_FORMS",
     "SampleFormat",
     "SampleTail",

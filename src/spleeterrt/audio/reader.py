@@ -37,7 +37,7 @@ _LONGEST = 1e12  # seconds: of more no number of frames can be made
 _MARGIN = 512  # frames of the lower rate: more than the filter of the resampler reaches
 
 
-class Source(Protocol):
+class AudioSource(Protocol):
     """A file that is decoded in order."""
 
     rate: int

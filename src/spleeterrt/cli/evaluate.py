@@ -23,7 +23,7 @@ from .options import (
     offset_option,
     threads_option,
 )
-from .terminal import Interruption, check_folder, configure_logging, logger, printable, say
+from .terminal import CancelOnSignal, check_folder, configure_logging, logger, printable, say
 
 if TYPE_CHECKING:
     from ..evaluate import Evaluation
@@ -154,7 +154,7 @@ def evaluate(
     kept = len(evaluation.tracks) - len(pending)
     if kept and not quiet:
         say(f"{kept} of {len(evaluation.tracks)} tracks have a result already", err=True)
-    with Interruption() as interruption:
+    with CancelOnSignal() as interruption:
         separator = (
             Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **options) if pending else None
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
+from ..names import LIVE_BLOCK
 from ..signals import SignalHandler
 from .checks import check_stream
 from .command import Command, no_effect
@@ -152,7 +153,9 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
 @click.option("--device", default=None, help="PortAudio: a part of its name, or its number.")
 @click.option("--output-device", default=None, help="PortAudio: where it is not the same.")
 @click.option("--output-stem", default=None, metavar="STEM", help="PortAudio: play this, not the mix.")
-@click.option("--block", type=int, default=256, show_default=True, help="PortAudio: samples of a callback.")
+@click.option(
+    "--block", type=int, default=LIVE_BLOCK, show_default=True, help="PortAudio: samples of a callback."
+)
 @threads_option
 @click.option(
     "--nice",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import SpleeterError
+from ..names import DTYPES, MODEL_FORMATS, ONNX_LAYOUTS
 from .command import Group
 from .completion import complete_files, complete_models, complete_names
 from .errors import FAILED, error_code, handle_errors
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from ..models import ModelInfo, Source
 
 # `..models` brings numpy: imported by the commands, not for `--help`.
-DTYPES = ("float32", "float16", "int8")  # as of `..models`
-FORMATS = ("safetensors", "coefficients")
 
 _SOURCE_HELP = (
     "SOURCE is starter:NAME, spleeter:NAME, a Spleeter config.json, a checkpoint folder, a .safetensors "
@@ -165,7 +164,7 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(FORMATS),
+    type=click.Choice(MODEL_FORMATS),
     default="safetensors",
     show_default=True,
     help="coefficients: DEST becomes a folder of files for the original real-time engine.",
@@ -260,7 +259,7 @@ def _comparison(source: Source, config: str | None, audio: str | None) -> Callab
 @click.argument("folder", shell_complete=complete_files)
 @click.option(
     "--layout",
-    type=click.Choice(["spleeterrt", "sherpa"]),
+    type=click.Choice(ONNX_LAYOUTS),
     default="spleeterrt",
     show_default=True,
     help="sherpa: what sherpa-onnx reads, of models like spleeter:2stems.",

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from ..names import MODES
 from .completion import complete_models
 
 DEFAULT_MODEL = "spleeter:2stems"
@@ -115,7 +116,6 @@ track_option = click.option(
     help="Which one of several audio tracks, counted from 1  [default: the one that the file prefers]",
 )
 
-MODES = ("ratio", "direct", "residual", "three")  # as of `spleeterrt.network.modes`, without loading it
 mode_option = click.option(
     "--mode",
     type=click.Choice(MODES),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import AudioError, SeparationCancelled, SpleeterError
+from ..names import MIXTURE_NAME
 from .command import Command
 from .completion import complete_files
 from .errors import handle_errors
@@ -22,7 +23,7 @@ from .options import (
     track_option,
 )
 from .songs import audio_suffixes, counted, is_clutter, local_path
-from .terminal import Interruption, check_folder, configure_logging, printable, progress_bar, say
+from .terminal import CancelOnSignal, check_folder, configure_logging, printable, progress_bar, say
 
 if TYPE_CHECKING:
     from ..arrays import Float32
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ..separator import Separator
 
 ORDER = ("vocals", "drums", "bass", "guitar", "piano", "other", "accompaniment")  # of a folder's stems
-MIXTURE = "mixture"  # MUSDB18's name of the song itself
 
 logger = logging.getLogger("spleeterrt")
 
@@ -115,16 +115,18 @@ def plot(
     check_folder()
     song = local_path(song)
     from ..atomic import write_whole
-    from ..plot import FORMATS, draw, require_matplotlib
+    from ..plot import PICTURE_FORMATS, draw, require_matplotlib
 
     target = Path(f"{Path(song).stem}.png" if output is None else output)
     kind = target.suffix.lower().removeprefix(".")
-    if kind not in FORMATS:
-        raise click.UsageError(f"--output: expected a name in .{', .'.join(FORMATS)}, got {str(target)!r}")
+    if kind not in PICTURE_FORMATS:
+        raise click.UsageError(
+            f"--output: expected a name in .{', .'.join(PICTURE_FORMATS)}, got {str(target)!r}"
+        )
     require_matplotlib()  # before minutes of work
     files = _stem_files(song, stems)
     _check_target(target, [Path(song), *files.values()])
-    with Interruption() as interruption:
+    with CancelOnSignal() as interruption:
         try:
             job = _Job(offset, duration, downmix, top, interruption, quiet)
             if model is None:
@@ -164,7 +166,7 @@ class _Job:
         duration: float | None,
         downmix: bool,
         top: float,
-        cancel: Interruption,
+        cancel: CancelOnSignal,
         quiet: bool,
     ) -> None:
         self._offset, self._duration, self._downmix = offset, duration, downmix
@@ -249,7 +251,7 @@ def _folder_stems(folder: Path, song: Path) -> list[Path]:
             for path in entries
             if path.is_file()
             and not is_clutter(path.name)
-            and path.stem != MIXTURE
+            and path.stem != MIXTURE_NAME
             and not (song.exists() and path.samefile(song))
         ]
     except OSError as error:

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ..audio import CodecName
 from ..errors import SeparationCancelled, SpleeterError
+from ..names import BIT_DEPTHS, CHANNELS, CLIP_MODES, CODECS
 from .command import Command
 from .completion import complete_files
 from .errors import handle_errors
@@ -31,7 +31,7 @@ from .options import (
 )
 from .report import Report
 from .songs import Song, find_conflicts, find_songs
-from .terminal import Draw, Interruption, check_folder, configure_logging, progress_bar
+from .terminal import CancelOnSignal, Draw, check_folder, configure_logging, progress_bar
 
 if TYPE_CHECKING:
     from ..separator import Separator
@@ -129,7 +129,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-c",
     "--codec",
-    type=click.Choice(get_args(CodecName), case_sensitive=False),
+    type=click.Choice(CODECS, case_sensitive=False),
     default=None,
     help="Format of the results; m4a and wma need the extra spleeterrt[ffmpeg].  "
     "[default: by the ending of the names, else wav]",
@@ -175,14 +175,14 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @downmix_option
 @click.option(
     "--bit-depth",
-    type=click.Choice(["int16", "int24", "float32"]),
+    type=click.Choice(BIT_DEPTHS),
     default="int16",
     show_default=True,
     help="Bit depth of lossless files (wav, flac, ...).",
 )
 @click.option(
     "--clip",
-    type=click.Choice(["clamp", "rescale", "none"]),
+    type=click.Choice(CLIP_MODES),
     default="clamp",
     show_default=True,
     help="What happens to samples beyond full scale; rescale: one gain for all stems of a song.",
@@ -192,7 +192,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--channels",
-    type=click.Choice(["stereo", "source"]),
+    type=click.Choice(CHANNELS),
     default="stereo",
     show_default=True,
     help="Channels of the results; source: mono where the input is.",
@@ -378,7 +378,7 @@ def _separate_all(
     """
     from ..file_job import SeparatedFiles
 
-    with Interruption() as interruption:
+    with CancelOnSignal() as interruption:
         for song, paths in outputs.items():
             report.begin(paths)
             try:

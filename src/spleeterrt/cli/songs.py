@@ -14,7 +14,7 @@ from ..audio.films import CONTAINERS
 from ..errors import AudioError, SpleeterError
 from .report import Report
 
-AUDIO_SUFFIXES = (
+LIBSNDFILE_SUFFIXES = (
     ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
     ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd",
 )  # fmt: skip
@@ -42,7 +42,7 @@ class Song:
 
 def audio_suffixes() -> tuple[str, ...]:
     """The endings by which folders are searched, in small letters."""
-    return AUDIO_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
+    return LIBSNDFILE_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
 
 
 def is_clutter(name: str) -> bool:

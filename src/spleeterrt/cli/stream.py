@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import AudioError, SpleeterError
+from ..names import LIVE_BLOCK
 from .checks import check_stream
 from .command import Command
 from .errors import FAILED, LATE, handle_errors, usage_errors
@@ -32,10 +33,9 @@ from .options import (
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..realtime.pipe import Encoding, Output, Route, Source
+    from ..realtime.pipe import DescriptorSource, Encoding, Output, Route
 
 INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "s24_32le", "f32le")
-DEFAULT_BLOCK = 256  # in real time
 _BIT_DEPTHS = {"int16": "s16le", "int24": "s24le", "int32": "s32le", "float32": "f32le"}
 _WRITTEN = {"u8": "s16le", "s24_32le": "s24le", "f64le": "f32le"}  # what is read only, and what it becomes
 _GROUPS = {
@@ -111,7 +111,7 @@ output any more."""
 @click.option("--crossfade", type=int, default=0, help="Frames over which the masks of a run fade in.")
 @full_band_option
 @click.option("--block", type=int, default=None,
-              help=f"Samples processed at a time  [default: {DEFAULT_BLOCK} in real time]")  # fmt: skip
+              help=f"Samples processed at a time  [default: {LIVE_BLOCK} in real time]")  # fmt: skip
 @threads_option
 @click.option("--realtime", is_flag=True,
               help="For live sources: never wait for the networks; what is late is covered, and told. A file "
@@ -158,7 +158,7 @@ def stream(
         "stems": list(stems) if stems and mode in ("direct", "residual") else None,
     }
     if plan:
-        _print_plan(model, latency, threads, rate or 44100, block or DEFAULT_BLOCK, window, kind, as_json)
+        _print_plan(model, latency, threads, rate or 44100, block or LIVE_BLOCK, window, kind, as_json)
         return
     if layout is not None and not downmix:
         raise click.UsageError("--layout is for --downmix")
@@ -167,9 +167,9 @@ def stream(
         source, input_format, rate, channels, output_format, bit_depth, stems, mix, interleave, output
     )
     if block is None and realtime:
-        block = DEFAULT_BLOCK
+        block = LIVE_BLOCK
     from ..realtime.pace import Pace
-    from ..realtime.pipe import Interruption, Source, run_stream
+    from ..realtime.pipe import DescriptorSource, Interruption, run_stream
     from ..realtime.stream import StreamSeparator, StreamSettings
     from .stream_report import StreamReport
 
@@ -182,7 +182,7 @@ def stream(
         checked = replace(wanted, **given, window=window, block=block, hold=hold, crossfade=crossfade)
         check_stream(checked, model, [*stems, *(name for name, _ in gains), *mute, *solo])
     with Interruption() as interruption:
-        reader = Source(None if source == "-" else source, interruption)
+        reader = DescriptorSource(None if source == "-" else source, interruption)
         with interruption.raising():
             loaded = wanted.load(model)
         instruments = wanted.plan(loaded.config).stems
@@ -202,7 +202,7 @@ def stream(
                     latency,
                     threads,
                     sample_rate=reader.rate,
-                    block=block or DEFAULT_BLOCK,
+                    block=block or LIVE_BLOCK,
                     window=window,
                     **kind,
                 )
@@ -328,10 +328,10 @@ def _check_usage(
             raise click.UsageError("standard output is a terminal: pipe it into a program, or give --output")
 
 
-def _open_source(reader: Source, input_format: str, rate: int | None, channels: int | None) -> bool:
-    from ..audio.pcm import FORMATS
+def _open_source(reader: DescriptorSource, input_format: str, rate: int | None, channels: int | None) -> bool:
+    from ..audio.pcm import SAMPLE_FORMATS
 
-    return reader.open(FORMATS.get(input_format), rate, channels)
+    return reader.open(SAMPLE_FORMATS.get(input_format), rate, channels)
 
 
 def _routes(
@@ -340,7 +340,7 @@ def _routes(
     mix: bool,
     interleave: bool,
     output: str | None,
-    reader: Source,
+    reader: DescriptorSource,
     instruments: tuple[str, ...],
 ) -> list[Route]:
     from ..realtime.pipe import Route
@@ -368,9 +368,9 @@ def _same_file(path: str, descriptor: int) -> bool:
 
 
 def _encoding(
-    reader: Source, output_format: str, bit_depth: str | None, path: str | None, channels: int
+    reader: DescriptorSource, output_format: str, bit_depth: str | None, path: str | None, channels: int
 ) -> Encoding:
-    from ..audio.pcm import FORMATS
+    from ..audio.pcm import SAMPLE_FORMATS
     from ..realtime.outputs import wav_by_name
     from ..realtime.pipe import Encoding
 
@@ -383,7 +383,7 @@ def _encoding(
         name = _WRITTEN.get(name, name)
     if bit_depth is not None:
         name = _BIT_DEPTHS[bit_depth]
-    return Encoding(FORMATS[name], wav, channels, reader.rate)
+    return Encoding(SAMPLE_FORMATS[name], wav, channels, reader.rate)
 
 
 def _kept(outputs: list[Output], rate: int) -> str:

@@ -12,7 +12,7 @@ from ..realtime.pace import PaceWatch, covered_text, load_text, percent
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..realtime.pipe import Output, Source
+    from ..realtime.pipe import DescriptorSource, Output
     from ..realtime.stream import StreamSeparator
 
 _REMEDIES = {
@@ -51,7 +51,7 @@ class StreamReport:
         else:
             self.note(f"Warning: {text}")
 
-    def begin(self, source: Source, separator: StreamSeparator, mixes: bool) -> None:
+    def begin(self, source: DescriptorSource, separator: StreamSeparator, mixes: bool) -> None:
         """Before the first sample. mixes: all channels are mixed to stereo."""
         self._source, self._separator = source, separator
         config = separator.model.config

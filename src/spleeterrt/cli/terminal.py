@@ -24,7 +24,7 @@ Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
 USUAL_COLUMNS = 80
 WIDE = 64  # columns from which on a bar says everything
 LEAST_BAR = 6
-LONGEST_NAME = 40
+LONGEST_LABEL = 40
 
 logger = logging.getLogger("spleeterrt")
 
@@ -150,7 +150,7 @@ def _bar_format(columns: int, total: float | None) -> tuple[str, int]:
         fixed = len(f" 100%|| {total:.0f}/{total:.0f} s of audio [00:00<00:00]") + LEAST_BAR
         return (
             "{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]",
-            min(columns - fixed, LONGEST_NAME),
+            min(columns - fixed, LONGEST_LABEL),
         )
     return "{desc} {percentage:3.0f}%|{bar}| {remaining}", max(columns - 13 - LEAST_BAR, 1)
 
@@ -203,7 +203,7 @@ class _Terminal:
         return self._file.isatty()
 
 
-class Interruption(SignalHandler):
+class CancelOnSignal(SignalHandler):
     """A signal asks the separation to stop between two segments, where nothing is half done (inside a
     callback of an audio library an exception would be lost); a second Ctrl-C raises.
     """

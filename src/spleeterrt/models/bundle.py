@@ -24,7 +24,7 @@ from .table import Malformed, fields, message, number, read_items
 SUFFIX = ".index"
 LARGEST_INDEX = 16 << 20
 MOST_DIMENSIONS = 32
-MOST_PARTS = 10_000  # of one variable
+MOST_SLICES = 10_000  # of one variable
 FLOAT = 1  # DT_FLOAT
 STRING = 7  # DT_STRING: its bytes are laid out, and checksummed, in another way
 ALL = -1  # the length of a part along a dimension that is not partitioned
@@ -202,7 +202,7 @@ def _join(name: str, entry: Entry, slices: list[Extents], pieces: Mapping[bytes,
 
 def with_parts(entry: Entry, parts: Sequence[tuple[Extents, Entry]]) -> Entry:
     """A tensor that is made of parts, which have to cover it."""
-    if len(parts) > MOST_PARTS:
+    if len(parts) > MOST_SLICES:
         raise Malformed(f"{len(parts)} parts")
     resolved = []
     covered = 0

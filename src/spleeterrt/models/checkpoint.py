@@ -22,7 +22,7 @@ from ..network.tensors import (
     LAYERS_PER_STEM,
     StemWeights,
     Tensor,
-    check_finite,
+    check_finite_tensor,
     check_shape,
     checkpoint_name,
     expected_shapes,
@@ -181,7 +181,7 @@ class LazyStem(Mapping[str, Tensor]):
                     tensor[region] = _read(piece, where)
             else:
                 tensor = _read(entry, where)
-            check_finite(where, tensor)
+            check_finite_tensor(where, tensor)
         except ModelError as error:
             if not self._hint:
                 raise

@@ -25,7 +25,7 @@ from ..atomic import write_whole
 from ..errors import ModelError
 from ..network.config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..network.layers import fold_batch_norm
-from ..network.tensors import StemWeights, Tensor, check_finite, expected_shapes, layer_name
+from ..network.tensors import StemWeights, Tensor, check_finite_tensor, expected_shapes, layer_name
 from ..regular import open_regular
 
 SUFFIX = ".dat"  # of the files that are written; they are read under any name
@@ -139,7 +139,7 @@ def _bytes(config: ModelConfig, stem: str, tensors: Mapping[str, Tensor]) -> byt
             gamma, beta, mean, variance = (tensors[f"{layer}/{name}"] for name in names)
             scale, shift = fold_batch_norm(gamma, beta, mean, variance)
             parts.append(scale if part == "scale" else shift)
-            check_finite(f"stem {stem!r}, {layer}: its {part}", parts[-1])
+            check_finite_tensor(f"stem {stem!r}, {layer}: its {part}", parts[-1])
     return b"".join(part.astype("<f4").tobytes() for part in parts)
 
 

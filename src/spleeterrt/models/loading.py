@@ -10,7 +10,7 @@ from ..arguments import flag, names
 from ..network.config import ModelConfig
 from ..network.method_plan import default_isa, make_plan
 from ..network.model import Model
-from . import open_model
+from .reading import open_model
 
 
 def load_model(

@@ -25,11 +25,12 @@ import numpy as np
 
 from ..atomic import write_whole
 from ..errors import ModelError, SpleeterError
+from ..names import ONNX_LAYOUTS
 from ..network.config import DEPTH, OFFICIAL_CONFIGS, ModelConfig
 from ..network.tensors import StemWeights, Tensor, check_weights, layer_name
 from ..regular import read_regular
 from .onnx_graph import Foreign, Graph
-from .onnx_network import ACTIVATIONS, EPSILON, SAME, read_networks
+from .onnx_network import EPSILON, ONNX_ACTIVATIONS, SAME, read_networks
 from .onnx_scan import check_size
 
 SUFFIX = ".onnx"
@@ -69,7 +70,7 @@ class _Layout:
     and_back: tuple[int, ...]
 
 
-LAYOUTS = {
+_GRAPH_LAYOUTS = {
     # ONNX Runtime since 1.12, OpenVINO since 2022.3.
     "spleeterrt": _Layout(17, "magnitude", "", ("segments", "frames", "bins", 2), (0, 3, 1, 2), (0, 2, 3, 1)),
     "sherpa": _Layout(13, "x", "y", (2, "num_splits", 512, 1024), (1, 0, 2, 3), (1, 0, 2, 3)),
@@ -90,7 +91,7 @@ def save_onnx(
     """Write a model's ONNX files into `folder`, each in one step. Returns their paths.
 
     Args:
-        layout: one of `LAYOUTS`.
+        layout: one of `names.ONNX_LAYOUTS`.
 
     Raises:
         ModelError: the package onnx is missing, a file cannot be written, or the layout cannot hold this.
@@ -112,8 +113,8 @@ def save_onnx(
 
 def check_layout(config: ModelConfig, layout: str) -> None:
     """Raise `ModelError` unless there is such a layout, and it can hold such a model."""
-    if layout not in LAYOUTS:
-        raise ModelError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
+    if layout not in ONNX_LAYOUTS:
+        raise ModelError(f"layout: expected one of {', '.join(ONNX_LAYOUTS)}, got {layout!r}")
     if layout != "sherpa":
         return
     if set(config.instruments) != set(_SHERPA.instruments):
@@ -145,7 +146,7 @@ class _Writer:
         self._initializers: list[Any] = []
 
     def model(self, stems: Mapping[str, Mapping[str, Tensor]]) -> Any:
-        helper, layout = self._onnx.helper, LAYOUTS[self._layout]
+        helper, layout = self._onnx.helper, _GRAPH_LAYOUTS[self._layout]
         mix = self._node("Transpose", [layout.input], "mix", perm=layout.channels_first)
         logits = [self._unet(stem, tensors, mix) for stem, tensors in stems.items()]
         for stem, mask in zip(stems, self._masks(list(stems), logits), strict=True):
@@ -211,7 +212,7 @@ class _Writer:
             return self._node("BatchNormalization", [x, *constants], f"{stem}/{layer}", epsilon=EPSILON)
 
         def activation(name: str, x: str) -> str:
-            operation, attributes = ACTIVATIONS[name]
+            operation, attributes = ONNX_ACTIVATIONS[name]
             return self._node(operation, [x], f"{x}/activation", **attributes)
 
         x, skips = mix, []

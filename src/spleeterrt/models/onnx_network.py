@@ -18,13 +18,13 @@ from .onnx_graph import Foreign, Graph, Node
 
 EPSILON = 1e-3
 SAME = (1, 1, 2, 2)  # 5 x 5, stride 2, as TensorFlow pads: top, left, bottom, right
-ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
+ONNX_ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
     "LeakyReLU": ("LeakyRelu", {"alpha": 0.2}),
     "ReLU": ("Relu", {}),
     "ELU": ("Elu", {"alpha": 1.0}),
 }
 _ONNX_ALPHA = {"LeakyRelu": 0.01, "Elu": 1.0}  # where a file says none
-_NAMES = {operation: name for name, (operation, _) in ACTIVATIONS.items()}
+_NAMES = {operation: name for name, (operation, _) in ONNX_ACTIVATIONS.items()}
 _DIMENSIONS = ("segments", "channels", "frames", "bins")  # of the convolutions
 _LAYOUTS = ((0, 3, 1, 2), (0, 1, 2, 3), (1, 0, 2, 3))  # of the input, by the dimensions of the convolutions
 _OPERANDS = {"kernel": 1, "bias": 2}
@@ -361,7 +361,7 @@ class _Stem:
         name = _NAMES[node.kind]
         defaults = {"alpha": _ONNX_ALPHA[node.kind]} if node.kind in _ONNX_ALPHA else {}
         given = node.attributes(**defaults)
-        for key, value in ACTIVATIONS[name][1].items():
+        for key, value in ONNX_ACTIVATIONS[name][1].items():
             if not abs(given[key] - value) <= 1e-6:
                 raise Foreign(f"{part}: {node} with {key} = {given[key]:g}, expected {value:g}")
         found.add(name)

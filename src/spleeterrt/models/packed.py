@@ -23,11 +23,12 @@ from .._kernels import nn
 from ..arguments import told
 from ..atomic import sweep, temporary
 from ..errors import ConfigError, ModelError
+from ..names import DTYPES
 from ..network.config import ModelConfig
 from ..network.method_plan import network_fields, network_of
 from ..network.tensors import StemWeights, check_weights, expected_shapes
 from .checksum import crc32c
-from .quantized import DTYPES, Stored, choose_dtypes, encode, is_kernel
+from .quantized import Stored, choose_dtypes, encode_tensor, is_kernel
 
 FORMAT = "spleeterrt"
 VERSION = "1"
@@ -39,7 +40,7 @@ def save_packed(
     """Write a model file in one step: whatever happens, `path` holds the old content or the new.
 
     Args:
-        dtype: of the kernels, one of `quantized.DTYPES`; with int8, outer layers are float16.
+        dtype: of the kernels, one of `names.DTYPES`; with int8, outer layers are float16.
 
     Raises:
         ModelError: the weights do not fit the configuration or float16, or the file cannot be written.
@@ -53,7 +54,7 @@ def save_packed(
     dtypes = choose_dtypes(expected_shapes(config), dtype)
     for stem in config.instruments:
         for name, stored in dtypes.items():
-            for part, value in encode(name, weights[stem][name], stored).items():
+            for part, value in encode_tensor(name, weights[stem][name], stored).items():
                 if value.dtype == np.float16 and not np.isfinite(value).all():
                     raise ModelError(
                         f"{path}: stem {stem!r}, tensor {name}: holds values beyond float16's 65504; "
@@ -100,7 +101,7 @@ def read_header(path: Path) -> tuple[ModelConfig, dict[str, str]]:
 
 
 def stored_dtype(path: Path) -> str:
-    """What a model file is: the smallest of `quantized.DTYPES` that it stores kernels in.
+    """What a model file is: the smallest of `names.DTYPES` that it stores kernels in.
 
     Raises:
         ModelError: as `read_header`, or kernels are stored otherwise.

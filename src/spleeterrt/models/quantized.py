@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from ..network.tensors import Tensor
 
-DTYPES = ("float32", "float16", "int8")
 """Of a model file's kernels, from large to small."""
 
 Stored: TypeAlias = npt.NDArray[Any]
@@ -55,7 +54,7 @@ def choose_dtypes(shapes: Mapping[str, tuple[int, ...]], dtype: str) -> dict[str
     return {name: small.get(name, "float32") for name in shapes}
 
 
-def encode(name: str, tensor: Tensor, dtype: str) -> dict[str, Stored]:
+def encode_tensor(name: str, tensor: Tensor, dtype: str) -> dict[str, Stored]:
     """What a model file holds of a tensor: the tensor itself by its name, and scales where it needs them.
 
     Args:
@@ -68,11 +67,11 @@ def encode(name: str, tensor: Tensor, dtype: str) -> dict[str, Stored]:
     if dtype == "float16":
         with np.errstate(over="ignore"):
             return {name: np.ascontiguousarray(tensor, np.float16)}
-    integers, scales = quantize(tensor, channel_axis(name))
+    integers, scales = to_int8(tensor, channel_axis(name))
     return {name: integers, scale_name(name): scales}
 
 
-def quantize(tensor: Tensor, axis: int) -> tuple[npt.NDArray[np.int8], Tensor]:
+def to_int8(tensor: Tensor, axis: int) -> tuple[npt.NDArray[np.int8], Tensor]:
     """float32 -> int8 of the same shape, and a positive float32 scale per index of `axis`.
 
     A scale is |w| / 127 of its channel's largest weight, so that no weight is off by more than half a scale.

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeAlias, Union
 
 from ..arguments import path as checked_path
-from ..errors import ModelError
+from ..arguments import told
+from ..errors import ArgumentTypeError, ModelError
 from ..network.config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
 from ..regular import open_regular
 from . import coefficients, store
@@ -92,6 +93,22 @@ def configuration(source: Source) -> ModelConfig:
     if place.path is None:
         raise place.missing()
     return place.read_config(place.path)
+
+
+def from_paths(paths: Sequence[PathLike]) -> Source:
+    """The source that a command line names: one path or name, or ONNX files, a stem each."""
+    if not isinstance(paths, (list, tuple)):
+        raise ArgumentTypeError(f"paths: expected a list, got {told(paths)}")
+    if len(paths) == 1:
+        return paths[0]
+    files = [Path(checked_path("model", path)) for path in paths]
+    for file in files:
+        if not is_onnx(file):
+            raise ModelError(f"{file}: only ONNX files can be several (coefficient files: --stem STEM=FILE)")
+    stems = by_stem(files)
+    if len(stems) < len(files):
+        raise ModelError(f"several files of one stem: {', '.join(map(str, files))}")
+    return stems
 
 
 def resolve(source: Source, config: Config | None = None) -> Place:

@@ -25,7 +25,7 @@ DEFAULT_FILTERS = (16, 32, 64, 128, 256, 512)
 ACTIVATIONS = ("LeakyReLU", "ReLU", "ELU")
 MASK_EXTENSIONS = ("zeros", "average")
 MODEL_TYPES = ("unet.unet", "unet.softmax_unet")
-MOST_BYTES = 1 << 20  # of a configuration file
+MOST_CONFIG_BYTES = 1 << 20  # of a configuration file
 LONGEST_NAME = 200  # bytes of a stem's or a folder's name: file systems take 255, with an ending and a prefix
 
 
@@ -186,7 +186,7 @@ class ModelConfig:
         """
         path = checked_path("configuration file", path)
         try:
-            params = json.loads(read_regular(path, MOST_BYTES).decode("utf-8"))
+            params = json.loads(read_regular(path, MOST_CONFIG_BYTES).decode("utf-8"))
         except FileNotFoundError as error:
             raise ConfigError(f"configuration file {path} not found") from error
         except OSError as error:

@@ -39,7 +39,7 @@ _NETWORK_FIELDS = (
 )
 
 
-class Recipe(Protocol):
+class SupportsLoad(Protocol):
     """How a model was loaded, to load it again (`models.loading`)."""
 
     @property
@@ -113,7 +113,7 @@ class Model:
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
         self._lock = threading.Lock()
-        self._recipe: Recipe | None = None  # how to load it again
+        self._recipe: SupportsLoad | None = None  # how to load it again
 
     @property
     def source(self) -> str | dict[str, str] | None:

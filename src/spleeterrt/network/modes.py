@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from .._kernels import spectral
 from ..arguments import choice
 from ..errors import ArgumentError
+from ..names import MODES
 from .config import ModelConfig
-
-Mode: TypeAlias = Literal["ratio", "direct", "residual", "three"]
-MODES = spectral.MODES
 
 
 @dataclass(frozen=True)

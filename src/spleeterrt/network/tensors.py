@@ -57,7 +57,7 @@ def check_shape(where: str, expected: tuple[int, ...], got: tuple[int, ...]) -> 
         raise ModelError(f"{where}: expected shape {expected}, got {got}")
 
 
-def check_finite(where: str, tensor: Tensor) -> None:
+def check_finite_tensor(where: str, tensor: Tensor) -> None:
     """Raise `ModelError` if the tensor holds NaN or infinity; `where` names file, stem and tensor."""
     if not np.isfinite(tensor).all():
         raise ModelError(f"{where}: holds values that are not finite")
@@ -85,4 +85,4 @@ def check_weights(config: ModelConfig, weights: Mapping[str, StemWeights], origi
             if tensor.dtype != np.float32:
                 raise ModelError(f"{where}: expected float32, got {tensor.dtype}")
             check_shape(where, shape, tensor.shape)
-            check_finite(where, tensor)
+            check_finite_tensor(where, tensor)

@@ -27,6 +27,7 @@ from .._kernels import live
 from ..audio.channels import downmix_weights
 from ..audio.layouts import LAYOUTS, Layout, parse_layout
 from ..errors import SpleeterError
+from ..names import LIVE_BLOCK
 from ..network.model import Model
 from ..parallel import check_threads
 from .stream import StreamSeparator, StreamStats
@@ -43,7 +44,6 @@ PORTAUDIO_LIBRARIES = {
         "/opt/homebrew/lib/libportaudio.2.dylib",
     ),
 }.get(sys.platform, ("libportaudio.so.2",))
-DEFAULT_BLOCK = 256  # of PortAudio; JACK has its own
 
 _Client = TypeVar("_Client", bound="AudioClient")
 
@@ -262,7 +262,7 @@ class PortAudioClient(AudioClient):
         output_device: str | None = None,
         output_stem: str | None = None,
         sample_rate: int | None = None,
-        block: int = DEFAULT_BLOCK,
+        block: int = LIVE_BLOCK,
         library: str | None = None,
         layout: str | None = None,
     ) -> None:
@@ -419,7 +419,7 @@ def open_client(
     device: str | None = None,
     output_device: str | None = None,
     output_stem: str | None = None,
-    block: int = DEFAULT_BLOCK,
+    block: int = LIVE_BLOCK,
     layout: str | None = None,
 ) -> AudioClient:
     """backend: "jack", "portaudio", or "auto": JACK if a server runs, else PortAudio.

@@ -21,9 +21,9 @@ import numpy as np
 
 from ..atomic import sweep
 from ..audio.ffmpeg import FFMPEG_SUFFIXES
-from ..audio.formats import CODECS
 from ..audio.pcm import SampleFormat, clipped, encode, wav_header
 from ..errors import AudioError, reason
+from ..names import CODECS
 from ..parallel import no_threads
 from .descriptors import (
     BINARY,

@@ -1,6 +1,6 @@
 """A `StreamSeparator` between file descriptors: bytes in, bytes out, for `spleeterrt stream`.
 
-    Source (pipe, file) -> samples -> StreamSeparator -> one Output for each stem, or one for all
+    DescriptorSource (pipe, file) -> samples -> StreamSeparator -> one Output for each stem, or one for all
 
 Every read takes what is there, every write is given to the system at once, and each of them can be stopped
 by a signal between two samples. A named pipe has a thread: its reader may come late, and may read
@@ -40,7 +40,7 @@ _READ_BYTES = 1 << 16
 # --- in ----------------------------------------------------------------------------
 
 
-class Source:
+class DescriptorSource:
     """Samples from a descriptor.
 
     Attributes:
@@ -231,7 +231,7 @@ class Route:
 
 
 def run_stream(
-    source: Source,
+    source: DescriptorSource,
     separator: StreamSeparator,
     routes: Sequence[Route],
     interruption: Interruption,
@@ -301,4 +301,4 @@ def run_stream(
     send(separator.flush(mix_out=mix), mix, total)
 
 
-__all__ = ["Encoding", "Interruption", "Output", "Route", "Source", "open_output", "run_stream"]
+__all__ = ["DescriptorSource", "Encoding", "Interruption", "Output", "Route", "open_output", "run_stream"]
