@@ -33,7 +33,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32) && defined(SRT_BUILD)
+#if defined(SRT_STATIC) /* the static library: its functions stay inside what it is linked into */
+#define SRT_API
+#elif defined(_WIN32) && defined(SRT_BUILD)
 #define SRT_API __declspec(dllexport)
 #elif defined(_WIN32)
 #define SRT_API __declspec(dllimport)

@@ -123,7 +123,7 @@ void want_output(network_layer &row, const Range &rows)
 
 void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last)
 {
-    const ptrdiff_t mask = n_layers - 1, depth = mask / 2;
+    const ptrdiff_t mask = n_layers - 1;
     for (ptrdiff_t i = 0; i < mask; i++) {
         layers[i].first_row = std::max(layers[i].h, layers[i].out_h); // none
         layers[i].end_row = 0;

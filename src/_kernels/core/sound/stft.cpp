@@ -257,7 +257,7 @@ public:
             store(row, zip_low(re, im));
             store(row + lanes, zip_high(re, im));
             for (std::size_t t = 0; t < frames; t++)
-                std::memcpy(spectrum + (t * bins_ + k) * channels, row + 2 * channels * t,
+                std::memcpy(reinterpret_cast<float *>(spectrum + (t * bins_ + k) * channels), row + 2 * channels * t,
                             2 * channels * sizeof(float));
         }
     }

@@ -1,0 +1,63 @@
+# How everything here is compiled.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+if(NOT embedded)
+  # Programs and libraries lie at the top of the build folder.
+  set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release)
+  endif()
+endif()
+
+if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang" AND NOT MSVC)
+  set(vector_extensions ON) # what the fast layers are written in
+else()
+  set(vector_extensions OFF)
+endif()
+
+set(optimization -O3)
+if(SPLEETERRT_SANITIZE)
+  set(optimization -O1) # instrumented kernels take ten times as long to compile with -O3
+  add_compile_options(-fsanitize=${SPLEETERRT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${SPLEETERRT_SANITIZE})
+endif()
+if(SPLEETERRT_CHECKS OR SPLEETERRT_SANITIZE)
+  add_compile_definitions(SPLEETERRT_CHECKS)
+endif()
+
+if(WIN32)
+  add_compile_definitions(NOMINMAX WIN32_LEAN_AND_MEAN)
+endif()
+
+# Of all kernels, generated ones too. (GCC takes its own AVX-512 headers' undefined vectors for mistakes of ours.)
+if(MSVC)
+  set(kernel_options)
+else()
+  set(kernel_options ${optimization} -fno-math-errno -fno-trapping-math
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-psabi -Wno-uninitialized -Wno-maybe-uninitialized>)
+endif()
+
+# Of what is written here: neither Cython's output nor what lies in extern/.
+if(MSVC)
+  set(warnings /W3 $<$<BOOL:${SPLEETERRT_WERROR}>:/WX>)
+else()
+  set(warnings -Wall -Wextra -Wshadow $<$<BOOL:${SPLEETERRT_WERROR}>:-Werror>)
+endif()
+
+# The instruction sets that kernels are compiled for; the best one that the machine has is chosen at run time.
+if(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  set(isas generic avx2 avx512)
+  set(flags_generic -march=x86-64-v2)
+  set(flags_avx2 -mavx2 -mfma)
+  set(flags_avx512 -march=skylake-avx512 -mprefer-vector-width=512)
+else()
+  set(isas generic)
+endif()

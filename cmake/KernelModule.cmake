@@ -1,0 +1,31 @@
+# add_kernel_module(name CORE parts LIBRARIES libraries): <name>.pyx becomes spleeterrt._kernels.<name>. The .pxd files
+# hold `cdef inline` functions only, so the modules do not import one another at run time.
+function(add_kernel_module name)
+  cmake_parse_arguments(arg "" "" "CORE;LIBRARIES" ${ARGN})
+  set(source "${CMAKE_CURRENT_SOURCE_DIR}/${name}.pyx")
+  set(generated "${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp")
+  file(GLOB pxd CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.pxd")
+  add_custom_command(
+    OUTPUT "${generated}"
+    COMMAND "${Python_EXECUTABLE}" -m cython -3 --cplus
+      -X cdivision=True -X boundscheck=False -X wraparound=False -X initializedcheck=False -I "${PROJECT_SOURCE_DIR}/src"
+      --module-name "spleeterrt._kernels.${name}" -o "${generated}" "${source}"
+    DEPENDS "${source}" ${pxd}
+    VERBATIM)
+  Python_add_library(${name} MODULE WITH_SOABI "${generated}")
+  use_core(${name} ${arg_CORE})
+  target_include_directories(${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} OpenMP::OpenMP_CXX Threads::Threads)
+  target_compile_options(${name} PRIVATE ${kernel_options})
+  if(UNIX AND NOT APPLE)
+    # $ORIGIN: the bundled OpenMP runtime. The others: <environment>/lib, where the mkl wheel puts its libraries, seen
+    # from lib/pythonX.Y/site-packages/spleeterrt/_kernels (or lib64).
+    set(rpath "$ORIGIN")
+    if(blas_choice STREQUAL "mkl-shared")
+      list(APPEND rpath "$ORIGIN/../../../.." "$ORIGIN/../../../../../lib")
+    endif()
+    set_target_properties(${name} PROPERTIES INSTALL_RPATH "${rpath}")
+    target_link_options(${name} PRIVATE $<$<CONFIG:Release>:-Wl,-s>)
+  endif()
+  install(TARGETS ${name} DESTINATION spleeterrt/_kernels)
+endfunction()

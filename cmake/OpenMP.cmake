@@ -1,0 +1,17 @@
+# OpenMP for the Python modules, and GCC's runtime beside them: machines without a compiler often lack libgomp.so.1.
+
+find_package(OpenMP COMPONENTS C CXX)
+if(NOT OpenMP_FOUND)
+  message(WARNING "spleeterrt: no OpenMP; the networks will run one after the other")
+  add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
+endif()
+
+if(SPLEETERRT_BUNDLE_OPENMP AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND UNIX AND NOT APPLE)
+  execute_process(COMMAND "${CMAKE_C_COMPILER}" -print-file-name=libgomp.so.1
+    OUTPUT_VARIABLE libgomp OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(IS_ABSOLUTE "${libgomp}")
+    file(REAL_PATH "${libgomp}" libgomp)
+    install(FILES "${libgomp}" DESTINATION spleeterrt/_kernels RENAME libgomp.so.1)
+    install(DIRECTORY src/_kernels/licenses/libgomp DESTINATION spleeterrt/_kernels/licenses)
+  endif()
+endif()
