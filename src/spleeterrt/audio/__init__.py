@@ -11,41 +11,17 @@ on first use only.
 from __future__ import annotations
 
 import os
-from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..names import CodecName as CodecName
+from .codec import Codec
 
 if TYPE_CHECKING:
     from .channels import downmix
 
 # Spleeter's `audio.convertor` and `audio.spectrogram`.
 __path__.append(os.path.join(os.path.dirname(os.path.dirname(__file__)), "compat", "audio"))
-
-
-class Codec(str, Enum):
-    """Names of output codecs; each member equals, formats and prints as its value."""
-
-    WAV = "wav"
-    MP3 = "mp3"
-    OGG = "ogg"
-    M4A = "m4a"
-    WMA = "wma"
-    FLAC = "flac"
-    # not in Spleeter
-    OPUS = "opus"
-    AIFF = "aiff"
-    CAF = "caf"
-    W64 = "w64"
-    AU = "au"
-
-    # A plain (str, Enum) prints "Codec.WAV" up to Python 3.10 and formats differently since 3.12.
-    def __str__(self) -> str:
-        return str(self.value)
-
-    def __format__(self, format_spec: str) -> str:
-        return format(str(self.value), format_spec)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..arguments import told
 from ..errors import ArgumentTypeError, SpleeterError
-from . import Codec
+from .codec import Codec
 
 if TYPE_CHECKING:
     import numpy as np

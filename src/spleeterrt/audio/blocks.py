@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class BlockSource:
-    """The half of a `AudioSource` that reads; (n, channels) everywhere."""
+    """The half of an `AudioSource` that reads; (n, channels) everywhere."""
 
     _blocks: Iterator[NDArray[Any]]  # what the decoder gives
     _ready: NDArray[Any]  # what it has given and nobody has read

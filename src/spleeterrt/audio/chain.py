@@ -20,7 +20,7 @@ from .resample import StreamResampler, resampled_frames
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .reader import AudioSource
+    from .source import AudioSource
 
 _STEP = 1152  # frames, as `AudioReader` reads
 _HALF_POWER = np.float32(math.sqrt(0.5))
@@ -41,7 +41,7 @@ class _Link:
 
 
 class ChainSource(BlockSource):
-    """Decodes the parts in order; see `AudioSource` in `reader`.
+    """Decodes the parts in order; see `AudioSource` in `source`.
 
     A part of another rate is resampled, one of other channels mixed as FFmpeg does (mono to both channels
     and stereo to mono with -3 dB).

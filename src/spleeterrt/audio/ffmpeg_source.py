@@ -59,7 +59,7 @@ _FULL_SCALE = {"uint8": 1 << 7, "int16": 1 << 15, "int32": 1 << 31, "int64": 1 <
 
 
 class FFmpegSource(BlockSource):
-    """Decodes one audio track of a file in order; see `AudioSource` in `reader`.
+    """Decodes one audio track of a file in order; see `AudioSource` in `source`.
 
     track: counted from 1; None: the one that the program ffmpeg, and so Spleeter, takes: that which the file
         marks as its default, then that with most channels, then the first.

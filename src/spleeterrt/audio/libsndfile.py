@@ -37,7 +37,7 @@ _UNKNOWN = 1 << 36  # frames: no real file has so many (18 days at 44.1 kHz is 2
 
 
 class SoundFileSource:
-    """Decodes one file, or a part of it, in order; see `AudioSource` in `reader`."""
+    """Decodes one file, or a part of it, in order; see `AudioSource` in `source`."""
 
     def __init__(self, path: Path, part: Part | None = None) -> None:
         self._path = path

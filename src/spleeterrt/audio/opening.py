@@ -14,7 +14,7 @@ from .parts import Found, find_parts
 
 if TYPE_CHECKING:
     from .libsndfile import SoundFileSource
-    from .reader import AudioSource
+    from .source import AudioSource
 
 
 def open_source(path: Path, track: int | None = None, fill_gaps: bool = False) -> AudioSource:

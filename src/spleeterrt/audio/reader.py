@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from ..arguments import flag
 from ..arguments import path as checked_path
 from ..errors import AudioError
 from .channels import downmix, downmix_weights, left_out, to_stereo
-from .layouts import Layout
 from .opening import open_source
 from .parts import few
 from .resample import LOWEST_RATE, StreamResampler, checked_number, checked_rate, resampled_frames
@@ -35,35 +34,6 @@ if TYPE_CHECKING:
 _STEP = 1152
 _LONGEST = 1e12  # seconds: of more no number of frames can be made
 _MARGIN = 512  # frames of the lower rate: more than the filter of the resampler reaches
-
-
-class AudioSource(Protocol):
-    """A file that is decoded in order."""
-
-    rate: int
-    channels: int
-    layout: Layout | None
-    """The speakers of the channels, where the file tells."""
-    frames: int | None
-    """Exactly, or None."""
-    likely_frames: int | None
-    """`frames`, or a guess."""
-
-    notes: list[str]
-    """What there is to say of a file that is read as it should be, without its name."""
-    damage: list[str]
-    """What is known to be missing before it is read."""
-
-    def seek(self, frame: int) -> int:
-        """Called once, before `read`; where reading begins: `frame` or earlier."""
-
-    def read(self, step: NDArray[np.float32]) -> int:
-        """Fill `step`; the number of frames read, 0 at the end of what can be decoded."""
-
-    def end_warning(self, position: int) -> str | None:
-        """What is wrong with a file that ended after `position` frames."""
-
-    def close(self) -> None: ...
 
 
 class AudioReader:

@@ -11,9 +11,9 @@ import numpy as np
 
 from ..arguments import floats, told
 from ..errors import ArgumentError, ArgumentTypeError, AudioError
-from . import Codec
 from .adapter import AudioAdapter
 from .channels import MOST_CHANNELS
+from .codec import Codec
 from .file_objects import AudioInput, described_path, input_path, is_file_object, output_path, renamed
 from .formats import ENDINGS, codec_of
 from .reader import AudioReader

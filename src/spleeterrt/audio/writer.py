@@ -27,7 +27,7 @@ from ..arguments import path as checked_path
 from ..atomic import sweep
 from ..errors import ArgumentTypeError, AudioError, AudioOptionError, SpleeterError
 from ..parallel import started_pool
-from . import Codec
+from .codec import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
 from .formats import (
     FFMPEG_CODECS,

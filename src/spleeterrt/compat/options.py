@@ -36,7 +36,7 @@ def _required(kind: str, *flags: str, help: str) -> Any:
 def version_callback(value: bool) -> None:
     """Print the version and stop, if asked."""
     if value:
-        from spleeterrt import __version__
+        from spleeterrt._version import __version__
         from spleeterrt.compat import __version__ as spleeter
 
         print(f"Spleeter Version: {spleeter} (spleeterrt {__version__})")
