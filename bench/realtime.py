@@ -44,7 +44,7 @@ from common import (
 from peers import ensure_checkpoints
 
 from spleeterrt._kernels.live import Tape
-from spleeterrt.realtime.live import JACK_LIBRARIES
+from spleeterrt.realtime.clients import JACK_LIBRARIES
 
 PERIOD = 256
 SERVER = "spleeterrt-bench"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .arguments import PathLike, names, path, told
 from .audio.films import container_of
 from .audio.formats import codec_name, codec_of
+from .audio.targets import path_conflict
 from .errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -65,9 +66,8 @@ def output_paths(
         name = _formatted(filename_format, fields)
         target = Path(os.path.normpath(os.path.join(folder, name)))
         if target in paths.values():
-            raise ArgumentError(
-                f"Separated source path conflict: {target} would hold several stems; "
-                f"{{instrument}} is missing in the filename format {told(filename_format)}"
+            raise path_conflict(
+                target, f"{{instrument}} is missing in the filename format {told(filename_format)}"
             )
         paths[stem] = target
     return paths

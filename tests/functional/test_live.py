@@ -19,9 +19,9 @@ import pytest
 from spleeterrt import Model, SpleeterError, StreamSeparator
 from spleeterrt._kernels.live import Tape
 from spleeterrt.audio.channels import downmix_weights
-from spleeterrt.realtime import live as live_module
+from spleeterrt.realtime import clients
+from spleeterrt.realtime.clients import JACK_LIBRARIES
 from spleeterrt.realtime.live import (
-    JACK_LIBRARIES,
     JackClient,
     LiveSession,
     PortAudioClient,
@@ -75,7 +75,7 @@ def test_no_server() -> None:
 
 @pytest.mark.usefixtures("no_server")
 def test_auto_tells_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_module, "_portaudio_libraries", lambda: [NOWHERE])
+    monkeypatch.setattr(clients, "_portaudio_libraries", lambda: [NOWHERE])
     with pytest.raises(SpleeterError, match=r"^JACK: (.|\n)*\nPortAudio: library not found"):
         open_client("auto", ["a", "b"])
 

@@ -473,7 +473,7 @@ def test_folders_in_use_stay(tmp_path):
 def test_same_path_twice(tmp_path):
     (tmp_path / "x").mkdir()
     for other in (tmp_path / "new" / "a.wav", tmp_path / "x" / ".." / "new" / "a.wav"):
-        with pytest.raises(SpleeterError, match="Separated source path conflict : "):
+        with pytest.raises(SpleeterError, match="Separated source path conflict: "):
             StemFileWriter({"a": tmp_path / "new" / "a.wav", "b": other}, 44100)
     assert left_in(tmp_path) == ["x"]
 

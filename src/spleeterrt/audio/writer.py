@@ -9,11 +9,9 @@ all of them are complete.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import wait
 from pathlib import Path
@@ -25,7 +23,7 @@ import numpy as np
 from ..arguments import floats, told
 from ..arguments import path as checked_path
 from ..atomic import sweep
-from ..errors import ArgumentTypeError, AudioError, AudioOptionError, SpleeterError
+from ..errors import ArgumentTypeError, AudioError, AudioOptionError
 from ..parallel import started_pool
 from .codec import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
@@ -33,7 +31,6 @@ from .formats import (
     FFMPEG_CODECS,
     FULL_SCALE,
     Format,
-    codec_of,
     full_scale,
     parse_bitrate,
     quantize,
@@ -41,6 +38,7 @@ from .formats import (
 )
 from .resample import StreamResampler, checked_count, checked_rate, fit, resampled_frames
 from .tags import Tags
+from .targets import Folders, check_conflicts, folder_of, one_codec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,10 +132,10 @@ class StemFileWriter:
                     f"{str(path)!r}: cannot be written: not a file name (embedded null character)"
                 )
         self._films = films or {}
-        codec = _film_codec(self._films) or _one_codec(self.paths.values(), codec)
+        codec = _film_codec(self._films) or one_codec(self.paths.values(), codec)
         self.gain = 1.0
         self.clipped = dict.fromkeys(self.paths, 0)
-        self._name = name or str(_folder_of(self.paths.values()))
+        self._name = name or str(folder_of(self.paths.values()))
         self.sample_rate = checked_rate(sample_rate)
         self.file_rate = (
             usual_rate(codec, self.sample_rate)
@@ -157,7 +155,7 @@ class StemFileWriter:
         # A residual that is not written is not needed.
         self._residual = residual if residual in self.paths else None
         self._mix = _Mix(mix, channels) if mix is not None and self._residual is not None else None
-        _check_conflicts(self.paths)
+        check_conflicts(self.paths)
 
         self._resamplers: dict[str, StreamResampler] = {}
         self._read = 0
@@ -165,12 +163,12 @@ class StemFileWriter:
         self._peak = 0.0
         self._finished = False  # nothing can be written any more
         self._clean = False  # nothing is left to remove
-        self._made: list[Path] = []
+        self._folders = Folders()
         self._encoders: dict[str, Encoder] = {}
         self._spools: dict[str, Spool] = {}
         try:
             for path in self.paths.values():
-                self._prepare(path)
+                self._folders.prepare(path)
             for folder in {path.parent for path in self.paths.values()}:
                 sweep(folder)
             for name, path in self.paths.items():
@@ -293,37 +291,13 @@ class StemFileWriter:
         for encoder in self._encoders.values():
             encoder.abort()
         self._drop_spools()
-        for folder in reversed(self._made):
-            with contextlib.suppress(OSError):  # not empty: somebody else uses it
-                folder.rmdir()
+        self._folders.remove()
 
     def _left(self) -> bool:
         """Whether temporary files are still there."""
         encoders, spools = self._encoders.values(), self._spools.values()
         temporaries = [path for encoder in encoders for path in encoder.temporaries]
         return any(path.exists() for path in (*temporaries, *(spool.path for spool in spools)))
-
-    def _prepare(self, path: Path) -> None:
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                # Not `Path.is_dir`, for which in newer Pythons a name too long is just no folder.
-                if stat.S_ISDIR(os.stat(path).st_mode):
-                    raise AudioError(f"{path}: cannot be written: it is a folder")
-            self._make_folder(path.parent)
-        except OSError as error:
-            raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-    def _make_folder(self, folder: Path) -> None:
-        missing = []
-        while not folder.exists():
-            missing.append(folder)
-            folder = folder.parent
-        for path in reversed(missing):
-            self._made.append(path)  # first: an interrupt may come in between
-            try:
-                path.mkdir()
-            except FileExistsError:  # made by somebody else meanwhile, so not ours to remove
-                self._made.remove(path)
 
     def _check(self, sources: Mapping[str, NDArray[Any]], mix: NDArray[Any] | None) -> dict[str, Block]:
         """The blocks that matter, float32; the mix under the name of the residual."""
@@ -501,36 +475,9 @@ class _Mix:
         return fit(joined, frames)
 
 
-def _one_codec(paths: Iterable[Path], codec: Codec | str | None) -> str:
-    """The codec of all files.
-
-    Raises:
-        AudioError: their endings are not of one format, or not of `codec`.
-    """
-    names = {path: codec_of(path, codec) for path in paths}
-    if len(set(names.values())) > 1:
-        raise AudioError(f"all stems have one format, not {', '.join(map(str, names))}: name a codec")
-    return next(iter(names.values()))
-
-
-def _folder_of(paths: Iterable[Path]) -> Path:
-    """The one path, or the folder that all have in common."""
-    first, *others = paths
-    return Path(os.path.commonpath([os.path.abspath(path) for path in (first, *others)])) if others else first
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %" if share >= 1e-5 else "less than 0.001 %"
-
-
 def _film_codec(films: Mapping[str, Film]) -> str | None:
     return next((film.container.codec for film in films.values()), None)
 
 
-def _check_conflicts(paths: Mapping[str, Path]) -> None:
-    seen = set()
-    for path in paths.values():
-        key = os.path.normcase(os.path.realpath(path))
-        if key in seen:
-            raise SpleeterError(f"Separated source path conflict : {path},please check your filename format")
-        seen.add(key)
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %" if share >= 1e-5 else "less than 0.001 %"

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeAlias
 
 from .._kernels import nn
-from ..errors import SpleeterError
+from ..errors import ArgumentError, SpleeterError
 from .config import ACTIVATIONS, ModelConfig
 
 TILES: dict[str, int] = {method: tile for method, tile, _ in nn.METHODS if tile}
@@ -87,8 +87,11 @@ def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) ->
 
 
 def check_plan(plan: Plan) -> None:
-    """Raise `ValueError` for a plan that cannot run: the outer layers are fast together with e2 and d5."""
-    nn.check_plan(plan)
+    """Raise `ArgumentError` for a plan that cannot run: the outer layers are fast together with e2 and d5."""
+    try:
+        nn.check_plan(plan)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from error
 
 
 def methods_at(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[str, ...]:

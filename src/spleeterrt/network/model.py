@@ -20,7 +20,7 @@ from ..errors import ArgumentError, ArgumentTypeError, ModelError
 from ..parallel import available_threads, check_threads, no_threads, run_parallel, started_pool
 from .config import ModelConfig, check_network_size
 from .layers import LAYER_NAMES, lower, pack_weights, weight_layout
-from .method_plan import Plan, default_isa, make_plan
+from .method_plan import Plan, check_plan, default_isa, make_plan
 from .modes import ModePlan
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class Model:
             raise ArgumentTypeError(f"weights: expected {{stem: {{name: tensor}}}}, got {told(weights)}")
         if plan is not None and not isinstance(plan, Plan):
             raise ArgumentTypeError(f"plan: expected a Plan or None, got {told(plan)}")
+        if plan is not None:
+            check_plan(plan)
         self.config = config
         self.origin = origin
         self.networks = _chosen_networks(config, networks)

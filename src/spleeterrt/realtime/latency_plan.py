@@ -211,7 +211,7 @@ class _Planner:
 
     def plan(self, latency_ms: float | None, window: int | str | None) -> StreamPlan:
         windows = ("full", "short") if window is None else (window,)
-        self._settings(LEAST_FRAMES, 1, 0, None, windows[0])  # what cannot be is said at once
+        self.settings_of(LEAST_FRAMES, 1, 0, None, windows[0])  # what cannot be is said at once
         if latency_ms is None:
             return self._lowest(windows[-1:] if window is None else windows, (LEAST_FRAMES,))
         limit = math.floor(latency_ms / 1e3 * self.sample_rate)
@@ -245,25 +245,25 @@ class _Planner:
 
         def choose(need: float) -> StreamSettings | None:
             least = self._least(frames, window, need)
-            if least is None or self._latency(least) > limit:
+            if least is None or self.latency_of(least) > limit:
                 return None
             chosen = least
             # First lookahead: to the middle of the window, more would leave less past than future.
             while chosen.lookahead < (frames - (chosen.hop_frames or frames)) // 2:
                 more = replace(chosen, lookahead=chosen.lookahead + 1)
-                if self._latency(more) > limit:
+                if self.latency_of(more) > limit:
                     break
                 chosen = more
             # Then load.
             while (chosen.hop_frames or frames) + chosen.lookahead < frames:
                 hop = (chosen.hop_frames or 0) + 1
                 more = replace(chosen, hop_frames=hop)
-                if self._latency(more) > limit:
+                if self.latency_of(more) > limit:
                     break
                 chosen = more
-            while (chosen.budget or 0) + self._grain() <= (chosen.hop_frames or 0) * self.config.frame_step:
-                more = replace(chosen, budget=(chosen.budget or 0) + self._grain())
-                if self._latency(more) > limit:
+            while (chosen.budget or 0) + self.grain() <= (chosen.hop_frames or 0) * self.config.frame_step:
+                more = replace(chosen, budget=(chosen.budget or 0) + self.grain())
+                if self.latency_of(more) > limit:
                     break
                 chosen = more
             return chosen
@@ -293,24 +293,24 @@ class _Planner:
     def _need(self, frames: int, hop: int) -> float:
         """Seconds that a run needs, margin included."""
         if (frames, hop) not in self._needs:
-            seconds = self.bench.runs(self._settings(frames, hop, 0, None, "full"), _QUICK_SECONDS)
+            seconds = self.bench.runs(self.settings_of(frames, hop, 0, None, "full"), _QUICK_SECONDS)
             self._needs[frames, hop] = _high(seconds) * (1 + self.margin)
         return self._needs[frames, hop]
 
     def _least(self, frames: int, window: int | str, need: float) -> StreamSettings | None:
         """The lowest latency of T in which a run has its time."""
-        grain = self._grain()
+        grain = self.grain()
         budget = math.ceil(need * self.config.sample_rate / grain) * grain
         hop = math.ceil(budget / self.config.frame_step)
-        return None if hop > frames else self._settings(frames, hop, 0, budget, window)
+        return None if hop > frames else self.settings_of(frames, hop, 0, budget, window)
 
-    def _grain(self) -> int:
+    def grain(self) -> int:
         """Steps of the budget: where they are blocks, these lower the latency."""
         step = self.config.frame_step
         fits = self.sample_rate == self.config.sample_rate and step % self.block == 0
         return self.block if fits else min(64, step)
 
-    def _settings(
+    def settings_of(
         self, frames: int, hop: int, lookahead: int, budget: int | None, window: int | str
     ) -> StreamSettings:
         settings = StreamSettings(
@@ -328,7 +328,7 @@ class _Planner:
         settings.options(self.config)
         return settings
 
-    def _latency(self, settings: StreamSettings) -> int:
+    def latency_of(self, settings: StreamSettings) -> int:
         return int(stream.stream_latency(settings.options(self.config)))
 
     def _plan(self, settings: StreamSettings, seconds: list[float]) -> StreamPlan:
@@ -343,7 +343,7 @@ class _Planner:
             block=self.block,
             sample_rate=self.sample_rate,
             threads=self.threads,
-            latency=self._latency(settings),
+            latency=self.latency_of(settings),
             run_seconds=run,
             high_seconds=_high(seconds),
             load=run * self.config.sample_rate / (hop * self.config.frame_step),
@@ -383,15 +383,15 @@ def plan_rows(
     for frames in reversed([size for size in FRAMES if size & (size - 1) == 0]):
         hop = 1
         while hop <= frames:
-            settings = planner._settings(frames, hop, 0, None, "full")
+            settings = planner.settings_of(frames, hop, 0, None, "full")
             seconds = planner.bench.runs(settings, _TABLE_SECONDS)
             high = _high(seconds) * (1 + margin)
             period = hop * planner.config.frame_step
             budget = min(
-                period, math.ceil(high * planner.config.sample_rate / planner._grain()) * planner._grain()
+                period, math.ceil(high * planner.config.sample_rate / planner.grain()) * planner.grain()
             )
             full, short = (
-                1e3 * planner._latency(replace(settings, window=window, budget=budget)) / sample_rate
+                1e3 * planner.latency_of(replace(settings, window=window, budget=budget)) / sample_rate
                 for window in ("full", "short")
             )
             median = float(np.median(seconds))

@@ -170,6 +170,16 @@ class StreamSeparator:
         return self._open().idle()
 
     @property
+    def native(self) -> stream.Engine:
+        """The compiled engine, for audio clients whose callback is not Python.
+
+        Raises:
+            ClosedError: the stream is closed.
+            SpleeterError: this process is a fork of the one that made it.
+        """
+        return self._open()
+
+    @property
     def underruns(self) -> int:
         """Runs of the networks that were not ready when their masks were due."""
         return self.stats.underruns
