@@ -11,19 +11,16 @@ function(add_objects name)
 endfunction()
 
 # add_core(name SOURCES sources PER_ISA sources): the part `name` (the target srt_<name>). PER_ISA: sources that are
-# compiled once per instruction set; FAST_ISA names it and its namespace.
+# compiled once per instruction set; SRT_ISA names it and its namespace (core/isa.h).
 function(add_core name)
   cmake_parse_arguments(arg "" "" "SOURCES;PER_ISA" ${ARGN})
   set(part srt_${name})
   add_objects(${part} ${arg_SOURCES})
   set(objects ${part})
-  if(avx512 IN_LIST isas)
-    target_compile_definitions(${part} PRIVATE FAST_X86)
-  endif()
   if(arg_PER_ISA)
     foreach(isa ${isas})
       add_objects(${part}_${isa} ${arg_PER_ISA})
-      target_compile_definitions(${part}_${isa} PRIVATE FAST_ISA=${isa})
+      target_compile_definitions(${part}_${isa} PRIVATE SRT_ISA=${isa})
       target_compile_options(${part}_${isa} PRIVATE $<$<NOT:$<CXX_COMPILER_ID:MSVC>>:-ffp-contract=fast> ${flags_${isa}})
       list(APPEND objects ${part}_${isa})
     endforeach()

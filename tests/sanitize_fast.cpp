@@ -12,6 +12,8 @@
 #include <random>
 #include <vector>
 
+using namespace spleeterrt;
+
 namespace {
 
 std::mt19937 generator;

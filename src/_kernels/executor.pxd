@@ -2,7 +2,7 @@
 the reference layers and their BLAS.
 """
 
-cdef extern from "core/fast/fast.h" nogil:
+cdef extern from "core/fast/fast.h" namespace "spleeterrt" nogil:
     cdef struct fast_kernels:
         const char* name
         void (*matrices)(
@@ -11,7 +11,7 @@ cdef extern from "core/fast/fast.h" nogil:
     const fast_kernels* fast_kernels_at(int index)
 
 
-cdef extern from "core/network/executor.h" nogil:
+cdef extern from "core/network/executor.h" namespace "spleeterrt" nogil:
     cdef enum network_method:
         METHOD_REFERENCE
         METHOD_DIRECT

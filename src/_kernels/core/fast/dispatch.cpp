@@ -1,41 +1,21 @@
 // Which build of the fast kernels runs here.
 #include "fast/fast.h"
+#include "isa.h"
 
-#include <cstring>
+namespace spleeterrt {
 
-#define DECLARE(isa)                   \
-    namespace isa {                    \
-    extern const fast_kernels kernels; \
-    }
-DECLARE(generic)
-#ifdef FAST_X86
-DECLARE(avx2)
-DECLARE(avx512)
-#endif
+SRT_TABLES(fast_kernels, fast_table)
 
 const fast_kernels *fast_kernels_at(int index)
 {
-    const struct {
-        const fast_kernels *kernels;
-        bool runs_here;
-    } builds[] = {
-#ifdef FAST_X86
-        {&avx512::kernels, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")},
-        {&avx2::kernels, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-#endif
-        {&generic::kernels, true},
-    };
-    for (const auto &build : builds)
-        if (build.runs_here && index-- == 0)
-            return build.kernels;
-    return nullptr;
+    Isa isa;
+    return isa_at(index, isa) ? &SRT_TABLE_OF(isa, fast_table) : nullptr;
 }
 
 const fast_kernels *fast_kernels_for(const char *name)
 {
-    for (int index = 0; const fast_kernels *kernels = fast_kernels_at(index); index++)
-        if (std::strcmp(name, kernels->name) == 0)
-            return kernels;
-    return nullptr;
+    Isa isa;
+    return isa_named(name, isa) ? &SRT_TABLE_OF(isa, fast_table) : nullptr;
 }
+
+} // namespace spleeterrt

@@ -1,9 +1,9 @@
-// The fast layers of one instruction set: compiled once per set with FAST_ISA naming it.
+// The fast layers of one instruction set: compiled once per set with SRT_ISA naming it.
 #include "fast/first.h"
 #include "fast/last.h"
 #include "fast/winograd.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 namespace {
 
 // Calls f.template operator()<tile, decoder>().
@@ -156,8 +156,8 @@ void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask 
 
 #define TEXT(x) #x
 #define NAME(x) TEXT(x)
-extern const fast_kernels kernels = {
-    NAME(FAST_ISA),
+extern const fast_kernels fast_table = {
+    NAME(SRT_ISA),
     weight_floats,
     prepare_scratch_floats,
     prepare,
@@ -176,4 +176,4 @@ extern const fast_kernels kernels = {
     last,
 };
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA

@@ -1,37 +1,35 @@
-/* The fast layers: what one instruction set's build offers (C interface, no C++ types). */
+// The fast layers: what one instruction set's build offers.
 #ifndef SPLEETERRT_FAST_H
 #define SPLEETERRT_FAST_H
 
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+namespace spleeterrt {
 
-/* A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
- * [2 h, 2 w, out_c]. `*_ld`, `*_row`: floats between pixels and between rows. Channels of every image but the
- * network's own are multiples of 16, pixels start at cache lines. */
+// A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
+// [2 h, 2 w, out_c]. `*_ld`, `*_row`: floats between pixels and between rows. Channels of every image but the
+// network's own are multiples of 16, pixels start at cache lines.
 struct fast_layer {
     int h, w, in_c, out_c;
     const float *src;
     ptrdiff_t src_ld, src_row;
     float *dst;
     ptrdiff_t dst_ld, dst_row;
-    float *normed; /* encoder: the next layer's input, NULL for none */
+    float *normed; // encoder: the next layer's input, NULL for none
     ptrdiff_t normed_ld, normed_row;
-    int src_ring, dst_ring; /* rows of src, of dst (e1: of normed) where only the last ones are kept; 0: all are */
-    int pass_tiles;         /* tiles that go through all stages together (Winograd) */
-    int plain;              /* weights are transformed block by block during the layer */
-    const float *weights;   /* as `prepare` made them */
+    int src_ring, dst_ring; // rows of src, of dst (e1: of normed) where only the last ones are kept; 0: all are
+    int pass_tiles;         // tiles that go through all stages together (Winograd)
+    int plain;              // weights are transformed block by block during the layer
+    const float *weights;   // as `prepare` made them
     const float *bias, *scale, *shift;
-    int activation; /* codes of elementwise.h */
-    float *scratch; /* 64-byte aligned */
-    /* Rows of the coarser grid that are wanted; the Winograd layers compute all rows of their tiles. */
+    int activation; // codes of elementwise.h
+    float *scratch; // 64-byte aligned
+    // Rows of the coarser grid that are wanted; the Winograd layers compute all rows of their tiles.
     int first_row, end_row;
 };
 
-/* The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits).
- * Writes its rows first_row ... end_row - 1, the first one at `out`. */
+// The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits).
+// Writes its rows first_row ... end_row - 1, the first one at `out`.
 struct fast_mask {
     const float *weights, *bias, *input;
     float *out;
@@ -40,42 +38,40 @@ struct fast_mask {
 
 struct fast_kernels {
     const char *name;
-    /* Winograd layers. tile: outputs per tile side, 2 or 4. */
+    // Winograd layers. tile: outputs per tile side, 2 or 4.
     size_t (*weight_floats)(int decoder, int tile, int plain, int in_c, int out_c);
     size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c);
     void (*prepare)(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
                     float *scratch);
     size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles);
-    void (*run)(int decoder, int tile, const struct fast_layer *layer);
-    /* One-dimensional transform matrices by applying the code to unit vectors, for the tests:
-     * data [n][n], output [m][n], filter [n][3], float_filter [n][3]; n = tile + 2. */
+    void (*run)(int decoder, int tile, const fast_layer *layer);
+    // One-dimensional transform matrices by applying the code to unit vectors, for the tests:
+    // data [n][n], output [m][n], filter [n][3], float_filter [n][3]; n = tile + 2.
     void (*matrices)(int tile, double *data, double *output, double *filter, double *float_filter);
 
-    /* e1 [h, w, 2] -> [h / 2, w / 2, 16 k] in the rows that a second layer, a Winograd one, asks for.
-     * first->normed is a ring of `first_ring_rows` rows, second->src the same. first's rows include these. */
+    // e1 [h, w, 2] -> [h / 2, w / 2, 16 k] in the rows that a second layer, a Winograd one, asks for.
+    // first->normed is a ring of `first_ring_rows` rows, second->src the same. first's rows include these.
     int (*first_ring_rows)(int tile);
     size_t (*first_weight_floats)(int out_c);
     void (*first_prepare)(int out_c, const float *kernel, float *weights);
     size_t (*first_scratch_floats)(int w);
-    void (*first)(int tile, const struct fast_layer *first, const struct fast_layer *second);
+    void (*first)(int tile, const fast_layer *first, const fast_layer *second);
 
-    /* d6 [h, w, 16 k] -> [2 h, 2 w, 1] and the mask, in the rows that d5 (a Winograd layer) has finished. d5->dst is
-     * a ring of `last_ring_rows` rows; d6->src is the skip. d5's rows must do for d6's, those for the mask's. */
+    // d6 [h, w, 16 k] -> [2 h, 2 w, 1] and the mask, in the rows that d5 (a Winograd layer) has finished. d5->dst is
+    // a ring of `last_ring_rows` rows; d6->src is the skip. d5's rows must do for d6's, those for the mask's.
     int (*last_ring_rows)(int tile);
     size_t (*last_weight_floats)(int in_c);
     void (*last_prepare)(int in_c, const float *kernel, float *weights);
     size_t (*last_scratch_floats)(int w, int in_c);
-    void (*last)(int tile, const struct fast_layer *d5, const struct fast_layer *d6, const struct fast_mask *mask);
+    void (*last)(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask);
 };
 
-/* The kernels of a set ("generic", "avx2", "avx512"); NULL: not here. */
-const struct fast_kernels *fast_kernels_for(const char *name);
+// The kernels of a set ("generic", "avx2", "avx512"); NULL: not here.
+const fast_kernels *fast_kernels_for(const char *name);
 
-/* The sets that run here, the best one first (index 0); NULL: no more. */
-const struct fast_kernels *fast_kernels_at(int index);
+// The sets that run here, the best one first (index 0); NULL: no more.
+const fast_kernels *fast_kernels_at(int index);
 
-#ifdef __cplusplus
-}
-#endif
+} // namespace spleeterrt
 
 #endif

@@ -6,7 +6,7 @@
 #include "fast/fast.h"
 #include "fast/winograd.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 class FirstLayer {
     using W = Winograd<4>;
@@ -197,6 +197,6 @@ private:
     }
 };
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

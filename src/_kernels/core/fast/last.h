@@ -8,7 +8,7 @@
 #include "fast/fast.h"
 #include "fast/winograd.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 class LastLayers {
     using W = Winograd<4>;
@@ -316,6 +316,6 @@ private:
     }
 };
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "fast/simd.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 // Registers: 32 with AVX-512 (12 x 2 sums, 2 weights), 16 else (AVX2: 6 x 2 sums; SSE: 3 x 4).
 constexpr int panel = vector_bytes == 64 ? 32 : 16;
@@ -230,6 +230,6 @@ static inline size_t packed_index(int depth, int channels, int k, int channel)
     return (size_t)first * depth + (size_t)k * width + (channel - first);
 }
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

@@ -5,7 +5,7 @@
 #include "fast/multiply.h"
 #include "fast/transforms.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 template <int m, bool decoder> struct Operands {
     static constexpr int n = m + 2;
@@ -70,6 +70,6 @@ template <int m, bool decoder> struct Operands {
     }
 };
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

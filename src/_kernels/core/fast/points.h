@@ -20,7 +20,7 @@
 
 #include "fast/simd.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 template <int m> struct Winograd;
 
@@ -138,6 +138,6 @@ template <int m> static inline double filter_factor(int j, int k)
     return factor;
 }
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

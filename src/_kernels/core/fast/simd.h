@@ -1,6 +1,6 @@
 // One vector type for the instruction set that a file is compiled for (GCC / clang vector extensions).
 //
-// The fast kernels are compiled once per instruction set, each in its own namespace (FAST_ISA). They use no
+// The fast kernels are compiled once per instruction set, each in its own namespace (SRT_ISA). They use no
 // standard library templates: an out-of-line copy of one, compiled for AVX-512, could be picked by
 // the linker for code that runs elsewhere.
 #ifndef SPLEETERRT_FAST_SIMD_H
@@ -16,7 +16,7 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 #if defined(__AVX512F__)
 constexpr int vector_bytes = 64;
@@ -238,6 +238,6 @@ static ALWAYS_INLINE Vec sigmoid(Vec x)
 #endif
 }
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

@@ -13,7 +13,7 @@
 
 #include "fast/points.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 template <int m, bool decoder> struct Patch {
     static constexpr int n = m + 2;
@@ -154,6 +154,6 @@ template <int m, bool decoder> struct FilterLine {
     }
 };
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "fast/operands.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 constexpr int plain_block = block * 25 * block; // floats
 
@@ -153,6 +153,6 @@ template <int m, bool decoder> static void multiply_plain(int tiles, const Opera
     });
 }
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

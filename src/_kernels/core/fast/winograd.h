@@ -20,7 +20,7 @@
 #include "fast/fast.h"
 #include "fast/weights.h"
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 
 // What happens to finished values of one vector of channels.
 template <int kind> struct Finish {
@@ -297,6 +297,6 @@ private:
     }
 };
 
-} // namespace FAST_ISA
+} // namespace spleeterrt::SRT_ISA
 
 #endif

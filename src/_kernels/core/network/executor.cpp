@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+namespace spleeterrt {
+
 namespace {
 
 const float *source(const network_task &task, long long place)
@@ -147,7 +149,7 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
 
 void run_network(const network_task *task, reference_layer reference)
 {
-    const spleeterrt::NoDenormals fast;
+    const NoDenormals fast;
     for (ptrdiff_t i = 0; i < task->n_layers;) {
         if (task->layers[i].method == METHOD_REFERENCE) {
             reference(task, i++);
@@ -163,6 +165,8 @@ void run_network(const network_task *task, reference_layer reference)
 
 void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n)
 {
-    const spleeterrt::NoDenormals fast;
+    const NoDenormals fast;
     softmax_mask(estimates, plane, stems, input, n);
 }
+
+} // namespace spleeterrt

@@ -1,84 +1,80 @@
-/* One stem's forward pass: a flat table of layers over one workspace (C interface).
- *
- * `network.h` lowers a network to such a table. Neither the executor nor what it calls knows Python. */
+// One stem's forward pass: a flat table of layers over one workspace.
+//
+// `network.h` lowers a network to such a table. Neither the executor nor what it calls knows Python.
 #ifndef SPLEETERRT_EXECUTOR_H
 #define SPLEETERRT_EXECUTOR_H
 
 #include "fast/fast.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+namespace spleeterrt {
 
 enum network_method {
-    METHOD_REFERENCE, /* im2col / col2im and GEMM, by the caller's `reference_layer` */
-    METHOD_DIRECT,    /* the outer layers, in strips: e1 goes with e2, d5 with d6 and the mask */
-    METHOD_WINOGRAD2, /* polyphase and Winograd, tiles of 2 x 2 */
-    METHOD_WINOGRAD4  /* tiles of 4 x 4 */
+    METHOD_REFERENCE, // im2col / col2im and GEMM, by the caller's `reference_layer`
+    METHOD_DIRECT,    // the outer layers, in strips: e1 goes with e2, d5 with d6 and the mask
+    METHOD_WINOGRAD2, // polyphase and Winograd, tiles of 2 x 2
+    METHOD_WINOGRAD4  // tiles of 4 x 4
 };
 
 enum network_op {
-    OP_CONV,       /* convolution, bias; batch norm and activation into a second buffer */
-    OP_TRANSPCONV, /* transposed convolution, bias, activation, batch norm */
-    OP_MASK        /* convolution, bias; sigmoid times the input, or logits */
+    OP_CONV,       // convolution, bias; batch norm and activation into a second buffer
+    OP_TRANSPCONV, // transposed convolution, bias, activation, batch norm
+    OP_MASK        // convolution, bias; sigmoid times the input, or logits
 };
 
 enum network_place { NOWHERE = -1, NETWORK_INPUT = -2, NETWORK_OUTPUT = -3 };
 
-/* One row of the table; all int64, each one listed in network.cpp too (checked there), from which Python takes its
- * names. Buffers are offsets in floats:
- * src, dst, normed, sums, cols into the workspace; weights, bias, scale, shift into the stem's weights.
- * NETWORK_INPUT and NETWORK_OUTPUT stand for the segment's arrays. */
+// One row of the table; all int64, each one listed in network.cpp too (checked there), from which Python takes its
+// names. Buffers are offsets in floats:
+// src, dst, normed, sums, cols into the workspace; weights, bias, scale, shift into the stem's weights.
+// NETWORK_INPUT and NETWORK_OUTPUT stand for the segment's arrays.
 struct network_layer {
     long long op, method;
-    long long plain;      /* Winograd weights are transformed during the layer */
-    long long pass_tiles; /* Winograd tiles that go through all stages together */
+    long long plain;      // Winograd weights are transformed during the layer
+    long long pass_tiles; // Winograd tiles that go through all stages together
     long long activation;
-    /* the convolution (of OP_TRANSPCONV: the one it is the adjoint of) */
+    // the convolution (of OP_TRANSPCONV: the one it is the adjoint of)
     long long h, w, c, out_h, out_w;
     long long kernel, stride, dilation, pad_top, pad_left;
-    long long in_c, out_c; /* channels of the layer's input and output */
-    /* *_ld: floats between pixels, wider than the channels in a concatenation; *_row: between rows. The reference path
-     * takes dense src and normed and rows without gaps only. *_ring: rows of a ring that a strip of the image goes
-     * through; 0: the whole image. */
+    long long in_c, out_c; // channels of the layer's input and output
+    // *_ld: floats between pixels, wider than the channels in a concatenation; *_row: between rows. The reference path
+    // takes dense src and normed and rows without gaps only. *_ring: rows of a ring that a strip of the image goes
+    // through; 0: the whole image.
     long long src, src_ld, src_row, src_ring;
     long long dst, dst_ld, dst_row, dst_ring;
-    long long normed, normed_ld, normed_row; /* OP_CONV: where the next layer's input goes, or NOWHERE */
-    long long sums;                          /* reference OP_TRANSPCONV: [h, w, c] accumulator */
-    long long cols, chunk; /* columns of `chunk` pixels (OP_TRANSPCONV: rows); scratch of fast kernels */
+    long long normed, normed_ld, normed_row; // OP_CONV: where the next layer's input goes, or NOWHERE
+    long long sums;                          // reference OP_TRANSPCONV: [h, w, c] accumulator
+    long long cols, chunk;                   // columns of `chunk` pixels (OP_TRANSPCONV: rows); scratch of fast kernels
     long long weights, bias, scale, shift;
-    /* Rows of the grid (out_h of them) that are wanted, see want_frames; end_row 0: all. */
+    // Rows of the grid (out_h of them) that are wanted, see want_frames; end_row 0: all.
     long long first_row, end_row;
 };
 
 struct network_task {
-    const struct fast_kernels *kernels; /* of the table's fast layers; NULL: it has none */
-    const struct network_layer *layers;
+    const fast_kernels *kernels; // of the table's fast layers; NULL: it has none
+    const network_layer *layers;
     ptrdiff_t n_layers;
     const float *weights;
     float *workspace;
-    const float *input; /* [T, F, 2] */
-    float *output;      /* the same; of a narrowed table its rows alone, the first one here */
+    const float *input; // [T, F, 2]
+    float *output;      // the same; of a narrowed table its rows alone, the first one here
     int logits;
-    double *profile; /* NULL, or [n_layers][stages] seconds; strips count for their first layer */
+    double *profile; // NULL, or [n_layers][stages] seconds; strips count for their first layer
     ptrdiff_t stages, fast_stage;
 };
 
-typedef void (*reference_layer)(const struct network_task *task, ptrdiff_t index);
+typedef void (*reference_layer)(const network_task *task, ptrdiff_t index);
 
-/* Denormal numbers count as zero meanwhile. reference: NULL where no layer is METHOD_REFERENCE. */
-void run_network(const struct network_task *task, reference_layer reference);
+// Denormal numbers count as zero meanwhile. reference: NULL where no layer is METHOD_REFERENCE.
+void run_network(const network_task *task, reference_layer reference);
 
-/* The networks' logits become estimates: `softmax_mask`, under the same rule. */
+// The networks' logits become estimates: `softmax_mask`, under the same rule.
 void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n);
 
-/* Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these
- * depend on, in whole tiles. The wanted frames keep their bits; of the others' buffers anything may be left. A
- * narrowed table can be narrowed anew. Tables are U-Nets: n convolutions, n transposed ones, the mask. */
-void want_frames(struct network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last);
+// Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these
+// depend on, in whole tiles. The wanted frames keep their bits; of the others' buffers anything may be left. A
+// narrowed table can be narrowed anew. Tables are U-Nets: n convolutions, n transposed ones, the mask.
+void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last);
 
-#ifdef __cplusplus
-}
-#endif
+} // namespace spleeterrt
 
 #endif

@@ -17,12 +17,12 @@
 #include "network/network.h"
 
 #include "aligned.h"
+#include "isa.h"
 
 #include <algorithm>
 #include <climits>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <iterator>
 
 namespace spleeterrt {
@@ -182,24 +182,13 @@ long long tile_cost(int tile, long long h, long long w, int tiles_at_a_time)
 
 bool choose_kernels(const char *wanted, const fast_kernels *&kernels, std::string &error)
 {
-    const bool by_variable = wanted == nullptr;
-    if (by_variable)
-        wanted = std::getenv("SPLEETERRT_ISA");
+    IsaChoice choice;
     kernels = nullptr;
-    if (!wanted || !*wanted) {
-        kernels = fast_kernels_at(0);
-        return true;
-    }
-    if (std::strcmp(wanted, "reference") == 0)
-        return true;
-    kernels = fast_kernels_for(wanted);
-    if (kernels)
-        return true;
-    error = by_variable ? "SPLEETERRT_ISA: expected one of " : "instruction set: expected one of ";
-    for (int i = 0; fast_kernels_at(i); i++)
-        error += std::string(fast_kernels_at(i)->name) + ", ";
-    error += std::string("reference on this machine, got '") + wanted + "'";
-    return false;
+    if (!choose_isa(wanted, choice, error))
+        return false;
+    if (!choice.reference)
+        kernels = fast_kernels_for(name_of(choice.isa));
+    return true;
 }
 
 // --- channels and weights ---------------------------------------------------------------------

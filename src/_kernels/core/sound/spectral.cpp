@@ -6,30 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#define DECLARE(isa)                                                                                  \
-    namespace isa {                                                                                   \
-    spleeterrt::Stft *make_stft(std::size_t, std::size_t, std::size_t, const float *, const float *); \
-    }
-DECLARE(generic)
-#ifdef FAST_X86
-DECLARE(avx2)
-DECLARE(avx512)
-#endif
-
 namespace spleeterrt {
-
-Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
-                const float *analysis, const float *synthesis)
-{
-    (void)isa;
-#ifdef FAST_X86
-    if (std::strcmp(isa, "avx512") == 0)
-        return avx512::make_stft(frame_length, hop, fft_length, analysis, synthesis);
-    if (std::strcmp(isa, "avx2") == 0)
-        return avx2::make_stft(frame_length, hop, fft_length, analysis, synthesis);
-#endif
-    return generic::make_stft(frame_length, hop, fft_length, analysis, synthesis);
-}
 
 namespace {
 

@@ -68,7 +68,13 @@ protected:
     const std::size_t hop_;
 };
 
-// isa: "avx512", "avx2" or "generic", as the fast kernels name them; what is not built becomes "generic".
+// One instruction set's build of it.
+struct StftTable {
+    Stft *(*make)(std::size_t frame_length, std::size_t hop, std::size_t fft_length, const float *analysis,
+                  const float *synthesis);
+};
+
+// isa: "avx512", "avx2" or "generic", as isa.h names them; what does not run here becomes the plainest one.
 // Windows for analysis and synthesis: [frame_length]; fft_length >= frame_length, a power of two. Spleeter:
 // periodic Hann at 75 % overlap, and 2/3 of the same.
 Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,

@@ -1,4 +1,4 @@
-// The STFT of one instruction set: compiled once per set with FAST_ISA naming it.
+// The STFT of one instruction set: compiled once per set with SRT_ISA naming it.
 //
 // Four stereo frames are transformed at a time, in the eight lanes of a vector: lane 2 t + c holds channel c of
 // frame t. A lane's arithmetic does not depend on the others, so a frame gives the same bits in any place.
@@ -30,15 +30,15 @@
 #include <type_traits>
 
 #define POCKETFFT_NO_MULTITHREADING
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 #include "pocketfft/pocketfft_hdronly.h"
 }
 
-namespace FAST_ISA {
+namespace spleeterrt::SRT_ISA {
 namespace {
 
 constexpr std::size_t channels = 2;
-constexpr std::size_t group = spleeterrt::Stft::frames_per_group;
+constexpr std::size_t group = Stft::frames_per_group;
 constexpr std::size_t lanes = group * channels;
 
 #if defined(__GNUC__)
@@ -179,7 +179,7 @@ using Floats = pocketfft::detail::arr<float>; // not std::vector: its copies wou
 // Rows of a group; those of missing frames are rows of zeros.
 using Rows = const float *[group];
 
-class IsaStft final : public spleeterrt::Stft {
+class IsaStft final : public Stft {
 public:
     using Stft::synthesise;
 
@@ -388,12 +388,14 @@ private:
     Floats analysis_, synthesis_, zeros_;
 };
 
-} // namespace
-
-spleeterrt::Stft *make_stft(std::size_t frame_length, std::size_t hop, std::size_t fft_length, const float *analysis,
-                            const float *synthesis)
+Stft *make(std::size_t frame_length, std::size_t hop, std::size_t fft_length, const float *analysis,
+           const float *synthesis)
 {
     return new IsaStft(frame_length, hop, fft_length, analysis, synthesis);
 }
 
-} // namespace FAST_ISA
+} // namespace
+
+extern const StftTable stft_table = {make};
+
+} // namespace spleeterrt::SRT_ISA

@@ -1,0 +1,18 @@
+// Which build of the STFT runs here.
+#include "isa.h"
+#include "sound/spectral.h"
+
+namespace spleeterrt {
+
+SRT_TABLES(StftTable, stft_table)
+
+Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
+                const float *analysis, const float *synthesis)
+{
+    Isa set;
+    if (!isa_named(isa, set))
+        set = plainest_isa();
+    return SRT_TABLE_OF(set, stft_table).make(frame_length, hop, fft_length, analysis, synthesis);
+}
+
+} // namespace spleeterrt
