@@ -22,18 +22,8 @@ from .checks import check_stream
 from .command import Command, no_effect
 from .errors import LATE, handle_errors, usage_errors
 from .keys import terminal_keys
-from .options import (
-    Window,
-    above_band_option,
-    full_band_option,
-    gain_option,
-    mode_option,
-    model_option,
-    mute_option,
-    names_of,
-    solo_option,
-    threads_option,
-)
+from .options import above_band_option, full_band_option, mode_option, model_option, names_of
+from .stream_options import EngineOptions, VolumeOptions, engine_options, volume_options
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -91,38 +81,9 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     metavar="A,B",
     help="In the modes direct and residual: make only these, with the networks that they need.",
 )
-@click.option("--frames", type=int, default=None, help="Frames that the networks see  [default: 128]")
-@click.option(
-    "--hop", type=int, default=None, help="New frames per run  [default: one per network of a thread]"
-)
-@click.option(
-    "--lookahead",
-    type=int,
-    default=None,
-    help="Future frames that the networks look at; adds latency  [default: 0]",
-)
-@click.option(
-    "--window",
-    type=Window(),
-    default=None,
-    help="Samples of the synthesis window; short: half, 46 ms less latency  [default: full]",
-)
-@click.option(
-    "--budget", type=int, default=None, help="Samples that a run may take  [default: until the next one]"
-)
-@click.option("--hold", is_flag=True, help="No wait for the networks: least latency, masks lag.")
-@click.option(
-    "--latency",
-    "latency_ms",
-    type=click.FloatRange(min=0, min_open=True),
-    default=None,
-    metavar="MS",
-    help="Latency at most; picks settings that this machine sustains (measured first, some seconds).",
-)
+@engine_options("one per network of a thread")
 @full_band_option
-@gain_option
-@mute_option
-@solo_option
+@volume_options
 @click.option("--karaoke", is_flag=True, help="Without vocals: --mute vocals.")
 @click.option(
     "--connect/--no-connect",
@@ -156,7 +117,6 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
 @click.option(
     "--block", type=int, default=LIVE_BLOCK, show_default=True, help="PortAudio: samples of a callback."
 )
-@threads_option
 @click.option(
     "--nice",
     type=click.IntRange(0, 19),
@@ -184,17 +144,9 @@ def live(
     mode: str,
     above_band: float | None,
     stems: str | None,
-    frames: int | None,
-    hop: int | None,
-    lookahead: int | None,
-    window: Any,
-    budget: int | None,
-    hold: bool,
-    latency_ms: float | None,
+    engine: EngineOptions,
     full_band: bool,
-    gains: tuple[tuple[str, float], ...],
-    mute: tuple[str, ...],
-    solo: tuple[str, ...],
+    volumes: VolumeOptions,
     karaoke: bool,
     connect: bool | None,
     backend: str,
@@ -204,7 +156,6 @@ def live(
     output_device: str | None,
     output_stem: str | None,
     block: int,
-    threads: int | None,
     nice: int | None,
     priority: int,
     seconds: float | None,
@@ -225,8 +176,7 @@ def live(
       r          counts begin anew
       q          quit
     """
-    if latency_ms is not None and (hold or any(x is not None for x in (frames, hop, lookahead, budget))):
-        raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
+    engine.check()
     if layout is not None and not downmix:
         raise click.UsageError("--layout is for --downmix")
     with _Ending() as ending:
@@ -238,26 +188,22 @@ def live(
         chosen = StreamSettings(**kind, above_band=above_band, full_band=full_band)
         with usage_errors():
             plan = chosen.plan(configuration(model))
-        frames = 128 if frames is None else frames
         settings: dict[str, Any] = {
-            "frames": frames,
-            "lookahead": lookahead or 0,
-            "threads": threads,
-            "hold": hold,
-            "full_band": full_band,
-            "above_band": above_band,
-            **kind,
-            "hop_frames": default_hop(len(plan.networks), threads, frames, cascade=plan.cascade)
-            if hop is None
-            else hop,
-            "budget": budget,
-            "window": window,
+            **{name: getattr(chosen, name) for name in ("mode", "stems", "above_band", "full_band")},
+            **engine.given(),
+            "window": engine.window,
+            "hold": engine.hold,
+            "threads": engine.threads,
             "priority": priority,
         }
-        volumes = dict(gains)
-        muted, soloed = set(mute) | ({"vocals"} if karaoke else set()), set(solo)
+        if engine.hop is None:
+            frames = chosen.frames if engine.frames is None else engine.frames
+            settings["hop_frames"] = default_hop(
+                len(plan.networks), engine.threads, frames, cascade=plan.cascade
+            )
+        muted = {*volumes.mute, *(("vocals",) if karaoke else ())}
         with usage_errors():
-            check_stream(replace(chosen, **settings), model, sorted(volumes.keys() | muted | soloed))
+            check_stream(replace(chosen, **settings), model, sorted({*volumes.named, *muted}))
         network = chosen.load(model)
         client = open_client(
             backend,
@@ -272,20 +218,14 @@ def live(
         for sentence in no_effect(ctx, _useless(client)):
             say(sentence, err=True)
         with client:
-            if priority and client.priority <= priority:
-                at = (
-                    f"at {client.priority}"
-                    if client.priority
-                    else "without real-time priority, as far as known"
-                )
-                raise SpleeterError(f"priority: the audio callback runs {at}; the networks must be below it")
+            _check_priority(client, priority)
             settings["niceness"] = nice if nice is not None else 0 if client.realtime else GENTLE
-            if latency_ms is not None:
-                settings.update(_plan(client, network, latency_ms, threads, window, kind))
+            if engine.latency_ms is not None:
+                settings.update(_plan(client, network, engine, kind))
             session = LiveSession(client, network, **settings)
-            session.gains.update(volumes)
+            session.gains.update(volumes.gains)
             session.muted |= muted
-            session.soloed |= soloed
+            session.soloed |= {*volumes.solo}
             session.apply_gains()
             session.start()
             _connect(client, connect)
@@ -300,18 +240,19 @@ def live(
         raise click.exceptions.Exit(LATE)
 
 
-def _plan(
-    client: AudioClient,
-    model: Model,
-    latency_ms: float,
-    threads: int | None,
-    window: Any,
-    kind: dict[str, Any],
-) -> dict[str, Any]:
+def _check_priority(client: AudioClient, priority: int) -> None:
+    """The networks' threads stay below the audio callback."""
+    if priority and client.priority <= priority:
+        at = f"at {client.priority}" if client.priority else "without real-time priority, as far as known"
+        raise SpleeterError(f"priority: the audio callback runs {at}; the networks must be below it")
+
+
+def _plan(client: AudioClient, model: Model, engine: EngineOptions, kind: dict[str, Any]) -> dict[str, Any]:
+    """Settings that hold the latency on this machine."""
     from ..realtime.latency_plan import plan_stream
 
     where: dict[str, Any] = {"sample_rate": client.sample_rate, "block": client.block}
-    plan = plan_stream(model, latency_ms, threads, **where, window=window, **kind)
+    plan = plan_stream(model, engine.latency_ms, engine.threads, **where, window=engine.window, **kind)
     say(str(plan), err=True)
     return {name: value for name, value in plan.arguments().items() if name not in where}
 

@@ -15,7 +15,6 @@ from ..names import MODES
 from .completion import complete_models
 
 DEFAULT_MODEL = "spleeter:2stems"
-LOUDEST_DB = 60
 
 
 def model_option_of(**settings: Any) -> Callable[[Any], Any]:
@@ -138,45 +137,3 @@ above_band_option = click.option(
 def names_of(text: str | None) -> list[str] | None:
     """The names between commas."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-class Window(click.ParamType):  # type: ignore[type-arg]
-    """full, short or samples, as `StreamSeparator` takes it."""
-
-    name = "full|short|samples"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in ("full", "short") or isinstance(value, int):
-            return value
-        if not value.isdecimal():
-            self.fail(f"expected full, short or samples, got {value!r}", param, ctx)
-        return int(value)
-
-
-class Gain(click.ParamType):  # type: ignore[type-arg]
-    """STEM=DB -> (stem, linear gain)."""
-
-    name = "stem=dB"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        stem, _, text = value.partition("=")
-        try:
-            decibels = float(text.lower().removesuffix("db"))
-        except ValueError:
-            decibels = float("nan")
-        if not stem or not decibels <= LOUDEST_DB:
-            self.fail(
-                f"expected STEM=DB with at most {LOUDEST_DB} dB, e.g. vocals=-6, got {value!r}", param, ctx
-            )
-        return stem, 10 ** (decibels / 20)
-
-
-gain_option = click.option(
-    "--gain", "gains", type=Gain(), multiple=True, help="Gain of a stem in dB; may be repeated."
-)
-mute_option = click.option("--mute", multiple=True, metavar="STEM", help="Silence a stem; may be repeated.")
-solo_option = click.option(
-    "--solo", multiple=True, metavar="STEM", help="Silence all others; may be repeated."
-)

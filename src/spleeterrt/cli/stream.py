@@ -18,22 +18,15 @@ from ..names import LIVE_BLOCK
 from .checks import check_stream
 from .command import Command
 from .errors import FAILED, LATE, handle_errors, usage_errors
-from .options import (
-    Window,
-    above_band_option,
-    downmix_option,
-    full_band_option,
-    gain_option,
-    mode_option,
-    model_option,
-    mute_option,
-    solo_option,
-    threads_option,
-)
+from .options import above_band_option, downmix_option, full_band_option, mode_option, model_option
+from .stream_options import EngineOptions, VolumeOptions, engine_options, volume_options
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..realtime.pipe import DescriptorSource, Encoding, Output, Route
+    from ..network.model import Model
+    from ..realtime.pipe import DescriptorSource, Encoding, Interruption, Output, Route
+    from ..realtime.stream import StreamSettings
+    from .stream_report import StreamReport
 
 INPUT_FORMATS = ("auto", "wav", "s16le", "s24le", "s32le", "s24_32le", "f32le")
 _BIT_DEPTHS = {"int16": "s16le", "int24": "s24le", "int32": "s32le", "float32": "f32le"}
@@ -43,7 +36,7 @@ _GROUPS = {
     "Model": ("model", "mode", "above_band", "full_band"),
     "Output": ("stems", "mix", "interleave", "output", "output_format", "bit_depth", "keep"),
     "Gains": ("gains", "mute", "solo"),
-    "Real time": ("realtime", "latency", "plan"),
+    "Real time": ("realtime", "latency_ms", "plan"),
     "Latency and work": ("frames", "hop", "lookahead", "window", "budget", "hold", "crossfade", "block",
                          "threads"),
     "What is printed": ("quiet", "as_json", "help"),
@@ -89,37 +82,16 @@ output any more."""
 @click.option("--output", default=None, metavar="PATH",
               help="File, named pipe or device instead of standard output; \"{instrument}\" in it: one for "
               "each stem.")  # fmt: skip
-@gain_option
-@mute_option
-@solo_option
-@click.option(
-    "--frames", type=int, default=None, help="T, frames that the networks see: 64 to 512  [default: 128]"
-)
-@click.option("--hop", type=int, default=None, help="New frames per run of the networks  [default: T]")
-@click.option(
-    "--lookahead",
-    type=int,
-    default=None,
-    help="Future frames that the networks look at; adds latency  [default: 0]",
-)
-@click.option(
-    "--window", type=Window(), default=None, help="Synthesis window; short: lower latency  [default: full]"
-)
-@click.option("--budget", type=int, default=None,
-              help="Samples at the model's rate that a run may take  [default: the hop]")  # fmt: skip
-@click.option("--hold", is_flag=True, help="The newest masks go to the newest frame: lowest latency.")
+@volume_options
+@engine_options("T")
 @click.option("--crossfade", type=int, default=0, help="Frames over which the masks of a run fade in.")
 @full_band_option
 @click.option("--block", type=int, default=None,
               help=f"Samples processed at a time  [default: {LIVE_BLOCK} in real time]")  # fmt: skip
-@threads_option
 @click.option("--realtime", is_flag=True,
               help="For live sources: never wait for the networks; what is late is covered, and told. A file "
               "is played by the clock. Without it every run of the same input gives the same output."
               )  # fmt: skip
-@click.option("--latency", type=click.FloatRange(min=0, min_open=True), default=None, metavar="MS",
-              help="Measure this machine and choose T, hop, lookahead, window and budget for that latency; "
-              "real time.")  # fmt: skip
 @click.option("--keep-latency/--drop-latency", "keep", default=None,
               help="Whether the output begins with the latency's silence, and is longer by that, or is "
               "aligned with the input and as long  [default: kept in real time]")  # fmt: skip
@@ -133,10 +105,8 @@ output any more."""
 def stream(
     source: str | None, model: str, mode: str, above_band: float | None, input_format: str, rate: int | None,
     channels: int | None, downmix: bool, layout: str | None, output_format: str, bit_depth: str | None,
-    stems: tuple[str, ...], mix: bool, interleave: bool, output: str | None,
-    gains: tuple[tuple[str, float], ...], mute: tuple[str, ...], solo: tuple[str, ...], frames: int | None,
-    hop: int | None, lookahead: int | None, window: Any, budget: int | None, hold: bool, crossfade: int,
-    full_band: bool, block: int | None, threads: int | None, realtime: bool, latency: float | None,
+    stems: tuple[str, ...], mix: bool, interleave: bool, output: str | None, volumes: VolumeOptions,
+    engine: EngineOptions, crossfade: int, full_band: bool, block: int | None, realtime: bool,
     keep: bool | None, plan: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Separate samples that come through a pipe.
@@ -150,22 +120,20 @@ def stream(
     Signals that end programs end the stream between two samples; files then hold what came so far. Until it
     is complete a file is called NAME.unfinished.wav; so is what is left of it if the program is killed.
     """
-    settings = {"frames": frames, "hop_frames": hop, "lookahead": lookahead, "budget": budget}
-    if latency is not None and (hold or any(value is not None for value in settings.values())):
-        raise click.UsageError("--latency chooses --frames, --hop, --lookahead and --budget, without --hold")
+    engine.check()
     kind: dict[str, Any] = {
         "mode": mode,
         "stems": list(stems) if stems and mode in ("direct", "residual") else None,
     }
     if plan:
-        _print_plan(model, latency, threads, rate or 44100, block or LIVE_BLOCK, window, kind, as_json)
+        _print_plan(model, engine, rate or 44100, block or LIVE_BLOCK, kind, as_json)
         return
     if layout is not None and not downmix:
         raise click.UsageError("--layout is for --downmix")
-    realtime = realtime or latency is not None
     _check_usage(
         source, input_format, rate, channels, output_format, bit_depth, stems, mix, interleave, output
     )
+    realtime = realtime or engine.latency_ms is not None
     if block is None and realtime:
         block = LIVE_BLOCK
     from ..realtime.pace import Pace
@@ -175,92 +143,46 @@ def stream(
 
     _check_output(output, output_format, bit_depth)
     report = StreamReport(realtime, quiet, as_json)
-
     wanted = StreamSettings(**kind, above_band=above_band, full_band=full_band)
-    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+    given: dict[str, Any] = {**engine.given(), "window": engine.window, "hold": engine.hold}
+    given.update(block=block, crossfade=crossfade)
     with usage_errors():
-        checked = replace(wanted, **given, window=window, block=block, hold=hold, crossfade=crossfade)
-        check_stream(checked, model, [*stems, *(name for name, _ in gains), *mute, *solo])
+        check_stream(replace(wanted, **given), model, [*stems, *volumes.named])
     with Interruption() as interruption:
         reader = DescriptorSource(None if source == "-" else source, interruption)
         with interruption.raising():
             loaded = wanted.load(model)
-        instruments = wanted.plan(loaded.config).stems
-        names = tuple(dict.fromkeys(stems))
         if not _open_source(reader, input_format, rate, channels):
             raise KeyboardInterrupt
         if downmix:
             reader.mix_down(layout)
-        arguments: dict[str, Any] = dict(given)
-        arguments.update(window=window, block=block, threads=threads, hold=hold)
-        if latency is not None:
-            from ..realtime.latency_plan import plan_stream
-
+        given.update(threads=engine.threads, sample_rate=reader.rate, realtime=realtime)
+        settings = replace(wanted, **given)
+        if engine.latency_ms is not None:
             with interruption.raising():
-                chosen = plan_stream(
-                    loaded,
-                    latency,
-                    threads,
-                    sample_rate=reader.rate,
-                    block=block or LIVE_BLOCK,
-                    window=window,
-                    **kind,
-                )
-            arguments = chosen.arguments()
-            report.note(str(chosen))
-        arguments.update(sample_rate=reader.rate, crossfade=crossfade, full_band=full_band, realtime=realtime)
-        arguments.update(kind, above_band=above_band)
-        with StreamSeparator(loaded, **arguments) as separator:
-            separator.set_gains(**dict(gains))
-            separator.mute(*mute)
-            if solo:
-                separator.solo(*solo)
+                settings = _planned(settings, loaded, engine.latency_ms, report)
+        with StreamSeparator(loaded, **vars(settings)) as separator:
+            volumes.apply(separator)
             separator.reset()  # the first sample is under these gains already
             report.begin(reader, separator, downmix)
-            outputs: list[Output] = []
-
-            def opened(path: str | None, channels: int) -> Output:
-                from ..realtime.pipe import open_output
-
-                encoding = _encoding(reader, output_format, bit_depth, path, channels)
-                outputs.append(open_output(path, encoding, interruption))
-                if outputs[-1].earlier is not None:
-                    report.note(
-                        f"{outputs[-1].earlier} is there from an earlier run, or one that still goes on"
-                    )
-                return outputs[-1]
-
+            outputs = _Outputs(reader, report, interruption, output_format, bit_depth)
             try:
-                routes = _routes(opened, names, mix, interleave, output, reader, instruments)
                 run_stream(
                     reader,
                     separator,
-                    routes,
+                    _routes(outputs.open, stems, mix, interleave, output, reader, separator.instruments),
                     interruption,
                     keep_latency=realtime if keep is None else keep,
                     pace=Pace(reader.rate) if realtime and reader.is_file else None,
                     watch=report.look if realtime else None,
                 )
-                broken = all(item.gone for item in outputs)
-                for item in outputs:
-                    item.end()
-                for item in outputs:
-                    item.finish()
-                for item in outputs:
-                    item.publish()
+                broken = outputs.finish()
             except BaseException as error:
-                for item in outputs:
-                    item.abort()
-                kept = _kept(outputs, reader.rate)
-                if kept and isinstance(error, SpleeterError):
-                    raise AudioError(f"{error}; {kept}") from error
-                if kept:
-                    report.note(kept)
+                outputs.give_up(error)
                 raise
-            broken = broken or all(item.gone for item in outputs)
             if not broken:
                 reader.drain()
-                report.end(outputs, interrupted=interruption.is_set())
+                report.end(outputs.all, interrupted=interruption.is_set())
         if broken:
             _end_by_sigpipe()
         if interruption.is_set():
@@ -268,6 +190,79 @@ def stream(
         reader.close()
     if report.late:
         raise click.exceptions.Exit(LATE)
+
+
+def _planned(
+    settings: StreamSettings, model: Model, latency_ms: float, report: StreamReport
+) -> StreamSettings:
+    """The settings, with those that hold a latency on this machine."""
+    from ..realtime.latency_plan import plan_stream
+
+    chosen = plan_stream(
+        model,
+        latency_ms,
+        settings.threads,
+        sample_rate=settings.sample_rate,
+        block=settings.block or LIVE_BLOCK,
+        window=settings.window,
+        mode=settings.mode,
+        stems=settings.stems,
+    )
+    report.note(str(chosen))
+    return replace(settings, **chosen.arguments())
+
+
+class _Outputs:
+    """The outputs of a stream: opened one by one, finished or given up together."""
+
+    def __init__(
+        self,
+        reader: DescriptorSource,
+        report: StreamReport,
+        interruption: Interruption,
+        output_format: str,
+        bit_depth: str | None,
+    ) -> None:
+        self.all: list[Output] = []
+        self._reader, self._report, self._interruption = reader, report, interruption
+        self._output_format, self._bit_depth = output_format, bit_depth
+
+    def open(self, path: str | None, channels: int) -> Output:
+        """One more; None: standard output."""
+        from ..realtime.pipe import open_output
+
+        encoding = _encoding(self._reader, self._output_format, self._bit_depth, path, channels)
+        output = open_output(path, encoding, self._interruption)
+        self.all.append(output)
+        if output.earlier is not None:
+            self._report.note(f"{output.earlier} is there from an earlier run, or one that still goes on")
+        return output
+
+    def finish(self) -> bool:
+        """Complete all; whether nobody reads any of them any more."""
+        broken = all(item.gone for item in self.all)
+        for item in self.all:
+            item.end()
+        for item in self.all:
+            item.finish()
+        for item in self.all:
+            item.publish()
+        return broken or all(item.gone for item in self.all)
+
+    def give_up(self, error: BaseException) -> None:
+        """End them after an error, and say where what had been recorded is.
+
+        Raises:
+            AudioError: the error, where it is one of ours, with that.
+        """
+        for item in self.all:
+            item.abort()
+        rate = self._reader.rate
+        kept = ", ".join(f"{item.frames / rate:.1f} s are in {item.kept}" for item in self.all if item.kept)
+        if kept and isinstance(error, SpleeterError):
+            raise AudioError(f"{error}; {kept}") from error
+        if kept:
+            self._report.note(kept)
 
 
 def _check_output(output: str | None, output_format: str, bit_depth: str | None) -> None:
@@ -348,7 +343,7 @@ def _routes(
     output = None if output == "-" else output
     paths: dict[str, str | None]
     if output is not None and "{instrument}" in output:
-        paths = {stem: output.replace("{instrument}", stem) for stem in stems or instruments}
+        paths = {stem: output.replace("{instrument}", stem) for stem in dict.fromkeys(stems) or instruments}
     else:
         paths = {"": output}
     for path in paths.values():
@@ -356,7 +351,7 @@ def _routes(
             raise SpleeterError(f"{path} would replace the input; choose another --output")
     if "" not in paths:
         return [Route(opened(path, 2), (stem,)) for stem, path in paths.items()]
-    chosen = () if mix else instruments if interleave else stems
+    chosen = () if mix else instruments if interleave else tuple(dict.fromkeys(stems))
     return [Route(opened(output, 2 * max(1, len(chosen))), chosen)]
 
 
@@ -386,11 +381,6 @@ def _encoding(
     return Encoding(SAMPLE_FORMATS[name], wav, channels, reader.rate)
 
 
-def _kept(outputs: list[Output], rate: int) -> str:
-    """Where what had been recorded before an error is."""
-    return ", ".join(f"{item.frames / rate:.1f} s are in {item.kept}" for item in outputs if item.kept)
-
-
 def _end_by_sigpipe() -> None:
     """As other filters end when nobody reads them any more."""
     if hasattr(signal, "SIGPIPE"):
@@ -400,25 +390,18 @@ def _end_by_sigpipe() -> None:
 
 
 def _print_plan(
-    model: str,
-    latency: float | None,
-    threads: int | None,
-    rate: int,
-    block: int,
-    window: Any,
-    kind: dict[str, Any],
-    as_json: bool,
+    model: str, engine: EngineOptions, rate: int, block: int, kind: dict[str, Any], as_json: bool
 ) -> None:
     from ..realtime.latency_plan import plan_rows, plan_stream, plan_table
     from ..realtime.stream import StreamSettings
 
     loaded = StreamSettings(**kind).load(model)
     where: dict[str, Any] = {"sample_rate": rate, "block": block, **kind}
-    if latency is not None:
-        chosen = plan_stream(loaded, latency, threads, window=window, **where)
+    if engine.latency_ms is not None:
+        chosen = plan_stream(loaded, engine.latency_ms, engine.threads, window=engine.window, **where)
         say(json.dumps({**asdict(chosen), "latency_ms": chosen.latency_ms}) if as_json else str(chosen))
     elif as_json:
-        for row in plan_rows(loaded, threads, **where):
+        for row in plan_rows(loaded, engine.threads, **where):
             say(json.dumps(asdict(row)))
     else:
-        say(plan_table(loaded, threads, **where))
+        say(plan_table(loaded, engine.threads, **where))
