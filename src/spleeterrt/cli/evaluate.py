@@ -35,11 +35,11 @@ _SUMMING = ("residual", "three")  # modes
     cls=Command,
     no_args_is_help=True,
     groups={
-        "What is scored": ("mus_dir", "offset", "duration", "downmix", "museval"),
+        "Input": ("mus_dir", "offset", "duration", "downmix", "museval"),
         "Model": ("model", "mode", "above_band", "full_band", "mwf", "residual"),
-        "Results": ("output", "force"),
+        "Output": ("output", "force"),
         "Machine": ("threads", "low_memory"),
-        "What is printed": ("quiet", "verbose", "as_json", "help"),
+        "Messages": ("quiet", "verbose", "as_json", "help"),
     },
     examples="""
     spleeterrt evaluate musdb18hq -p spleeter:4stems
@@ -48,7 +48,7 @@ _SUMMING = ("residual", "three")  # modes
 )
 @click.argument("dataset", required=False, type=click.Path())
 @click.option("-a", "--adapter", hidden=True, default=None)  # of Spleeter's command
-@click.option("--mus_dir", "mus_dir", type=click.Path(), default=None, help="Spleeter's name of DATASET.")
+@click.option("--mus_dir", "mus_dir", type=click.Path(), default=None, help="Spleeter's name for DATASET.")
 @model_option
 @click.option(
     "-o",
@@ -58,27 +58,28 @@ _SUMMING = ("residual", "three")  # modes
     type=OutputFolder(),
     default="evaluation",
     show_default=True,
-    help="Folder of the results: a JSON file per track, scores.csv, summary.json.",
+    help="Output folder: a JSON file per track, scores.csv and summary.json.",
 )
-@click.option("--mwf", is_flag=True, help="Multichannel Wiener filter.")
+@click.option("--mwf", is_flag=True, help="Apply a multichannel Wiener filter.")
 @mode_option
 @above_band_option
-@click.option("--residual", is_flag=True, help="The last stem is the mix minus the others.")
+@click.option("--residual", is_flag=True, help="Make the last stem the mix minus the others.")
 @full_band_option
 @click.option(
     "--museval/--no-museval",
     "museval",
     default=None,
-    help="SDR, SIR, ISR and SAR of BSSEval v4 too (spleeterrt[evaluate])  [default: if it is installed]",
+    help="Also compute SDR, SIR, ISR and SAR of BSSEval v4 (needs spleeterrt[evaluate]).  [default: on if "
+    "museval is installed]",
 )
 @offset_option
 @duration_option
 @downmix_option
-@click.option("--force", is_flag=True, help="Evaluate tracks again that have a result.")
+@click.option("--force", is_flag=True, help="Evaluate all tracks again, even if they have results.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of a table.")
 @threads_option
-@click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
-@click.option("--quiet", "-q", is_flag=True, help="No line per track.")
+@click.option("--low-memory", is_flag=True, help="Use less memory; somewhat slower.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no line per track.")
 @click.option("--verbose", is_flag=True, help="Print each step.")
 @click.pass_context
 @handle_errors
@@ -108,10 +109,10 @@ def evaluate(
     """Score a model on a folder of tracks like MUSDB18's.
 
     DATASET/[test/]TRACK/ holds mixture.wav, vocals.wav, drums.wav, bass.wav and other.wav; accompaniment is
-    scored against the sum of all but vocals. Medians over the tracks; with museval, medians over frames of
-    one second first, as Spleeter's own command takes them.
+    scored against the sum of all references except vocals. The results are medians over the tracks; with
+    museval, medians over frames of one second are taken first, as Spleeter's own command does.
 
-    Tracks that have a result are not separated again. A track that fails does not stop the others; the
+    Tracks that already have a result are skipped. A track that fails does not stop the others; the
     exit code is then 1.
     """
     if (dataset is None) == (mus_dir is None):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     cls=Command,
     groups={
         "How networks run": ("plan", "model", "frames", "bins", "low_memory", "threads"),
-        "What is printed": ("as_json", "help"),
+        "Messages": ("as_json", "help"),
     },
     examples="""
     spleeterrt info
@@ -34,17 +34,18 @@ if TYPE_CHECKING:
 @click.option("--plan", is_flag=True, help="Show how each layer of a network runs, and measure it.")
 @model_option_of(
     default=None,
-    help="With --plan: the model, as of `separate`; its weights need not be there.  "
-    f"[default: {DEFAULT_MODEL}]",
+    help=f"With --plan: model, as in `separate`; its weights are not needed.  [default: {DEFAULT_MODEL}]",
 )
-@click.option("--frames", type=int, default=None, help="With --plan: T  [default: the model's]")
-@click.option("--bins", type=int, default=None, help="With --plan: F  [default: the model's]")
-@click.option("--low-memory", is_flag=True, help="With --plan: the plan that needs less memory.")
+@click.option(
+    "--frames", type=int, default=None, help="With --plan: number of frames T.  [default: the model's]"
+)
+@click.option("--bins", type=int, default=None, help="With --plan: number of bins F.  [default: the model's]")
+@click.option("--low-memory", is_flag=True, help="With --plan: show the plan that needs less memory.")
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
     default=None,
-    help="With --plan: threads to count memory for  [default: those that `info` shows]",
+    help="With --plan: number of threads to add up memory for.  [default: the number that `info` shows]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @handle_errors
@@ -57,10 +58,10 @@ def info(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Describe this installation, or how networks run here.
+    """Describe this installation, or how networks run on this machine.
 
-    Versions, the CPU, instruction sets, and where models are looked up; with --plan each layer's
-    method and time.
+    Prints versions, the CPU, instruction sets and where models are looked up; with --plan, the method and
+    time of each layer.
 
     Nothing is downloaded. --plan measures one segment of one stem's network on one thread, with random
     weights.

@@ -40,8 +40,8 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     no_args_is_help=True,
     groups={
         "Model": ("model", "mode", "stems", "above_band", "full_band"),
-        "What is heard": ("gains", "mute", "solo", "karaoke"),
-        "Where": (
+        "Gains": ("gains", "mute", "solo", "karaoke"),
+        "Input and output": (
             "backend",
             "connect",
             "name",
@@ -64,7 +64,7 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
             "nice",
             "priority",
         ),
-        "What is printed": ("seconds", "as_json", "help"),
+        "Messages": ("seconds", "as_json", "help"),
     },
     examples="""
     spleeterrt live -p starter:2stems --karaoke
@@ -79,63 +79,69 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     "--stems",
     default=None,
     metavar="A,B",
-    help="In the modes direct and residual: make only these, with the networks that they need.",
+    help="In the modes direct and residual: make only these stems, with only the networks they need.",
 )
-@engine_options("one per network of a thread")
+@engine_options("one for each network of a thread")
 @full_band_option
 @volume_options
-@click.option("--karaoke", is_flag=True, help="Without vocals: --mute vocals.")
+@click.option("--karaoke", is_flag=True, help="Play without vocals; short for --mute vocals.")
 @click.option(
     "--connect/--no-connect",
     default=None,
-    help="JACK: the first capture ports to the input and the mix to the first playback ports, or nothing  "
-    "[default: the mix only]",
+    help="JACK: connect the first capture ports to the input and the mix to the first playback ports, or "
+    "connect nothing.  [default: connect the mix only]",
 )
 @click.option(
     "--backend",
     type=click.Choice(["auto", "jack", "portaudio"]),
     default="auto",
     show_default=True,
-    help="auto: JACK if a server runs and no device is named.",
+    help="Audio system. auto: JACK if a server runs and no device is given, otherwise PortAudio.",
 )
 @click.option(
     "--downmix",
     is_flag=True,
-    help="Take all input channels of --layout and mix them to stereo by the weights of ITU-R BS.775; without "
-    "it the first two are used.",
+    help="Take all input channels of --layout and mix them down to stereo with the weights of ITU-R "
+    "BS.775. Without this option the first two channels are used.",
 )
 @click.option(
     "--layout",
     default=None,
     metavar="LAYOUT",
-    help="Speakers of the input, for --downmix: quad, 7.1, ..., or their order, e.g. FL+FR+BL+BR+FC+LFE  "
-    "[default: 5.1]",
+    help="Channel layout of the input for --downmix: quad, 7.1, ..., or the order of the speakers, e.g. "
+    "FL+FR+BL+BR+FC+LFE.  [default: 5.1]",
 )
-@click.option("--device", default=None, help="PortAudio: a part of its name, or its number.")
-@click.option("--output-device", default=None, help="PortAudio: where it is not the same.")
-@click.option("--output-stem", default=None, metavar="STEM", help="PortAudio: play this, not the mix.")
+@click.option("--device", default=None, help="PortAudio: device, as its number or a part of its name.")
+@click.option("--output-device", default=None, help="PortAudio: output device, if it is not the same.")
 @click.option(
-    "--block", type=int, default=LIVE_BLOCK, show_default=True, help="PortAudio: samples of a callback."
+    "--output-stem", default=None, metavar="STEM", help="PortAudio: play this stem instead of the mix."
+)
+@click.option(
+    "--block", type=int, default=LIVE_BLOCK, show_default=True, help="PortAudio: samples per callback."
 )
 @click.option(
     "--nice",
     type=click.IntRange(0, 19),
     default=None,
-    help=f"Added to the niceness of the networks  [default: {GENTLE} without real-time scheduling, else 0]",
+    help=f"Add this to the niceness of the networks' threads.  [default: {GENTLE} without real-time "
+    "scheduling, otherwise 0]",
 )
 @click.option(
     "--priority",
     type=click.IntRange(0, 99),
     default=0,
     show_default=True,
-    help="Real-time priority of the networks, below the callback's: other programs cannot delay them, but "
-    "they can stop others if the load nears 100 %. 0: ordinary threads.",
+    help="Real-time priority of the networks' threads, below the callback's. Other programs cannot delay "
+    "them then, but they can starve other programs if the load approaches 100 %. 0: ordinary threads.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=None, help="Stop after this time."
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    help="Stop after this many seconds.",
 )
 @click.option("--name", default="spleeterrt", show_default=True, help="Name of the JACK client.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a second on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per second on standard output.")
 @click.pass_context
 @handle_errors
 def live(
@@ -164,16 +170,16 @@ def live(
 ) -> None:
     """Separate live sound: a JACK client, or the sound card through PortAudio.
 
-    Of JACK it takes in_left and in_right and gives two ports for every stem and for their mix under the
-    gains; of a sound card it plays the mix. By default it works at the lowest latency at which a run of the
-    networks has 23 ms for each network that a thread computes (full window; --window short takes 46 ms off).
+    As a JACK client it has the inputs in_left and in_right, and two output ports for every stem and for the
+    mix with the gains applied; with a sound card it plays the mix. By default it picks the lowest latency
+    that leaves each network 23 ms of computing time (full window; --window short saves another 46 ms).
 
     \b
     Keys in a terminal:
-      1 2 ...    mute a stem, or unmute it
-      s 1 2 ...  solo it, or no longer
-      0          all stems sound
-      r          counts begin anew
+      1 2 ...    mute or unmute a stem
+      s 1 2 ...  solo or unsolo a stem
+      0          unmute all stems
+      r          reset the counters
       q          quit
     """
     engine.check()

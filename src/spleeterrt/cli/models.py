@@ -57,14 +57,14 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.
     """,
 )
 def models() -> None:
-    """List, download, check, convert, export and describe models."""
+    """List, download, verify, describe, convert and export models."""
 
 
 @models.command(name="list", examples="spleeterrt models list")
 @_json_option
 @handle_errors
 def list_command(as_json: bool) -> None:
-    """List the models that have a name and where they are on this machine."""
+    """List all named models, and where they are on this machine."""
     from ..models import list_models
 
     configure_logging()
@@ -87,9 +87,9 @@ def list_command(as_json: bool) -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
 @handle_errors
 def get_command(names: tuple[str, ...]) -> None:
-    """Download official models (2stems, 4stems, 5stems), unless they are here already.
+    """Download official models (2stems, 4stems, 5stems) that are not on this machine yet.
 
-    starter:NAME is in the package: says where.
+    For starter:NAME, which is part of the package, print where it is.
     """
     from ..models import get
 
@@ -100,9 +100,11 @@ def get_command(names: tuple[str, ...]) -> None:
 
 @models.command(name="verify", epilog=_SOURCE_HELP, examples="spleeterrt models verify spleeter:2stems")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, shell_complete=complete_models)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per model, a line each.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per model, each on a line of its own."
+)
 def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
-    """Read models whole and check every checksum and shape."""
+    """Read models completely and verify every checksum and shape."""
     from ..models import verify
 
     failed = False
@@ -137,7 +139,7 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
         "Source": ("stems", "config"),
         "Result": ("file_format", "dtype"),
         "Comparison": ("verify_it", "audio"),
-        "What is printed": ("as_json", "help"),
+        "Messages": ("as_json", "help"),
     },
     examples="""
     spleeterrt models convert spleeter:2stems 2stems.safetensors
@@ -152,14 +154,14 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
     "stems",
     type=StemFile(),
     multiple=True,
-    help="Instead of SOURCE: a stem's coefficient or ONNX file; once for each stem.",
+    help="Instead of SOURCE, give the coefficient or ONNX file of a stem; repeat for each stem.",
 )
 @click.option(
     "--config",
     metavar="MODEL",
     shell_complete=complete_models,
-    help="What coefficient files lack (activations, sizes): spleeter:NAME, starter:NAME or a config.json. "
-    "[default: Spleeter's for that number of stems]",
+    help="Where to take what coefficient files lack (activations, sizes): spleeter:NAME, starter:NAME or a "
+    "config.json.  [default: Spleeter's model with that number of stems]",
 )
 @click.option(
     "--format",
@@ -167,19 +169,21 @@ def verify_command(sources: tuple[str, ...], as_json: bool) -> None:
     type=click.Choice(MODEL_FORMATS),
     default="safetensors",
     show_default=True,
-    help="coefficients: DEST becomes a folder of files for the original real-time engine.",
+    help="Output format. coefficients: DEST becomes a folder of files for the original real-time engine.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(DTYPES),
     default="float32",
     show_default=True,
-    help="How kernels are stored; in memory a model is float32.",
+    help="Type in which kernels are stored; in memory a model is always float32.",
 )
 @click.option(
     "--verify", "verify_it", is_flag=True, help="Compare the result with the source on a test signal."
 )
-@click.option("--audio", type=click.Path(), shell_complete=complete_files, help="Compare on this audio file.")
+@click.option(
+    "--audio", type=click.Path(), shell_complete=complete_files, help="Compare them on this audio file."
+)
 @_json_option
 @handle_errors
 def convert_command(
@@ -195,7 +199,7 @@ def convert_command(
 ) -> None:
     """Write a model as one .safetensors file, or as coefficient files.
 
-    Several sources are ONNX files named after their stems: vocals.onnx accompaniment.onnx.
+    Several sources must be ONNX files named after their stems: vocals.onnx accompaniment.onnx.
     """
     from ..models import convert, from_paths, info
 
@@ -262,11 +266,11 @@ def _comparison(source: Source, config: str | None, audio: str | None) -> Callab
     type=click.Choice(ONNX_LAYOUTS),
     default="spleeterrt",
     show_default=True,
-    help="sherpa: what sherpa-onnx reads, of models like spleeter:2stems.",
+    help="Layout of the files. sherpa: as sherpa-onnx reads it, for models like spleeter:2stems.",
 )
 @handle_errors
 def export_command(source: str, folder: str, layout: str) -> None:
-    """Write a model as ONNX files for other runtimes, one per stem (5 stems: one in all).
+    """Write a model as ONNX files for other runtimes, one per stem (5 stems: one file).
 
     Input and output are magnitudes, float32 (segments, frames, bins, 2); frames and bins are multiples of 64.
     Needs the extra spleeterrt[onnx].
@@ -283,7 +287,7 @@ def export_command(source: str, folder: str, layout: str) -> None:
 @_json_option
 @handle_errors
 def info_command(source: str, as_json: bool) -> None:
-    """Describe a model: its stems, sizes and where it is."""
+    """Describe a model: its stems, its sizes and where it is."""
     from ..models import info
 
     warnings = configure_logging()

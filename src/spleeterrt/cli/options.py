@@ -27,9 +27,9 @@ def model_option_of(**settings: Any) -> Callable[[Any], Any]:
 model_option = model_option_of(
     default=DEFAULT_MODEL,
     show_default=True,
-    help="Model: starter:2stems, 4stems (in the package: small, nothing to download); spleeter:2stems, "
-    "4stems, 5stems (or -16kHz); a config.json, a folder with a checkpoint or ONNX files, a "
-    ".safetensors file.",
+    help="Model: starter:2stems or starter:4stems (small, included in the package); spleeter:2stems, "
+    "4stems or 5stems (each also with -16kHz; downloaded once); a config.json, a folder with a checkpoint "
+    "or ONNX files, or a .safetensors file.",
 )
 
 
@@ -67,10 +67,14 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]
 
 
 offset_option = click.option(
-    "-s", "--offset", type=Seconds(), default=0.0, help="Start there: 90, 1:30, 1:02:03.5  [default: 0]"
+    "-s", "--offset", type=Seconds(), default=0.0, help="Start position: 90, 1:30 or 1:02:03.5.  [default: 0]"
 )
 duration_option = click.option(
-    "-d", "--duration", type=Seconds(positive=True), default=None, help="Maximum duration  [default: all]"
+    "-d",
+    "--duration",
+    type=Seconds(positive=True),
+    default=None,
+    help="Maximum duration, written like --offset.  [default: to the end]",
 )
 
 
@@ -96,7 +100,10 @@ class OutputFolder(click.ParamType):  # type: ignore[type-arg]
 
 
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), default=None, help="[default: as many as `info` shows]"
+    "--threads",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Number of threads for the networks.  [default: the number that `spleeterrt info` shows]",
 )
 full_band_option = click.option(
     "--full-band", is_flag=True, help="Extend the masks above the networks' band (11 kHz)."
@@ -104,15 +111,15 @@ full_band_option = click.option(
 downmix_option = click.option(
     "--downmix",
     is_flag=True,
-    help="Mix more than two channels (5.1, ...) to stereo by the weights of ITU-R BS.775; without it the "
-    "first two are used.",
+    help="Mix more than two channels (5.1, ...) down to stereo with the weights of ITU-R BS.775. Without "
+    "this option the first two channels are used.",
 )
 track_option = click.option(
     "--track",
     type=click.IntRange(min=1),
     default=None,
     metavar="N",
-    help="Which one of several audio tracks, counted from 1  [default: the one that the file prefers]",
+    help="Select one of several audio tracks, counted from 1.  [default: the file's default track]",
 )
 
 mode_option = click.option(
@@ -120,17 +127,17 @@ mode_option = click.option(
     type=click.Choice(MODES),
     default="ratio",
     show_default=True,
-    help="What becomes of the networks' estimates. ratio: Spleeter's masks; direct: each network's own; "
-    "residual: one of two stems, the other is the mix minus it (half the work); three: vocals, drums, "
-    "accompaniment by two networks.",
+    help="How the networks' estimates are used. ratio: Spleeter's masks; direct: each network's own mask; "
+    "residual: one network of a two-stem model, the other stem is the mix minus its stem (half the work); "
+    "three: vocals, drums and accompaniment from two networks.",
 )
 above_band_option = click.option(
     "--above-band",
     type=click.FloatRange(0, 1),
     default=None,
     metavar="WEIGHT",
-    help="Modes other than ratio: weight of the network's stem above its band  "
-    "[default: 0.1; real time: 1 / stems]",
+    help="In modes other than ratio: weight of a network's stem above its 11 kHz band.  [default: 0.1; in "
+    "real time 1 / stems]",
 )
 
 

@@ -39,10 +39,10 @@ logger = logging.getLogger("spleeterrt")
     cls=Command,
     no_args_is_help=True,
     groups={
-        "What is drawn": ("model", "offset", "duration", "track", "downmix"),
-        "The picture": ("output", "top", "decibels", "title"),
+        "Input": ("model", "offset", "duration", "track", "downmix"),
+        "Output": ("output", "top", "decibels", "title"),
         "Machine": ("threads",),
-        "What is printed": ("quiet", "help"),
+        "Messages": ("quiet", "help"),
     },
     examples="""
     spleeterrt plot song.mp3 out/song -o song.png      # a folder of stems
@@ -55,7 +55,7 @@ logger = logging.getLogger("spleeterrt")
 @click.argument("stems", nargs=-1, metavar="[STEM|FOLDER]...", shell_complete=complete_files)
 @model_option_of(
     default=None,
-    help="Separate SONG by this model, as of `separate`, and draw its stems.",
+    help="Separate SONG with this model, as in `separate`, and draw its stems.",
 )
 @click.option(
     "-o",
@@ -63,7 +63,7 @@ logger = logging.getLogger("spleeterrt")
     "output",
     type=click.Path(),
     default=None,
-    help="The picture: .png, .pdf or .svg  [default: SONG's name with .png, in the current folder]",
+    help="Output file: .png, .pdf or .svg.  [default: SONG's name with .png, in the current folder]",
 )
 @offset_option
 @duration_option
@@ -74,7 +74,7 @@ logger = logging.getLogger("spleeterrt")
     type=click.FloatRange(0.1, 22.05),
     default=15.0,
     show_default=True,
-    help="Top of the frequency axis, kHz.",
+    help="Upper end of the frequency axis in kHz.",
 )
 @click.option(
     "--range",
@@ -82,11 +82,11 @@ logger = logging.getLogger("spleeterrt")
     type=click.FloatRange(10, 200),
     default=80.0,
     show_default=True,
-    help="dB that the colours cover, below the loudest point of SONG.",
+    help="Range of the colours in dB, below the loudest point of SONG.",
 )
-@click.option("--title", default=None, help="Title of SONG's row  [default: its name]")
+@click.option("--title", default=None, help="Title of SONG's row.  [default: its name]")
 @threads_option
-@click.option("--quiet", "-q", is_flag=True, help="No progress bar, no last line.")
+@click.option("--quiet", "-q", is_flag=True, help="Print no progress bar and no final line.")
 @handle_errors
 def plot(
     song: str,
@@ -106,8 +106,8 @@ def plot(
     """Draw the spectrograms of a song and its stems, a row each.
 
     Time goes to the right, frequency up, louder is brighter; all rows have one scale, whose 0 dB is the
-    loudest point of SONG. Beside a stem's name stands its energy relative to SONG's. A stem begins when
-    SONG does. Memory does not depend on the length. Needs matplotlib (the extra `plot`).
+    loudest point of SONG. The number next to a stem's name is its energy relative to SONG's. A stem begins
+    when SONG does. Memory does not depend on the length. Needs matplotlib (the extra `plot`).
     """
     if model is not None and stems:
         raise click.UsageError("name a model or the stems, not both")

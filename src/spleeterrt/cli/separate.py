@@ -41,13 +41,13 @@ _SPLEETER_1 = {"--max_duration": "-d", "--audio_codec": "-c", "-m": "--mwf"}
 _SPLEETER_1_INPUTS = ("-i", "--inputs", "--audio_filenames")
 
 _GROUPS = {
-    "What is separated": ("offset", "duration", "recursive", "track", "downmix"),
+    "Input": ("offset", "duration", "recursive", "track", "downmix"),
     "Model and stems": ("model", "stems", "two_stems", "karaoke", "mode", "above_band", "full_band", "mwf",
                         "residual"),
-    "Results": ("output", "filename_format", "codec", "bitrate", "bit_depth", "sample_rate", "channels",
+    "Output": ("output", "filename_format", "codec", "bitrate", "bit_depth", "sample_rate", "channels",
                 "clip", "tags", "remux", "skip_existing"),
     "Machine": ("threads", "low_memory", "adapter"),
-    "What is printed": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
+    "Messages": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
 }  # fmt: skip
 _EXAMPLES = """
 spleeterrt separate -p starter:2stems song.mp3
@@ -117,58 +117,61 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     "output",
     type=OutputFolder(),
     default=default_output,
-    help="Folder of the results  [default: separated_audio in the folder for temporary files]",
+    help="Output folder.  [default: separated_audio in the folder for temporary files]",
 )
 @click.option(
     "-f",
     "--filename_format",
     default="{filename}/{instrument}.{codec}",
     show_default=True,
-    help="Names of the results; may use {filename}, {instrument}, {foldername}, {codec}.",
+    help="Names of the output files; may use {filename}, {instrument}, {foldername} and {codec}.",
 )
 @click.option(
     "-c",
     "--codec",
     type=click.Choice(CODECS, case_sensitive=False),
     default=None,
-    help="Format of the results; m4a and wma need the extra spleeterrt[ffmpeg].  "
-    "[default: by the ending of the names, else wav]",
+    help="Output format; m4a and wma need the extra spleeterrt[ffmpeg].  [default: from the ending of the "
+    "names, or else wav]",
 )
-@click.option("-b", "--bitrate", default="128k", show_default=True, help="Bitrate of the lossy codecs.")
+@click.option("-b", "--bitrate", default="128k", show_default=True, help="Bitrate of lossy codecs.")
 @offset_option
 @duration_option
 @click.option(
     "-r",
     "--recursive",
     is_flag=True,
-    help="Folders with all that is below them; results go to the same places below --output.",
+    help="Include all subfolders; the output folder gets the same structure.",
 )
 @click.option(
-    "-a", "--adapter", default=None, help="Audio adapter class, module.Class, instead of the built-in one."
+    "-a", "--adapter", default=None, help="Use this audio adapter (module.Class) instead of the built-in one."
 )
 @mode_option
 @above_band_option
-@click.option("--mwf", is_flag=True, help="Multichannel Wiener filter (two passes).")
-@click.option("--stems", default=None, metavar="A,B", help="Write these stems only, separated by commas.")
+@click.option("--mwf", is_flag=True, help="Apply a multichannel Wiener filter (two passes).")
+@click.option("--stems", default=None, metavar="A,B", help="Write only these stems, separated by commas.")
 @click.option(
-    "--residual", is_flag=True, help="The last stem is the mix minus the others: the stems sum to the mix."
+    "--residual",
+    is_flag=True,
+    help="Make the last stem the mix minus the others, so that the stems sum to the mix.",
 )
 @click.option(
     "--two-stems",
     default=None,
     metavar="STEM",
-    help="That stem and everything else (no_STEM), which sum to the mix; with --mode direct by one network.",
+    help="Write this stem and everything else (no_STEM), which sum to the mix; with --mode direct only one "
+    "network runs.",
 )
 @click.option(
     "--karaoke",
     is_flag=True,
-    help="One file a song, the mix without vocals: --two-stems vocals --stems no_vocals.",
+    help="Write one file per song, the mix without vocals; short for --two-stems vocals --stems no_vocals.",
 )
 @full_band_option
 @click.option(
     "--remux",
     is_flag=True,
-    help="Copy a film with the mix without vocals as its sound, or make a copy for each chosen stem. "
+    help="Write a copy of a film whose sound is the mix without vocals, or a copy for each chosen stem. "
     "Needs the extra spleeterrt[ffmpeg].",
 )
 @track_option
@@ -185,36 +188,44 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     type=click.Choice(CLIP_MODES),
     default="clamp",
     show_default=True,
-    help="What happens to samples beyond full scale; rescale: one gain for all stems of a song.",
+    help="How to handle samples that exceed full scale. clamp: clip them; rescale: turn down all stems of "
+    "a song with one gain; none: keep them (float32).",
 )
 @click.option(
-    "--sample-rate", type=_SampleRate(), default=None, help="Rate of the results  [default: the model's]"
+    "--sample-rate",
+    type=_SampleRate(),
+    default=None,
+    help="Sample rate of the output.  [default: the model's]",
 )
 @click.option(
     "--channels",
     type=click.Choice(CHANNELS),
     default="stereo",
     show_default=True,
-    help="Channels of the results; source: mono where the input is.",
+    help="Channels of the output. source: mono if the input is mono.",
 )
 @click.option(
     "--tags/--no-tags",
     default=None,
-    help="Carry over tags and cover, the title as 'Song (vocals)'.  "
-    "[default: if spleeterrt[tags] is installed; to wav time reference and cue points only]",
+    help="Copy tags and cover, with a title like 'Song (vocals)'.  [default: on if spleeterrt[tags] is "
+    "installed; in wav files only time reference and cue points]",
 )
 @threads_option
-@click.option("--low-memory", is_flag=True, help="Less memory, somewhat slower.")
+@click.option("--low-memory", is_flag=True, help="Use less memory; somewhat slower.")
 @click.option(
     "--skip-existing",
     is_flag=True,
-    help="Leave out songs whose stems are all there, to go on with a folder; else they are replaced.",
+    help="Skip songs whose stems all exist, to resume a folder. Without this option they are replaced.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per file, a line each.")
 @click.option(
-    "--spleeter-log", is_flag=True, help="Print Spleeter's own lines: `File ... written succesfully`."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per file, each on a line of its own."
 )
-@click.option("--quiet", "-q", is_flag=True, help="No progress bar, no summary, no warnings.")
+@click.option(
+    "--spleeter-log",
+    is_flag=True,
+    help="Print the lines that Spleeter prints: `File ... written succesfully`.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print no progress bar, no summary and no warnings.")
 @click.option("--verbose", is_flag=True, help="Print each step.")
 @click.pass_context
 @handle_errors

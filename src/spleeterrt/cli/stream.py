@@ -39,7 +39,7 @@ _GROUPS = {
     "Real time": ("realtime", "latency_ms", "plan"),
     "Latency and work": ("frames", "hop", "lookahead", "window", "budget", "hold", "crossfade", "block",
                          "threads"),
-    "What is printed": ("quiet", "as_json", "help"),
+    "Messages": ("quiet", "as_json", "help"),
 }  # fmt: skip
 _EXAMPLES = r"""
 ffmpeg -i song.mp3 -f wav - | spleeterrt stream --mix --mute vocals | mpv -
@@ -48,9 +48,9 @@ parec --format=s16le --rate=44100 --channels=2 | spleeterrt stream --realtime --
   --input-format s16le --rate 44100 --channels 2 --stem vocals | pacat ...
 """
 _EPILOG = """
-Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done, but in real time more than a tenth of the sound
-came out without masks of its own, 130 interrupted; ended by SIGPIPE (141 in a shell) if nobody reads the
-output any more."""
+Exit codes: 0 done, 1 an error, 2 wrong usage, 3 done, but in real time more than a tenth of the sound was
+concealed because the networks were late, 130 interrupted. When its reader exits, the program ends with
+SIGPIPE (141 in a shell)."""
 
 
 @click.command(cls=Command, no_args_is_help=True, groups=_GROUPS, examples=_EXAMPLES, epilog=_EPILOG)
@@ -60,46 +60,57 @@ output any more."""
 @above_band_option
 @click.option("--input-format", type=click.Choice(INPUT_FORMATS, case_sensitive=False),
               default="auto", show_default=True,
-              help="auto: WAV. Raw samples need --rate and --channels.")  # fmt: skip
-@click.option("--rate", type=click.IntRange(min=1), default=None, help="Sample rate of raw samples, Hz.")
+              help="Format of the input. auto: WAV; raw samples need --rate and --channels.")  # fmt: skip
+@click.option("--rate", type=click.IntRange(min=1), default=None, help="Sample rate of raw samples in Hz.")
 @click.option("--channels", type=click.IntRange(1, 255), default=None,
-              help="Channels of raw samples. One goes to both sides; of more the first two are used, or "
-              "--downmix.")  # fmt: skip
+              help="Number of channels of raw samples. Mono is duplicated; of more than two channels the "
+              "first two are used, unless --downmix is given.")  # fmt: skip
 @downmix_option
 @click.option("--layout", default=None, metavar="LAYOUT",
-              help="Speakers of the channels, for --downmix, where the input does not tell: 5.1, quad, ..., "
-              "or their order, e.g. FL+FR+BL+BR+FC+LFE (ALSA).")  # fmt: skip
+              help="Channel layout for --downmix, if the input does not specify it: 5.1, quad, ..., or the "
+              "order of the speakers, e.g. FL+FR+BL+BR+FC+LFE (ALSA).")  # fmt: skip
 @click.option("--output-format", type=click.Choice(INPUT_FORMATS, case_sensitive=False),
               default="auto", show_default=True,
-              help="auto: as the ending of --output says, .wav or .raw, else as the input.")  # fmt: skip
+              help="Format of the output. auto: from the ending of --output (.wav or .raw), or else that "
+              "of the input.")  # fmt: skip
 @click.option("--bit-depth", type=click.Choice(list(_BIT_DEPTHS)), default=None,
-              help="Bit depth of WAV output  [default: the input's]")  # fmt: skip
+              help="Bit depth of WAV output.  [default: the input's]")  # fmt: skip
 @click.option(
-    "--stem", "stems", multiple=True, metavar="STEM", help="This stem. May be repeated with --output."
+    "--stem", "stems", multiple=True, metavar="STEM", help="Write this stem. May be repeated with --output."
 )
-@click.option("--mix", is_flag=True, help="The sum of the stems under their gains (karaoke: --mute vocals).")
-@click.option("--interleave", is_flag=True, help="All stems side by side: 2 channels for each.")
+@click.option(
+    "--mix",
+    is_flag=True,
+    help="Write the sum of the stems with their gains applied (karaoke: --mute vocals).",
+)
+@click.option("--interleave", is_flag=True, help="Write all stems side by side, two channels each.")
 @click.option("--output", default=None, metavar="PATH",
-              help="File, named pipe or device instead of standard output; \"{instrument}\" in it: one for "
-              "each stem.")  # fmt: skip
+              help="Write to a file, named pipe or device instead of standard output; with "
+              "\"{instrument}\" in the name, to one for each stem.")  # fmt: skip
 @volume_options
 @engine_options("T")
-@click.option("--crossfade", type=int, default=0, help="Frames over which the masks of a run fade in.")
+@click.option(
+    "--crossfade", type=int, default=0, help="Number of frames over which the masks of a run fade in."
+)
 @full_band_option
 @click.option("--block", type=int, default=None,
-              help=f"Samples processed at a time  [default: {LIVE_BLOCK} in real time]")  # fmt: skip
+              help=f"Number of samples processed at a time.  [default: {LIVE_BLOCK} in real time]")  # fmt: skip
 @click.option("--realtime", is_flag=True,
-              help="For live sources: never wait for the networks; what is late is covered, and told. A file "
-              "is played by the clock. Without it every run of the same input gives the same output."
+              help="For live sources: never wait for the networks; late masks are concealed and reported. "
+              "A file is played in step with the clock. Without this option the same input always gives "
+              "the same output."
               )  # fmt: skip
 @click.option("--keep-latency/--drop-latency", "keep", default=None,
-              help="Whether the output begins with the latency's silence, and is longer by that, or is "
-              "aligned with the input and as long  [default: kept in real time]")  # fmt: skip
-@click.option("--plan", is_flag=True, help="Print which settings hold in real time on this machine, and end.")
-@click.option("--quiet", "-q", is_flag=True, help="No warnings, no summary.")
+              help="Keep the latency: the output begins with that much silence and is longer than the "
+              "input; or drop it: the output is aligned with the input.  "
+              "[default: keep in real time]")  # fmt: skip
+@click.option(
+    "--plan", is_flag=True, help="Print which settings this machine can sustain in real time, then exit."
+)
+@click.option("--quiet", "-q", is_flag=True, help="Print no warnings and no summary.")
 @click.option("--json", "as_json", is_flag=True,
-              help="JSON on standard error: an object for each warning as it arises, one at the end. With "
-              "--plan: on standard output."
+              help="Print JSON on standard error: an object for each warning when it occurs, and one at "
+              "the end. With --plan, on standard output."
               )  # fmt: skip
 @handle_errors
 def stream(
@@ -111,14 +122,15 @@ def stream(
 ) -> None:  # fmt: skip
     """Separate samples that come through a pipe.
 
-    Reads WAV or raw samples from FILE (also a named pipe) or standard input; writes one stem (--stem), the
-    stems' sum (--mix) or all (--interleave) to standard output or --output, or each stem to a file or named
-    pipe of its own (--output with {instrument}). The output begins with the input's first sample and is as
-    long as the input, except with --realtime, where it is late by the latency. In the modes direct and
-    residual only the networks run that the stems of --stem need (residual: that of the first one).
+    Reads WAV or raw samples from FILE (also a named pipe) or standard input. Writes one stem (--stem), the
+    sum of the stems (--mix) or all of them (--interleave) to standard output or --output, or each stem to a
+    file or named pipe of its own (--output with {instrument}). The output begins with the input's first
+    sample and is as long as the input, except with --realtime, where it is delayed by the latency. In the
+    modes direct and residual only the networks that the stems of --stem need are run (residual: that of the
+    first one).
 
-    Signals that end programs end the stream between two samples; files then hold what came so far. Until it
-    is complete a file is called NAME.unfinished.wav; so is what is left of it if the program is killed.
+    Ctrl-C and SIGTERM stop cleanly and finalise the files written so far. Until it is complete, a file is
+    called NAME.unfinished.wav; if the program is killed, what was written keeps that name.
     """
     engine.check()
     kind: dict[str, Any] = {

@@ -91,36 +91,36 @@ def engine_options(usual_hop: str) -> Callable[[Callable[..., Any]], Callable[..
             "--frames",
             type=int,
             default=None,
-            help="T, frames that the networks see at a time: 64 to 512  [default: 128]",
+            help="Number of frames T that the networks see at a time, 64 to 512.  [default: 128]",
         ),
         click.option(
             "--hop",
             type=int,
             default=None,
-            help=f"New frames per run  [default: {usual_hop}]",
+            help=f"Number of new frames per run of the networks.  [default: {usual_hop}]",
         ),
         click.option(
             "--lookahead",
             type=int,
             default=None,
-            help="Future frames that the networks look at; each adds a frame of latency  [default: 0]",
+            help="Number of future frames to look ahead; each adds a frame of latency.  [default: 0]",
         ),
         click.option(
             "--window",
             type=Window(),
             default=None,
-            help="Synthesis window; short: half of it, 46 ms less latency  [default: full]",
+            help="Length of the synthesis window; short saves 46 ms of latency.  [default: full]",
         ),
         click.option(
             "--budget",
             type=int,
             default=None,
-            help="Samples at the model's rate that a run may take  [default: the hop]",
+            help="Time that a run may take, in samples at the model's rate.  [default: the hop]",
         ),
         click.option(
             "--hold",
             is_flag=True,
-            help="The newest masks go to the newest frame: the lowest latency, but masks lag.",
+            help="Apply the newest masks to the newest frame: the lowest latency, but masks lag.",
         ),
         click.option(
             "--latency",
@@ -128,8 +128,8 @@ def engine_options(usual_hop: str) -> Callable[[Callable[..., Any]], Callable[..
             type=click.FloatRange(min=0, min_open=True),
             default=None,
             metavar="MS",
-            help="Maximum latency, in real time: measures this machine for some seconds and chooses T, hop, "
-            "lookahead, window and budget that it sustains.",
+            help="Target latency in real time: measures this machine for some seconds and picks T, hop, "
+            "lookahead, window and budget that it can sustain.",
         ),
         threads_option,
     )
@@ -160,10 +160,16 @@ def volume_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `VolumeOptions`, which the command gets as `volumes`."""
     options = (
         click.option(
-            "--gain", "gains", type=Gain(), multiple=True, help="Gain of a stem in dB; may be repeated."
+            "--gain",
+            "gains",
+            type=Gain(),
+            multiple=True,
+            help="Set the gain of a stem in dB. May be repeated.",
         ),
-        click.option("--mute", multiple=True, metavar="STEM", help="Silence a stem; may be repeated."),
-        click.option("--solo", multiple=True, metavar="STEM", help="Silence all others; may be repeated."),
+        click.option("--mute", multiple=True, metavar="STEM", help="Silence a stem. May be repeated."),
+        click.option(
+            "--solo", multiple=True, metavar="STEM", help="Silence all other stems. May be repeated."
+        ),
     )
     return _bundled(options, "volumes", VolumeOptions)(command)
 
