@@ -70,7 +70,7 @@ def compare(
             largest[k] = max(largest[k], error.max(initial=0.0))
             total[k] += error.sum(dtype=np.float64)
     if not bins:
-        raise SpleeterError("a silent signal tells nothing of a model")
+        raise SpleeterError("cannot compare models on a silent signal")
     return {
         stem: StemErrors(float(largest[k]), float(total[k] / bins), _snr_db(expected[stem], got[stem]))
         for k, stem in enumerate(reference.instruments)

@@ -57,7 +57,7 @@ class SongJob:
         if special and (saved_otherwise or not is_builtin(self.adapter)):
             raise ArgumentError(
                 "bit_depth, clip, sample_rate, tags, channels and track are the built-in adapter's; "
-                f"your {'save_to_file' if saved_otherwise else 'adapter'} decides itself"
+                f"your {'save_to_file' if saved_otherwise else 'adapter'} decides for itself"
             )
         self.writing.with_codec(self.codec())
         if stems is not None:

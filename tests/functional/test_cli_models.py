@@ -187,7 +187,7 @@ def test_convert_of_stems_that_cannot_be(machine: Path) -> None:
         (("out.safetensors",), 2, "expected either SOURCE and DEST"),
         (("tiny", "--stem", "a=vocals.dat", "out.safetensors"), 2, "expected either SOURCE and DEST"),
         (("--stem", "vocals.dat", "out.safetensors"), 2, "expected STEM=FILE"),
-        (("--stem", "a=vocals.dat", "--stem", "a=b.dat", "out.safetensors"), 2, "one --stem only"),
+        (("--stem", "a=vocals.dat", "--stem", "a=b.dat", "out.safetensors"), 2, "only one --stem"),
         (("--stem", "a=vocals.dat", "out.safetensors"), 1, "name a configuration"),
         (("--stem", "a=vocals.dat", "--stem", "b=vocals.dat", "out.safetensors"), 1, "got 100;"),
         (("tiny", "--config", "spleeter:2stems", "out.safetensors"), 1, "has its own configuration"),

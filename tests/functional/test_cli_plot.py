@@ -115,7 +115,7 @@ def test_usage(folder: Path) -> None:
         (("missing.wav",), "missing.wav: cannot be read"),
         (("song.wav", "missing.wav"), "missing.wav: cannot be read"),
         (("song.wav", "empty"), "empty: no stems in this folder"),
-        (("song.wav", "stems/bass.wav", "song_bass.wav"), "two stems of the name 'bass'"),
+        (("song.wav", "stems/bass.wav", "song_bass.wav"), "two stems have the name 'bass'"),
         (("song.wav", "-s", "7"), "beyond the end"),
         (("song.wav", "text.wav"), "text.wav"),
         (("song.wav", "-p", "missing"), "missing"),

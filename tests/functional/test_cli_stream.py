@@ -582,7 +582,7 @@ def test_truncated_wav(music: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "not one byte"),
+        (b"", "the input is empty"),
         (b"RIFF", "cut off"),
         (b"RIFF\0\0\0\0WAVEfmt \x10", "cut off"),
         (b"RIFF\0\0\0\0WAVE" + plain()[:20], "cut off"),

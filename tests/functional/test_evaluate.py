@@ -106,7 +106,7 @@ def test_finished_tracks_are_kept(dataset: Path, monkeypatch: pytest.MonkeyPatch
     files[1].write_text("{")  # not a result
     done = run(dataset, "-p", CONFIG_2, "--no-museval")
     assert done.exit_code == 0
-    assert "2 of 3 tracks have a result already" in done.stderr
+    assert "2 of 3 tracks already have a result" in done.stderr
     assert [files[0].stat().st_mtime_ns, files[2].stat().st_mtime_ns] == [times[0], times[2]]
     assert Path("evaluation/summary.json").read_bytes() == before
 

@@ -387,7 +387,7 @@ def test_nothing_is_connected() -> None:
     result = subprocess.run(command("--seconds", "4"), capture_output=True, text=True, timeout=60)
     assert result.returncode in IN_TIME_OR_NOT, result.stderr
     assert "Hint: no sound comes in. Connect something to spleeterrt:in_left" in result.stderr
-    assert "covered" in result.stdout
+    assert "concealed" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -242,7 +242,7 @@ def test_overridden_methods_are_called_as_spleeter_calls_them(song: Path, tmp_pa
     assert save[:2] == ("save_to_file", ("vocals", "accompaniment", "half"))
     assert save[2:6] == (str(song), str(tmp_path / "out"), "{filename}/{instrument}.{codec}", Codec.WAV)
     assert save[7:] == ("192k", True)
-    with pytest.raises(SpleeterError, match="your save_to_file decides itself"):
+    with pytest.raises(SpleeterError, match="your save_to_file decides for itself"):
         separator.separate_to_file(song, tmp_path / "out", bit_depth="int24")
 
 

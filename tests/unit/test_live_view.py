@@ -182,7 +182,7 @@ def test_networks_that_do_not_keep_up(
     meters = Meters()
     meters.show(session, State(), monitor)  # type: ignore[arg-type]
     shown = capsys.readouterr().out
-    assert "covered 79 %" in shown
+    assert "concealed 79 %" in shown
     assert "do not keep up" in shown
     assert all(len(re.sub(r"\x1b\[\d*[A-Z]", "", row)) < 60 for row in shown.split("\n"))
     monkeypatch.setattr(live_view.shutil, "get_terminal_size", lambda: os.terminal_size((40, 24)))
@@ -190,7 +190,7 @@ def test_networks_that_do_not_keep_up(
     shown = capsys.readouterr().out
     assert re.search(r"latency [\d.]+ ms", shown)  # what matters comes first
     assert shown.count(" dB\n") == len(session.client.levels)
-    assert "covered 79 %" in shown
+    assert "concealed 79 %" in shown
 
 
 def test_what_a_sound_card_cuts_off_is_told() -> None:

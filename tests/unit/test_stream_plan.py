@@ -91,15 +91,15 @@ def test_the_rest_of_a_latency_goes_to_lookahead_then_to_load() -> None:
 
 def test_impossible_latency_says_what_is_possible() -> None:
     with pytest.raises(
-        SpleeterError, match=r"no setting holds 20 ms .* 2 threads; the least is \d+\.\d ms .*T = 64"
+        SpleeterError, match=r"no setting sustains 20 ms .* 2 threads; the least is \d+\.\d ms .*T = 64"
     ):
         planned(Machine(MODERATE), 20)
-    with pytest.raises(SpleeterError, match=r"no setting holds 90 ms .*full window"):
+    with pytest.raises(SpleeterError, match=r"no setting sustains 90 ms .*full window"):
         planned(Machine(MODERATE), 90, "full")
 
 
 def test_a_machine_that_is_too_slow() -> None:
-    with pytest.raises(SpleeterError, match="no real-time setting holds on this machine"):
+    with pytest.raises(SpleeterError, match="this machine sustains no real-time setting"):
         planned(Machine(1.0))
     with pytest.raises(SpleeterError, match="no real-time setting"):
         planned(Machine(1.0), 1000)
@@ -143,7 +143,7 @@ def test_table() -> None:
     assert {key[0] for key in found} == {"64", "128", "256", "512"}
     assert ("512", "512") in found
     assert found["128", "1"][-2:] == ["too", "slow"]
-    assert found["128", "4"][-1] == "holds"
+    assert found["128", "4"][-1] == "sustained"
     assert "4 networks on 2 threads" in text
     measured = list(plan_rows(FullSize(), 2, bench=Machine(MODERATE)))  # type: ignore[arg-type]
     assert len(measured) == len(found)

@@ -225,7 +225,7 @@ def read_wav_header(read: Callable[[int], bytes], name: str) -> WavHeader:
     start = read(12)
     used = 12
     if not start:
-        raise AudioError(f"{name}: no audio: not one byte came")
+        raise AudioError(f"{name}: the input is empty")
     if start[:4] not in WAV_FORMS or (len(start) >= 12 and start[8:12] != b"WAVE"):
         raise AudioError(
             f"{name}: not a WAV stream (it begins with {start[:4]!r}). Raw samples need --input-format, "

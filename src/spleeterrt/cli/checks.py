@@ -74,7 +74,9 @@ def check_output(
         others = [name for name, usual in _BUILT_IN_ONLY.items() if options[name] != usual]
         if others:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in others)
-            raise SpleeterError(f"{names}: of the built-in adapter; {type(adapter).__name__} decides itself")
+            raise SpleeterError(
+                f"{names}: for the built-in adapter only; {type(adapter).__name__} decides for itself"
+            )
         return None
     from ..audio.formats import Format, usual_rate
     from ..file_job import WriteOptions
@@ -117,7 +119,7 @@ def _check_film(options: Mapping[str, Any], stems: Sequence[str], adapter: Audio
     from ..output_paths import output_paths
 
     if adapter is not None:
-        raise SpleeterError(f"--remux: of the built-in adapter, not {type(adapter).__name__}")
+        raise SpleeterError(f"--remux: for the built-in adapter only, not {type(adapter).__name__}")
     if not ffmpeg_installed():
         raise SpleeterError(f"--remux {NEEDS_FFMPEG}")
     if options["offset"] or options["duration"] is not None:

@@ -116,7 +116,7 @@ def evaluate(
     exit code is then 1.
     """
     if (dataset is None) == (mus_dir is None):
-        raise click.UsageError("name one DATASET")
+        raise click.UsageError("expected one DATASET")
     warnings = configure_logging(verbose, quiet)
     check_folder()
     from ..evaluate import Evaluation, evaluate_track, museval_version
@@ -154,7 +154,7 @@ def evaluate(
     pending = evaluation.pending
     kept = len(evaluation.tracks) - len(pending)
     if kept and not quiet:
-        say(f"{kept} of {len(evaluation.tracks)} tracks have a result already", err=True)
+        say(f"{kept} of {len(evaluation.tracks)} tracks already have a result", err=True)
     with CancelOnSignal() as interruption:
         separator = (
             Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **options) if pending else None
@@ -206,7 +206,10 @@ def evaluate(
 def _say_what_is_done(evaluation: Evaluation, quiet: bool) -> None:
     if not quiet:
         ready = len(evaluation.tracks) - len(evaluation.pending)
-        say(f"{ready} of {len(evaluation.tracks)} tracks have a result; the same command goes on", err=True)
+        say(
+            f"{ready} of {len(evaluation.tracks)} tracks have a result; run the same command again to resume",
+            err=True,
+        )
 
 
 def _museval_version(wanted: bool | None, find: Any, quiet: bool) -> str | None:

@@ -112,7 +112,7 @@ def headline(session: LiveSession) -> str:
 def _counts(session: LiveSession) -> str:
     stats, seen = session.stats, session.client.stats
     return (
-        f"load {stats.load:4.0%}  covered {percent(stats.covered_share)}  underruns {stats.underruns}  "
+        f"load {stats.load:4.0%}  concealed {percent(stats.covered_share)}  underruns {stats.underruns}  "
         + (f"clipped {seen.clipped}  " if seen.clipped else "")
         + f"xruns {seen.xruns}  late {seen.missed}  callback {stats.process_load:4.0%}"
     )

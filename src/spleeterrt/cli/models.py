@@ -208,7 +208,7 @@ def convert_command(
             "expected either SOURCE and DEST, or DEST and a --stem STEM=FILE for each stem"
         )
     if len(dict(stems)) < len(stems):
-        raise click.UsageError("a stem can have one --stem only")
+        raise click.UsageError("a stem can have only one --stem")
     if file_format == "coefficients" and dtype != "float32":
         raise click.UsageError(f"coefficient files are float32, not {dtype}")
     if file_format == "safetensors" and Path(destination).suffix.lower() != ".safetensors":

@@ -235,7 +235,7 @@ def _stem_files(song: str, stems: Iterable[str]) -> Mapping[str, Path]:
     for path in dict.fromkeys(paths):
         name = _stem_name(path, Path(song))
         if name in files:
-            raise SpleeterError(f"two stems of the name {name!r}: {files[name]} and {path}")
+            raise SpleeterError(f"two stems have the name {name!r}: {files[name]} and {path}")
         files[name] = path
     return files
 

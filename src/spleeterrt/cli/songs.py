@@ -60,8 +60,8 @@ def local_path(name: str) -> str:
         raise SpleeterError("an empty file name (an unset variable?)")
     if name == "-":
         raise SpleeterError(
-            "-: files only, because a file is read more than once; standard input is separated by "
-            "`spleeterrt stream` (a file of that name: ./-)"
+            "-: only files can be read here, because they are read more than once; to separate "
+            "standard input use `spleeterrt stream` (for a file with that name: ./-)"
         )
     if os.path.normpath(name) == "-":
         return os.path.abspath(name)  # libraries know another file by the bare name

@@ -19,7 +19,8 @@ _REMEDIES = {
     "unpaced": "--realtime and --latency are for sources that keep time: without them every sample is "
     "separated; or let the source keep time, for example `ffmpeg -re -i FILE`",
     "slow": "What helps: a larger --hop or --latency; fewer networks (--mode residual, or --mode direct "
-    "--stem STEM); a smaller model; more --threads; `spleeterrt stream --plan` prints what holds here",
+    "--stem STEM); a smaller model; more --threads; `spleeterrt stream --plan` lists what this machine can "
+    "sustain",
 }
 
 

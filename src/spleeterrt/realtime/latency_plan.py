@@ -224,7 +224,7 @@ class _Planner:
                         return plan
         least = self._lowest(windows[-1:], FRAMES[-1:])
         raise SpleeterError(
-            f"no setting holds {latency_ms:g} ms on this machine with {self.threads} threads; "
+            f"no setting sustains {latency_ms:g} ms on this machine with {self.threads} threads; "
             f"the least is {least}"
         )
 
@@ -237,7 +237,7 @@ class _Planner:
                 if plan is not None:
                     found.append(plan)
         if not found:
-            raise SpleeterError(f"no real-time setting holds on this machine with {self.threads} threads")
+            raise SpleeterError(f"this machine sustains no real-time setting with {self.threads} threads")
         return min(found, key=lambda plan: plan.latency)
 
     def _within(self, limit: int, frames: int, window: int | str) -> StreamPlan | None:
@@ -417,14 +417,14 @@ def plan_table(model: Model, threads: int | None = None, *, margin: float = MARG
         rows.append((
             str(row.frames), str(row.hop_frames), f"{1e3 * row.run_seconds:.1f}",
             f"{1e3 * row.high_seconds:.1f}", f"{100 * row.load:.0f} %", f"{row.full_window_ms:.0f} ms",
-            f"{row.short_window_ms:.0f} ms", "holds" if row.holds else "too slow",
+            f"{row.short_window_ms:.0f} ms", "sustained" if row.holds else "too slow",
         ))  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [
         "",
-        f"load: of the time between two runs, {networks} networks on {check_threads(threads)} threads; "
-        f"holds: the 95th percentile and {100 * margin:.0f} % more fit.",
+        f"load: share of the time between two runs, {networks} networks on {check_threads(threads)} threads; "
+        f"sustained: the 95th percentile plus {100 * margin:.0f} % fits into it.",
     ]
     return "\n".join(line.rstrip() for line in lines)
 

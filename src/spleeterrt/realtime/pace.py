@@ -105,8 +105,8 @@ def covered_text(stats: StreamStats) -> str:
     """`812 of 830 frames (98 %) are not separated by masks of their own`..."""
     return (
         f"{stats.covered_frames} of {max(stats.frames, stats.covered_frames)} frames "
-        f"({percent(stats.covered_share)}) had no masks of their own in time and were covered: by the last "
-        "masks, then by the whole mix in one stem"
+        f"({percent(stats.covered_share)}) had no masks of their own in time and were concealed: with the "
+        "last masks, then with the whole mix in one stem"
     )
 
 

@@ -146,7 +146,7 @@ class DescriptorSource:
         elif (coded := coded_samples(self._start)) is not None:
             raise AudioError(
                 f"{self.name}: the samples are not sound but {coded}, as digital outputs send it to a "
-                "decoder; decode it before, e.g. by `ffmpeg -i FILE -f wav -`"
+                "decoder; decode it first, e.g. with `ffmpeg -i FILE -f wav -`"
             )
 
     def mix_down(self, layout: str | None) -> None:
