@@ -94,7 +94,8 @@ SIGPIPE (141 in a shell)."""
 )
 @full_band_option
 @click.option("--block", type=int, default=None,
-              help=f"Number of samples processed at a time.  [default: {LIVE_BLOCK} in real time]")  # fmt: skip
+              help="Number of samples processed at a time.  "
+              f"[default: {LIVE_BLOCK} in real time]")  # fmt: skip
 @click.option("--realtime", is_flag=True,
               help="For live sources: never wait for the networks; late masks are concealed and reported. "
               "A file is played in step with the clock. Without this option the same input always gives "
