@@ -29,3 +29,15 @@ cdef inline bytes name_bytes(name):
 
 cdef inline str name_text(bytes name):
     return name.decode("utf-8", "surrogatepass")
+
+
+cdef inline ModePlan plan_of(mode, rows) except *:
+    # Of a `modes.ModePlan`; rows: where its networks stand.
+    cdef ModePlan plan
+    for name in mode.stems:
+        plan.stems.push_back(name_bytes(name))
+    plan.networks, plan.made = rows, mode.made
+    plan.rest = -1 if mode.rest is None else mode.stems.index(mode.rest)
+    plan.ratio, plan.cascade = mode.ratio, mode.cascade
+    plan.above, plan.share = mode.above, mode.share
+    return plan

@@ -28,6 +28,8 @@ cdef extern from "core/sound/spectral.h" namespace "spleeterrt" nogil:
     void cpp_own_mask "spleeterrt::own_mask" (
         const float* x, const float* magnitudes, size_t n, float silent, float* mask)
     void cpp_mean_mask "spleeterrt::mean_mask" (const float* mask, size_t f, float* mean)
+    vector[float] cpp_hann_window "spleeterrt::hann_window" (size_t length)
+    const float window_compensation, largest_sample
     size_t cpp_first_beyond "spleeterrt::first_beyond" (const float* x, size_t n, float limit)
     size_t FRAMES_PER_GROUP "spleeterrt::Stft::frames_per_group"
     size_t _CHUNK_FRAMES "spleeterrt::Synthesis::chunk_frames"
@@ -61,6 +63,7 @@ cdef extern from "core/sound/wiener.h" namespace "spleeterrt" nogil:
         size_t plane, stems, f
         double eps
     size_t COVARIANCE_TERMS "spleeterrt::covariance_terms"
+    const double wiener_epsilon
     void cpp_wiener_accumulate "spleeterrt::wiener_accumulate" (
         const WienerInput& input, size_t frames, size_t first_bin, size_t last_bin, double* sums)
     void cpp_wiener_apply "spleeterrt::wiener_apply" (
@@ -70,7 +73,9 @@ CHUNK_FRAMES = _CHUNK_FRAMES
 """Frames that one task of the synthesis overlap-adds by itself; divides every T."""
 
 covariance_terms = COVARIANCE_TERMS
-
+WIENER_EPSILON = wiener_epsilon
+WINDOW_COMPENSATION = window_compensation
+LARGEST_SAMPLE = largest_sample
 
 MODES = tuple([mode_names[index].decode() for index in range(mode_names.size())])
 
@@ -92,6 +97,11 @@ def plan_mode(mode, instruments, bint softmax, wanted, bint residual, double abo
         "networks": tuple(plan.networks), "made": tuple(plan.made), "rest": plan.rest,
         "ratio": plan.ratio, "cascade": plan.cascade, "above": plan.above, "share": plan.share,
     }
+
+
+def hann_window(size_t length):
+    """A list of [length] floats: periodic, as `tf.signal.hann_window`."""
+    return cpp_hann_window(length)
 
 
 def first_beyond(const float[:, ::1] samples, float limit):

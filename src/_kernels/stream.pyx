@@ -11,7 +11,7 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from _kernels.executor cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
-from _kernels.modes cimport ModePlan, name_bytes
+from _kernels.modes cimport ModePlan, plan_of
 
 cdef extern from *:
     """
@@ -123,17 +123,6 @@ def stream_latency(values):
     """Samples at the host's rate, of options that `check_stream` accepts."""
     cdef bytes isa = values["isa"].encode()
     return stream_shape(options_of(values, isa)).latency
-
-
-cdef ModePlan plan_of(mode, rows) except *:
-    cdef ModePlan plan
-    for name in mode.stems:
-        plan.stems.push_back(name_bytes(name))
-    plan.networks, plan.made = rows, mode.made
-    plan.rest = -1 if mode.rest is None else mode.stems.index(mode.rest)
-    plan.ratio, plan.cascade = mode.ratio, mode.cascade
-    plan.above, plan.share = mode.above, mode.share
-    return plan
 
 
 cdef class Engine:

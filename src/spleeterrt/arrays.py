@@ -13,7 +13,7 @@ Complex64 = npt.NDArray[np.complex64]
 
 ALIGNMENT = 64  # bytes; a BLAS may round differently for other alignments
 
-LARGEST_SAMPLE = 1e15  # the squares of louder signals' spectra leave float32
+LARGEST_SAMPLE: float = spectral.LARGEST_SAMPLE  # the squares of louder signals' spectra leave float32
 
 
 def aligned_empty(shape: tuple[int, ...]) -> Float32:

@@ -239,15 +239,10 @@ class Separator(FileSeparation):
             SeparationCancelled: `cancel` said so.
         """
         (mix,) = stereo_blocks([waveform])
-        names, pipeline = self._pipeline()
-        results = {name: np.empty(mix.shape, np.float32) for name in names}
+        pipeline = self._pipeline()
+        results = {name: np.empty(mix.shape, np.float32) for name in pipeline.stems}
         with self._running():
             pipeline.run_into(mix, list(results.values()), self._watch(len(mix), progress, cancel))
-        if self._mode.rest is not None:
-            results[self._mode.rest] = rest = np.empty(mix.shape, np.float32)
-            for start in range(0, len(mix), _REST_SAMPLES):
-                part = slice(start, start + _REST_SAMPLES)
-                rest[part] = _rest([results[name][part] for name in names], mix[part])
         return {stem: results[stem] for stem in self._stems}
 
     def separate_blocks(
@@ -306,23 +301,17 @@ class Separator(FileSeparation):
         progress: Progress | None,
         cancel: Cancel | None,
     ) -> Iterator[dict[str, Float32]]:
-        for sources, mix in self._run(blocks, total, progress, cancel):
-            if self._mode.rest is not None:
-                sources[self._mode.rest] = _rest(list(sources.values()), mix)
+        for sources, _ in self._run(blocks, total, progress, cancel, rest=True):
             finished = {stem: sources[stem] for stem in self._stems}
             del sources
             yield finished
             del finished
 
-    def _pipeline(self) -> tuple[tuple[str, ...], Pipeline]:
-        """The stems that networks make (the rest is what they leave of the mix), and what makes them."""
-        made = self._mode.made
-        networks = np.array([index for index, stem in enumerate(made) if stem >= 0], np.intp)
-        names = tuple(self._mode.stems[made[index]] for index in networks)
-        pipeline = Pipeline(
-            self._model, self._threads, networks, self._MWF, mode=self._mode, low_memory=self._low_memory
+    def _pipeline(self, rest: bool = True) -> Pipeline:
+        """rest: whether it makes the stem, too, that is the mix minus the others."""
+        return Pipeline(
+            self._model, self._threads, self._mode, self._MWF, rest=rest, low_memory=self._low_memory
         )
-        return names, pipeline
 
     def _watch(
         self, total: int | None, progress: Progress | None, cancel: Cancel | None
@@ -357,25 +346,16 @@ class Separator(FileSeparation):
         total: int | None,
         progress: Progress | None,
         cancel: Cancel | None,
+        *,
+        rest: bool = False,
     ) -> Iterator[tuple[dict[str, Float32], Float32]]:
-        """Pieces of (stems, mix): the stems that networks make."""
-        names, pipeline = self._pipeline()
+        """Pieces of (stems, mix): the stems that networks make, and the rest if it is wanted."""
+        pipeline = self._pipeline(rest)
         on_samples = self._watch(total, progress, cancel)
         with self._running():
             for sources, mix in pipeline.run(blocks, on_samples):
-                yield dict(zip(names, sources, strict=True)), mix
+                yield dict(zip(pipeline.stems, sources, strict=True)), mix
                 del sources, mix  # not kept while the next piece is made
-
-
-_REST_SAMPLES = 1 << 16  # bounds the temporaries in float64
-
-
-def _rest(sources: Iterable[Float32], mix: Float32) -> Float32:
-    """The mix minus stems."""
-    rest = mix.astype(np.float64)
-    for block in sources:
-        rest -= block
-    return rest.astype(np.float32)
 
 
 def _choose(stems: Sequence[str] | None, made: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""The short-time Fourier transform of Spleeter, over a running window of one segment at a time.
+"""The short-time Fourier transform of Spleeter, for those who want spectra, or sound of their own estimates.
 
 Spleeter prepends `frame_length` zeros, takes periodic-Hann frames with TensorFlow's `pad_end`
 (frames = ceil((samples + frame_length) / frame_step)), and inverts by Hann-windowed overlap-add
-times 2/3 (`spleeter/model/__init__.py`). Segments of T frames need T * frame_step new samples each, so a
-signal of any length is processed in constant memory with the same bits. No complex spectrum is kept for
-the way back: a frame's transform is repeated there, which costs less than moving it through memory.
+times 2/3 (`spleeter/model/__init__.py`). No complex spectrum is kept for the way back: a frame's transform is
+repeated there, which costs less than moving it through memory. (The pipeline has the same kernels inside its
+engine, `_kernels/core/offline`.)
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .network.config import ModelConfig
 from .network.method_plan import default_isa
 from .parallel import available_threads, run_parallel
 
-WINDOW_COMPENSATION = 2.0 / 3.0  # Spleeter's WINDOW_COMPENSATION_FACTOR
+WINDOW_COMPENSATION: float = spectral.WINDOW_COMPENSATION  # Spleeter's WINDOW_COMPENSATION_FACTOR
 
 
 def hann_window(length: int) -> Float32:
     """Periodic Hann window, float32 (`tf.signal.hann_window`)."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
+    return np.array(spectral.hann_window(length), np.float32)
 
 
 def available(work: Float32) -> Float32:

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spleeterrt import ModelConfig, SpleeterError
-from spleeterrt._kernels import spectral
+from spleeterrt._kernels import offline, spectral
 from spleeterrt.arrays import check_finite
 from spleeterrt.audio.channels import to_stereo
 from spleeterrt.network.model import Model
-from spleeterrt.pipeline import WIENER_EPSILON, Pipeline, batch_size
+from spleeterrt.network.modes import plan_mode
+from spleeterrt.pipeline import Pipeline
 from spleeterrt.stft import Spectrum, Synthesis, hann_window
 from support import reference as ref
 from support import tolerances as tol
@@ -278,11 +279,11 @@ def run_wiener(x, v, parts, threads):
         cuts.append((spectrum, magnitudes, b - a))
     for spectrum, magnitudes, n in cuts:
         peak = max(peak, spectral.peak_magnitude(np.ascontiguousarray(spectrum[:n])))
-        spectral.wiener_accumulate(spectrum, magnitudes, n, WIENER_EPSILON, sums, threads)
+        spectral.wiener_accumulate(spectrum, magnitudes, n, spectral.WIENER_EPSILON, sums, threads)
     for spectrum, magnitudes, n in cuts:
         filtered = np.full((n, stems, f, 2), np.nan, np.complex64)
         spectral.wiener_apply(
-            spectrum, magnitudes, n, WIENER_EPSILON, max(1.0, peak / 10), sums, filtered, threads
+            spectrum, magnitudes, n, spectral.WIENER_EPSILON, max(1.0, peak / 10), sums, filtered, threads
         )
         out.append(filtered)
     return np.moveaxis(np.concatenate(out), 1, 0)
@@ -345,13 +346,13 @@ def pieces_of(samples, cuts):
 
 def run(model, blocks, threads=1, stems=None, mwf=False, batch=None):
     """(stems [n, samples, 2], mix [samples, 2]) of everything that the pipeline yields."""
-    index = np.arange(len(model.instruments)) if stems is None else np.array(stems)
-    pipeline = Pipeline(model, threads, index.astype(np.intp), mwf, low_memory=batch == 1)
+    mode = plan_mode("ratio", model.config, stems=stems)
+    pipeline = Pipeline(model, threads, mode, mwf, low_memory=batch == 1)
     if batch is not None:
         pipeline.batch = batch
-    sounds, mixes = [np.zeros((len(index), 0, 2), np.float32)], [np.zeros((0, 2), np.float32)]
+    sounds, mixes = [np.zeros((len(mode.stems), 0, 2), np.float32)], [np.zeros((0, 2), np.float32)]
     for sound, mix in pipeline.run(lambda: blocks):
-        assert sound.shape == (len(index), *mix.shape)
+        assert sound.shape == (len(mode.stems), *mix.shape)
         assert len(mix)
         sounds.append(sound)
         mixes.append(mix)
@@ -457,8 +458,9 @@ def test_chosen_stems(mwf):
     model, _ = make()
     samples = noise(STEP)
     everything, _ = run(model, [samples], mwf=mwf)
-    for stems in ([0], [2], [2, 0], [1, 2]):
-        sound, _ = run(model, [samples], stems=stems, mwf=mwf, threads=2)
+    for stems in ([0], [2], [0, 2], [1, 2]):
+        names = [model.instruments[stem] for stem in stems]
+        sound, _ = run(model, [samples], stems=names, mwf=mwf, threads=2)
         np.testing.assert_array_equal(sound, everything[stems])
 
 
@@ -480,7 +482,7 @@ def test_progress_counts_every_pass(mwf, passes):
         opened.append(1)
         return pieces_of(samples, [100, 9000])
 
-    pipeline = Pipeline(model, 1, np.arange(3), mwf)
+    pipeline = Pipeline(model, 1, mwf=mwf)
     assert sum(len(mix) for _, mix in pipeline.run(blocks, done.append)) == len(samples)
     assert len(opened) == passes
     assert done == sorted(done)
@@ -489,7 +491,7 @@ def test_progress_counts_every_pass(mwf, passes):
 
 def test_one_pipeline_many_times():
     model, _ = make()
-    pipeline = Pipeline(model, 2, np.arange(3))
+    pipeline = Pipeline(model, 2)
     samples = noise(STEP)
     first, second = (np.concatenate([s for s, _ in pipeline.run(lambda: [samples])], axis=1) for _ in "12")
     np.testing.assert_array_equal(first, second)
@@ -499,7 +501,7 @@ def test_runs_that_take_turns():
     """Two signals through one pipeline at a time: the runs share nothing that changes."""
     model, _ = make()
     waves = [noise(3 * STEP, seed) for seed in (1, 2)]
-    pipeline = Pipeline(model, 1, np.arange(3))
+    pipeline = Pipeline(model, 1)
     runs = [pipeline.run(lambda wave=wave: [wave]) for wave in waves]
     parts = [
         np.concatenate([a[0] for a in column], axis=1)
@@ -532,12 +534,12 @@ def test_first_beyond(bad):
 @pytest.mark.parametrize("stems", range(1, 6))
 def test_batches_keep_the_threads_busy(stems):
     for threads in range(1, 40):
-        batch = batch_size(stems, threads)
+        batch = offline.segments_at_a_time(stems, threads)
         tasks = batch * stems
         assert tasks >= threads
         assert batch <= 2 * -(-threads // stems)
         assert threads > 8 or tasks / threads >= 0.8 * -(-tasks // threads)
-    assert [batch_size(stems, 2) for stems in (1, 2, 3, 4, 5)] == [2, 1, 2, 1, 2]
+    assert [offline.segments_at_a_time(stems, 2) for stems in (1, 2, 3, 4, 5)] == [2, 1, 2, 1, 2]
 
 
 def test_check_finite_takes_good_samples():

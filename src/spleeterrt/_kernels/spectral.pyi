@@ -23,6 +23,9 @@ class _ModeFields(TypedDict):
 
 CHUNK_FRAMES: int
 covariance_terms: int
+WIENER_EPSILON: float
+WINDOW_COMPENSATION: float
+LARGEST_SAMPLE: float
 MODES: tuple[str, ...]
 
 def plan_mode(
@@ -34,6 +37,7 @@ def plan_mode(
     above: float,
     live: bool,
 ) -> tuple[str, _ModeFields]: ...
+def hann_window(length: int) -> list[float]: ...
 def first_beyond(samples: _Float32, limit: float) -> int: ...
 def ratio_masks(x: _Float32, exponent: float, masks: _Float32) -> None: ...
 def own_mask(x: _Float32, magnitudes: _Float32, silent: float, mask: _Float32) -> None: ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .._kernels import nn
+from .._kernels import nn, offline
 from .._version import __version__
 from ..arguments import names, told
 from ..arrays import Float32, aligned_empty, aligned_zeros
@@ -24,6 +24,7 @@ from .method_plan import Plan, check_plan, default_isa, make_plan
 from .modes import ModePlan
 
 if TYPE_CHECKING:
+    from .._kernels.offline import Separation
     from .._kernels.stream import Engine
 
 _logger = logging.getLogger("spleeterrt")
@@ -277,6 +278,30 @@ class Model:
                 options["threads"],
             )
         return engine
+
+    def separation_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Separation:
+        """An offline engine (`spleeterrt.pipeline`) on these weights."""
+        table, size = self._table(options["frames"], options["bins"])
+        return offline.Separation(
+            self._plan.isa,
+            table,
+            size,
+            self._weights,
+            self.rows(mode.networks),
+            mode,
+            self.config.softmax,
+            nn.reference_capsule(),
+            options,
+        )
+
+    def run_networks(self, engine: Separation, threads: int) -> None:
+        """The tasks of an offline engine that are its networks."""
+        threads = available_threads(max(1, min(threads, engine.tasks)))
+        workspaces = self._borrow(threads, engine.workspace_floats)
+        try:
+            run_parallel(engine.run, workspaces[:threads])
+        finally:
+            self._give_back(workspaces)
 
     def with_config(self, config: ModelConfig) -> Model:
         """The same networks, weights shared, under another configuration (mask extension, exponent, T, F)."""

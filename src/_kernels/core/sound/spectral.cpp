@@ -8,6 +8,16 @@
 
 namespace spleeterrt {
 
+std::vector<float> hann_window(std::size_t length)
+{
+    constexpr double pi = 3.14159265358979323846;
+    std::vector<float> window(length);
+    for (std::size_t i = 0; i < length; i++)
+        window[i] =
+            static_cast<float>(0.5 - 0.5 * std::cos(2 * pi * static_cast<double>(i) / static_cast<double>(length)));
+    return window;
+}
+
 namespace {
 
 constexpr float epsilon = 1e-10f; // Spleeter's EPSILON

@@ -10,8 +10,15 @@
 
 #include <complex>
 #include <cstddef>
+#include <vector>
 
 namespace spleeterrt {
+
+constexpr float window_compensation = 2.0f / 3.0f; // of Spleeter: Hann squared at 75 % overlap sums to 3/2
+constexpr float largest_sample = 1e15f;            // the squares of louder signals' spectra leave float32
+
+// Periodic, as Spleeter's (`tf.signal.hann_window`).
+std::vector<float> hann_window(std::size_t length);
 
 // The transform of one signal's parameters; immutable, shared by threads. Implemented once per
 // instruction set (stft.cpp). It works on a group of at most `frames_per_group` frames, whose spectrum
@@ -76,7 +83,7 @@ struct StftTable {
 
 // isa: "avx512", "avx2" or "generic", as isa.h names them; what does not run here becomes the plainest one.
 // Windows for analysis and synthesis: [frame_length]; fft_length >= frame_length, a power of two. Spleeter:
-// periodic Hann at 75 % overlap, and 2/3 of the same.
+// periodic Hann at 75 % overlap, and window_compensation times the same.
 Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std::size_t fft_length,
                 const float *analysis, const float *synthesis);
 

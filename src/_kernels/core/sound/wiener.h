@@ -6,8 +6,12 @@
 
 #include <complex>
 #include <cstddef>
+#include <limits>
 
 namespace spleeterrt {
+
+// norbert's eps for complex64 input
+constexpr double wiener_epsilon = std::numeric_limits<float>::epsilon();
 
 // Sums over frames per stem and bin: |y0|^2, |y1|^2, Re(y0 conj y1), Im(y0 conj y1).
 constexpr std::size_t covariance_terms = 4;
@@ -17,7 +21,7 @@ struct WienerInput {
     std::size_t bins;
     const float *magnitudes; // estimates: [stems] planes of [frames][f][2], `plane` floats apart
     std::size_t plane, stems, f;
-    double eps; // norbert: the float32 machine epsilon
+    double eps; // usually wiener_epsilon
 };
 
 // First pass: adds the covariances of the first estimates, of frames [0, frames) and bins

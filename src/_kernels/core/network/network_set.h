@@ -1,0 +1,38 @@
+// Networks that share one table of layers, ready to run: what an engine gets of a model, whoever loaded it.
+#ifndef SPLEETERRT_NETWORK_SET_H
+#define SPLEETERRT_NETWORK_SET_H
+
+#include "network/executor.h"
+
+#include <cstddef>
+
+namespace spleeterrt {
+
+// Everything behind the pointers belongs to somebody else and outlives the engine.
+struct NetworkSet {
+    const fast_kernels *kernels = nullptr; // of the table's fast layers; nullptr: it has none
+    const network_layer *layers = nullptr; // lowered for T x F
+    std::size_t n_layers = 0, workspace_floats = 0;
+    const float *const *weights = nullptr; // of each network
+    bool softmax = false;                  // estimates by a softmax across all networks: they all run
+    reference_layer reference = nullptr;   // of the table's reference layers; nullptr: it has none
+
+    // One network on one segment [T][F][2]; of a softmax model its logits. workspace: at a cache line.
+    void run(std::size_t network, const float *input, float *output, float *workspace) const
+    {
+        network_task task = {};
+        task.kernels = kernels;
+        task.layers = layers;
+        task.n_layers = static_cast<std::ptrdiff_t>(n_layers);
+        task.weights = weights[network];
+        task.workspace = workspace;
+        task.input = input;
+        task.output = output;
+        task.logits = softmax;
+        run_network(&task, reference);
+    }
+};
+
+} // namespace spleeterrt
+
+#endif
