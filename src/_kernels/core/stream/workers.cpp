@@ -1,0 +1,163 @@
+#include "stream/workers.h"
+
+#include "denormals.h"
+#include "stream/worker_threads.h"
+
+#include <algorithm>
+#include <system_error>
+
+namespace spleeterrt {
+
+// --- a pool ----------------------------------------------------------------------------------------
+
+ThreadPool::~ThreadPool()
+{
+    stop_.store(true);
+    pause(false);
+    for (std::size_t i = 0; i < all_.size(); i++)
+        tasks_.post();
+    for (const std::unique_ptr<Thread> &thread : all_)
+        thread->thread.join();
+}
+
+void ThreadPool::enter(PoolMember &member, std::size_t threads, std::size_t workspace_floats)
+{
+    std::lock_guard<std::mutex> lock(members_mutex_);
+    make_workspaces(workspace_floats);
+    make_threads(threads);
+    members_.push_back(&member);
+}
+
+// For the threads that there are.
+void ThreadPool::make_workspaces(std::size_t floats)
+{
+    if (floats <= workspace_floats_)
+        return;
+    std::vector<AlignedFloats> made;
+    for (std::size_t i = 0; i < all_.size(); i++)
+        made.push_back(touched_floats(floats));
+    for (std::size_t i = 0; i < all_.size(); i++)
+        all_[i]->larger = std::move(made[i]);
+    workspace_floats_ = floats;
+}
+
+// As many as the system gives.
+void ThreadPool::make_threads(std::size_t threads)
+{
+    const NoSignals quiet; // the host's handlers run in the host's threads
+    while (all_.size() < threads) {
+        std::unique_ptr<Thread> made(new Thread);
+        made->workspace = touched_floats(workspace_floats_);
+        all_.reserve(threads);
+        try {
+            made->thread = std::thread([this, self = made.get()] { work(*self); });
+        } catch (const std::system_error &) {
+            if (all_.empty())
+                throw;
+            break;
+        }
+        all_.push_back(std::move(made));
+        n_threads_.store(all_.size(), std::memory_order_relaxed);
+    }
+}
+
+void ThreadPool::leave(PoolMember &member)
+{
+    pause(false);
+    std::unique_lock<std::mutex> lock(members_mutex_);
+    members_.erase(std::find(members_.begin(), members_.end(), &member));
+    left_.wait(lock, [&] { return member.under_way_ == 0; });
+}
+
+void ThreadPool::post(std::size_t tasks)
+{
+    for (std::size_t i = 0; i < std::min(tasks, threads()); i++)
+        tasks_.post();
+}
+
+void ThreadPool::pause(bool stop)
+{
+    {
+        std::lock_guard<std::mutex> lock(pause_mutex_);
+        paused_.store(stop);
+    }
+    pause_.notify_all();
+}
+
+void ThreadPool::stand_still()
+{
+    if (!paused_.load())
+        return;
+    std::unique_lock<std::mutex> lock(pause_mutex_);
+    pause_.wait(lock, [this] { return !paused_.load(); });
+}
+
+// --- its threads -------------------------------------------------------------------------------------
+
+void ThreadPool::work(Thread &self)
+{
+    const NoDenormals fast;
+    if (!set_priority(niceness_, priority_))
+        priority_refused_.store(true, std::memory_order_relaxed);
+    for (;;) {
+        tasks_.wait();
+        stand_still();
+        if (stop_.load())
+            return;
+        Runs::Task task;
+        while (PoolMember *member = next(self, task)) {
+            member->runs_.compute(task, self.workspace.data());
+            stand_still();
+            member->runs_.finish(task);
+            done(*member);
+        }
+    }
+}
+
+// A task to do: of each member in turn.
+PoolMember *ThreadPool::next(Thread &self, Runs::Task &task)
+{
+    std::lock_guard<std::mutex> lock(members_mutex_);
+    if (self.larger.size() > self.workspace.size())
+        self.workspace = std::move(self.larger);
+    for (std::size_t i = 0; i < members_.size(); i++) {
+        const std::size_t at = (turn_ + i) % members_.size();
+        if (members_[at]->runs_.claim(task)) {
+            turn_ = at + 1;
+            members_[at]->under_way_++;
+            return members_[at];
+        }
+    }
+    return nullptr;
+}
+
+void ThreadPool::done(PoolMember &member)
+{
+    std::lock_guard<std::mutex> lock(members_mutex_);
+    if (--member.under_way_ == 0)
+        left_.notify_all();
+}
+
+// --- a member ----------------------------------------------------------------------------------------
+
+PoolMember::PoolMember(std::shared_ptr<ThreadPool> pool, Runs &runs, std::size_t threads, std::size_t workspace_floats)
+    : pool_(std::move(pool)), runs_(runs)
+{
+    pool_->enter(*this, threads, workspace_floats);
+}
+
+void PoolMember::ended()
+{
+    {
+        std::lock_guard<std::mutex> lock(ended_mutex_);
+    }
+    ended_.notify_all();
+}
+
+void PoolMember::wait(Runs &runs, std::uint64_t seen)
+{
+    std::unique_lock<std::mutex> lock(ended_mutex_);
+    ended_.wait(lock, [&] { return runs.ended() != seen; });
+}
+
+} // namespace spleeterrt
