@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,47 +152,24 @@ def evaluate(
         **({"downmix": True} if downmix else {}),
     }
     evaluation = Evaluation(Path(dataset or mus_dir or ""), Path(output), settings, force=force)
-    failed: dict[str, str] = {}
     pending = evaluation.pending
     kept = len(evaluation.tracks) - len(pending)
     if kept and not quiet:
         say(f"{kept} of {len(evaluation.tracks)} tracks already have a result", err=True)
-    with CancelOnSignal() as interruption:
-        separator = (
-            Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **options) if pending else None
-        )
-        for number, track in enumerate(pending, 1):
-
-            def score(folder: Path) -> dict[str, Any]:
-                assert separator is not None
-                return evaluate_track(
-                    separator,
-                    folder,
-                    bsseval=version is not None,
-                    offset=offset,
-                    duration=duration,
-                    downmix=downmix,
-                    cancel=interruption,
-                )
-
-            started = time.monotonic()
-            try:
-                scores = evaluation.run(track, score)
-            except SeparationCancelled:
-                _say_what_is_done(evaluation, quiet)
-                raise KeyboardInterrupt from None
-            except Exception as error:  # of the track, or of museval: the others go on
-                failed[track.name] = message = error_message(error)
-                say(f"Error: {printable(track.name)}: {message}", err=True)
-            else:
-                if not quiet:
-                    main = ", ".join(f"{target} {_text(s['uSDR'])} dB" for target, s in scores.items())
-                    seconds = time.monotonic() - started
-                    name = printable(track.name)
-                    say(f"[{number}/{len(pending)}] {name}: uSDR {main} ({seconds:.1f} s)", err=True)
-            if interruption.is_set():
-                _say_what_is_done(evaluation, quiet)
-                raise KeyboardInterrupt
+    failed: dict[str, str] = {}
+    if pending:
+        with CancelOnSignal() as interruption:
+            separator = Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **options)
+            score = partial(
+                evaluate_track,
+                separator,
+                bsseval=version is not None,
+                offset=offset,
+                duration=duration,
+                downmix=downmix,
+                cancel=interruption,
+            )
+            failed = _score_all(evaluation, score, interruption, quiet)
     summary = evaluation.write_summary(failed)
     if as_json:
         click.echo(json.dumps({**summary, "warnings": list(dict.fromkeys(warnings))}))
@@ -201,6 +180,41 @@ def evaluate(
     if failed:
         say(f"{len(failed)} of {len(evaluation.tracks)} tracks failed", err=True)
         raise click.exceptions.Exit(FAILED)
+
+
+def _score_all(
+    evaluation: Evaluation,
+    score: Callable[[Path], dict[str, Any]],
+    interruption: CancelOnSignal,
+    quiet: bool,
+) -> dict[str, str]:
+    """Score the tracks that have no result yet. Returns what went wrong, by the names of tracks.
+
+    Raises:
+        KeyboardInterrupt: a signal asked for the end; the same command goes on from there.
+    """
+    failed: dict[str, str] = {}
+    pending = evaluation.pending
+    for number, track in enumerate(pending, 1):
+        started = time.monotonic()
+        try:
+            scores = evaluation.run(track, score)
+        except SeparationCancelled:
+            _say_what_is_done(evaluation, quiet)
+            raise KeyboardInterrupt from None
+        except Exception as error:  # of the track, or of museval: the others go on
+            failed[track.name] = message = error_message(error)
+            say(f"Error: {printable(track.name)}: {message}", err=True)
+        else:
+            if not quiet:
+                main = ", ".join(f"{target} {_text(s['uSDR'])} dB" for target, s in scores.items())
+                seconds = time.monotonic() - started
+                name = printable(track.name)
+                say(f"[{number}/{len(pending)}] {name}: uSDR {main} ({seconds:.1f} s)", err=True)
+        if interruption.is_set():
+            _say_what_is_done(evaluation, quiet)
+            raise KeyboardInterrupt
+    return failed
 
 
 def _say_what_is_done(evaluation: Evaluation, quiet: bool) -> None:

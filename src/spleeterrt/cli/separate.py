@@ -270,18 +270,8 @@ def separate(
     Each song is read, separated and written in blocks: its length does not matter. A file that fails
     does not stop the others; the exit code is then 1.
     """
-    if as_json and spleeter_log:
-        if ctx.get_parameter_source("spleeter_log") is not click.core.ParameterSource.DEFAULT_MAP:
-            raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
-        spleeter_log = False  # what is asked for goes before what `python -m spleeter` prints by default
-    if karaoke:
-        if two_stems is not None or stems is not None:
-            raise click.UsageError(
-                "--karaoke is --two-stems vocals --stems no_vocals: leave out one or the other"
-            )
-        two_stems, stems = "vocals", "no_vocals"
-    elif remux and two_stems is None and stems is None:
-        two_stems, stems = "vocals", "no_vocals"
+    spleeter_log = _spleeter_log(ctx, as_json, spleeter_log)
+    two_stems, stems = _stems_to_write(two_stems, stems, karaoke=karaoke, remux=remux)
     report = Report(as_json, mode, quiet, spleeter_log, configure_logging(verbose, quiet))
     check_folder()
     chosen = names_of(stems)
@@ -345,6 +335,28 @@ def separate(
             report.interrupted(output, skip_existing)
             raise
     report.finish(output)
+
+
+def _spleeter_log(ctx: click.Context, as_json: bool, spleeter_log: bool) -> bool:
+    """Whether Spleeter's own lines are printed."""
+    if not (as_json and spleeter_log):
+        return spleeter_log
+    if ctx.get_parameter_source("spleeter_log") is not click.core.ParameterSource.DEFAULT_MAP:
+        raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
+    return False  # what is asked for goes before what `python -m spleeter` prints by default
+
+
+def _stems_to_write(
+    two_stems: str | None, stems: str | None, *, karaoke: bool, remux: bool
+) -> tuple[str | None, str | None]:
+    """--two-stems and --stems, as --karaoke and --remux have them."""
+    if karaoke and (two_stems is not None or stems is not None):
+        raise click.UsageError(
+            "--karaoke is --two-stems vocals --stems no_vocals: leave out one or the other"
+        )
+    if karaoke or (remux and two_stems is None and stems is None):
+        return "vocals", "no_vocals"
+    return two_stems, stems
 
 
 def _paths(

@@ -45,7 +45,7 @@ def load_model(
     found, weights, origin = open_model(source, progress=progress, config=config, stems=networks)
     plan = make_plan(found, default_isa(), low_memory)
     model = Model(found, weights, origin, plan=plan, consume=True, networks=networks)
-    model._recipe = Recipe(
+    model.recipe = Recipe(
         {stem: _absolute(path) for stem, path in source.items()}
         if isinstance(source, Mapping)
         else _absolute(source),

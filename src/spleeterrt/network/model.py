@@ -116,11 +116,11 @@ class Model:
         self._tables: dict[tuple[int, int], tuple[npt.NDArray[np.void], int]] = {}
         self._kept: Float32 | None = None
         self._lock = threading.Lock()
-        self._recipe: SupportsLoad | None = None  # how to load it again
+        self.recipe: SupportsLoad | None = None  # of `load_model`: how to load it again, for pickles
 
     @property
     def source(self) -> str | dict[str, str] | None:
-        return None if self._recipe is None else self._recipe.source
+        return None if self.recipe is None else self.recipe.source
 
     @property
     def instruments(self) -> tuple[str, ...]:
@@ -138,8 +138,8 @@ class Model:
         return self.with_config(self.config)  # nobody changes the weights
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._recipe is not None:
-            return self._recipe.load, (self.config,)
+        if self.recipe is not None:
+            return self.recipe.load, (self.config,)
         facts = (__version__, self.config, self.origin, tuple(self._plan), self.networks)
         return _rebuild, (*facts, np.asarray(self._weights))
 
@@ -387,7 +387,7 @@ def _rebuild(
     model.config, model.origin, model.networks = config, origin, networks
     model._plan, model._weights = known, aligned_zeros(weights.shape)
     model._weights[:] = weights
-    model._tables, model._kept, model._lock, model._recipe = {}, None, threading.Lock(), None
+    model._tables, model._kept, model._lock, model.recipe = {}, None, threading.Lock(), None
     return model
 
 
