@@ -21,7 +21,7 @@ PYTHON, CORE, EXTERN = (ROOT / "src" / name for name in ("spleeterrt", "_kernels
 # The ground floor first.
 PYTHON_FLOORS = (
     ("_version", "errors", "names", "regular", "signals", "_kernels"),  # nothing of ours; _kernels: compiled
-    ("arguments",),  # checks of what users pass
+    ("arguments", "embedding"),  # checks of what users pass; where the library for C lies
     ("arrays", "atomic", "parallel", "watching"),  # memory, files and threads
     ("network", "audio"),  # a model in memory; audio files: neither knows the other
     ("models", "stft", "kernels", "background", "background_jobs", "output_paths"),
@@ -36,11 +36,10 @@ PYTHON_FLOORS = (
     ("",),  # the package itself: public names, on first use
 )
 CORE_FLOORS = (
-    ("aligned", "blas", "check", "clock", "denormals", "isa", "portability"),
+    ("aligned", "blas", "check", "clock", "denormals", "isa", "machine", "portability", "simd"),
     ("fast",),  # the layers, once per instruction set
     ("network", "sound"),  # networks and model files; modes, STFT, masks, Wiener filter
     ("stream", "offline"),  # the engines
-    ("machine",),  # how many threads
     ("c", "live"),  # the C interface; audio clients
 )
 
@@ -52,7 +51,9 @@ PYTHON_EXCEPTIONS = {
     ("audio/ffmpeg.py", "compat"),
     ("separator.py", "compat"),
 }
-CORE_EXCEPTIONS: set[tuple[str, str]] = set()
+CORE_EXCEPTIONS = {
+    ("machine.cpp", "stream"),  # starts threads as the engine does, to see how many can be had
+}
 
 # Modules that import each other, and why that is as it should be.
 CIRCLES = {
