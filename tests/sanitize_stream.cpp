@@ -6,7 +6,7 @@
 // calls process, others turn gains, read statistics and let the workers stand still; in between reset and flush. All
 // stems' networks are the same, so that their sum is the mix (but in the mode direct), which is checked to the sample
 // while nothing is turned. Calls of process are checked to allocate nothing.
-#include "network/network.h"
+#include "random_network.h"
 #include "stream/engine.h"
 
 #include <atomic>
@@ -36,39 +36,6 @@ void operator delete(void *memory) noexcept { std::free(memory); }
 void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
-
-struct Network {
-    NetworkConfig config;
-    Plan plan;
-    std::vector<float> memory;
-    float *arena = nullptr;
-    std::vector<const float *> weights;
-
-    Network(const char *isa, std::mt19937 &random, std::size_t stems)
-    {
-        const int filters[DEPTH] = {4, 8, 8, 16, 16, 32};
-        std::copy(filters, filters + DEPTH, config.conv_n_filters);
-        plan = make_plan(config, fast_kernels_for(isa), false);
-        const WeightLayout layout = weight_layout(config, plan);
-        memory.resize(static_cast<std::size_t>(layout.size) + 16);
-        arena = memory.data();
-        while (reinterpret_cast<std::uintptr_t>(arena) % 64)
-            arena++;
-        std::normal_distribution<float> normal(0, 0.1f);
-        for (int layer = 0; layer < LAYERS; layer++) {
-            std::vector<std::vector<float>> tensors;
-            LayerTensors places;
-            for (const TensorSpec &spec : layer_tensors(config, layer)) {
-                tensors.emplace_back(static_cast<std::size_t>(spec.count()));
-                for (float &x : tensors.back())
-                    x = std::fabs(normal(random)) + 0.01f; // a variance, too
-                places.*spec.place = tensors.back().data();
-            }
-            pack_layer(config, plan, layout, layer, places, arena);
-        }
-        weights.assign(stems, arena);
-    }
-};
 
 int failures = 0;
 
@@ -122,7 +89,7 @@ void round_of(const char *isa, unsigned seed)
 {
     std::mt19937 random(seed);
     const std::size_t stems = 1 + random() % 5;
-    Network network(isa, random, stems);
+    RandomNetwork network(isa, random, stems);
     StreamOptions o;
     o.frame_length = o.fft_length = 512;
     o.frame_step = 128;
@@ -140,7 +107,9 @@ void round_of(const char *isa, unsigned seed)
     const bool other_rate = random() % 4 == 0;
     o.sample_rate = other_rate ? 48000 : 44100;
     o.threads = 1 + random() % 3;
-    o.realtime = random() % 4 != 0;
+    o.realtime = random() % 4 ? 1 + static_cast<int>(random() % 2) : 0;
+    o.shared_threads = random() % 2;
+    o.pre_fader = random() % 2;
     o.hold_seconds = 0.05;
     o.isa = isa;
     StreamNetwork n;
@@ -178,6 +147,8 @@ void round_of(const char *isa, unsigned seed)
     std::thread fingers([&] {
         std::mt19937 mine(seed + 1);
         while (!over) {
+            if (o.realtime)
+                engine.set_realtime(1 + static_cast<int>(mine() % 2));
             engine.set_gain(mine() % engine.stems(), static_cast<float>(mine() % 100) / 50.0f);
             const StreamStats stats = engine.stats();
             expect(stats.dropped <= stats.runs + stats.underruns + 1000, "statistics");
@@ -196,7 +167,9 @@ void round_of(const char *isa, unsigned seed)
     for (int i = 0; i < 4; i++) {
         drive(engine, random, most, engine.block_is_fixed(), 10000, false);
         if (i % 2) {
-            engine.reset();
+            const std::size_t before = allocations;
+            engine.reset(static_cast<std::int64_t>(random() % 100000 * (engine.block_is_fixed() ? most : 1)));
+            expect(allocations == before, "reset allocates nothing");
         } else {
             Signal rest(engine.latency());
             std::vector<StreamOutput> outs(engine.stems(), {{nullptr, nullptr}, 1});

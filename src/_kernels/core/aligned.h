@@ -15,15 +15,15 @@ public:
     static constexpr std::size_t alignment = 64; // bytes; a BLAS may round differently for other alignments
 
     AlignedFloats() = default;
-    // Throws std::bad_alloc.
+    // Throws std::bad_alloc; aborts in a build without exceptions.
     explicit AlignedFloats(std::size_t count) : size_(count)
     {
         constexpr std::size_t extra = alignment / sizeof(float);
         if (count > SIZE_MAX / sizeof(float) - extra)
-            throw std::bad_alloc();
+            no_memory();
         block_.reset(std::calloc(count + extra, sizeof(float)));
         if (!block_)
-            throw std::bad_alloc();
+            no_memory();
         const auto address = reinterpret_cast<std::uintptr_t>(block_.get());
         data_ = reinterpret_cast<float *>((address + alignment - 1) / alignment * alignment);
     }
@@ -33,6 +33,15 @@ public:
     std::size_t size() const { return size_; }
 
 private:
+    [[noreturn]] static void no_memory()
+    {
+#if defined(__cpp_exceptions)
+        throw std::bad_alloc();
+#else
+        std::abort();
+#endif
+    }
+
     struct Free {
         void operator()(void *block) const { std::free(block); }
     };

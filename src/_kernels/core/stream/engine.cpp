@@ -2,7 +2,10 @@
 
 #include "clock.h"
 #include "denormals.h"
+#include "stream/integers.h"
+#if SPLEETERRT_THREADS
 #include "stream/workers.h"
+#endif
 
 #include <algorithm>
 
@@ -16,6 +19,14 @@ StreamOptions with_defaults(StreamOptions options, const StreamShape &shape)
     return options;
 }
 
+// The stem that is the input minus the others; -1: none.
+std::ptrdiff_t residual_stem(const StreamNetwork &network, const StreamOptions &options)
+{
+    if (!options.residual)
+        return -1;
+    return network.mode.rest >= 0 ? network.mode.rest : static_cast<std::ptrdiff_t>(network.mode.stems.size()) - 1;
+}
+
 StreamInput from(const StreamInput &in, std::size_t at)
 {
     const std::ptrdiff_t samples = static_cast<std::ptrdiff_t>(at) * in.stride;
@@ -26,34 +37,76 @@ StreamInput from(const StreamInput &in, std::size_t at)
 
 StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &options)
     : shape_(stream_shape(options)), options_(with_defaults(options, shape_)), stems_(network.mode.stems.size()),
-      networks_(network, options_, shape_),
+      workspace_floats_(network.workspace_floats), networks_(network, options_, shape_),
       runs_(networks_, options_, shape_, network.mode.networks.size(), network.mode.cascade),
-      masks_(network.mode, options_, shape_, runs_), signal_(options_, shape_, stems_, *this), mixer_(options_, stems_),
-      sources_(stems_)
+      masks_(network.mode, options_, shape_, runs_),
+      signal_(options_, shape_, stems_, residual_stem(network, options_), *this), mixer_(options_, stems_),
+      sources_(stems_), lead_(static_cast<double>(shape_.block) / options_.sample_rate,
+                              static_cast<double>(options_.frame_step) / options_.model_rate),
+      realtime_(options_.realtime)
 {
-    auto pool = std::make_shared<ThreadPool>(options_.niceness, options_.priority);
-    workers_.reset(new PoolMember(pool, runs_, options_.threads, network.workspace_floats));
+    make_workers();
     runs_.work_with(workers_.get());
-    start();
+    start(0);
+}
+
+void StreamEngine::make_workers()
+{
+#if SPLEETERRT_THREADS
+    if (!options_.caller_runs) {
+        const auto pool = options_.shared_threads ? shared_pool(options_.niceness, options_.priority)
+                                                  : std::make_shared<ThreadPool>(options_.niceness, options_.priority);
+        workers_.reset(new PoolMember(pool, runs_, options_.threads, workspace_floats_));
+        return;
+    }
+#endif
+    workers_.reset(new CallersThread(workspace_floats_));
 }
 
 StreamEngine::~StreamEngine() = default;
 
-void StreamEngine::start()
+void StreamEngine::start(std::int64_t position)
 {
+    lead_.reset();
     runs_.start();
-    masks_.start();
+    masks_.begin_call(realtime_.load(std::memory_order_relaxed) == 0);
     mixer_.start();
-    signal_.start();
-    runs_.forget_submitted(); // the first call may come at once
+    signal_.start(position);
+    const std::int64_t before = floor_div(signal_.first_frame(), static_cast<std::int64_t>(options_.hop_frames)) - 1;
+    masks_.start(signal_.first_frame(), before);
+    runs_.set_submitted(before); // the first call may come at once
+}
+
+// A sample depends on the frames that hold it, these on a run, maybe on one before, and that on T frames; in hold mode
+// on a run that is older by its budget.
+std::size_t StreamEngine::settling() const
+{
+    const std::size_t step = options_.frame_step, hop = options_.hop_frames;
+    std::size_t frames = options_.frames + 1 + (options_.crossfade ? hop : 0);
+    if (options_.hold)
+        frames += hop + (options_.budget + step - 1) / step;
+    const double ratio = static_cast<double>(options_.sample_rate) / options_.model_rate;
+    const double core = static_cast<double>(2 * options_.frame_length + frames * step) * ratio;
+    const double filters = static_cast<double>(shape_.latency) - ratio * static_cast<double>(shape_.core_latency);
+    return shape_.latency + static_cast<std::size_t>(core + 2 * std::max(0.0, filters)) + 1;
 }
 
 void StreamEngine::analysed(std::int64_t frame)
 {
     const std::int64_t frames = frame + 1, hop = static_cast<std::int64_t>(options_.hop_frames);
     // A run whose frames all lie before the signal is not needed.
-    if (frames % hop == 0 && frames > static_cast<std::int64_t>(options_.lookahead))
-        runs_.submit(frames / hop - 1, frames);
+    if (frames % hop == 0 && frames - static_cast<std::int64_t>(options_.lookahead) > signal_.first_frame())
+        runs_.submit(frames / hop - 1, frames, masks_.waiting());
+}
+
+// Whether the call that brings `count` samples waits for the networks.
+bool StreamEngine::wait_now(double now, std::size_t count)
+{
+    lead_.came(now - runs_.waited(), static_cast<double>(count) / options_.sample_rate);
+    const int realtime = realtime_.load(std::memory_order_relaxed);
+    const bool waiting = realtime == 0 || (realtime == 2 && lead_.ahead());
+    runs_.set_newest_first(options_.hold && !waiting);
+    return waiting;
 }
 
 void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, const StreamOutput &mix, std::size_t count)
@@ -62,7 +115,7 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
         return;
     const NoDenormals fast;
     const double begun = seconds();
-    masks_.begin_call(!options_.realtime);
+    masks_.begin_call(wait_now(begun, count));
     mixer_.read_gains();
     // In pieces, so that few windows are begun at a time, whatever the host's blocks.
     for (std::size_t at = 0; at < count; at += shape_.piece) {
@@ -106,12 +159,7 @@ void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
     reset();
 }
 
-void StreamEngine::reset()
-{
-    runs_.start();
-    runs_.settle();
-    start();
-}
+void StreamEngine::reset(std::int64_t position) { start(position); }
 
 StreamStats StreamEngine::stats() const
 {

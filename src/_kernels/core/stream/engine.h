@@ -24,10 +24,12 @@
 //
 // The caller of `process` does all but the networks, never waits in real time, takes no lock and allocates nothing. It
 // and the workers share the runs' slots and a semaphore. What is late is covered: the last mask is held, later the mix
-// goes to one stem.
+// goes to one stem. Where realtime is 2 it waits for networks while it is ahead of the clock (lead.h): a caller that
+// renders instead of playing.
 #ifndef SPLEETERRT_STREAM_ENGINE_H
 #define SPLEETERRT_STREAM_ENGINE_H
 
+#include "stream/lead.h"
 #include "stream/masks.h"
 #include "stream/mixer.h"
 #include "stream/networks.h"
@@ -62,14 +64,26 @@ public:
     // where the block is fixed. Input and output may be the same memory.
     void process(const StreamInput &in, const StreamOutput *outs, const StreamOutput &mix, std::size_t count);
 
-    // From here on, not from within an audio callback.
+    // Forget the signal; networks that run are not waited for (but where realtime is 0), what they find is not used.
+    // The next sample is number `position` of the host's timeline (a multiple of the block where that is fixed): frames
+    // and runs begin where they would in an engine that was there from sample 0 on and has heard silence since.
+    // Engines that then hear the same samples give the same stems from `settling` samples on.
+    void reset(std::int64_t position = 0);
+    std::size_t settling() const;
 
-    // As if `latency` zeros came in, waiting for the networks: the rest of the signal. Then begins anew.
+    // Not from within an audio callback: as if `latency` zeros came in, waiting for the networks: the rest of the
+    // signal. Then begins anew.
     void flush(const StreamOutput *outs, const StreamOutput &mix);
-    // Forget the signal. Waits for networks that run.
-    void reset();
+
+    // Without threads of its own (options.caller_runs, or a build without threads): a run of the networks, or a part of
+    // one, in any thread but in one at a time per workspace; false: there was nothing to do. `process` does it itself
+    // where it waits. workspace: [workspace_floats()], at a cache line.
+    bool pending() const { return runs_.pending(); }
+    bool run_next(float *workspace) { return runs_.run_next(workspace); }
+    std::size_t workspace_floats() const { return workspace_floats_; }
 
     // From any thread.
+    void set_realtime(int realtime) { realtime_.store(realtime, std::memory_order_relaxed); } // from the next call on
     void set_gain(std::size_t stem, float gain) { mixer_.set_gain(stem, gain); } // from the next call on, smoothly
     float gain(std::size_t stem) const { return mixer_.gain(stem); }
     StreamStats stats() const;
@@ -84,19 +98,23 @@ private:
     void analysed(std::int64_t frame) override;
     FrameMasks masks(std::int64_t frame) override { return masks_.choose(frame); }
 
-    void start();
+    void make_workers();
+    bool wait_now(double now, std::size_t count);
+    void start(std::int64_t position);
     void run_block(const StreamInput &in, std::size_t count, const StreamOutput *outs, const StreamOutput &mix,
                    std::size_t at, std::size_t out_count);
 
     const StreamShape shape_;
     const StreamOptions options_; // with the defaults of shape_ filled in
-    const std::size_t stems_;
+    const std::size_t stems_, workspace_floats_;
     StreamNetworks networks_;
     Runs runs_;
     Masks masks_;
     Signal signal_;
     Mixer mixer_;
     std::vector<const float *> sources_; // [stems]
+    Lead lead_;
+    std::atomic<int> realtime_;
     Timing process_seconds_, process_load_;
     std::unique_ptr<Workers> workers_; // gone before what they work on
 };

@@ -39,13 +39,14 @@ void Masks::set_silence()
     }
 }
 
-void Masks::start()
+void Masks::start(std::int64_t silent, std::int64_t before)
 {
     for (std::size_t s = 0; s < stems_; s++)
         std::fill_n(masks_ + s * values_, values_, silent_[s]);
     extend();
     covered_in_a_row_ = 0;
-    last_used_ = last_counted_ = begun_before_ = -1;
+    silent_frame_ = silent;
+    last_used_ = last_counted_ = begun_before_ = before;
 }
 
 void Masks::begin_call(bool waiting)
@@ -72,6 +73,8 @@ FrameMasks Masks::choose(std::int64_t frame)
 
 void Masks::update(std::int64_t frame)
 {
+    if (!options_.hold && frame <= silent_frame_)
+        return; // whatever its masks are
     std::int64_t run = due_run(frame);
     if (options_.hold && !waiting_) // one that began in this very call has had no time
         run = std::min(run, begun_before_);

@@ -17,10 +17,11 @@ public:
     // options: with the defaults of `shape` filled in. Throws std::bad_alloc.
     Masks(const ModePlan &mode, const StreamOptions &options, const StreamShape &shape, Runs &runs);
 
-    // Those of silence: the signal begins.
-    void start();
+    // Those of silence: the signal begins. silent: the last frame before it; before: the last run that is not its own.
+    void start(std::int64_t silent, std::int64_t before);
     // A call of `process` begins. waiting: for the networks.
     void begin_call(bool waiting);
+    bool waiting() const { return waiting_; }
     // For this frame; frames come in order.
     FrameMasks choose(std::int64_t frame);
     // The run that gives a frame its masks (hold: the newest that has had its time when the frame comes); negative:
@@ -50,6 +51,7 @@ private:
     float *masks_, *held_, *other_;        // [stems][F][2]
     float *extensions_, *held_extensions_; // [stems][2]: above F
     std::size_t covered_in_a_row_ = 0;
+    std::int64_t silent_frame_ = 0;
     std::int64_t last_used_ = -1, last_counted_ = -1; // runs whose masks were used, counted as late
     bool waiting_ = false;                            // for the networks, in the call at hand
     std::int64_t begun_before_ = -1;                  // the newest run before this call

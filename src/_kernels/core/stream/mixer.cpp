@@ -7,7 +7,7 @@ namespace spleeterrt {
 Mixer::Mixer(const StreamOptions &options, std::size_t stems)
     : stems_(stems),
       ramp_(std::max<std::size_t>(1, static_cast<std::size_t>(options.ramp_seconds * options.sample_rate))),
-      gains_(new Gain[stems])
+      before_(options.pre_fader), gains_(new Gain[stems])
 {
 }
 
@@ -54,10 +54,10 @@ void Mixer::write(const float *const *stems, const StreamOutput *outs, const Str
             const float *from = stems[s] + c;
             float *to = outs[s].channel[c] ? outs[s].channel[c] + first * outs[s].stride : nullptr;
             for (std::ptrdiff_t i = 0; (to || sum) && i < n; i++) {
-                float value = from[i * static_cast<std::ptrdiff_t>(stream_channels)];
-                value *= steady ? gain.goal : gain_at(gain, static_cast<std::size_t>(i));
+                const float plain = from[i * static_cast<std::ptrdiff_t>(stream_channels)];
+                const float value = plain * (steady ? gain.goal : gain_at(gain, static_cast<std::size_t>(i)));
                 if (to)
-                    to[i * outs[s].stride] = value;
+                    to[i * outs[s].stride] = before_ ? plain : value;
                 if (sum)
                     sum[i * mix.stride] += value;
             }

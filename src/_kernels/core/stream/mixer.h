@@ -35,6 +35,7 @@ private:
     float gain_at(const Gain &gain, std::size_t i) const;
 
     const std::size_t stems_, ramp_;
+    const bool before_; // stems come out before their gains
     std::unique_ptr<Gain[]> gains_;
 };
 

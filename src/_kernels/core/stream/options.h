@@ -24,8 +24,12 @@ struct StreamOptions {
     std::size_t block = 0; // the host's fixed block; 0: any up to max_block
     unsigned sample_rate = 44100;
     std::size_t threads = 1;
-    bool realtime = true;
-    int niceness = 0;           // added to that of the workers (Linux)
+    int realtime = 1;            // 0: waits for the networks; 1: never; 2: while the caller is ahead of the clock
+    bool shared_threads = false; // of one pool of the process, with others that ask for it
+    bool caller_runs = false;    // no threads: the caller of process calls run_next
+    bool pre_fader = false;      // stems come out before their gains; the mix is under them
+    bool residual = false;       // the last stem is the input minus the others
+    int niceness = 0;            // added to that of the workers (Linux)
     int priority = 0;           // real-time priority of the workers, below the callback's, if the system allows (POSIX)
     std::size_t cover = 0;      // the stem that gets the mix when masks are too old
     double hold_seconds = 1.0;  // how long an old mask is held

@@ -81,12 +81,12 @@ ResamplerFilter::ResamplerFilter(unsigned from, unsigned to, double extra)
 
 Resampler::Resampler(const ResamplerFilter &filter) : filter_(&filter), history_(4 * filter.taps()) {}
 
-void Resampler::reset()
+void Resampler::start(std::int64_t pushed, std::uint64_t made)
 {
     std::fill(history_.begin(), history_.end(), 0.0f);
     at_ = 0;
-    pushed_ = 0;
-    made_ = 0;
+    pushed_ = pushed;
+    made_ = made;
 }
 
 void Resampler::push(float left, float right)

@@ -42,11 +42,11 @@ private:
 class Resampler {
 public:
     explicit Resampler(const ResamplerFilter &filter);
-    void reset();
+    // As if `pushed` zeros had come and `made` outputs had gone.
+    void start(std::int64_t pushed = 0, std::uint64_t made = 0);
 
     // Add an input; whether `next` outputs can follow is the filter's `last_input`.
     void push(float left, float right);
-    std::int64_t pushed() const { return pushed_; }
     bool ready() const { return filter_->last_input(made_) < pushed_; }
     void next(float &left, float &right);
 

@@ -20,7 +20,7 @@ void CallersThread::wait(Runs &runs, std::uint64_t) { runs.run_next(workspace_);
 Runs::Runs(const RunTasks &tasks, const StreamOptions &options, const StreamShape &shape, std::size_t networks,
            bool cascade)
     : tasks_(&tasks), frames_(options.frames), values_(options.bins * stream_channels), tasks_per_run_(tasks.tasks()),
-      hold_(options.hold), newest_first_(options.hold && options.realtime),
+      hold_(options.hold),
       seconds_between_(static_cast<double>(options.hop_frames * options.frame_step) / options.model_rate),
       magnitudes_(memory_.take(options.frames * values_)), n_slots_(shape.slots), slots_(new Slot[shape.slots])
 {
@@ -56,9 +56,13 @@ Runs::Slot *Runs::free_slot()
     return nullptr;
 }
 
-void Runs::submit(std::int64_t run, std::int64_t frames)
+void Runs::submit(std::int64_t run, std::int64_t frames, bool waiting)
 {
     Slot *slot = free_slot();
+    if (!slot && waiting) {
+        wait_for([this] { return free_slot() || !any(Abandoned); });
+        slot = free_slot();
+    }
     if (!slot) { // all hold runs that are far too late; in hold mode the newest one counts
         dropped_.fetch_add(1, relaxed);
         Slot *oldest = hold_ ? oldest_pending() : nullptr;
@@ -87,6 +91,14 @@ Runs::Slot *Runs::find(std::int64_t run)
             return &slots_[i];
     }
     return nullptr;
+}
+
+bool Runs::any(Phase phase) const
+{
+    for (std::size_t i = 0; i < n_slots_; i++)
+        if (slots_[i].phase() == phase)
+            return true;
+    return false;
 }
 
 Runs::Slot *Runs::oldest_pending()
@@ -126,12 +138,16 @@ Runs::Slot *Runs::await(std::int64_t run, bool waiting)
 
 template <typename Condition> void Runs::wait_for(Condition condition)
 {
+    if (condition())
+        return;
+    const double begun = seconds();
     for (;;) {
         const std::uint64_t seen = ended();
         if (condition())
-            return;
+            break;
         workers_->wait(*this, seen);
     }
+    waited_ += seconds() - begun;
 }
 
 void Runs::release(std::int64_t before)
@@ -181,6 +197,7 @@ void Runs::abandon(Slot &slot)
 
 bool Runs::claim(Task &task)
 {
+    const bool newest_first = newest_first_.load(relaxed);
     for (;;) {
         Slot *chosen = nullptr;
         std::uint64_t word = 0; // of the chosen one
@@ -192,7 +209,7 @@ bool Runs::claim(Task &task)
                 continue;
             const bool chosen_begun = chosen && (word & phase_mask) == Running;
             const bool earlier = chosen && slot.run() < chosen->run();
-            if (!chosen || (begun != chosen_begun ? begun : begun || !newest_first_ ? earlier : !earlier)) {
+            if (!chosen || (begun != chosen_begun ? begun : begun || !newest_first ? earlier : !earlier)) {
                 chosen = &slot;
                 word = seen;
             }

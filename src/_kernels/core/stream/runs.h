@@ -25,6 +25,10 @@
 #include <cstdint>
 #include <memory>
 
+#ifndef SPLEETERRT_THREADS
+#define SPLEETERRT_THREADS 1 // 0: a build without threads (WebAssembly); whoever calls `process` computes the runs
+#endif
+
 namespace spleeterrt {
 
 class Runs;
@@ -109,11 +113,14 @@ public:
     void start();
     float *magnitudes(std::int64_t frame); // where those of a frame belong, [F][2]
     // A run on the newest T frames before `frames`. Where no slot is free it is dropped, or in hold mode takes the
-    // place of the oldest one that waits.
-    void submit(std::int64_t run, std::int64_t frames);
+    // place of the oldest one that waits. waiting: for abandoned runs that hold all slots.
+    void submit(std::int64_t run, std::int64_t frames, bool waiting);
     std::int64_t submitted() const { return submitted_; } // the newest run; -1: none
-    void forget_submitted() { submitted_ = -1; }
-    Slot *find(std::int64_t run); // pending, running or done
+    void set_submitted(std::int64_t run) { submitted_ = run; }
+    // Whether the newest run that waits is computed first.
+    void set_newest_first(bool newest) { newest_first_.store(newest, std::memory_order_relaxed); }
+    double waited() const { return waited_; } // seconds, in all
+    Slot *find(std::int64_t run);             // pending, running or done
     Slot *newest_done(std::int64_t from);
     // A run that is done; one that is not is waited for, or nullptr.
     Slot *await(std::int64_t run, bool waiting);
@@ -149,6 +156,7 @@ private:
 
     template <typename Condition> void wait_for(Condition condition);
     Slot *free_slot();
+    bool any(Phase phase) const;
     bool take_back(Slot &slot);
     Slot *oldest_pending();
     void abandon(Slot &slot);
@@ -158,14 +166,16 @@ private:
     Workers *workers_ = nullptr;
     const std::size_t frames_, values_; // T; F channels
     const std::size_t tasks_per_run_;
-    const bool hold_, newest_first_;
+    const bool hold_;
     const double seconds_between_; // two runs
     FloatBlocks memory_;
     float *magnitudes_; // ring of T rows [F][2]
     const std::size_t n_slots_;
     std::unique_ptr<Slot[]> slots_;
     std::int64_t submitted_ = -1;
+    double waited_ = 0;
 
+    std::atomic<bool> newest_first_{false};
     std::atomic<std::uint64_t> ended_{0};
     std::atomic<std::uint64_t> runs_{0}, dropped_{0};
     Timing timing_;

@@ -15,8 +15,9 @@ constexpr float inaudible = 1e-30f;         // below, arithmetic is slow (denorm
 
 } // namespace
 
-Signal::Signal(const StreamOptions &options, const StreamShape &shape, std::size_t stems, Frames &frames)
-    : options_(options), shape_(shape), stems_(stems), there_(frames)
+Signal::Signal(const StreamOptions &options, const StreamShape &shape, std::size_t stems, std::ptrdiff_t residual,
+               Frames &frames)
+    : options_(options), shape_(shape), stems_(stems), residual_(residual), there_(frames)
 {
     const StreamOptions &o = options_;
     make_transforms();
@@ -29,6 +30,11 @@ Signal::Signal(const StreamOptions &options, const StreamShape &shape, std::size
     sums_ = memory_.take(stems * o.frame_length * stream_channels);
     ready_ = memory_.take(stems * o.frame_step * stream_channels);
     zeros_ = memory_.take(o.frame_step * stream_channels);
+    if (residual >= 0) {
+        kept_samples_ = shape.latency + 2 * shape.piece;
+        kept_ = memory_.take(kept_samples_ * stream_channels);
+        rest_ = memory_.take(std::max(o.frame_step, resampled_chunk) * stream_channels);
+    }
 }
 
 void Signal::make_transforms()
@@ -58,20 +64,28 @@ void Signal::make_resamplers()
     resampled_.resize(stems_ * resampled_chunk * stream_channels);
 }
 
-void Signal::start()
+void Signal::start(std::int64_t position)
 {
-    received_ = frames_ = 0;
-    emitted_ = -static_cast<std::int64_t>(shape_.core_latency);
-    // Frames before the first one are silent; so is all of frame 0.
-    const std::int64_t window = static_cast<std::int64_t>(options_.synthesis);
-    synthesised_ =
-        std::max<std::int64_t>(0, ceil_div(emitted_ + window, static_cast<std::int64_t>(options_.frame_step)));
-    std::memset(sums_, 0, stems_ * options_.frame_length * stream_channels * sizeof(float));
+    const std::int64_t step = static_cast<std::int64_t>(options_.frame_step);
+    const std::int64_t run = static_cast<std::int64_t>(options_.hop_frames) * step;
+    // Frames, runs and resamplers stand as they did a period before.
+    const std::int64_t period = run * static_cast<std::int64_t>(down_ ? down_filter_->from() : 1);
+    const std::int64_t at = position - floor_div(position, period) * period;
+    first_ = emitted_ = at;
     if (down_) {
-        down_->reset();
+        const std::int64_t from = static_cast<std::int64_t>(down_filter_->from());
+        first_ = ceil_div(at * static_cast<std::int64_t>(down_filter_->to()), from);
+        emitted_ = at ? up_filter_->last_input(static_cast<std::uint64_t>(at - 1)) + 1 : 0;
+        down_->start(at, static_cast<std::uint64_t>(first_));
         for (Resampler &up : up_)
-            up.reset();
+            up.start(emitted_, static_cast<std::uint64_t>(at));
     }
+    received_ = first_;
+    emitted_ -= static_cast<std::int64_t>(shape_.core_latency);
+    first_frame_ = frames_ = floor_div(first_, step);
+    synthesised_ = std::max(first_frame_, ceil_div(emitted_ + static_cast<std::int64_t>(options_.synthesis), step));
+    taken_ = given_ = 0;
+    std::memset(sums_, 0, stems_ * options_.frame_length * stream_channels * sizeof(float));
     analyse_frame();
 }
 
@@ -92,6 +106,8 @@ void Signal::take(const StreamInput &in, std::size_t count)
                 x[c] = 0.0f;
             }
         }
+        if (kept_)
+            keep(x[0], x[1]);
         if (down_) {
             down_->push(x[0], x[1]);
             while (down_->ready()) {
@@ -121,7 +137,7 @@ void Signal::gather(std::int64_t frame)
 {
     const std::int64_t length = static_cast<std::int64_t>(options_.frame_length);
     const std::int64_t first = frame * static_cast<std::int64_t>(options_.frame_step) - length;
-    const std::int64_t silent = std::min(length, std::max<std::int64_t>(0, -first));
+    const std::int64_t silent = std::min(length, std::max<std::int64_t>(0, first_ - first));
     std::memset(frame_, 0, static_cast<std::size_t>(silent) * stream_channels * sizeof(float));
     std::size_t to = static_cast<std::size_t>(silent);
     while (to < options_.frame_length) {
@@ -155,9 +171,11 @@ std::size_t Signal::next(std::size_t most, const float **stems)
     } else {
         n = std::min(most, advance());
         for (std::size_t s = 0; s < stems_; s++)
-            stems[s] = emitted_ < 0 ? zeros_ : ready_ + (s * options_.frame_step + ready_at()) * stream_channels;
+            stems[s] = emitted_ < first_ ? zeros_ : ready_ + (s * options_.frame_step + ready_at()) * stream_channels;
         emitted_ += static_cast<std::int64_t>(n);
     }
+    if (kept_)
+        stems[residual_] = rest(stems, n);
     return n;
 }
 
@@ -169,7 +187,7 @@ std::size_t Signal::advance()
     while (emitted_ >= synthesised_ * step - window)
         synthesise_frame();
     const std::int64_t n = std::min(synthesised_ * step - window - emitted_, step);
-    return static_cast<std::size_t>(emitted_ < 0 ? std::min(n, -emitted_) : n);
+    return static_cast<std::size_t>(emitted_ < first_ ? std::min(n, first_ - emitted_) : n);
 }
 
 // Where the sample at emitted_ lies in ready_. What leaks before the beginning of the signal is not there: it is cut
@@ -187,7 +205,7 @@ void Signal::next_resampled(std::size_t at)
         const std::size_t step = options_.frame_step;
         advance();
         for (std::size_t s = 0; s < stems_; s++) {
-            const float *x = emitted_ < 0 ? zeros_ : ready_ + (s * step + ready_at()) * stream_channels;
+            const float *x = emitted_ < first_ ? zeros_ : ready_ + (s * step + ready_at()) * stream_channels;
             up_[s].push(x[0], x[1]);
         }
         emitted_++;
@@ -196,6 +214,33 @@ void Signal::next_resampled(std::size_t at)
         float *y = resampled_.data() + (s * resampled_chunk + at) * stream_channels;
         up_[s].next(y[0], y[1]);
     }
+}
+
+void Signal::keep(float left, float right)
+{
+    float *at = kept_ + static_cast<std::size_t>(taken_++) % kept_samples_ * stream_channels;
+    at[0] = left;
+    at[1] = right;
+}
+
+// What the input of `latency` samples before has and the other stems have not.
+const float *Signal::rest(const float *const *stems, std::size_t count)
+{
+    const std::int64_t first = given_ - static_cast<std::int64_t>(shape_.latency);
+    for (std::size_t i = 0; i < count; i++) {
+        const std::int64_t at = first + static_cast<std::int64_t>(i);
+        const float *x =
+            kept_ + static_cast<std::size_t>(std::max<std::int64_t>(at, 0)) % kept_samples_ * stream_channels;
+        for (std::size_t c = 0; c < stream_channels; c++) {
+            float others = 0.0f;
+            for (std::size_t s = 0; s < stems_; s++)
+                if (s != static_cast<std::size_t>(residual_))
+                    others += stems[s][i * stream_channels + c];
+            rest_[i * stream_channels + c] = (at < 0 ? 0.0f : x[c]) - others;
+        }
+    }
+    given_ += static_cast<std::int64_t>(count);
+    return rest_;
 }
 
 void Signal::synthesise_frame()

@@ -48,11 +48,15 @@ protected:
 
 class Signal {
 public:
-    // options: with the defaults of `shape` filled in. Throws std::bad_alloc.
-    Signal(const StreamOptions &options, const StreamShape &shape, std::size_t stems, Frames &frames);
+    // options: with the defaults of `shape` filled in; residual: the stem that is the input minus the others, -1: none.
+    // Throws std::bad_alloc.
+    Signal(const StreamOptions &options, const StreamShape &shape, std::size_t stems, std::ptrdiff_t residual,
+           Frames &frames);
 
-    // Silence before the first sample; analyses frame 0, which ends there.
-    void start();
+    // The next sample is number `position` of a signal that was silent before; its frames are counted from sample 0, or
+    // from a sample a whole number of runs away. Analyses the last silent frame.
+    void start(std::int64_t position);
+    std::int64_t first_frame() const { return first_frame_; } // the last silent one
     // At most shape.piece samples.
     void take(const StreamInput &in, std::size_t count);
     // The next samples of all stems, `most` or fewer; stems[s]: [samples][2], valid until the next call. No more than
@@ -73,10 +77,13 @@ private:
     std::size_t ready_at() const;
     void next_resampled(std::size_t at);
     void synthesise_frame();
+    void keep(float left, float right);
+    const float *rest(const float *const *stems, std::size_t count);
 
     const StreamOptions options_;
     const StreamShape shape_;
     const std::size_t stems_;
+    const std::ptrdiff_t residual_;
     Frames &there_;
     std::unique_ptr<Stft> heard_, masked_; // for the networks; for the masks
     FloatBlocks memory_;
@@ -84,10 +91,11 @@ private:
     // At the model's rate.
     float *ring_ = nullptr; // [ring_samples_][2]
     std::size_t ring_samples_ = 0;
-    std::int64_t received_ = 0;    // samples
-    std::int64_t frames_ = 0;      // analysed
-    std::int64_t emitted_ = 0;     // index of the next sample to leave, in the signal (begins at -core_latency)
-    std::int64_t synthesised_ = 0; // the next frame
+    std::int64_t first_ = 0, first_frame_ = 0; // where the signal begins: its first sample, the last frame before
+    std::int64_t received_ = 0;                // samples
+    std::int64_t frames_ = 0;                  // analysed
+    std::int64_t emitted_ = 0;                 // index of the next sample to leave (begins core_latency before first_)
+    std::int64_t synthesised_ = 0;             // the next frame
     float *frame_ = nullptr, *scratch_ = nullptr;
     float *sums_ = nullptr;                     // [stems][frame_length][2]
     float *ready_ = nullptr, *zeros_ = nullptr; // [stems][frame_step][2] finished samples; [frame_step][2]
@@ -97,6 +105,11 @@ private:
     std::unique_ptr<Resampler> down_;
     std::vector<Resampler> up_;
     std::vector<float> resampled_; // [stems][chunk][2] of output
+
+    // The input, for the residual.
+    float *kept_ = nullptr, *rest_ = nullptr; // ring [kept_samples_][2]; [a step or a chunk][2]
+    std::size_t kept_samples_ = 0;
+    std::int64_t taken_ = 0, given_ = 0; // samples since the signal began
 
     std::atomic<std::uint64_t> repaired_{0};
 };

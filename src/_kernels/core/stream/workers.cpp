@@ -6,7 +6,24 @@
 #include <algorithm>
 #include <system_error>
 
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
 namespace spleeterrt {
+namespace {
+
+// A pool's threads do not come along with a fork.
+long this_process()
+{
+#if defined(_WIN32)
+    return 0;
+#else
+    return static_cast<long>(getpid());
+#endif
+}
+
+} // namespace
 
 // --- a pool ----------------------------------------------------------------------------------------
 
@@ -90,6 +107,26 @@ void ThreadPool::stand_still()
         return;
     std::unique_lock<std::mutex> lock(pause_mutex_);
     pause_.wait(lock, [this] { return !paused_.load(); });
+}
+
+std::shared_ptr<ThreadPool> shared_pool(int niceness, int priority)
+{
+    struct Shared {
+        long process;
+        int niceness, priority;
+        std::weak_ptr<ThreadPool> pool;
+    };
+    static std::mutex mutex;
+    static std::vector<Shared> &all = *new std::vector<Shared>; // streams may outlive the destructors of statics
+    std::lock_guard<std::mutex> lock(mutex);
+    all.erase(std::remove_if(all.begin(), all.end(), [](const Shared &one) { return one.pool.expired(); }), all.end());
+    for (const Shared &one : all)
+        if (one.process == this_process() && one.niceness == niceness && one.priority == priority)
+            if (std::shared_ptr<ThreadPool> pool = one.pool.lock())
+                return pool;
+    auto made = std::make_shared<ThreadPool>(niceness, priority);
+    all.push_back({this_process(), niceness, priority, made});
+    return made;
 }
 
 // --- its threads -------------------------------------------------------------------------------------

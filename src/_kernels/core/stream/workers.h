@@ -67,6 +67,9 @@ private:
     std::condition_variable pause_;
 };
 
+// The one of this process for these settings, as long as somebody holds it.
+std::shared_ptr<ThreadPool> shared_pool(int niceness, int priority);
+
 // The runs of an engine, as members of a pool.
 class PoolMember final : public Workers {
 public:

@@ -1,0 +1,41 @@
+// How far a caller is ahead of the clock: whether it plays, or renders faster than that.
+#ifndef SPLEETERRT_STREAM_LEAD_H
+#define SPLEETERRT_STREAM_LEAD_H
+
+#include <algorithm>
+
+namespace spleeterrt {
+
+// A leaky bucket: blocks fill it, time empties it. A caller that plays fills it with no more than its largest block and
+// what its callbacks are early or late by; one that renders has filled it before the first masks are due, which is two
+// steps of a frame and the largest block after the beginning. Clocks differ, hence the leak. What lies above the brim
+// is lost, so that a caller that has rendered and now plays is seen as such at once.
+//
+// Time that the caller spends waiting for networks must not count. With it every wait would empty the bucket, the next
+// frame would not be waited for, and so on by turns.
+class Lead {
+public:
+    // In seconds: the largest block, the step of frames.
+    Lead(double block, double step) : enough_(block + 0.8 * step) {}
+
+    void reset() { begun_ = false; }
+    // A block of `duration` seconds has come at `now` of a clock that stands still while the caller waits.
+    void came(double now, double duration)
+    {
+        const double passed = begun_ ? std::max(0.0, now - last_) : 0.0;
+        const double before = begun_ ? std::max(0.0, lead_ - leak * passed) : 0.0;
+        lead_ = std::min(before + duration, 2 * enough_);
+        last_ = now;
+        begun_ = true;
+    }
+    bool ahead() const { return begun_ && lead_ > enough_; }
+
+private:
+    static constexpr double leak = 1.1;
+    double enough_, lead_ = 0, last_ = 0;
+    bool begun_ = false;
+};
+
+} // namespace spleeterrt
+
+#endif
