@@ -1,6 +1,6 @@
 # What `spectral.pyx` offers, which says the shapes; `tests/unit/test_stubs.py` compares the two.
 from collections.abc import Sequence
-from typing import Any, TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -111,5 +111,3 @@ class Stft:
         carry: _Float32,
         work: _Float32,
     ) -> None: ...
-
-def __getattr__(name: str) -> Any: ...  # what comes new
