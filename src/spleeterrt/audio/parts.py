@@ -238,7 +238,7 @@ def seconds(size: int, byte_rate: int) -> str:
     return f"{size / byte_rate:.3f} s" if byte_rate else f"{size} bytes"
 
 
-def left_out(file: BinaryIO, end: int, byte_rate: int) -> list[str]:
+def bytes_left_out(file: BinaryIO, end: int, byte_rate: int) -> list[str]:
     """What to say of bytes from `end` on, behind the last part, that are neither tags nor zeros."""
     rest = file.seek(0, 2) - end
     if not byte_rate or rest < byte_rate // 100:

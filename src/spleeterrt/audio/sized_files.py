@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO, TypeAlias
 
-from .parts import MOST_PARTS, Found, Part, left_out, says_no_length
+from .parts import MOST_PARTS, Found, Part, bytes_left_out, says_no_length
 from .pcm import means_unknown
 from .pieces import Span, find_all
 
@@ -74,7 +74,7 @@ def sized_parts(file: BinaryIO, start: int, kind: bytes) -> Found:
             odd = True
     if last is None or (len(parts) == 1 and not last.frame_bytes):
         return Found()
-    found.notes += left_out(file, last.end, last.byte_rate)
+    found.notes += bytes_left_out(file, last.end, last.byte_rate)
     # Of a W64 file, libsndfile would read what follows as samples.
     if len(parts) == 1 and not odd and last.end == size:
         parts[0] = replace(parts[0], pieces=None)

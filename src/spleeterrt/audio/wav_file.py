@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .coded import coded_samples
-from .parts import MOST_PARTS, Found, Part, left_out, says_no_length, seconds
+from .parts import MOST_PARTS, Found, Part, bytes_left_out, says_no_length, seconds
 from .pcm import LARGEST_TAIL, WAV_FORMS, is_low_24_bit, lacks_padding, means_unknown, tail_start
 from .pieces import Piece, Span, find_all, skip_id3
 
@@ -96,7 +96,7 @@ def wav_parts(file: BinaryIO, start: int) -> Found:
         at, last = skip_id3(file, wav.end), wav
     if last is None:
         return Found()
-    found.notes += left_out(file, last.end, last.byte_rate)
+    found.notes += bytes_left_out(file, last.end, last.byte_rate)
     if len(parts) == 1 and not last.odd and last.tag not in _MPEG:
         parts[0] = replace(parts[0], pieces=None)
     found.parts = parts

@@ -158,19 +158,21 @@ class _Distribution(Distribution):
 
 # --- python -m spleeterrt.as_spleeter -------------------------------------------------
 
-USAGE = "usage: python -m spleeterrt.as_spleeter (SCRIPT | -m MODULE | -c CODE) [ARGUMENT ...]"
+_USAGE = "usage: python -m spleeterrt.as_spleeter (SCRIPT | -m MODULE | -c CODE) [ARGUMENT ...]"
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run a program as Python would, where `import spleeter` means this package."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE if not arguments else f"{USAGE}\n\n{__doc__}", file=sys.stderr if not arguments else None)
+        print(
+            _USAGE if not arguments else f"{_USAGE}\n\n{__doc__}", file=sys.stderr if not arguments else None
+        )
         sys.exit(0 if arguments else 2)
     kind, *rest = arguments
     if kind in ("-m", "-c") and not rest:
-        _fail(f"{kind}: expected {'a module' if kind == '-m' else 'code'}\n{USAGE}")
+        _fail(f"{kind}: expected {'a module' if kind == '-m' else 'code'}\n{_USAGE}")
     if kind.startswith("-") and kind not in ("-m", "-c"):
-        _fail(f"unknown option {kind}\n{USAGE}")
+        _fail(f"unknown option {kind}\n{_USAGE}")
     script = os.path.abspath(kind)
     if kind == "-c":
         sys.path[0] = ""

@@ -21,7 +21,7 @@ from ..errors import ModelError
 from ..regular import read_regular
 from .table import Malformed, fields, message, number, read_items
 
-SUFFIX = ".index"
+INDEX_SUFFIX = ".index"
 LARGEST_INDEX = 16 << 20
 MOST_DIMENSIONS = 32
 MOST_SLICES = 10_000  # of one variable
@@ -160,7 +160,7 @@ def read_bundle(path: Path) -> dict[str, Entry]:
         data = read_regular(path, LARGEST_INDEX)
     except OSError as error:
         raise ModelError(f"{path}: cannot read the checkpoint index: {error.strerror or error}") from error
-    prefix = path.with_name(path.name.removesuffix(SUFFIX))
+    prefix = path.with_name(path.name.removesuffix(INDEX_SUFFIX))
     entries: dict[str, Entry] = {}
     pieces: dict[bytes, Entry] = {}
     sliced: dict[str, list[Extents]] = {}

@@ -29,7 +29,7 @@ from ..network.tensors import (
     layer_name,
 )
 from ..regular import open_regular, read_regular
-from .bundle import FLOAT, STRING, SUFFIX, Entry, read_bundle
+from .bundle import FLOAT, INDEX_SUFFIX, STRING, Entry, read_bundle
 from .checkpoint_v1 import read_v1, v1_shards
 from .checksum import extend, mask, masked_crc32c
 
@@ -57,7 +57,7 @@ def index_files(folder: Path) -> list[Path]:
         return sorted(
             path
             for path in folder.iterdir()
-            if path.name.endswith(SUFFIX)
+            if path.name.endswith(INDEX_SUFFIX)
             and not path.name.startswith("._")
             and path.is_file()
             and path.stat().st_size
@@ -102,14 +102,14 @@ def find_index(folder: Path) -> Path:
     found = index_files(folder)
     named = _named(folder)
     if named is not None:
-        path = folder / f"{named}{SUFFIX}"
+        path = folder / f"{named}{INDEX_SUFFIX}"
         if path in found:
             return path
         if (v1 := _v1_index(folder)) is not None:
             return v1
         raise ModelError(f"{path}: missing or empty; {folder / STATE} names this checkpoint")
     if not found:
-        raise ModelError(f"{folder}: no checkpoint here (no {SUFFIX} file, or an empty one)")
+        raise ModelError(f"{folder}: no checkpoint here (no {INDEX_SUFFIX} file, or an empty one)")
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
         raise ModelError(f"{folder}: several checkpoints ({names}) and no `{STATE}` file that names one")
@@ -124,7 +124,7 @@ def read_index(path: Path) -> dict[str, Entry]:
     Raises:
         ModelError: a file is missing, truncated or damaged, or of an unsupported kind.
     """
-    return read_bundle(path) if path.name.endswith(SUFFIX) else read_v1(path)
+    return read_bundle(path) if path.name.endswith(INDEX_SUFFIX) else read_v1(path)
 
 
 # The tensors

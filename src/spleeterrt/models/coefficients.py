@@ -28,7 +28,7 @@ from ..network.layers import fold_batch_norm
 from ..network.tensors import StemWeights, Tensor, check_finite_tensor, expected_shapes, layer_name
 from ..regular import open_regular
 
-SUFFIX = ".dat"  # of the files that are written; they are read under any name
+COEFFICIENTS_SUFFIX = ".dat"  # of the files that are written; they are read under any name
 CONFIG_NAME = "config.json"
 
 _UNUSED_NORM = layer_name("batch_normalization", DEPTH - 1)  # after e6, whose raw output goes on
@@ -93,7 +93,7 @@ def stems_beside(config_path: Path, config: ModelConfig) -> dict[str, Path]:
     Raises:
         ModelError: those of some stems. (The configuration may name a checkpoint that is another model.)
     """
-    files = {stem: config_path.with_name(f"{stem}{SUFFIX}") for stem in config.instruments}
+    files = {stem: config_path.with_name(f"{stem}{COEFFICIENTS_SUFFIX}") for stem in config.instruments}
     missing = [file.name for file in files.values() if not file.is_file()]
     if 0 < len(missing) < len(files):
         raise ModelError(f"{config_path}: of its stems' coefficient files not found: {', '.join(missing)}")
@@ -111,7 +111,9 @@ def save_coefficients(
         ModelError: the folder holds another model's `config.json` or a batch norm cannot be folded (then
             nothing is written), or a file cannot be written.
     """
-    contents = {f"{stem}{SUFFIX}": _bytes(config, stem, weights[stem]) for stem in config.instruments}
+    contents = {
+        f"{stem}{COEFFICIENTS_SUFFIX}": _bytes(config, stem, weights[stem]) for stem in config.instruments
+    }
     config_path = folder / CONFIG_NAME
     if not config_path.exists():
         contents[CONFIG_NAME] = (json.dumps(config.to_dict(), indent=2) + "\n").encode()

@@ -33,7 +33,7 @@ from .onnx_graph import Foreign, Graph
 from .onnx_network import EPSILON, ONNX_ACTIVATIONS, SAME, read_networks
 from .onnx_scan import check_size
 
-SUFFIX = ".onnx"
+ONNX_SUFFIX = ".onnx"
 IR_VERSION = 8
 ALL_STEMS = "stems"  # file name of a softmax model
 MAX_BYTES = (1 << 31) - 1  # of a file; protobuf's own limit
@@ -102,7 +102,7 @@ def save_onnx(
     paths = []
     for name, stems in groups.items():
         model = _Writer(onnx, config, layout).model({stem: weights[stem] for stem in stems})
-        paths.append(folder / f"{name}{SUFFIX}")
+        paths.append(folder / f"{name}{ONNX_SUFFIX}")
         try:
             write_whole(paths[-1], model.SerializeToString())
         except OSError as error:
@@ -242,7 +242,7 @@ class _Writer:
 
 
 def is_onnx(path: Path) -> bool:
-    return path.suffix.lower() == SUFFIX
+    return path.suffix.lower() == ONNX_SUFFIX
 
 
 def onnx_stems(folder: Path) -> dict[str, Path]:
@@ -256,7 +256,7 @@ def by_stem(paths: Sequence[Path]) -> dict[str, Path]:
     """ONNX files by stem, from their names."""
     found: dict[str, dict[str, Path]] = {}
     for path in paths:
-        stem, dot, variant = path.name[: -len(SUFFIX)].partition(".")
+        stem, dot, variant = path.name[: -len(ONNX_SUFFIX)].partition(".")
         found.setdefault(stem, {})[dot + variant] = path
     chosen = {}
     for stem, variants in found.items():

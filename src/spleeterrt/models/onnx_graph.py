@@ -41,10 +41,10 @@ class Node:
         self.inputs: tuple[str, ...] = tuple(proto.input)
         self.outputs: tuple[str, ...] = tuple(proto.output)
         self._proto = proto
-        self._name: str = proto.name or (proto.output[0] if proto.output else "")
+        self.name: str = proto.name or (proto.output[0] if proto.output else "")
 
     def __str__(self) -> str:
-        return f"{self.kind} ({self._name[:80]!r})"
+        return f"{self.kind} ({self.name[:80]!r})"
 
     def input(self, number: int) -> str:
         """The name of an input; "" where it is left out."""
@@ -261,7 +261,7 @@ class Graph:
             if any(size < 0 for size in tensor.dims) or len(tensor.dims) > 8:
                 raise Foreign(f"the constant {tensor.name!r} has the shape {list(tensor.dims)[:9]}")
             size = count * np.dtype(dtype).itemsize
-            self._spend(size)
+            self.spend(size)
             if tensor.external_data:
                 tensor = self._with_length(tensor, size)
             value: Array = self._onnx.numpy_helper.to_array(tensor, str(self._folder))
@@ -285,7 +285,7 @@ class Graph:
         copy.external_data.add(key="length", value=str(size))
         return copy
 
-    def _spend(self, size: int) -> None:
+    def spend(self, size: int) -> None:
         self._budget -= size
         if self._budget < 0:
             raise Foreign("its constants are larger than its weights")
@@ -323,10 +323,10 @@ class Graph:
         shape = [int(size) for size in inputs[0]]
         if any(size < 0 for size in shape):
             raise Foreign(f"{node} has the shape {shape[:9]}")
-        self._spend(math.prod(shape) * fill.itemsize)
+        self.spend(math.prod(shape) * fill.itemsize)
         return np.full(shape, fill[0])
 
-    def _axes(self, node: Node, inputs: Sequence[Any]) -> tuple[int, ...] | None:
+    def axes(self, node: Node, inputs: Sequence[Any]) -> tuple[int, ...] | None:
         """Of Squeeze and Unsqueeze: an input since opset 13, before an attribute."""
         given = node.attributes(axes=list)["axes"]
         if len(inputs) > 1 and inputs[1] is not None:
@@ -335,7 +335,7 @@ class Graph:
 
 
 def _concat(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
-    graph._spend(sum(value.nbytes for value in inputs))
+    graph.spend(sum(value.nbytes for value in inputs))
     return np.concatenate(inputs, axis=node.attributes(axis=int)["axis"])
 
 
@@ -343,7 +343,7 @@ def _reshape(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
     data, shape = inputs
     keep_zero = node.attributes(allowzero=0)["allowzero"]
     sizes = [data.shape[k] if size == 0 and not keep_zero else int(size) for k, size in enumerate(shape)]
-    graph._spend(data.nbytes)
+    graph.spend(data.nbytes)
     return np.reshape(data, sizes)
 
 
@@ -364,7 +364,7 @@ def _transpose(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
 
 def _cast(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
     to = node.attributes(to=0, saturate=1, round_mode=b"up")["to"]
-    graph._spend(inputs[0].size * np.dtype(_DTYPES[to]).itemsize)
+    graph.spend(inputs[0].size * np.dtype(_DTYPES[to]).itemsize)
     with np.errstate(invalid="ignore", over="ignore"):
         return inputs[0].astype(_DTYPES[to])  # type: ignore[no-any-return]
 
@@ -375,11 +375,11 @@ def _identity(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
 
 
 def _squeeze(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
-    return np.squeeze(inputs[0], graph._axes(node, inputs))  # type: ignore[no-any-return]
+    return np.squeeze(inputs[0], graph.axes(node, inputs))  # type: ignore[no-any-return]
 
 
 def _unsqueeze(graph: Graph, node: Node, inputs: Sequence[Any]) -> Array:
-    return np.expand_dims(inputs[0], graph._axes(node, inputs) or ())
+    return np.expand_dims(inputs[0], graph.axes(node, inputs) or ())
 
 
 _RULES: Mapping[str, Callable[[Graph, Node, Sequence[Any]], Array]] = {

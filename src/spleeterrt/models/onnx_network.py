@@ -108,7 +108,7 @@ class _Output:
     """
 
     def __init__(self, graph: Graph, name: str) -> None:
-        self._name = name
+        self.name = name
         product, self._outer = _transposed(graph, name)
         node = graph.maker(product, ["Mul"], f"the output {name!r}")
         node.attributes()
@@ -131,14 +131,14 @@ class _Output:
         of_input = tuple(layout.index(k) for k in range(4))
         if tuple(of_input[k] for k in self._input) != self._mask:
             raise Foreign(
-                f"the output {self._name!r}: the mask's dimensions are not in the order of the input's"
+                f"the output {self.name!r}: the mask's dimensions are not in the order of the input's"
             )
         if tuple(self._mask[k] for k in self._outer) != of_input:
-            raise Foreign(f"the output {self._name!r}: its dimensions are not in the order of the input's")
+            raise Foreign(f"the output {self.name!r}: its dimensions are not in the order of the input's")
 
 
 def _sigmoid_logits(graph: Graph, mask: _Output) -> str:
-    node = graph.maker(mask.source, ["Sigmoid"], f"the mask of {mask._name!r}")
+    node = graph.maker(mask.source, ["Sigmoid"], f"the mask of {mask.name!r}")
     node.attributes()
     mask.put(*_transposed(graph, node.input(0)))
     return mask.source
@@ -148,7 +148,7 @@ def _softmax_logits(graph: Graph, masks: Sequence[_Output]) -> list[str]:
     """The logits of all stems: stacked, softmax, split again, in the same order."""
     logits: list[str] = []
     for number, mask in enumerate(masks):
-        part = f"the mask of {mask._name!r}"
+        part = f"the mask of {mask.name!r}"
         squeeze = graph.maker(mask.source, ["Squeeze", "Sigmoid"], part)
         if squeeze.kind != "Squeeze":
             raise Foreign("its masks come neither from a sigmoid each nor from one softmax")

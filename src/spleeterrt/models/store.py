@@ -222,7 +222,7 @@ def _expected_sha256(release: Release, name: str) -> str:
     url = release.url("checksum.json")
     for attempt in range(transfer.ATTEMPTS):
         try:
-            with transfer.get(url, {}) as response:
+            with transfer.http_get(url, {}) as response:
                 if (
                     response.status_code in (404, 410)
                     and release.release == DEFAULT_RELEASE

@@ -48,7 +48,7 @@ class Unreachable(Interrupted):
     """As `Interrupted`, where only a connection that has worked before is worth another attempt."""
 
 
-def get(url: str, headers: dict[str, str]) -> Response:
+def http_get(url: str, headers: dict[str, str]) -> Response:
     """A response whose body is not read yet; statuses that may pass are `Interrupted`.
 
     Redirections are followed here: requests would read their bodies, however large.
@@ -246,7 +246,7 @@ def _receive(url: str, archive: Path, progress: bool) -> None:
     """
     have = _size(archive)
     headers = {"Range": f"bytes={have}-"} if have else {}
-    with get(url, headers) as response:
+    with http_get(url, headers) as response:
         status = response.status_code
         total = _number(response.headers.get("Content-Length", ""))
         if have and status == 416:
