@@ -2,13 +2,32 @@
 the reference layers and their BLAS.
 """
 
+cdef extern from "core/network/elementwise.h" namespace "spleeterrt" nogil:
+    cdef struct ElementwiseKernels:
+        const char* name
+        void (*activate)(const float* x, float* y, size_t n, int activation) noexcept nogil
+        void (*bias_norm_activate)(
+            float* raw, size_t ld, const float* bias, const float* scale, const float* shift,
+            int activation, float* out, size_t rows, size_t channels) noexcept nogil
+        void (*bias_activate_norm)(
+            const float* x, const float* bias, int activation, const float* scale, const float* shift,
+            float* out, size_t ld, size_t rows, size_t channels) noexcept nogil
+        void (*bias_mask)(
+            const float* logits, const float* bias, const float* input, float* out,
+            size_t rows, size_t channels) noexcept nogil
+        void (*softmax_mask)(
+            float* x, size_t plane, size_t stems, const float* input, size_t n) noexcept nogil
+
+
 cdef extern from "core/fast/fast.h" namespace "spleeterrt" nogil:
     cdef struct fast_kernels:
         const char* name
+        const ElementwiseKernels* elementwise
         void (*matrices)(
             int tile, double* data, double* output, double* filter, double* float_filter) noexcept nogil
     const fast_kernels* fast_kernels_for(const char* name)
     const fast_kernels* fast_kernels_at(int index)
+    const fast_kernels& default_kernels()
 
 
 cdef extern from "core/network/executor.h" namespace "spleeterrt" nogil:
@@ -46,7 +65,9 @@ cdef extern from "core/network/executor.h" namespace "spleeterrt" nogil:
         Py_ssize_t stages, fast_stage
     ctypedef void (*reference_layer)(const network_task* task, Py_ssize_t index) noexcept nogil
     void run_network(const network_task* task, reference_layer reference)
-    void finish_softmax(float* estimates, size_t plane, size_t stems, const float* input, size_t n)
+    void finish_softmax(
+        const fast_kernels& kernels, float* estimates, size_t plane, size_t stems, const float* input,
+        size_t n)
     void want_frames(network_layer* layers, Py_ssize_t n_layers, Py_ssize_t first, Py_ssize_t last)
 
 

@@ -4,7 +4,7 @@ a table that is none of the fast ones. Nothing here knows Python.
 
 from _kernels.executor cimport (
     NETWORK_INPUT, NETWORK_OUTPUT, NOWHERE, OP_CONV, OP_TRANSPCONV, network_layer, network_task)
-from _kernels.layers cimport bias_mask, conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_REST
+from _kernels.layers cimport conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_REST
 from _kernels.shapes cimport ConvShape
 
 
@@ -33,11 +33,11 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
     s.pad_top, s.pad_left = layer.pad_top, layer.pad_left
     if layer.op == OP_TRANSPCONV:
         conv2d_transpose(
-            x, &s, weights, layer.in_c, workspace + layer.sums, y, layer.dst_ld,
+            task.kernels.elementwise, x, &s, weights, layer.in_c, workspace + layer.sums, y, layer.dst_ld,
             bias, scale, shift, <int>layer.activation, cols, layer.chunk, profile)
     elif layer.op == OP_CONV:
         conv2d(
-            x, &s, weights, layer.out_c, y, layer.dst_ld,
+            task.kernels.elementwise, x, &s, weights, layer.out_c, y, layer.dst_ld,
             bias, scale, shift, <int>layer.activation,
             workspace + layer.normed if layer.normed != NOWHERE else NULL, cols, layer.chunk, profile)
     else:
@@ -50,8 +50,8 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
         else:
             rows = s.out_h
             conv2d(
-                x, &s, weights, layer.out_c, y, layer.dst_ld,
+                task.kernels.elementwise, x, &s, weights, layer.out_c, y, layer.dst_ld,
                 NULL, NULL, NULL, 0, NULL, cols, layer.chunk, profile)
         t = seconds() if profile != NULL else 0.0
-        bias_mask(y, bias, input, y, rows * s.out_w, layer.out_c)
+        task.kernels.elementwise.bias_mask(y, bias, input, y, rows * s.out_w, layer.out_c)
         lap(profile, STAGE_REST, t)

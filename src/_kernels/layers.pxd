@@ -7,20 +7,8 @@ from libc.string cimport memcpy, memset
 
 from _kernels.blas cimport gemm
 from _kernels.columns cimport col2im, im2col
+from _kernels.executor cimport ElementwiseKernels
 from _kernels.shapes cimport ConvShape
-
-cdef extern from "core/network/elementwise.h" nogil:
-    void activate(const float* x, float* y, size_t n, int activation)
-    void bias_norm_activate(
-        float* raw, size_t ld, const float* bias, const float* scale, const float* shift,
-        int activation, float* out, size_t rows, size_t channels)
-    void bias_activate_norm(
-        const float* x, const float* bias, int activation, const float* scale, const float* shift,
-        float* out, size_t ld, size_t rows, size_t channels)
-    void bias_mask(
-        const float* logits, const float* bias, const float* input, float* out,
-        size_t rows, size_t channels)
-    void softmax_mask(float* x, size_t plane, size_t stems, const float* input, size_t n)
 
 cdef extern from "core/clock.h" nogil:
     double seconds()
@@ -45,6 +33,7 @@ cdef inline double lap(double* profile, int stage, double since) noexcept nogil:
 
 
 cdef inline void conv2d(
+    const ElementwiseKernels* elementwise,
     const float* x, const ConvShape* s, const float* weights, Py_ssize_t out_c,
     float* y, Py_ssize_t ldy,
     const float* bias, const float* scale, const float* shift, int activation, float* normed,
@@ -65,7 +54,7 @@ cdef inline void conv2d(
         gemm(cols, depth, False, weights, out_c, False, y + first * ldy, ldy, last - first, out_c, depth)
         t = lap(profile, STAGE_GEMM, t)
         if bias != NULL:
-            bias_norm_activate(
+            elementwise.bias_norm_activate(
                 y + first * ldy, ldy, bias, scale, shift, activation,
                 normed + first * out_c if normed != NULL else NULL, last - first, out_c)
             t = lap(profile, STAGE_REST, t)
@@ -99,6 +88,7 @@ cdef inline void conv2d_rows(
 
 
 cdef inline void conv2d_transpose(
+    const ElementwiseKernels* elementwise,
     const float* x, const ConvShape* s, const float* weights, Py_ssize_t in_c,
     float* sums, float* y, Py_ssize_t ldy,
     const float* bias, const float* scale, const float* shift, int activation,
@@ -132,7 +122,7 @@ cdef inline void conv2d_transpose(
         col2im(cols, s, first * s.out_w, last * s.out_w, sums)
         t = lap(profile, STAGE_COLUMNS, t)
         if y != NULL and ready > finished:
-            bias_activate_norm(
+            elementwise.bias_activate_norm(
                 sums + finished * s.w * s.c, bias, activation, scale, shift,
                 y + finished * s.w * ldy, ldy, (ready - finished) * s.w, s.c)
             finished = ready

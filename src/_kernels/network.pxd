@@ -8,7 +8,8 @@ from libcpp cimport bool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.executor cimport fast_kernels, fast_kernels_at, fast_kernels_for, network_layer
+from _kernels.executor cimport (
+    default_kernels, fast_kernels, fast_kernels_at, fast_kernels_for, network_layer)
 
 cdef extern from "core/network/network.h" namespace "spleeterrt" nogil:
     const int DEPTH, LAYERS, MOST_FILTERS, METHODS
@@ -114,6 +115,11 @@ cdef inline const fast_kernels* kernels_of(isa) except? NULL:
     if kernels == NULL:
         raise ValueError(f"no fast kernels for {isa!r} here; there are {fast_isas()}")
     return kernels
+
+
+cdef inline const fast_kernels* kernels_to_run(isa) except NULL:
+    # None: those of the set that SPLEETERRT_ISA names, or of the best, for networks without fast layers.
+    return &default_kernels() if isa is None else kernels_of(isa)
 
 
 cdef inline tuple fast_isas():

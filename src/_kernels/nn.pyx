@@ -115,11 +115,12 @@ def conv2d(
     kernel, stride, dilation, pad, float[:, ::1] cols, float[:, :, ::1] y,
 ):
     """x [H, W, C], weights [KH * KW * C, OC] -> y [OH, OW, OC]; cols: chunk x (KH * KW * C)."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(None)
     cdef ConvShape s = conv_shape(
         (x.shape[0], x.shape[1], x.shape[2]), (y.shape[0], y.shape[1]), kernel, stride, dilation, pad)
     with nogil:
         layers.conv2d(
-            &x[0, 0, 0], &s, &weights[0, 0], y.shape[2], &y[0, 0, 0], y.shape[2],
+            kernels.elementwise, &x[0, 0, 0], &s, &weights[0, 0], y.shape[2], &y[0, 0, 0], y.shape[2],
             &bias[0], NULL, NULL, 0, NULL, &cols[0, 0], cols.shape[0], NULL)
 
 
@@ -128,27 +129,31 @@ def conv2d_transpose(
     kernel, stride, pad, float[:, ::1] cols, Py_ssize_t chunk_rows, float[:, :, ::1] y,
 ):
     """x [H, W, C], weights [KH * KW * OC, C] -> y [OH, OW, OC]; cols: (chunk_rows * W) x (KH * KW * OC)."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(None)
     cdef ConvShape s = conv_shape(
         (y.shape[0], y.shape[1], y.shape[2]), (x.shape[0], x.shape[1]), kernel, stride, (1, 1), pad)
     with nogil:
         layers.conv2d_transpose(
-            &x[0, 0, 0], &s, &weights[0, 0], x.shape[2], &y[0, 0, 0], NULL, 0,
+            kernels.elementwise, &x[0, 0, 0], &s, &weights[0, 0], x.shape[2], &y[0, 0, 0], NULL, 0,
             NULL, NULL, NULL, 0, &cols[0, 0], chunk_rows, NULL)
 
 
-def activate(const float[::1] x, int activation, float[::1] y):
-    """y = activation(x)."""
+def activate(const float[::1] x, int activation, float[::1] y, isa=None):
+    """y = activation(x). Here and below, isa: an instruction set; None: as `default_isa`."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
     with nogil:
-        layers.activate(&x[0], &y[0], x.shape[0], activation)
+        kernels.elementwise.activate(&x[0], &y[0], x.shape[0], activation)
 
 
 def bias_norm_activate(
     float[:, ::1] raw, Py_ssize_t first, Py_ssize_t channels, const float[::1] bias,
     const float[::1] scale, const float[::1] shift, int activation, float[:, ::1] out,
+    isa=None,
 ):
     """raw[:, first : first + channels] += bias; out = activation(that * scale + shift)."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
     with nogil:
-        layers.bias_norm_activate(
+        kernels.elementwise.bias_norm_activate(
             &raw[0, first], raw.shape[1], &bias[0], &scale[0], &shift[0], activation,
             &out[0, 0], raw.shape[0], channels)
 
@@ -156,26 +161,32 @@ def bias_norm_activate(
 def bias_activate_norm(
     const float[:, ::1] x, const float[::1] bias, int activation,
     const float[::1] scale, const float[::1] shift, float[:, ::1] out, Py_ssize_t first,
+    isa=None,
 ):
     """out[:, first : first + channels] = activation(x + bias) * scale + shift."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
     with nogil:
-        layers.bias_activate_norm(
+        kernels.elementwise.bias_activate_norm(
             &x[0, 0], &bias[0], activation, &scale[0], &shift[0],
             &out[0, first], out.shape[1], x.shape[0], x.shape[1])
 
 
 def bias_mask(
     const float[:, ::1] logits, const float[::1] bias, const float[:, ::1] input, float[:, ::1] out,
+    isa=None,
 ):
     """out = sigmoid(logits + bias) * input."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
     with nogil:
-        layers.bias_mask(&logits[0, 0], &bias[0], &input[0, 0], &out[0, 0], logits.shape[0], logits.shape[1])
+        kernels.elementwise.bias_mask(
+            &logits[0, 0], &bias[0], &input[0, 0], &out[0, 0], logits.shape[0], logits.shape[1])
 
 
-def softmax_mask(float[:, ::1] x, const float[::1] input):
+def softmax_mask(float[:, ::1] x, const float[::1] input, isa=None):
     """x [stems, n] = softmax over stems, times input [n], in place."""
+    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
     with nogil:
-        layers.softmax_mask(&x[0, 0], x.shape[1], x.shape[0], &input[0], x.shape[1])
+        kernels.elementwise.softmax_mask(&x[0, 0], x.shape[1], x.shape[0], &input[0], x.shape[1])
 
 
 # --- fast layers --------------------------------------------------------------------
@@ -219,6 +230,12 @@ def default_isa():
     if not net.choose_kernels(NULL, kernels, error):
         raise ValueError(error.decode("utf-8", "replace"))
     return kernels.name.decode() if kernels != NULL else None
+
+
+def default_sets():
+    """{family: the instruction set of its default build}"""
+    cdef const fast_kernels* kernels = net.kernels_to_run(None)
+    return {"networks": kernels.name.decode(), "activations": kernels.elementwise.name.decode()}
 
 
 def make_plan(network, isa, bint low_memory):
@@ -459,7 +476,7 @@ def forward(
     cdef Py_ssize_t first = rows[n_layers - 1].first_row  # frame of the output
     cdef Py_ssize_t values = outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
     cdef int threads = <int>workspaces.shape[0]
-    cdef const fast_kernels* kernels = net.kernels_of(isa)
+    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
     cdef double* seconds = &profile[0, 0] if profile is not None else NULL
     if tasks == 0:
         return
@@ -476,4 +493,5 @@ def forward(
                 segments, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
             ):
                 finish_softmax(
+                    kernels[0],
                     &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, first, 0, 0], values)

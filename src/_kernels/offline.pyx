@@ -12,7 +12,8 @@ from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.executor cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
+from _kernels.executor cimport (
+    default_kernels, fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of)
 from _kernels.modes cimport ModePlan, plan_of
 
 cdef extern from "core/network/network_set.h" namespace "spleeterrt" nogil:
@@ -105,8 +106,7 @@ cdef class Separation:
         self.keep = (table, weights, stft_isa)
         for row in rows:
             self.weights.push_back(&weights[row, 0])
-        if isa is not None:
-            networks.kernels = fast_kernels_for(isa.encode())
+        networks.kernels = &default_kernels() if isa is None else fast_kernels_for(isa.encode())
         networks.layers, networks.n_layers = rows_of(table), len(table)
         networks.workspace_floats = workspace
         networks.weights, networks.softmax = self.weights.data(), softmax

@@ -14,23 +14,33 @@ from libcpp.vector cimport vector
 
 from _kernels.modes cimport ModeOptions, ModePlan, cpp_plan_mode, mode_names, name_bytes, name_text
 
+cdef extern from "core/sound/masks.h" namespace "spleeterrt" nogil:
+    cdef enum class Isa:
+        pass
+    Isa default_isa()
+    bint isa_named(const char* name, Isa& isa)
+    cdef struct MaskKernels:
+        const char* name
+        void (*ratio_masks)(
+            const float* x, size_t plane, size_t stems, size_t n, float exponent, float* mask) noexcept nogil
+        void (*own_mask)(
+            const float* x, const float* magnitudes, size_t n, float silent, float* mask) noexcept nogil
+        void (*mean_mask)(const float* mask, size_t f, float* mean) noexcept nogil
+        size_t (*first_beyond)(const float* x, size_t n, float limit) noexcept nogil
+    const MaskKernels& mask_kernels(Isa isa)
+
 cdef extern from "core/sound/spectral.h" namespace "spleeterrt" nogil:
     cdef cppclass CppStft "spleeterrt::Stft":
-        pass
+        const MaskKernels& masks()
+        const char* name()
     CppStft* make_stft(
         const char* isa, size_t frame_length, size_t hop, size_t fft_length, const float* analysis,
         const float* synthesis) except +
     void cpp_analyse_group "spleeterrt::analyse_group" (
         const CppStft& stft, const float* samples, size_t frames, float complex* spectrum, float* magnitude,
         size_t f, float* scratch)
-    void cpp_ratio_masks "spleeterrt::ratio_masks" (
-        const float* x, size_t plane, size_t stems, size_t n, float exponent, float* mask)
-    void cpp_own_mask "spleeterrt::own_mask" (
-        const float* x, const float* magnitudes, size_t n, float silent, float* mask)
-    void cpp_mean_mask "spleeterrt::mean_mask" (const float* mask, size_t f, float* mean)
     vector[float] cpp_hann_window "spleeterrt::hann_window" (size_t length)
     const float window_compensation, largest_sample
-    size_t cpp_first_beyond "spleeterrt::first_beyond" (const float* x, size_t n, float limit)
     size_t FRAMES_PER_GROUP "spleeterrt::Stft::frames_per_group"
     size_t _CHUNK_FRAMES "spleeterrt::Synthesis::chunk_frames"
     cdef cppclass Synthesis:
@@ -104,36 +114,54 @@ def hann_window(size_t length):
     return cpp_hann_window(length)
 
 
+cdef const MaskKernels* masks_of(isa) except NULL:
+    # None: of the set that SPLEETERRT_ISA names, or of the best.
+    cdef Isa chosen = default_isa()
+    if isa is not None and not isa_named(isa.encode(), chosen):
+        raise ValueError(f"no instruction set {isa!r} here")
+    return &mask_kernels(chosen)
+
+
+def default_sets():
+    """{family: the instruction set of its default build}"""
+    return {"masks": masks_of(None).name.decode()}
+
+
 def first_beyond(const float[:, ::1] samples, float limit):
     """Index of the first sample [n, 2] with a channel that is not below `limit` (NaN included), or n."""
+    cdef const MaskKernels* kernels = masks_of(None)
     cdef size_t n = samples.shape[0] * samples.shape[1], at = 0
     if n == 0:
         return 0
     with nogil:
-        at = cpp_first_beyond(&samples[0, 0], n, limit)
+        at = kernels.first_beyond(&samples[0, 0], n, limit)
     return <Py_ssize_t>(at // samples.shape[1])
 
 
-def ratio_masks(const float[:, :, :, ::1] x, float exponent, float[:, :, :, ::1] masks):
-    """Estimates [stems, frames, F, 2] -> ratio masks."""
+def ratio_masks(const float[:, :, :, ::1] x, float exponent, float[:, :, :, ::1] masks, isa=None):
+    """Estimates [stems, frames, F, 2] -> ratio masks. Here and below, isa: an instruction set; None: as
+    SPLEETERRT_ISA says, or the best."""
+    cdef const MaskKernels* kernels = masks_of(isa)
     cdef size_t n = x.shape[1] * x.shape[2] * x.shape[3]
     if n:
         with nogil:
-            cpp_ratio_masks(&x[0, 0, 0, 0], n, x.shape[0], n, exponent, &masks[0, 0, 0, 0])
+            kernels.ratio_masks(&x[0, 0, 0, 0], n, x.shape[0], n, exponent, &masks[0, 0, 0, 0])
 
 
-def own_mask(const float[::1] x, const float[::1] magnitudes, float silent, float[::1] mask):
+def own_mask(const float[::1] x, const float[::1] magnitudes, float silent, float[::1] mask, isa=None):
     """A network's estimates and the mix's magnitudes -> its own mask."""
+    cdef const MaskKernels* kernels = masks_of(isa)
     cdef size_t n = x.shape[0]
     if n:
         with nogil:
-            cpp_own_mask(&x[0], &magnitudes[0], n, silent, &mask[0])
+            kernels.own_mask(&x[0], &magnitudes[0], n, silent, &mask[0])
 
 
-def mean_mask(const float[:, ::1] mask, float[::1] mean):
+def mean_mask(const float[:, ::1] mask, float[::1] mean, isa=None):
     """mask [F, 2] -> its mean over the bins [2] (mask extension "average")."""
+    cdef const MaskKernels* kernels = masks_of(isa)
     with nogil:
-        cpp_mean_mask(&mask[0, 0], mask.shape[0], &mean[0])
+        kernels.mean_mask(&mask[0, 0], mask.shape[0], &mean[0])
 
 
 def peak_magnitude(const float complex[:, :, ::1] spectrum):
@@ -214,6 +242,11 @@ cdef class Stft:
         job.frame_length, job.hop = self.frame_length, self.hop
         job.f, job.stems, job.n_chosen = f, stems, chosen
         return job
+
+    @property
+    def isa(self):
+        """The instruction set that it runs by."""
+        return self.plan.name().decode()
 
     def work_floats(self, Py_ssize_t f, Py_ssize_t stems, Py_ssize_t chosen):
         """Floats of a thread's work to make `chosen` of the stems; analysis needs less."""

@@ -10,7 +10,8 @@ from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.executor cimport fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of
+from _kernels.executor cimport (
+    default_kernels, fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of)
 from _kernels.modes cimport ModePlan, plan_of
 
 cdef extern from *:
@@ -153,8 +154,7 @@ cdef class Engine:
         for row in rows:
             self.weights.push_back(&weights[row, 0])
         self.outs.resize(len(mode.stems))
-        if isa is not None:
-            network.kernels = fast_kernels_for(isa.encode())
+        network.kernels = &default_kernels() if isa is None else fast_kernels_for(isa.encode())
         network.layers, network.n_layers = rows_of(table), len(table)
         network.workspace_floats = workspace
         network.weights, network.softmax = self.weights.data(), softmax

@@ -26,6 +26,11 @@
 #endif
 
 #define SRT_ISA_NAME_ONLY(set, here, a, b) set,
+// The name of the set that a source is compiled for, of its tables' `name`.
+#define SRT_ISA_TEXT(set) #set
+#define SRT_ISA_NAME_OF(set) SRT_ISA_TEXT(set)
+#define SRT_ISA_NAME SRT_ISA_NAME_OF(SRT_ISA)
+
 #define SRT_ISA_DECLARE(set, here, Table, symbol) \
     namespace set {                               \
     extern const Table symbol;                    \

@@ -18,4 +18,6 @@ const fast_kernels *fast_kernels_for(const char *name)
     return isa_named(name, isa) ? &SRT_TABLE_OF(isa, fast_table) : nullptr;
 }
 
+const fast_kernels &default_kernels() { return SRT_TABLE_OF(default_isa(), fast_table); }
+
 } // namespace spleeterrt

@@ -154,10 +154,11 @@ void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask 
 
 } // namespace
 
-#define TEXT(x) #x
-#define NAME(x) TEXT(x)
+extern const ElementwiseKernels elementwise_table;
+
 extern const fast_kernels fast_table = {
-    NAME(SRT_ISA),
+    SRT_ISA_NAME,
+    &elementwise_table,
     weight_floats,
     prepare_scratch_floats,
     prepare,

@@ -36,8 +36,11 @@ struct fast_mask {
     int first_row, end_row;
 };
 
+struct ElementwiseKernels;
+
 struct fast_kernels {
     const char *name;
+    const ElementwiseKernels *elementwise; // of the same set
     // Winograd layers. tile: outputs per tile side, 2 or 4.
     size_t (*weight_floats)(int decoder, int tile, int plain, int in_c, int out_c);
     size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c);
@@ -66,11 +69,14 @@ struct fast_kernels {
     void (*last)(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask);
 };
 
-// The kernels of a set ("generic", "avx2", "avx512"); NULL: not here.
+// The kernels of a set ("generic", "avx2", "avx512"); NULL: it does not run here, or its fast layers are not built.
 const fast_kernels *fast_kernels_for(const char *name);
 
 // The sets that run here, the best one first (index 0); NULL: no more.
 const fast_kernels *fast_kernels_at(int index);
+
+// What runs networks without fast layers: the kernels of the default set, of which `elementwise` is always there.
+const fast_kernels &default_kernels();
 
 } // namespace spleeterrt
 

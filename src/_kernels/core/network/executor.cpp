@@ -163,10 +163,11 @@ void run_network(const network_task *task, reference_layer reference)
     }
 }
 
-void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n)
+void finish_softmax(const fast_kernels &kernels, float *estimates, size_t plane, size_t stems, const float *input,
+                    size_t n)
 {
     const NoDenormals fast;
-    softmax_mask(estimates, plane, stems, input, n);
+    kernels.elementwise->softmax_mask(estimates, plane, stems, input, n);
 }
 
 } // namespace spleeterrt

@@ -50,7 +50,7 @@ struct network_layer {
 };
 
 struct network_task {
-    const fast_kernels *kernels; // of the table's fast layers; NULL: it has none
+    const fast_kernels *kernels; // of the set that runs it; default_kernels() for a table without fast layers
     const network_layer *layers;
     ptrdiff_t n_layers;
     const float *weights;
@@ -68,7 +68,8 @@ typedef void (*reference_layer)(const network_task *task, ptrdiff_t index);
 void run_network(const network_task *task, reference_layer reference);
 
 // The networks' logits become estimates: `softmax_mask`, under the same rule.
-void finish_softmax(float *estimates, size_t plane, size_t stems, const float *input, size_t n);
+void finish_softmax(const fast_kernels &kernels, float *estimates, size_t plane, size_t stems, const float *input,
+                    size_t n);
 
 // Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these
 // depend on, in whole tiles. The wanted frames keep their bits; of the others' buffers anything may be left. A

@@ -10,7 +10,7 @@ namespace spleeterrt {
 
 // Everything behind the pointers belongs to somebody else and outlives the engine.
 struct NetworkSet {
-    const fast_kernels *kernels = nullptr; // of the table's fast layers; nullptr: it has none
+    const fast_kernels *kernels = nullptr; // never null when it runs: default_kernels() without fast layers
     const network_layer *layers = nullptr; // lowered for T x F
     std::size_t n_layers = 0, workspace_floats = 0;
     const float *const *weights = nullptr; // of each network

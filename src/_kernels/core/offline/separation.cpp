@@ -339,7 +339,8 @@ void Separation::run_network(std::size_t task, float *workspace)
 void Separation::finish_segment(std::size_t segment)
 {
     const std::size_t at = segment * segment_floats();
-    finish_softmax(estimates_.data() + at, plane(), mode_.networks.size(), magnitudes_.data() + at, segment_floats());
+    finish_softmax(*networks_.kernels, estimates_.data() + at, plane(), mode_.networks.size(), magnitudes_.data() + at,
+                   segment_floats());
 }
 
 void Separation::leave(std::size_t segment)

@@ -1,9 +1,7 @@
 #include "sound/spectral.h"
 #include "denormals.h"
-#include "portability.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace spleeterrt {
@@ -20,127 +18,7 @@ std::vector<float> hann_window(std::size_t length)
 
 namespace {
 
-constexpr float epsilon = 1e-10f; // Spleeter's EPSILON
-
-struct Square {
-    float operator()(float x) const { return x * x; }
-};
-
-struct Same {
-    float operator()(float x) const { return x; }
-};
-
-struct Root {
-    float operator()(float x) const { return std::sqrt(x); }
-};
-
-struct Power {
-    float exponent;
-    float operator()(float x) const { return std::pow(x, exponent); }
-};
-
-template <typename P> KERNEL_INLINE void ratio_masks_with(P power, const float *x, std::size_t plane, std::size_t stems,
-                                                          std::size_t n, float *KERNEL_RESTRICT mask)
-{
-    constexpr std::size_t block = 512;
-    float total[block];
-    const float share = epsilon / static_cast<float>(stems);
-    for (std::size_t first = 0; first < n; first += block) {
-        const std::size_t count = n - first < block ? n - first : block;
-        for (std::size_t i = 0; i < count; i++)
-            total[i] = 0.0f;
-        for (std::size_t s = 0; s < stems; s++) {
-            const float *v = x + s * plane + first;
-            float *m = mask + s * n + first;
-            for (std::size_t i = 0; i < count; i++) {
-                m[i] = power(v[i]);
-                total[i] += m[i];
-            }
-        }
-        for (std::size_t i = 0; i < count; i++)
-            total[i] += epsilon;
-        for (std::size_t s = 0; s < stems; s++) {
-            float *m = mask + s * n + first;
-            for (std::size_t i = 0; i < count; i++)
-                m[i] = (m[i] + share) / total[i];
-        }
-    }
-}
-
-} // namespace
-
-// The exponents of Spleeter's models and of ours, each for every instruction set; powf is some ten times slower.
-KERNEL_CLONES static void ratio_masks_square(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
-                                             float *mask)
-{
-    ratio_masks_with(Square{}, x, plane, stems, n, mask);
-}
-
-KERNEL_CLONES static void ratio_masks_same(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
-                                           float *mask)
-{
-    ratio_masks_with(Same{}, x, plane, stems, n, mask);
-}
-
-KERNEL_CLONES static void ratio_masks_root(const float *x, std::size_t plane, std::size_t stems, std::size_t n,
-                                           float *mask)
-{
-    ratio_masks_with(Root{}, x, plane, stems, n, mask);
-}
-
-void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask)
-{
-    if (exponent == 2.0f)
-        ratio_masks_square(x, plane, stems, n, mask);
-    else if (exponent == 1.0f)
-        ratio_masks_same(x, plane, stems, n, mask);
-    else if (exponent == 0.5f)
-        ratio_masks_root(x, plane, stems, n, mask);
-    else
-        ratio_masks_with(Power{exponent}, x, plane, stems, n, mask);
-}
-
-KERNEL_CLONES void own_mask(const float *x, const float *magnitudes, std::size_t n, float silent, float *mask)
-{
-    for (std::size_t i = 0; i < n; i++)
-        mask[i] = magnitudes[i] > 0.0f ? x[i] / magnitudes[i] : silent;
-}
-
-KERNEL_CLONES static bool all_below(const float *x, std::size_t n, float limit)
-{
-    int good = 1;
-    for (std::size_t i = 0; i < n; i++)
-        good &= std::fabs(x[i]) < limit; // false for NaN
-    return good != 0;
-}
-
-std::size_t first_beyond(const float *x, std::size_t n, float limit)
-{
-    constexpr std::size_t block = 4096;
-    for (std::size_t first = 0; first < n; first += block) {
-        const std::size_t count = n - first < block ? n - first : block;
-        if (!all_below(x + first, count, limit))
-            for (std::size_t i = first;; i++)
-                if (!(std::fabs(x[i]) < limit))
-                    return i;
-    }
-    return n;
-}
-
 constexpr std::size_t channels = 2;
-
-void mean_mask(const float *mask, std::size_t f, float *mean)
-{
-    double sum[channels] = {0.0, 0.0};
-    for (std::size_t k = 0; k < f; k++)
-        for (std::size_t c = 0; c < channels; c++)
-            sum[c] += mask[k * channels + c];
-    for (std::size_t c = 0; c < channels; c++)
-        mean[c] = static_cast<float>(sum[c] / static_cast<double>(f));
-}
-
-namespace {
-
 constexpr std::size_t group = Stft::frames_per_group;
 
 std::size_t aligned(std::size_t floats) { return (floats + 15) / 16 * 16; }
@@ -166,15 +44,15 @@ void make_masks(const Synthesis &job, std::size_t first, std::size_t frames, flo
     const float *estimates = job.estimates + first * row;
     if (job.magnitudes) {
         for (std::size_t s = 0; s < job.stems; s++)
-            own_mask(estimates + s * job.plane, job.magnitudes + first * row, frames * row, job.silent,
-                     masks + s * frames * row);
+            job.stft->masks().own_mask(estimates + s * job.plane, job.magnitudes + first * row, frames * row,
+                                       job.silent, masks + s * frames * row);
     } else {
-        ratio_masks(estimates, job.plane, job.stems, frames * row, job.exponent, masks);
+        job.stft->masks().ratio_masks(estimates, job.plane, job.stems, frames * row, job.exponent, masks);
     }
     for (std::size_t i = 0; i < job.stems * frames; i++) {
         extensions[i * channels] = extensions[i * channels + 1] = job.above;
         if (job.average)
-            mean_mask(masks + i * row, job.f, extensions + i * channels);
+            job.stft->masks().mean_mask(masks + i * row, job.f, extensions + i * channels);
     }
 }
 

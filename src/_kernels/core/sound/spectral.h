@@ -8,6 +8,8 @@
 #ifndef SPLEETERRT_SPECTRAL_H
 #define SPLEETERRT_SPECTRAL_H
 
+#include "sound/masks.h"
+
 #include <complex>
 #include <cstddef>
 #include <vector>
@@ -31,6 +33,8 @@ public:
     static constexpr std::size_t frames_per_group = 4;
 
     virtual ~Stft() = default;
+    const char *name() const { return masks_.name; }    // of the instruction set
+    const MaskKernels &masks() const { return masks_; } // of the same instruction set
     virtual std::size_t scratch_floats() const = 0;
 
     // samples [(frames - 1) * hop + frame_length][2], windowed
@@ -71,8 +75,9 @@ public:
     virtual void synthesise(const Lane *lanes, std::size_t count, std::size_t f, float *scratch) const = 0;
 
 protected:
-    explicit Stft(std::size_t hop) : hop_(hop) {}
+    Stft(std::size_t hop, const MaskKernels &masks) : hop_(hop), masks_(masks) {}
     const std::size_t hop_;
+    const MaskKernels &masks_;
 };
 
 // One instruction set's build of it.
@@ -91,16 +96,6 @@ Stft *make_stft(const char *isa, std::size_t frame_length, std::size_t hop, std:
 // Here and in what follows of whole signals, denormal numbers count as zero.
 void analyse_group(const Stft &stft, const float *samples, std::size_t frames, std::complex<float> *spectrum,
                    float *magnitude, std::size_t f, float *scratch);
-
-// Ratio masks: mask[s][i] = (x[s][i]^p + 1e-10 / stems) / (sum_s x[s][i]^p + 1e-10), for n values of
-// each stem, `plane` floats apart in x and n in mask (Spleeter, model/__init__.py `_build_masks`).
-void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask);
-
-// A network's own mask: its estimate over the mix's magnitude, n values; where that is zero, `silent`.
-void own_mask(const float *x, const float *magnitudes, std::size_t n, float silent, float *mask);
-
-// Mean over bins: mask [f][2] -> mean [2] (mask extension "average").
-void mean_mask(const float *mask, std::size_t f, float *mean);
 
 // From estimates to the sound of the chosen stems, for a range of frames. Each chunk of `chunk_frames`
 // frames is a task of its own: transform a group of frames once more (cheaper than keeping its
@@ -143,9 +138,6 @@ void synthesise_chunk(const Synthesis &job, std::size_t chunk, float *work);
 // carry [n_chosen][frame_length - hop][2]: what reaches from earlier ranges into this one, and then from
 // this one into later ones.
 void join_chunks(const Synthesis &job, float *carry);
-
-// Index of the first value that is not below `limit` in magnitude (NaN included), or n.
-std::size_t first_beyond(const float *x, std::size_t n, float limit);
 
 } // namespace spleeterrt
 

@@ -35,6 +35,9 @@ namespace spleeterrt::SRT_ISA {
 }
 
 namespace spleeterrt::SRT_ISA {
+
+extern const MaskKernels mask_table;
+
 namespace {
 
 constexpr std::size_t channels = 2;
@@ -185,8 +188,9 @@ public:
 
     IsaStft(std::size_t frame_length, std::size_t hop, std::size_t fft_length, const float *analysis,
             const float *synthesis)
-        : Stft(hop), frame_length_(frame_length), length_(fft_length), bins_(fft_length / 2 + 1), fft_(fft_length),
-          analysis_(frame_length), synthesis_(frame_length), zeros_(2 * channels * bins_ + channels * frame_length)
+        : Stft(hop, mask_table), frame_length_(frame_length), length_(fft_length), bins_(fft_length / 2 + 1),
+          fft_(fft_length), analysis_(frame_length), synthesis_(frame_length),
+          zeros_(2 * channels * bins_ + channels * frame_length)
     {
         std::memcpy(analysis_.data(), analysis, frame_length * sizeof(float));
         std::memset(zeros_.data(), 0, zeros_.size() * sizeof(float));

@@ -16,8 +16,8 @@ constexpr auto relaxed = std::memory_order_relaxed;
 } // namespace
 
 Masks::Masks(const ModePlan &mode, const StreamOptions &options, const StreamShape &shape, Runs &runs)
-    : mode_(mode), options_(options), shape_(shape), runs_(runs), stems_(mode.stems.size()),
-      values_(options.bins * stream_channels),
+    : mode_(mode), options_(options), shape_(shape), runs_(runs), kernels_(mask_kernels(options.isa)),
+      stems_(mode.stems.size()), values_(options.bins * stream_channels),
       hold_frames_(static_cast<std::size_t>(
           std::ceil(options.hold_seconds * options.model_rate / static_cast<double>(options.frame_step)))),
       masks_(memory_.take(stems_ * values_)), held_(memory_.take(stems_ * values_)),
@@ -114,7 +114,7 @@ void Masks::read(const Runs::Slot &slot, std::size_t row, float *masks) const
     const std::size_t plane = shape_.rows * values_;
     const float *estimates = slot.buffers().estimates + row * values_;
     if (mode_.ratio) {
-        ratio_masks(estimates, plane, stems_, values_, options_.exponent, masks);
+        kernels_.ratio_masks(estimates, plane, stems_, values_, options_.exponent, masks);
         return;
     }
     const float *magnitudes = slot.buffers().window + (shape_.first_row + row) * values_;
@@ -125,7 +125,7 @@ void Masks::read(const Runs::Slot &slot, std::size_t row, float *masks) const
         if (mode_.made[k] < 0)
             continue;
         float *mask = masks + static_cast<std::size_t>(mode_.made[k]) * values_;
-        own_mask(estimates + k * plane, magnitudes, values_, mode_.share, mask);
+        kernels_.own_mask(estimates + k * plane, magnitudes, values_, mode_.share, mask);
         for (std::size_t i = 0; rest && i < values_; i++)
             rest[i] -= mask[i];
     }
@@ -137,7 +137,7 @@ void Masks::extend()
         float *above = extensions_ + s * stream_channels;
         above[0] = above[1] = above_[s];
         if (options_.average)
-            mean_mask(masks_ + s * values_, options_.bins, above);
+            kernels_.mean_mask(masks_ + s * values_, options_.bins, above);
     }
 }
 

@@ -3,6 +3,7 @@
 #ifndef SPLEETERRT_STREAM_MASKS_H
 #define SPLEETERRT_STREAM_MASKS_H
 
+#include "sound/masks.h"
 #include "sound/modes.h"
 #include "stream/options.h"
 #include "stream/runs.h"
@@ -43,6 +44,7 @@ private:
     const StreamOptions options_;
     const StreamShape shape_;
     Runs &runs_;
+    const MaskKernels &kernels_;       // of options.isa
     const std::size_t stems_, values_; // F channels
     const std::size_t hold_frames_;
     std::vector<float> silent_, above_; // of each stem: the mask of silence; that above F, unless it is the mean

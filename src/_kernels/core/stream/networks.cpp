@@ -48,8 +48,8 @@ void StreamNetworks::run(const float *window, std::size_t network, const network
 void StreamNetworks::finish(const RunBuffers &buffers) const
 {
     if (network_.softmax)
-        softmax_mask(buffers.estimates, plane_, network_.mode.networks.size(), buffers.window + first_row_ * row_,
-                     plane_);
+        network_.kernels->elementwise->softmax_mask(buffers.estimates, plane_, network_.mode.networks.size(),
+                                                    buffers.window + first_row_ * row_, plane_);
 }
 
 } // namespace spleeterrt

@@ -13,7 +13,7 @@ namespace spleeterrt {
 
 // The networks, lowered for T x F. Everything behind the pointers outlives the engine.
 struct StreamNetwork {
-    const fast_kernels *kernels = nullptr;
+    const fast_kernels *kernels = nullptr; // never null when it runs
     const network_layer *layers = nullptr;
     std::size_t n_layers = 0, workspace_floats = 0;
     const float *const *weights = nullptr; // of mode.networks

@@ -1,12 +1,16 @@
+// The element-wise stages of one instruction set: compiled once per set with SRT_ISA naming it.
 #include "network/elementwise.h"
 #include "portability.h"
 
-#include <stdint.h>
-#include <string.h>
+#include <cstdint>
+#include <cstring>
 
-/* exp(x) = 2^n (1 + p), n = round(x / ln 2), p = expm1(x - n ln 2) by a degree-7
- * Taylor polynomial on |r| <= ln(2) / 2 (truncation 5e-9, below float rounding).
- * Branch-free, so that loops over it vectorise. Valid for x in [-87, 88]. */
+namespace spleeterrt::SRT_ISA {
+namespace {
+
+// exp(x) = 2^n (1 + p), n = round(x / ln 2), p = expm1(x - n ln 2) by a degree-7
+// Taylor polynomial on |r| <= ln(2) / 2 (truncation 5e-9, below float rounding).
+// Branch-free, so that loops over it vectorise. Valid for x in [-87, 88].
 KERNEL_INLINE void exp_parts(float x, float *two_n, float *p)
 {
     x = x < -87.0f ? -87.0f : x;
@@ -14,7 +18,7 @@ KERNEL_INLINE void exp_parts(float x, float *two_n, float *p)
     const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
     float shifted = x * 1.44269504088896341f + magic;
     float n = shifted - magic;
-    float r = x - n * 0.693359375f; /* ln 2 in two parts, the first exact in few bits */
+    float r = x - n * 0.693359375f; // ln 2 in two parts, the first exact in few bits
     r = r + n * 2.12194440e-4f;
     float q = 1.0f / 5040.0f;
     q = q * r + 1.0f / 720.0f;
@@ -23,10 +27,10 @@ KERNEL_INLINE void exp_parts(float x, float *two_n, float *p)
     q = q * r + 1.0f / 6.0f;
     q = q * r + 0.5f;
     *p = r + r * r * q;
-    int32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (int32_t)((uint32_t)(bits - 0x4b400000 + 127) << 23);
-    memcpy(two_n, &bits, sizeof bits);
+    std::int32_t bits;
+    std::memcpy(&bits, &shifted, sizeof bits);
+    bits = (std::int32_t)((std::uint32_t)(bits - 0x4b400000 + 127) << 23);
+    std::memcpy(two_n, &bits, sizeof bits);
 }
 
 KERNEL_INLINE float exp_(float x)
@@ -59,7 +63,7 @@ KERNEL_INLINE float apply(float x, int activation)
     }
 }
 
-/* A loop per activation, each with a constant `activation`, so that the switch is outside. */
+// A loop per activation, each with a constant `activation`, so that the switch is outside.
 #define FOR_EACH_ACTIVATION(activation, body)                      \
     switch (activation) {                                          \
     case ACTIVATION_LEAKY_RELU: body(ACTIVATION_LEAKY_RELU) break; \
@@ -69,32 +73,32 @@ KERNEL_INLINE float apply(float x, int activation)
     default: body(ACTIVATION_NONE) break;                          \
     }
 
-KERNEL_CLONES void activate(const float *x, float *y, size_t n, int activation){
-#define BODY(kind)                 \
-    for (size_t i = 0; i < n; i++) \
+void activate(const float *x, float *y, std::size_t n, int activation){
+#define BODY(kind)                      \
+    for (std::size_t i = 0; i < n; i++) \
         y[i] = apply(x[i], kind);
     FOR_EACH_ACTIVATION(activation, BODY)
 #undef BODY
 }
 
-KERNEL_INLINE void bias_norm_activate_as(float *KERNEL_RESTRICT raw, size_t ld, const float *KERNEL_RESTRICT bias,
+KERNEL_INLINE void bias_norm_activate_as(float *KERNEL_RESTRICT raw, std::size_t ld, const float *KERNEL_RESTRICT bias,
                                          const float *KERNEL_RESTRICT scale, const float *KERNEL_RESTRICT shift,
-                                         int kind, float *KERNEL_RESTRICT out, size_t rows, size_t channels)
+                                         int kind, float *KERNEL_RESTRICT out, std::size_t rows, std::size_t channels)
 {
-    for (size_t r = 0; r < rows; r++, raw += ld, out += channels)
-        for (size_t c = 0; c < channels; c++) {
+    for (std::size_t r = 0; r < rows; r++, raw += ld, out += channels)
+        for (std::size_t c = 0; c < channels; c++) {
             float v = raw[c] + bias[c];
             raw[c] = v;
             out[c] = apply(v * scale[c] + shift[c], kind);
         }
 }
 
-KERNEL_CLONES void bias_norm_activate(float *raw, size_t ld, const float *bias, const float *scale, const float *shift,
-                                      int activation, float *out, size_t rows, size_t channels)
+void bias_norm_activate(float *raw, std::size_t ld, const float *bias, const float *scale, const float *shift,
+                        int activation, float *out, std::size_t rows, std::size_t channels)
 {
     if (!out) {
-        for (size_t r = 0; r < rows; r++, raw += ld)
-            for (size_t c = 0; c < channels; c++)
+        for (std::size_t r = 0; r < rows; r++, raw += ld)
+            for (std::size_t c = 0; c < channels; c++)
                 raw[c] += bias[c];
         return;
     }
@@ -105,72 +109,81 @@ KERNEL_CLONES void bias_norm_activate(float *raw, size_t ld, const float *bias, 
 
 KERNEL_INLINE void bias_activate_norm_as(const float *KERNEL_RESTRICT x, const float *KERNEL_RESTRICT bias, int kind,
                                          const float *KERNEL_RESTRICT scale, const float *KERNEL_RESTRICT shift,
-                                         float *KERNEL_RESTRICT out, size_t ld, size_t rows, size_t channels)
+                                         float *KERNEL_RESTRICT out, std::size_t ld, std::size_t rows,
+                                         std::size_t channels)
 {
-    if (channels == 1) { /* d6: the vector runs over pixels */
-        for (size_t r = 0; r < rows; r++)
+    if (channels == 1) { // d6: the vector runs over pixels
+        for (std::size_t r = 0; r < rows; r++)
             out[r * ld] = apply(x[r] + bias[0], kind) * scale[0] + shift[0];
         return;
     }
-    for (size_t r = 0; r < rows; r++, x += channels, out += ld)
-        for (size_t c = 0; c < channels; c++)
+    for (std::size_t r = 0; r < rows; r++, x += channels, out += ld)
+        for (std::size_t c = 0; c < channels; c++)
             out[c] = apply(x[c] + bias[c], kind) * scale[c] + shift[c];
 }
 
-KERNEL_CLONES void bias_activate_norm(const float *x, const float *bias, int activation, const float *scale,
-                                      const float *shift, float *out, size_t ld, size_t rows, size_t channels){
+void bias_activate_norm(const float *x, const float *bias, int activation, const float *scale, const float *shift,
+                        float *out, std::size_t ld, std::size_t rows, std::size_t channels)
+{
 #define BODY(kind) bias_activate_norm_as(x, bias, kind, scale, shift, out, ld, rows, channels);
     FOR_EACH_ACTIVATION(activation, BODY)
 #undef BODY
 }
 
-KERNEL_CLONES
-    void bias_mask(const float *logits, const float *bias, const float *input, float *out, size_t rows, size_t channels)
+void bias_mask(const float *logits, const float *bias, const float *input, float *out, std::size_t rows,
+               std::size_t channels)
 {
     if (!input) {
-        for (size_t r = 0; r < rows; r++)
-            for (size_t c = 0; c < channels; c++)
+        for (std::size_t r = 0; r < rows; r++)
+            for (std::size_t c = 0; c < channels; c++)
                 out[r * channels + c] = logits[r * channels + c] + bias[c];
         return;
     }
-    if (channels == 2) {                           /* the network's case: one loop over all values */
-        const float even = bias[0], odd = bias[1]; /* outside, or the loop does not vectorise */
-        for (size_t i = 0; i < 2 * rows; i++)
+    if (channels == 2) {                           // the network's case: one loop over all values
+        const float even = bias[0], odd = bias[1]; // outside, or the loop does not vectorise
+        for (std::size_t i = 0; i < 2 * rows; i++)
             out[i] = sigmoid(logits[i] + ((i & 1) ? odd : even)) * input[i];
         return;
     }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < channels; c++)
+    for (std::size_t r = 0; r < rows; r++)
+        for (std::size_t c = 0; c < channels; c++)
             out[r * channels + c] = sigmoid(logits[r * channels + c] + bias[c]) * input[r * channels + c];
 }
 
-KERNEL_CLONES void softmax_mask(float *x, size_t plane, size_t stems, const float *input, size_t n)
+void softmax_mask(float *x, std::size_t plane, std::size_t stems, const float *input, std::size_t n)
 {
-    enum { BLOCK = 256 };
-    float top[BLOCK], sum[BLOCK];
-    for (size_t first = 0; first < n; first += BLOCK) {
-        size_t count = n - first < BLOCK ? n - first : BLOCK;
-        for (size_t i = 0; i < count; i++) {
+    constexpr std::size_t block = 256;
+    float top[block], sum[block];
+    for (std::size_t first = 0; first < n; first += block) {
+        std::size_t count = n - first < block ? n - first : block;
+        for (std::size_t i = 0; i < count; i++) {
             top[i] = x[first + i];
             sum[i] = 0.0f;
         }
-        for (size_t s = 1; s < stems; s++) {
+        for (std::size_t s = 1; s < stems; s++) {
             const float *v = x + s * plane + first;
-            for (size_t i = 0; i < count; i++)
+            for (std::size_t i = 0; i < count; i++)
                 top[i] = v[i] > top[i] ? v[i] : top[i];
         }
-        for (size_t s = 0; s < stems; s++) {
+        for (std::size_t s = 0; s < stems; s++) {
             float *v = x + s * plane + first;
-            for (size_t i = 0; i < count; i++) {
+            for (std::size_t i = 0; i < count; i++) {
                 float e = exp_(v[i] - top[i]);
                 v[i] = e;
                 sum[i] += e;
             }
         }
-        for (size_t s = 0; s < stems; s++) {
+        for (std::size_t s = 0; s < stems; s++) {
             float *v = x + s * plane + first;
-            for (size_t i = 0; i < count; i++)
+            for (std::size_t i = 0; i < count; i++)
                 v[i] = v[i] / sum[i] * input[first + i];
         }
     }
 }
+
+} // namespace
+
+extern const ElementwiseKernels elementwise_table = {SRT_ISA_NAME,       activate,  bias_norm_activate,
+                                                     bias_activate_norm, bias_mask, softmax_mask};
+
+} // namespace spleeterrt::SRT_ISA
