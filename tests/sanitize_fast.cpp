@@ -2,7 +2,7 @@
 // UndefinedBehaviorSanitizer (tests/sanitize.py builds and runs it), and against the definition of the layers.
 //
 //     sanitize_fast ROUNDS SEED
-#include "fast/fast.h"
+#include "fast/interface.h"
 
 #include <algorithm>
 #include <cmath>

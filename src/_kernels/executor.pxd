@@ -19,7 +19,7 @@ cdef extern from "core/network/elementwise.h" namespace "spleeterrt" nogil:
             float* x, size_t plane, size_t stems, const float* input, size_t n) noexcept nogil
 
 
-cdef extern from "core/fast/fast.h" namespace "spleeterrt" nogil:
+cdef extern from "core/fast/interface.h" namespace "spleeterrt" nogil:
     cdef struct fast_kernels:
         const char* name
         const ElementwiseKernels* elementwise

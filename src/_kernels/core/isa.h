@@ -7,7 +7,7 @@
 //     SRT_TABLES(Table, kernels)                                 // declares the tables of all sets
 //     const Table &kernels_of(Isa isa) { return SRT_TABLE_OF(isa, kernels); }
 //
-// A new set is a line in CMakeLists.txt (its flags), a line in the list below and a header of `fast/simd.h`. Which set
+// A new set is a line in CMakeLists.txt (its flags), a line in the list below and a header in core/simd. Which set
 // runs is decided when a network, an STFT or a stream is made, by name or by `choose_isa`, and kept there. So the
 // environment variable SPLEETERRT_ISA forces all code that has sets. Whatever has none is compiled for every machine.
 #ifndef SPLEETERRT_ISA_H

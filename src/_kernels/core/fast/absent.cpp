@@ -1,5 +1,5 @@
 // For compilers that cannot build the fast layers: there are none.
-#include "fast/fast.h"
+#include "fast/interface.h"
 #include "network/elementwise.h"
 
 namespace spleeterrt {

@@ -1,5 +1,5 @@
 // Which build of the fast kernels runs here.
-#include "fast/fast.h"
+#include "fast/interface.h"
 #include "isa.h"
 
 namespace spleeterrt {

@@ -6,7 +6,7 @@
 #ifndef SPLEETERRT_FAST_MULTIPLY_H
 #define SPLEETERRT_FAST_MULTIPLY_H
 
-#include "fast/simd.h"
+#include "simd/simd.h"
 
 namespace spleeterrt::SRT_ISA {
 
@@ -226,7 +226,7 @@ public:
 static inline size_t packed_index(int depth, int channels, int k, int channel)
 {
     const int first = channel / panel * panel;
-    const int width = least(panel, channels - first);
+    const int width = min(panel, channels - first);
     return (size_t)first * depth + (size_t)k * width + (channel - first);
 }
 

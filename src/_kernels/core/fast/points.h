@@ -18,7 +18,7 @@
 #ifndef SPLEETERRT_FAST_POINTS_H
 #define SPLEETERRT_FAST_POINTS_H
 
-#include "fast/simd.h"
+#include "simd/simd.h"
 
 namespace spleeterrt::SRT_ISA {
 
@@ -126,15 +126,15 @@ template <> struct Winograd<4> {
 // G[j][k] in double, for the weights.
 template <int m> static inline double filter_factor(int j, int k)
 {
-    using W = Winograd<m>;
-    if (j == W::n - 1)
+    using Transform = Winograd<m>;
+    if (j == Transform::n - 1)
         return k == 2;
     double factor = 1.0;
     for (int i = 0; i < k; i++)
-        factor *= W::points[j];
-    for (int l = 0; l < W::n - 1; l++)
-        if (l != j)
-            factor /= W::points[j] - W::points[l];
+        factor *= Transform::points[j];
+    for (int other = 0; other < Transform::n - 1; other++)
+        if (other != j)
+            factor /= Transform::points[j] - Transform::points[other];
     return factor;
 }
 

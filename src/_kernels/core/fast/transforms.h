@@ -17,30 +17,30 @@ namespace spleeterrt::SRT_ISA {
 
 template <int m, bool decoder> struct Patch {
     static constexpr int n = m + 2;
-    static constexpr int step = decoder ? m : 2 * m;             // samples from one tile to the next
-    static constexpr int size = decoder ? n : 2 * m + 3;         // samples of a patch, each way
-    static constexpr int lines = size;                           // (2m + 3 = n + (n - 1) values of the two phases)
-    static constexpr int most_tiles = decoder || m == 2 ? 8 : 4; // of a strip: its columns stay in L1
-    static constexpr int most_columns = step * (most_tiles - 1) + size;
+    static constexpr int step = decoder ? m : 2 * m;            // samples from one tile to the next
+    static constexpr int size = decoder ? n : 2 * m + 3;        // samples of a patch, each way
+    static constexpr int lines = size;                          // (2m + 3 = n + (n - 1) values of the two phases)
+    static constexpr int max_tiles = decoder || m == 2 ? 8 : 4; // of a strip: its columns stay in L1
+    static constexpr int max_columns = step * (max_tiles - 1) + size;
 };
 
 // Samples of a line of the patch -> its transformed values.
 template <int m, bool decoder> static ALWAYS_INLINE void transform_line(const Vec *samples, Vec *out)
 {
-    using W = Winograd<m>;
-    constexpr int n = W::n;
+    using Transform = Winograd<m>;
+    constexpr int n = Transform::n;
     if constexpr (decoder)
-        W::data(samples, out);
+        Transform::data(samples, out);
     else {
         Vec three[n], two[n - 1];
 #pragma GCC unroll 8
         for (int k = 0; k < n; k++)
             three[k] = samples[2 * k];
-        W::data(three, out);
+        Transform::data(three, out);
 #pragma GCC unroll 8
         for (int k = 0; k < n - 1; k++)
             two[k] = samples[2 * k + 1];
-        W::data_without_zero(two, out + n);
+        Transform::data_without_zero(two, out + n);
     }
 }
 
@@ -53,33 +53,33 @@ template <int m, bool decoder>
 static __attribute__((noinline)) void transform_data(const float *const *rows, int channel, int x, int width,
                                                      ptrdiff_t pixel, int tiles, const size_t *offsets, float *out)
 {
-    using P = Patch<m, decoder>;
-    Vec columns[P::lines][P::most_columns];
-    const int count = P::step * (tiles - 1) + P::size;
+    using Shape = Patch<m, decoder>;
+    Vec columns[Shape::lines][Shape::max_columns];
+    const int count = Shape::step * (tiles - 1) + Shape::size;
     for (int c = 0; c < count; c++) {
-        Vec samples[P::size], line[P::lines];
+        Vec samples[Shape::size], line[Shape::lines];
         if ((unsigned)(x + c) < (unsigned)width) {
             const ptrdiff_t at = (x + c) * pixel + channel;
 #pragma GCC unroll 16
-            for (int r = 0; r < P::size; r++)
+            for (int r = 0; r < Shape::size; r++)
                 samples[r] = load(rows[r] + at);
             transform_line<m, decoder>(samples, line);
         } else {
 #pragma GCC unroll 16
-            for (int r = 0; r < P::lines; r++)
+            for (int r = 0; r < Shape::lines; r++)
                 line[r] = Vec{};
         }
 #pragma GCC unroll 16
-        for (int r = 0; r < P::lines; r++)
+        for (int r = 0; r < Shape::lines; r++)
             columns[r][c] = line[r];
     }
     for (int t = 0; t < tiles; t++, out += block)
-        for (int r = 0; r < P::lines; r++) {
-            Vec line[P::lines];
-            transform_line<m, decoder>(&columns[r][t * P::step], line);
+        for (int r = 0; r < Shape::lines; r++) {
+            Vec line[Shape::lines];
+            transform_line<m, decoder>(&columns[r][t * Shape::step], line);
 #pragma GCC unroll 16
-            for (int c = 0; c < P::lines; c++)
-                *(Vec *)(out + offsets[r * P::lines + c]) = line[c];
+            for (int c = 0; c < Shape::lines; c++)
+                *(Vec *)(out + offsets[r * Shape::lines + c]) = line[c];
         }
 }
 
@@ -88,8 +88,8 @@ static __attribute__((noinline)) void transform_data(const float *const *rows, i
 template <int m, int a, int b>
 static ALWAYS_INLINE void transform_output(const float *products, const size_t *offsets, Vec (&y)[m][m])
 {
-    using W = Winograd<m>;
-    constexpr int n = W::n;
+    using Transform = Winograd<m>;
+    constexpr int n = Transform::n;
     Vec columns[m][n];
 #pragma GCC unroll 8
     for (int q = 0; q < n - b; q++) {
@@ -97,14 +97,14 @@ static ALWAYS_INLINE void transform_output(const float *products, const size_t *
 #pragma GCC unroll 8
         for (int p = 0; p < n - a; p++)
             x[p] = *(const Vec *)(products + offsets[p * n + q]);
-        W::template output<a == 0>(x, column);
+        Transform::template output<a == 0>(x, column);
 #pragma GCC unroll 4
         for (int i = 0; i < m; i++)
             columns[i][q] = column[i];
     }
 #pragma GCC unroll 4
     for (int i = 0; i < m; i++)
-        W::template output<b == 0>(columns[i], y[i]);
+        Transform::template output<b == 0>(columns[i], y[i]);
 }
 
 // The 5 x 5 taps of filters become lines x lines values as well, by the phases and points of both dimensions. One line
@@ -135,7 +135,7 @@ template <int m, bool decoder> struct FilterLine {
     template <int count>
     ALWAYS_INLINE void transform(const float *filters, ptrdiff_t stride, Vec (&values)[lines]) const
     {
-        using W = Winograd<m>;
+        using Transform = Winograd<m>;
         Vec g[5];
 #pragma GCC unroll 5
         for (int kx = 0; kx < 5; kx++) {
@@ -145,11 +145,11 @@ template <int m, bool decoder> struct FilterLine {
                 g[kx] += factor[k] * load(filters + (row[k] * 5 + kx) * stride);
         }
         if constexpr (decoder) {
-            W::template filter<true, true>(g[4], g[2], g[0], values);
-            W::template filter<true, false>(g[3], g[1], Vec{}, values + n);
+            Transform::template filter<true, true>(g[4], g[2], g[0], values);
+            Transform::template filter<true, false>(g[3], g[1], Vec{}, values + n);
         } else {
-            W::template filter<true, true>(g[0], g[2], g[4], values);
-            W::template filter<false, true>(Vec{}, g[1], g[3], values + n);
+            Transform::template filter<true, true>(g[0], g[2], g[4], values);
+            Transform::template filter<false, true>(Vec{}, g[1], g[3], values + n);
         }
     }
 };

@@ -43,18 +43,18 @@ static void pack_plain(bool decoder, int in_c, int out_c, const float *kernel, f
 // One plain block -> one line of the transformed filters: for each column a matrix [16][16], the phases of a point
 // along frequency next to each other.
 template <int m, bool decoder> struct FilterBlock {
-    using O = Operands<m, decoder>;
+    using Layout = Operands<m, decoder>;
     // A cache line between matrices: else the values of one filter would all meet in a few sets of the cache.
     static constexpr int size = block * block + block;
-    static constexpr size_t floats = (size_t)O::filter_lines * size;
+    static constexpr size_t floats = (size_t)Layout::filter_lines * size;
     static_assert(floats % block == 0, "what follows it is aligned");
 
     // Offset of the first matrix of a point along frequency, and of a column's matrix.
     static constexpr int at_point(int q) { return (decoder || q == 0 ? 2 * q : 2 * q - 1) * size; }
-    static constexpr int at(int column)
+    static constexpr int matrix_at(int column)
     {
-        const int q = O::line_point(column);
-        return at_point(q) + (column >= O::n && O::phases(q) == 2 ? size : 0);
+        const int q = Layout::line_point(column);
+        return at_point(q) + (column >= Layout::n && Layout::phases(q) == 2 ? size : 0);
     }
 
     // Meanwhile a share of the block behind comes near: all of it over all lines (of the last one, addresses that are
@@ -73,7 +73,7 @@ private:
     template <int taps> static ALWAYS_INLINE void transform_all(const FilterLine<m, decoder> &filter, int line,
                                                                 const float *plain, float *out)
     {
-        constexpr int share = (25 + O::filter_lines - 1) / O::filter_lines * block;
+        constexpr int share = (25 + Layout::filter_lines - 1) / Layout::filter_lines * block;
         const float *ahead = plain + plain_block + line * block * share;
         for (int k = 0; k < block; k++, out += block, ahead += share) {
 #pragma GCC unroll 4
@@ -81,11 +81,11 @@ private:
                 __builtin_prefetch(ahead + i, 0, 2);
 #pragma GCC unroll 1
             for (int c = 0; c < block; c += lanes) {
-                Vec values[O::filter_lines];
+                Vec values[Layout::filter_lines];
                 filter.template transform<taps>(plain + k * 25 * block + c, block, values);
 #pragma GCC unroll 16
-                for (int column = 0; column < O::filter_lines; column++)
-                    *(Vec *)(out + at(column) + c) = values[column];
+                for (int column = 0; column < Layout::filter_lines; column++)
+                    *(Vec *)(out + matrix_at(column) + c) = values[column];
             }
         }
     }
@@ -95,20 +95,20 @@ private:
 template <int m, bool decoder>
 static void store_weights(int in_c, int out_c, const float *plain, float *weights, float *scratch)
 {
-    using O = Operands<m, decoder>;
+    using Layout = Operands<m, decoder>;
     using Filters = FilterBlock<m, decoder>;
-    const O at(in_c, out_c, 1);
-    each_plain_block(decoder, at.in_blocks, at.out_blocks, [&](int in_block, int out_block) {
-        for (int r = 0; r < O::filter_lines; r++) {
+    const Layout layout(in_c, out_c, 1);
+    each_plain_block(decoder, layout.in_blocks, layout.out_blocks, [&](int in_block, int out_block) {
+        for (int r = 0; r < Layout::filter_lines; r++) {
             Filters::transform(r, plain, scratch);
-            for (int c = 0; c < O::filter_lines; c++) {
-                const int i = O::line_point(r, c), phase = O::line_phase(r, c);
-                const int depth = at.depth_blocks(i) * block, channels = at.channel_blocks(i) * block;
+            for (int c = 0; c < Layout::filter_lines; c++) {
+                const int i = Layout::line_point(r, c), phase = Layout::line_phase(r, c);
+                const int depth = layout.depth_blocks(i) * block, channels = layout.channel_blocks(i) * block;
                 const int row = (decoder ? 0 : phase * in_c) + in_block * block;
                 const int channel = (decoder ? phase * out_c : 0) + out_block * block;
                 for (int k = 0; k < block; k++)
-                    memcpy(weights + at.weights[i] + packed_index(depth, channels, row + k, channel),
-                           scratch + Filters::at(c) + k * block, block * sizeof(float));
+                    memcpy(weights + layout.weights[i] + packed_index(depth, channels, row + k, channel),
+                           scratch + Filters::matrix_at(c) + k * block, block * sizeof(float));
             }
         }
         plain += plain_block;
@@ -116,23 +116,24 @@ static void store_weights(int in_c, int out_c, const float *plain, float *weight
 }
 
 // All products of a pass from plain weights. transformed: FilterBlock::floats.
-template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &at, const float *plain,
-                                                          float *operands, float *transformed)
+template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &layout,
+                                                          const float *plain, float *operands, float *transformed)
 {
-    using O = Operands<m, decoder>;
+    using Layout = Operands<m, decoder>;
     using Filters = FilterBlock<m, decoder>;
     const MatrixProduct<1> one_phase(tiles);
     const MatrixProduct<2> two_phases(tiles);
-    const ptrdiff_t phase_of_data = at.in_blocks * at.tile_stride, phase_of_products = at.out_blocks * at.tile_stride;
-    each_plain_block(decoder, at.in_blocks, at.out_blocks, [&](int in_block, int out_block) {
-        for (int r = 0; r < O::filter_lines; r++) {
+    const ptrdiff_t phase_of_data = layout.in_blocks * layout.tile_stride,
+                    phase_of_products = layout.out_blocks * layout.tile_stride;
+    each_plain_block(decoder, layout.in_blocks, layout.out_blocks, [&](int in_block, int out_block) {
+        for (int r = 0; r < Layout::filter_lines; r++) {
             Filters::transform(r, plain, transformed);
-            const int p = O::line_point(r), a = O::line_phase(r);
-            for (int q = 0; q < O::n; q++) {
-                const int i = p * O::n + q, columns = O::phases(q);
-                const float *data = operands + at.data[i] + in_block * at.tile_stride;
+            const int p = Layout::line_point(r), a = Layout::line_phase(r);
+            for (int q = 0; q < Layout::n; q++) {
+                const int i = p * Layout::n + q, columns = Layout::phases(q);
+                const float *data = operands + layout.data[i] + in_block * layout.tile_stride;
                 const float *filters = transformed + Filters::at_point(q);
-                float *sums = operands + at.products[i] + out_block * at.tile_stride;
+                float *sums = operands + layout.products[i] + out_block * layout.tile_stride;
                 if constexpr (decoder) {
                     // Each phase has products of its own.
                     for (int b = 0; b < columns; b++)

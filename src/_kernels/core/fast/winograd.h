@@ -17,7 +17,8 @@
 #ifndef SPLEETERRT_FAST_WINOGRAD_H
 #define SPLEETERRT_FAST_WINOGRAD_H
 
-#include "fast/fast.h"
+#include "fast/activations.h"
+#include "fast/interface.h"
 #include "fast/weights.h"
 
 namespace spleeterrt::SRT_ISA {
@@ -25,7 +26,10 @@ namespace spleeterrt::SRT_ISA {
 // What happens to finished values of one vector of channels.
 template <int kind> struct Finish {
     Vec bias, scale, shift;
-    Finish(const fast_layer &l, int c) : bias(load(l.bias + c)), scale(load(l.scale + c)), shift(load(l.shift + c)) {}
+    Finish(const fast_layer &layer, int c)
+        : bias(load(layer.bias + c)), scale(load(layer.scale + c)), shift(load(layer.shift + c))
+    {
+    }
     ALWAYS_INLINE Vec raw(Vec v) const { return v + bias; }
     ALWAYS_INLINE Vec norm_activate(Vec raw) const { return activate<kind>(raw * scale + shift); }
     ALWAYS_INLINE Vec activate_norm(Vec v) const { return activate<kind>(v + bias) * scale + shift; }
@@ -48,18 +52,18 @@ struct Rows {
 // Fetches the sources of the next pass, a few lines at each point of this one.
 class SourcePrefetch {
     struct Span {
-        const char *at;
+        const char *from;
         int pixels, lines; // cache lines of a pixel
         ptrdiff_t pixel;   // bytes
     };
-    static constexpr int most_spans = 48;
-    Span spans[most_spans];
+    static constexpr int max_spans = 48;
+    Span spans[max_spans];
     int count = 0, current = 0, done = 0, total = 0;
 
 public:
     void add(const float *at, int pixels, int channels, ptrdiff_t pixel)
     {
-        if (count < most_spans && pixels > 0) {
+        if (count < max_spans && pixels > 0) {
             spans[count++] = {(const char *)at, pixels, channels / block, pixel * (ptrdiff_t)sizeof(float)};
             total += pixels * (channels / block);
         }
@@ -69,7 +73,7 @@ public:
     {
         while (lines > 0 && current < count) {
             const Span &span = spans[current];
-            const char *at = span.at + done * span.pixel;
+            const char *at = span.from + done * span.pixel;
             for (int i = 0; i < span.lines; i++)
                 __builtin_prefetch(at + i * 64, 0, 2);
             lines -= span.lines;
@@ -80,14 +84,14 @@ public:
 };
 
 template <int m, bool decoder> class WinogradLayer {
-    using O = Operands<m, decoder>;
-    using P = Patch<m, decoder>;
-    const fast_layer &l;
-    const O at;
+    using Layout = Operands<m, decoder>;
+    using Shape = Patch<m, decoder>;
+    const fast_layer &layer;
+    const Layout layout;
     // The grid of tiles: outputs of the convolution, inputs of the transposed one.
     const int grid_h, grid_w, tiles_w;
     float *const transformed; // FilterBlock::floats
-    float *const operands;    // O::end
+    float *const operands;    // Layout::end
     Rows source;
 
 public:
@@ -97,73 +101,73 @@ public:
     static size_t zeros_floats(int w, ptrdiff_t src_ld) { return (size_t)w * src_ld; }
     static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles)
     {
-        return zeros_floats(w, src_ld) + FilterBlock<m, decoder>::floats + O(in_c, out_c, pass_tiles).end;
+        return zeros_floats(w, src_ld) + FilterBlock<m, decoder>::floats + Layout(in_c, out_c, pass_tiles).end;
     }
 
-    explicit WinogradLayer(const fast_layer &layer)
-        : l(layer), at(layer.in_c, layer.out_c, layer.pass_tiles), grid_h(decoder ? layer.h : layer.h / 2),
-          grid_w(decoder ? layer.w : layer.w / 2), tiles_w((grid_w + m - 1) / m),
-          transformed(layer.scratch + zeros_floats(layer.w, layer.src_ld)),
+    explicit WinogradLayer(const fast_layer &wanted)
+        : layer(wanted), layout(wanted.in_c, wanted.out_c, wanted.pass_tiles),
+          grid_h(decoder ? wanted.h : wanted.h / 2), grid_w(decoder ? wanted.w : wanted.w / 2),
+          tiles_w((grid_w + m - 1) / m), transformed(wanted.scratch + zeros_floats(wanted.w, wanted.src_ld)),
           operands(transformed + FilterBlock<m, decoder>::floats)
     {
-        memset(l.scratch, 0, zeros_floats(l.w, l.src_ld) * sizeof(float));
-        source = {l.src, l.scratch, l.src_row, l.h, l.src_ring};
+        memset(layer.scratch, 0, zeros_floats(layer.w, layer.src_ld) * sizeof(float));
+        source = {layer.src, layer.scratch, layer.src_row, layer.h, layer.src_ring};
     }
 
     // The rows of tiles that are wanted.
-    int first_tile_row() const { return l.first_row / m; }
-    int end_tile_row() const { return (l.end_row + m - 1) / m; }
-    int first_row(int tile_row) const { return P::step * tile_row - 1; } // of the patches
-    int end_row(int tile_row) const { return least(first_row(tile_row) + P::size, l.h); }
+    int first_tile_row() const { return layer.first_row / m; }
+    int end_tile_row() const { return (layer.end_row + m - 1) / m; }
+    int first_row(int tile_row) const { return Shape::step * tile_row - 1; } // of the patches
+    int end_row(int tile_row) const { return min(first_row(tile_row) + Shape::size, layer.h); }
 
     // The tiles first ... last - 1 (numbered along frequency, then time).
     void run(int first, int last)
     {
-        for (; first < last; first += at.tiles_per_pass)
-            pass(first, least(at.tiles_per_pass, last - first), last);
+        for (; first < last; first += layout.tiles_per_pass)
+            pass(first, min(layout.tiles_per_pass, last - first), last);
     }
     void run_row(int tile_row) { run(tile_row * tiles_w, (tile_row + 1) * tiles_w); }
     void run_all() { run(first_tile_row() * tiles_w, end_tile_row() * tiles_w); }
 
-    // The tiles of one strip: neighbours in a row, at most `most` from tile t of a pass that has `count`.
-    int strip(int first, int t, int count, int most) const
+    // The tiles of one strip: neighbours in a row, at most `limit` from tile t of a pass that has `count`.
+    int strip(int first, int t, int count, int limit) const
     {
-        return least(least(most, count - t), tiles_w - (first + t) % tiles_w);
+        return min(min(limit, count - t), tiles_w - (first + t) % tiles_w);
     }
 
 private:
     void pass(int first, int count, int last)
     {
         for (int t = 0; t < count;) {
-            const int tiles = strip(first, t, count, P::most_tiles);
+            const int tiles = strip(first, t, count, Shape::max_tiles);
             const int ty = (first + t) / tiles_w, tx = (first + t) % tiles_w;
-            const float *rows[P::size];
-            for (int r = 0; r < P::size; r++)
+            const float *rows[Shape::size];
+            for (int r = 0; r < Shape::size; r++)
                 rows[r] = source(first_row(ty) + r);
-            for (int c = 0; c < l.in_c; c += lanes)
-                transform_data<m, decoder>(rows, c, P::step * tx - 1, l.w, l.src_ld, tiles, at.data_at,
-                                           operands + (c / block) * at.tile_stride + t * block + c % block);
+            for (int c = 0; c < layer.in_c; c += lanes)
+                transform_data<m, decoder>(rows, c, Shape::step * tx - 1, layer.w, layer.src_ld, tiles, layout.data_at,
+                                           operands + (c / block) * layout.tile_stride + t * block + c % block);
             t += tiles;
         }
-        if (l.plain) {
-            multiply_plain<m, decoder>(count, at, l.weights, operands, transformed);
+        if (layer.plain) {
+            multiply_plain<m, decoder>(count, layout, layer.weights, operands, transformed);
         } else {
             SourcePrefetch next;
-            if (!l.src_ring)
-                prefetch_sources(first + count, least(at.tiles_per_pass, last - first - count), next);
+            if (!layer.src_ring)
+                prefetch_sources(first + count, min(layout.tiles_per_pass, last - first - count), next);
             if (behind)
                 prefetch_behind(first, count, next);
             prefetch_outputs(first, count, next);
-            const int lines = (next.lines() + O::points - 1) / O::points;
+            const int lines = (next.lines() + Layout::points - 1) / Layout::points;
             const Products products(count);
-            for (int i = 0; i < O::points; i++) {
+            for (int i = 0; i < Layout::points; i++) {
                 next.fetch(lines);
-                products.run(at.channel_blocks(i),
-                             {at.depth_blocks(i), operands + at.data[i], at.tile_stride, l.weights + at.weights[i],
-                              operands + at.products[i], at.tile_stride});
+                products.run(layout.channel_blocks(i),
+                             {layout.depth_blocks(i), operands + layout.data[i], layout.tile_stride,
+                              layer.weights + layout.weights[i], operands + layout.products[i], layout.tile_stride});
             }
         }
-        switch (l.activation) {
+        switch (layer.activation) {
         case LeakyRelu: return outputs<LeakyRelu>(first, count);
         case Relu: return outputs<Relu>(first, count);
         case Elu: return outputs<Elu>(first, count);
@@ -175,10 +179,10 @@ private:
     {
         for (int t = 0; t < count;) {
             const int tiles = strip(first, t, count, count);
-            const int ty = (first + t) / tiles_w, x = P::step * ((first + t) % tiles_w);
-            const int columns = least(P::step * tiles + P::size - P::step, l.w - x);
-            for (int y = most(first_row(ty), 0); y < end_row(ty); y++)
-                next.add(source(y) + x * l.src_ld, columns, l.in_c, l.src_ld);
+            const int ty = (first + t) / tiles_w, x = Shape::step * ((first + t) % tiles_w);
+            const int columns = min(Shape::step * tiles + Shape::size - Shape::step, layer.w - x);
+            for (int y = max(first_row(ty), 0); y < end_row(ty); y++)
+                next.add(source(y) + x * layer.src_ld, columns, layer.in_c, layer.src_ld);
             t += tiles;
         }
     }
@@ -186,17 +190,18 @@ private:
     // What this pass will overwrite: lines of memory are read before they are written.
     void prefetch_outputs(int first, int count, SourcePrefetch &next) const
     {
-        float *out = decoder ? l.dst : l.normed;
-        const ptrdiff_t row = decoder ? l.dst_row : l.normed_row, pixel = decoder ? l.dst_ld : l.normed_ld;
-        if (!out || l.dst_ring)
+        float *out = decoder ? layer.dst : layer.normed;
+        const ptrdiff_t row = decoder ? layer.dst_row : layer.normed_row,
+                        pixel = decoder ? layer.dst_ld : layer.normed_ld;
+        if (!out || layer.dst_ring)
             return; // a ring is in the cache
         constexpr int scale = decoder ? 2 : 1, size = scale * m;
         for (int t = 0; t < count;) {
             const int tiles = strip(first, t, count, count);
             const int y = (first + t) / tiles_w * size, x = (first + t) % tiles_w * size;
-            const int columns = least(size * tiles, scale * grid_w - x);
-            for (int i = y; i < least(y + size, scale * grid_h); i++)
-                next.add(out + i * row + x * pixel, columns, l.out_c, pixel);
+            const int columns = min(size * tiles, scale * grid_w - x);
+            for (int i = y; i < min(y + size, scale * grid_h); i++)
+                next.add(out + i * row + x * pixel, columns, layer.out_c, pixel);
             t += tiles;
         }
     }
@@ -206,7 +211,7 @@ private:
     {
         const int first_y = first / tiles_w * 2 * m, t = first % tiles_w;
         const int from = behind->w * t / tiles_w, to = behind->w * (t + count) / tiles_w;
-        for (int y = first_y; y < least(first_y + 2 * m, behind->h); y++)
+        for (int y = first_y; y < min(first_y + 2 * m, behind->h); y++)
             next.add(behind->src + y * behind->src_row + from * behind->src_ld, to - from, (int)behind->src_ld,
                      behind->src_ld);
     }
@@ -215,8 +220,8 @@ private:
     {
         for (int t = 0; t < count; t++) {
             const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
-            const int rows = least(m, grid_h - ty), columns = least(m, grid_w - tx);
-            for (int c = 0; c < l.out_c; c += block)
+            const int rows = min(m, grid_h - ty), columns = min(m, grid_w - tx);
+            for (int c = 0; c < layer.out_c; c += block)
                 if (rows == m && columns == m)
                     output_tile<kind, true>(t, ty, tx, c, m, m);
                 else
@@ -226,10 +231,10 @@ private:
     // One block of channels. whole: all of the tile lies in the image (the loops unroll).
     template <int kind, bool whole> ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
     {
-        const float *products = operands + (c / block) * at.tile_stride + t * block;
+        const float *products = operands + (c / block) * layout.tile_stride + t * block;
         if constexpr (decoder) {
             for (int v = 0; v < block; v += lanes) {
-                const Finish<kind> finish(l, c + v);
+                const Finish<kind> finish(layer, c + v);
                 phase<0, 0, whole>(products + v, finish, ty, tx, c + v, rows, columns);
                 phase<0, 1, whole>(products + v, finish, ty, tx, c + v, rows, columns);
                 phase<1, 0, whole>(products + v, finish, ty, tx, c + v, rows, columns);
@@ -238,16 +243,16 @@ private:
         } else {
             Vec y[vectors_per_block][m][m];
             for (int v = 0; v < vectors_per_block; v++) {
-                const Finish<kind> finish(l, c + v * lanes);
-                transform_output<m, 0, 0>(products + v * lanes, at.product_at[0], y[v]);
+                const Finish<kind> finish(layer, c + v * lanes);
+                transform_output<m, 0, 0>(products + v * lanes, layout.product_at[0], y[v]);
                 each<whole>(m, m, [&](int i, int j) { y[v][i][j] = finish.raw(y[v][i][j]); });
             }
             // Deep layers' raw outputs are read again soon, while they are in the cache. The vectors of a cache line
             // are streamed together.
-            float *raw = l.dst + ty * l.dst_row + tx * l.dst_ld + c;
-            const bool past_caches = l.out_c <= 128;
+            float *raw = layer.dst + ty * layer.dst_row + tx * layer.dst_ld + c;
+            const bool past_caches = layer.out_c <= 128;
             each<whole>(rows, columns, [&](int i, int j) {
-                float *to = raw + i * l.dst_row + j * l.dst_ld;
+                float *to = raw + i * layer.dst_row + j * layer.dst_ld;
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors_per_block; v++)
                     if (past_caches)
@@ -255,13 +260,13 @@ private:
                     else
                         *(Vec *)(to + v * lanes) = y[v][i][j];
             });
-            if (!l.normed)
+            if (!layer.normed)
                 return;
-            float *normed = l.normed + ty * l.normed_row + tx * l.normed_ld + c;
+            float *normed = layer.normed + ty * layer.normed_row + tx * layer.normed_ld + c;
             for (int v = 0; v < vectors_per_block; v++) {
-                const Finish<kind> finish(l, c + v * lanes);
+                const Finish<kind> finish(layer, c + v * lanes);
                 each<whole>(rows, columns, [&](int i, int j) {
-                    *(Vec *)(normed + i * l.normed_row + j * l.normed_ld + v * lanes) =
+                    *(Vec *)(normed + i * layer.normed_row + j * layer.normed_ld + v * lanes) =
                         finish.norm_activate(y[v][i][j]);
                 });
             }
@@ -273,12 +278,13 @@ private:
     ALWAYS_INLINE void phase(const float *products, const F &finish, int ty, int tx, int c, int rows, int columns)
     {
         Vec y[m][m];
-        transform_output<m, a, b>(products, at.product_at[2 * a + b], y);
+        transform_output<m, a, b>(products, layout.product_at[2 * a + b], y);
         const int row = 2 * ty + 1 - a;
         // A ring holds whole rows of tiles.
-        float *out = l.dst + (l.dst_ring ? row % l.dst_ring : row) * l.dst_row + (2 * tx + 1 - b) * l.dst_ld + c;
+        float *out = layer.dst + (layer.dst_ring ? row % layer.dst_ring : row) * layer.dst_row +
+                     (2 * tx + 1 - b) * layer.dst_ld + c;
         each<whole>(rows, columns, [&](int i, int j) {
-            *(Vec *)(out + 2 * i * l.dst_row + 2 * j * l.dst_ld) = finish.activate_norm(y[i][j]);
+            *(Vec *)(out + 2 * i * layer.dst_row + 2 * j * layer.dst_ld) = finish.activate_norm(y[i][j]);
         });
     }
 

@@ -4,7 +4,7 @@
 #ifndef SPLEETERRT_EXECUTOR_H
 #define SPLEETERRT_EXECUTOR_H
 
-#include "fast/fast.h"
+#include "fast/interface.h"
 
 namespace spleeterrt {
 

@@ -2,24 +2,24 @@
 //
 // d6 has one channel out, so its vectors run along frequency: Winograd along frequency (4 inputs, 8 outputs per
 // tile), the taps along time directly. The mask is a 4x4 convolution of dilation 2 with two outputs: direct.
-#ifndef SPLEETERRT_FAST_LAST_H
-#define SPLEETERRT_FAST_LAST_H
+#ifndef SPLEETERRT_FAST_D6_MASK_H
+#define SPLEETERRT_FAST_D6_MASK_H
 
-#include "fast/fast.h"
+#include "fast/interface.h"
 #include "fast/winograd.h"
 
 namespace spleeterrt::SRT_ISA {
 
 class LastLayers {
-    using W = Winograd<4>;
-    static constexpr int n = W::n;
+    using Transform = Winograd<4>;
+    static constexpr int n = Transform::n;
     static constexpr int margin = block;       // around rows: at least what a neighbouring tile reads
     static constexpr int kept = 3, slots = 16; // transformed input rows; output rows of d6
     // Points in two parts, so that the sums of one part (3 points, 4 outputs) stay in registers.
     static constexpr int part_points = n / 2;
-    static constexpr int most_groups = vector_bytes == 64 ? 2 : 1; // vectors of tiles at a time
+    static constexpr int max_groups = vector_bytes == 64 ? 2 : 1; // vectors of tiles at a time
 
-    const fast_layer &l; // d6; l.src: skip [h, w, skip_c], l.dst unused
+    const fast_layer &layer; // d6; layer.src: skip [h, w, skip_c], layer.dst unused
     const fast_mask &mask;
     const fast_layer &d5; // whose output is a ring
     const int skip_c, groups;
@@ -34,7 +34,7 @@ class LastLayers {
     static int out_stride_of(int w) { return groups_of(w) * lanes * 8 + 2 * margin; }
     static size_t planes_floats(int w) { return (size_t)block * 4 * (groups_of(w) * lanes + 2 * margin); }
     static size_t row_floats(int w, int in_c) { return (size_t)groups_of(w) * in_c * n * lanes; }
-    static size_t zero_floats(int w, int in_c) { return most(row_floats(w, in_c), (size_t)out_stride_of(w)); }
+    static size_t zero_floats(int w, int in_c) { return max(row_floats(w, in_c), (size_t)out_stride_of(w)); }
 
 public:
     // Per channel and part of the points: (row before, at, behind) x 3 points x (even, odd row) x (even, odd
@@ -46,15 +46,14 @@ public:
         return planes_floats(w) + kept * row_floats(w, in_c) + (size_t)slots * out_stride_of(w) + zero_floats(w, in_c);
     }
 
-    LastLayers(const fast_layer &layer, const fast_mask &mask_layer, const fast_layer &layer_before)
-        : l(layer), mask(mask_layer), d5(layer_before), skip_c(layer.in_c - layer_before.out_c),
-          groups(groups_of(layer.w)), out_stride(out_stride_of(layer.w)), planes(layer.scratch),
-          transformed(planes + planes_floats(layer.w)), rows(transformed + kept * row_floats(layer.w, layer.in_c)),
-          zeros(rows + (ptrdiff_t)slots * out_stride), next_row(most(layer.first_row - 1, 0)),
-          next_mask(mask_layer.first_row)
+    LastLayers(const fast_layer &d6, const fast_mask &mask_layer, const fast_layer &layer_before)
+        : layer(d6), mask(mask_layer), d5(layer_before), skip_c(d6.in_c - layer_before.out_c), groups(groups_of(d6.w)),
+          out_stride(out_stride_of(d6.w)), planes(d6.scratch), transformed(planes + planes_floats(d6.w)),
+          rows(transformed + kept * row_floats(d6.w, d6.in_c)), zeros(rows + (ptrdiff_t)slots * out_stride),
+          next_row(max(d6.first_row - 1, 0)), next_mask(mask_layer.first_row)
     {
-        memset(planes, 0, planes_floats(l.w) * sizeof(float));
-        memset(rows, 0, ((size_t)slots * out_stride + zero_floats(l.w, l.in_c)) * sizeof(float));
+        memset(planes, 0, planes_floats(layer.w) * sizeof(float));
+        memset(rows, 0, ((size_t)slots * out_stride + zero_floats(layer.w, layer.in_c)) * sizeof(float));
     }
 
     // Transposed kernel [5][5][1][in_c] -> as `accumulate` reads it.
@@ -82,33 +81,33 @@ public:
     // finish.
     void run(int until)
     {
-        until = least(until, least(l.end_row + 1, l.h));
+        until = min(until, min(layer.end_row + 1, layer.h));
         for (; next_row < until; next_row++) {
             transform_row(next_row);
-            if (next_row > l.first_row)
+            if (next_row > layer.first_row)
                 finish_row(next_row - 1);
             masks(2 * next_row - 3);
         }
-        if (until == l.h && until == l.end_row) { // the last row: none is behind it
-            finish_row(l.h - 1);
-            masks(2 * l.h);
+        if (until == layer.h && until == layer.end_row) { // the last row: none is behind it
+            finish_row(layer.h - 1);
+            masks(2 * layer.h);
         }
     }
 
 private:
     const float *transformed_row(int y) const
     {
-        return y < 0 || y >= l.h ? zeros : transformed + y % kept * row_floats(l.w, l.in_c);
+        return y < 0 || y >= layer.h ? zeros : transformed + y % kept * row_floats(layer.w, layer.in_c);
     }
 
     __attribute__((noinline)) void transform_row(int y)
     {
-        float *out = transformed + y % kept * row_floats(l.w, l.in_c);
-        for (int c = 0; c < l.in_c; c += block) {
+        float *out = transformed + y % kept * row_floats(layer.w, layer.in_c);
+        for (int c = 0; c < layer.in_c; c += block) {
             const bool from_skip = c < skip_c;
             const float *row =
-                from_skip ? l.src + y * l.src_row + c : d5.dst + y % d5.dst_ring * d5.dst_row + c - skip_c;
-            transform_block(row, from_skip ? l.src_ld : d5.dst_ld, out + (ptrdiff_t)c * n * lanes);
+                from_skip ? layer.src + y * layer.src_row + c : d5.dst + y % d5.dst_ring * d5.dst_row + c - skip_c;
+            transform_block(row, from_skip ? layer.src_ld : d5.dst_ld, out + (ptrdiff_t)c * n * lanes);
         }
     }
     // 16 channels of a row.
@@ -122,7 +121,7 @@ private:
 #pragma GCC unroll 16
                     for (int i = 0; i < lanes; i++) {
                         const int x = (g * lanes + i) * 4 + r;
-                        square[i] = x < l.w ? load(row + x * pixel + c) : Vec{};
+                        square[i] = x < layer.w ? load(row + x * pixel + c) : Vec{};
                     }
                     transpose(square);
 #pragma GCC unroll 16
@@ -135,8 +134,8 @@ private:
                 const Vec d[n] = {load(p + 3 * plane - 1), load(p),    load(p + plane), load(p + 2 * plane),
                                   load(p + 3 * plane),     load(p + 1)};
                 Vec values[n];
-                W::data(d, values);
-                float *to = out + ((ptrdiff_t)g * l.in_c + c) * n * lanes;
+                Transform::data(d, values);
+                float *to = out + ((ptrdiff_t)g * layer.in_c + c) * n * lanes;
 #pragma GCC unroll 8
                 for (int q = 0; q < n; q++)
                     store(to + q * lanes, values[q]);
@@ -147,7 +146,7 @@ private:
     // column][vector of tiles]. Even rows have no tap behind; even columns none at infinity.
     template <int part, int count>
     static __attribute__((noinline)) void accumulate(const float *const (&sources)[3], ptrdiff_t group_stride, int in_c,
-                                                     const float *weights, Vec (*sums)[2][2][most_groups])
+                                                     const float *weights, Vec (*sums)[2][2][max_groups])
     {
         Vec sum[part_points][2][2][count];
 #pragma GCC unroll 32
@@ -189,26 +188,26 @@ private:
     {
         const float *sources[3] = {transformed_row(y - 1), transformed_row(y), transformed_row(y + 1)};
         int g = 0;
-        for (; g + most_groups <= groups; g += most_groups)
-            group<most_groups>(sources, y, g);
+        for (; g + max_groups <= groups; g += max_groups)
+            group<max_groups>(sources, y, g);
         for (; g < groups; g++)
             group<1>(sources, y, g);
         for (int odd = 0; odd < 2; odd++) // the margin that partial groups overwrote
-            memset(d6_row(2 * y + odd) + 2 * l.w, 0, (size_t)(out_stride - margin - 2 * l.w) * sizeof(float));
+            memset(d6_row(2 * y + odd) + 2 * layer.w, 0, (size_t)(out_stride - margin - 2 * layer.w) * sizeof(float));
     }
     float *d6_row(int y) const { return rows + (ptrdiff_t)(y % slots) * out_stride + margin; }
 
     template <int count> void group(const float *const (&all)[3], int y, int g)
     {
-        const ptrdiff_t group_stride = (ptrdiff_t)l.in_c * n * lanes;
+        const ptrdiff_t group_stride = (ptrdiff_t)layer.in_c * n * lanes;
         const float *sources[3] = {all[0], all[1], all[2]};
         for (int dy = 0; dy < 3; dy++)
             sources[dy] += g * group_stride;
-        Vec sums[n][2][2][most_groups];
-        accumulate<0, count>(sources, group_stride, l.in_c, l.weights, sums);
-        accumulate<1, count>(sources, group_stride, l.in_c, l.weights + (ptrdiff_t)l.in_c * part_weights(0),
+        Vec sums[n][2][2][max_groups];
+        accumulate<0, count>(sources, group_stride, layer.in_c, layer.weights, sums);
+        accumulate<1, count>(sources, group_stride, layer.in_c, layer.weights + (ptrdiff_t)layer.in_c * part_weights(0),
                              sums + part_points);
-        switch (l.activation) {
+        switch (layer.activation) {
         case LeakyRelu: return outputs<LeakyRelu, count>(sums, y, g);
         case Relu: return outputs<Relu, count>(sums, y, g);
         case Elu: return outputs<Elu, count>(sums, y, g);
@@ -216,9 +215,9 @@ private:
         }
     }
 
-    template <int kind, int count> ALWAYS_INLINE void outputs(Vec (&sums)[n][2][2][most_groups], int y, int g)
+    template <int kind, int count> ALWAYS_INLINE void outputs(Vec (&sums)[n][2][2][max_groups], int y, int g)
     {
-        const float bias = l.bias[0], scale = l.scale[0], shift = l.shift[0];
+        const float bias = layer.bias[0], scale = layer.scale[0], shift = layer.shift[0];
         for (int odd_row = 0; odd_row < 2; odd_row++)
             for (int k = 0; k < count; k++) {
                 Vec z[8]; // output columns 8 i + j of tile i
@@ -228,9 +227,9 @@ private:
                     for (int q = 0; q < n; q++)
                         x[q] = sums[q][odd_row][odd_column][k];
                     if (odd_column)
-                        W::output<true>(x, out);
+                        Transform::output<true>(x, out);
                     else
-                        W::output<false>(x, out);
+                        Transform::output<false>(x, out);
 #pragma GCC unroll 4
                     for (int r = 0; r < 4; r++)
                         z[2 * r + odd_column] = activate<kind>(out[r] + bias) * scale + shift;
@@ -262,7 +261,7 @@ private:
     // The mask's rows up to `until`, whose d6 rows (up to until + 2) are there.
     __attribute__((noinline)) void masks(int until)
     {
-        until = least(until, mask.end_row);
+        until = min(until, mask.end_row);
         for (; next_mask < until; next_mask++)
             if (mask.input)
                 mask_row<true>(next_mask);
@@ -276,11 +275,11 @@ private:
         const float *taps[4];
         for (int k = 0; k < 4; k++) {
             const int from = y - 3 + 2 * k;
-            taps[k] = (from < 0 || from >= 2 * l.h ? zeros + margin : d6_row(from)) - 3;
+            taps[k] = (from < 0 || from >= 2 * layer.h ? zeros + margin : d6_row(from)) - 3;
         }
-        const ptrdiff_t row = 2 * l.w * 2, first = y * row, first_out = (y - mask.first_row) * row;
+        const ptrdiff_t row = 2 * layer.w * 2, first = y * row, first_out = (y - mask.first_row) * row;
         const bool past_caches = (uintptr_t)mask.out % vector_bytes == 0;
-        for (int x = 0; x < 2 * l.w; x += width) {
+        for (int x = 0; x < 2 * layer.w; x += width) {
             Vec sum[2][count];
             for (int o = 0; o < 2; o++)
                 for (int g = 0; g < count; g++)

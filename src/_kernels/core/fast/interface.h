@@ -1,6 +1,6 @@
 // The fast layers: what one instruction set's build offers.
-#ifndef SPLEETERRT_FAST_H
-#define SPLEETERRT_FAST_H
+#ifndef SPLEETERRT_FAST_INTERFACE_H
+#define SPLEETERRT_FAST_INTERFACE_H
 
 #include <stddef.h>
 

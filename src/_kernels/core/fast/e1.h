@@ -1,22 +1,22 @@
 // e1: [h, w, 2] -> [h / 2, w / 2, out_c], row by row. With two channels in, a two-dimensional tile would spend more
 // on transforms than it saves; so Winograd along frequency only: 11 products per 4 outputs instead of 20.
-#ifndef SPLEETERRT_FAST_FIRST_H
-#define SPLEETERRT_FAST_FIRST_H
+#ifndef SPLEETERRT_FAST_E1_H
+#define SPLEETERRT_FAST_E1_H
 
-#include "fast/fast.h"
+#include "fast/interface.h"
 #include "fast/winograd.h"
 
 namespace spleeterrt::SRT_ISA {
 
 class FirstLayer {
-    using W = Winograd<4>;
-    static constexpr int n = W::n, values = 2 * n - 1; // per channel and tile: points of both phases
-    static constexpr int samples = 16;                 // of a tile: 8 pixels of 2 channels, one cache line
+    using Transform = Winograd<4>;
+    static constexpr int n = Transform::n, values = 2 * n - 1; // per channel and tile: points of both phases
+    static constexpr int samples = 16;                         // of a tile: 8 pixels of 2 channels, one cache line
     // Tiles at a time: the registers' worth of sums; never more than a row has (8 or more).
-    static constexpr int most_tiles = vector_bytes == 64 ? 16 : 12 / vectors_per_block;
-    static constexpr int least_tiles = least(most_tiles, 8);
+    static constexpr int max_tiles = vector_bytes == 64 ? 16 : 12 / vectors_per_block;
+    static constexpr int min_tiles = min(max_tiles, 8);
     static constexpr int slots = 8; // transformed rows that are kept (5 are needed)
-    const fast_layer &l;
+    const fast_layer &layer;
     const int tiles, stride; // tiles of a row; the same as whole vectors
     float *const planes;     // [16][margin, stride, margin]: sample s of every tile
     float *const ring;       // [slots][2][values][stride]
@@ -34,10 +34,10 @@ public:
         return (size_t)samples * (padded(w) + 2 * margin) + (size_t)(slots + 1) * 2 * values * padded(w);
     }
 
-    explicit FirstLayer(const fast_layer &layer)
-        : l(layer), tiles(layer.w / 8), stride(padded(layer.w)), planes(layer.scratch),
+    explicit FirstLayer(const fast_layer &e1)
+        : layer(e1), tiles(e1.w / 8), stride(padded(e1.w)), planes(e1.scratch),
           ring(planes + (ptrdiff_t)samples * (stride + 2 * margin)), zeros(ring + slots * row_floats()),
-          next(most(2 * layer.first_row - 1, 0))
+          next(max(2 * e1.first_row - 1, 0))
     {
         memset(planes, 0, (size_t)samples * (stride + 2 * margin) * sizeof(float));
         memset(zeros, 0, row_floats() * sizeof(float));
@@ -62,10 +62,11 @@ public:
                                 put(ky, channel, c, q, two_taps);
     }
 
-    // Output rows from ... until - 1 (in order, each once): raw to l.dst, normed to the ring of l.dst_ring rows.
+    // Output rows from ... until - 1 (in order, each once): raw to layer.dst, normed to the ring of layer.dst_ring
+    // rows.
     void run(int from, int until)
     {
-        switch (l.activation) {
+        switch (layer.activation) {
         case LeakyRelu: return rows<LeakyRelu>(from, until);
         case Relu: return rows<Relu>(from, until);
         case Elu: return rows<Elu>(from, until);
@@ -74,33 +75,33 @@ public:
     }
 
 private:
-    const float *transformed(int y) const { return y < 0 || y >= l.h ? zeros : ring + y % slots * row_floats(); }
+    const float *transformed(int y) const { return y < 0 || y >= layer.h ? zeros : ring + y % slots * row_floats(); }
 
     template <int kind> __attribute__((noinline)) void rows(int from, int until)
     {
         for (int y = from; y < until; y++) {
-            for (; next < least(2 * y + 4, l.h); next++)
+            for (; next < min(2 * y + 4, layer.h); next++)
                 transform_row(next);
             const float *sources[5];
             for (int ky = 0; ky < 5; ky++)
                 sources[ky] = transformed(2 * y - 1 + ky);
-            for (int c = 0; c < l.out_c; c += block)
-                if (tiles >= most_tiles)
-                    groups<kind, most_tiles>(sources, y, c);
+            for (int c = 0; c < layer.out_c; c += block)
+                if (tiles >= max_tiles)
+                    groups<kind, max_tiles>(sources, y, c);
                 else
-                    groups<kind, least_tiles>(sources, y, c);
+                    groups<kind, min_tiles>(sources, y, c);
         }
     }
     template <int kind, int count> ALWAYS_INLINE void groups(const float *const (&sources)[5], int y, int c)
     {
         for (int t = 0; t < tiles; t += count)
-            group<kind, count>(sources, y, least(t, tiles - count), c); // the last may overlap the one before
+            group<kind, count>(sources, y, min(t, tiles - count), c); // the last may overlap the one before
     }
 
     // Deinterleaves a row of the image, a transposition [tile][sample] -> [sample][tile], and transforms all tiles.
     __attribute__((noinline)) void transform_row(int y)
     {
-        const float *row = l.src + y * l.src_row;
+        const float *row = layer.src + y * layer.src_row;
         const ptrdiff_t plane = stride + 2 * margin;
         for (int t = 0; t < tiles; t += lanes)
             for (int s = 0; s < samples; s += lanes) {
@@ -123,8 +124,8 @@ private:
                 const Vec three[n] = {sample(-1), sample(1), sample(3), sample(5), sample(7), sample(9)};
                 const Vec two[n - 1] = {sample(0), sample(2), sample(4), sample(6), sample(8)};
                 Vec at_points[values];
-                W::data(three, at_points);
-                W::data_without_zero(two, at_points + n);
+                Transform::data(three, at_points);
+                Transform::data_without_zero(two, at_points + n);
 #pragma GCC unroll 16
                 for (int v = 0; v < values; v++)
                     store(out + v * stride + t, at_points[v]);
@@ -136,7 +137,7 @@ private:
     __attribute__((noinline)) void group(const float *const (&sources)[5], int y, int t, int c)
     {
         Vec products[n][count][vectors_per_block];
-        const float *weights = l.weights + (ptrdiff_t)c * 10 * values;
+        const float *weights = layer.weights + (ptrdiff_t)c * 10 * values;
         for (int q = 0; q < n; q++) {
             Vec sum[count][vectors_per_block];
 #pragma GCC unroll 16
@@ -169,27 +170,27 @@ private:
                 for (int v = 0; v < vectors_per_block; v++)
                     products[q][i][v] = sum[i][v];
         }
-        float *raw = l.dst + y * l.dst_row + 4 * t * l.dst_ld + c;
-        float *normed = l.normed + y % l.dst_ring * l.normed_row + 4 * t * l.normed_ld + c;
+        float *raw = layer.dst + y * layer.dst_row + 4 * t * layer.dst_ld + c;
+        float *normed = layer.normed + y % layer.dst_ring * layer.normed_row + 4 * t * layer.normed_ld + c;
         for (int i = 0; i < count; i++) {
             Vec out[vectors_per_block][4];
 #pragma GCC unroll 4
             for (int v = 0; v < vectors_per_block; v++) {
-                const Finish<kind> finish(l, c + v * lanes);
+                const Finish<kind> finish(layer, c + v * lanes);
                 Vec x[n];
 #pragma GCC unroll 8
                 for (int q = 0; q < n; q++)
                     x[q] = products[q][i][v];
-                W::output<true>(x, out[v]);
+                Transform::output<true>(x, out[v]);
 #pragma GCC unroll 4
                 for (int k = 0; k < 4; k++) {
                     out[v][k] = finish.raw(out[v][k]);
-                    *(Vec *)(normed + k * l.normed_ld + v * lanes) = finish.norm_activate(out[v][k]);
+                    *(Vec *)(normed + k * layer.normed_ld + v * lanes) = finish.norm_activate(out[v][k]);
                 }
             }
             // The vectors of a cache line together.
 #pragma GCC unroll 4
-            for (int k = 0; k < 4; k++, raw += l.dst_ld, normed += l.normed_ld)
+            for (int k = 0; k < 4; k++, raw += layer.dst_ld, normed += layer.normed_ld)
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors_per_block; v++)
                     stream(raw + v * lanes, out[v][k]);

@@ -1,7 +1,8 @@
 // The fast layers of one instruction set: compiled once per set with SRT_ISA naming it.
-#include "fast/first.h"
-#include "fast/last.h"
+#include "fast/d6_mask.h"
+#include "fast/e1.h"
 #include "fast/winograd.h"
+#include "isa.h"
 
 namespace spleeterrt::SRT_ISA {
 namespace {
@@ -78,13 +79,13 @@ void run(int decoder, int tile, const fast_layer *layer)
 
 template <int m> void matrices_of(double *data, double *output, double *filter, double *float_filter)
 {
-    using W = Winograd<m>;
-    constexpr int n = W::n;
+    using Transform = Winograd<m>;
+    constexpr int n = Transform::n;
     for (int column = 0; column < n; column++) {
         Vec unit[n] = {}, at_points[n], y[m];
         unit[column] = broadcast(1.0f);
-        W::data(unit, at_points);
-        W::template output<true>(unit, y);
+        Transform::data(unit, at_points);
+        Transform::template output<true>(unit, y);
         for (int row = 0; row < n; row++)
             data[row * n + column] = at_points[row][0];
         for (int row = 0; row < m; row++)
@@ -95,7 +96,7 @@ template <int m> void matrices_of(double *data, double *output, double *filter, 
     for (int k = 0; k < 3; k++) {
         Vec unit[3] = {}, at_points[n];
         unit[k] = broadcast(1.0f);
-        W::template filter<true, true>(unit[0], unit[1], unit[2], at_points);
+        Transform::template filter<true, true>(unit[0], unit[1], unit[2], at_points);
         for (int row = 0; row < n; row++)
             float_filter[row * 3 + k] = at_points[row][0];
     }
@@ -143,7 +144,7 @@ template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, 
     LastLayers last(d6, mask, d5_layer);
     for (int row = d5.first_tile_row(); row < d5.end_tile_row(); row++) {
         d5.run_row(row);
-        last.run(least(2 * m * (row + 1), d6.h));
+        last.run(min(2 * m * (row + 1), d6.h));
     }
     end_streams();
 }

@@ -1,0 +1,17 @@
+// 4 lanes, by vector extensions alone: AArch64, WebAssembly and whatever else there is.
+#ifndef SPLEETERRT_SIMD_GENERIC_H
+#define SPLEETERRT_SIMD_GENERIC_H
+
+#include "simd/lanes4.h"
+
+namespace spleeterrt::SRT_ISA {
+
+static ALWAYS_INLINE Vec min(Vec a, Vec b) { return a < b ? a : b; }
+static ALWAYS_INLINE Vec max(Vec a, Vec b) { return a > b ? a : b; }
+
+static ALWAYS_INLINE void store_past_caches(float *p, Vec v) { *(Vec *)p = v; }
+static ALWAYS_INLINE void end_streams() {}
+
+} // namespace spleeterrt::SRT_ISA
+
+#endif
