@@ -52,6 +52,11 @@ public:
           rows(transformed + kept * row_floats(d6.w, d6.in_c)), zeros(rows + (ptrdiff_t)slots * out_stride),
           next_row(max(d6.first_row - 1, 0)), next_mask(mask_layer.first_row)
     {
+        SRT_DCHECK(layer.in_c % block == 0 && skip_c >= 0 && skip_c % block == 0 && layer.w % 32 == 0);
+        SRT_DCHECK(layer.src && layer.weights && layer.scratch && d5.dst && d5.dst_ring > 0);
+        SRT_DCHECK(0 <= layer.first_row && layer.first_row <= layer.end_row && layer.end_row <= layer.h);
+        SRT_DCHECK(mask.weights && mask.bias && mask.out);
+        SRT_DCHECK(0 <= mask.first_row && mask.first_row <= mask.end_row && mask.end_row <= 2 * layer.h);
         memset(planes, 0, planes_floats(layer.w) * sizeof(float));
         memset(rows, 0, ((size_t)slots * out_stride + zero_floats(layer.w, layer.in_c)) * sizeof(float));
     }

@@ -39,6 +39,13 @@ public:
           ring(planes + (ptrdiff_t)samples * (stride + 2 * margin)), zeros(ring + slots * row_floats()),
           next(max(2 * e1.first_row - 1, 0))
     {
+        SRT_DCHECK(layer.in_c == 2 && layer.out_c > 0 && layer.out_c % block == 0);
+        SRT_DCHECK(layer.h % 2 == 0 && layer.w % 8 == 0 && tiles >= min_tiles);
+        SRT_DCHECK(0 <= layer.first_row && layer.first_row <= layer.end_row && layer.end_row <= layer.h / 2);
+        SRT_DCHECK(layer.src && layer.dst && layer.normed && layer.weights && layer.scratch);
+        SRT_DCHECK(SRT_ALIGNED(layer.dst) && layer.dst_ld % block == 0 && layer.dst_row % block == 0);
+        SRT_DCHECK(SRT_ALIGNED(layer.normed) && layer.normed_ld % block == 0 && layer.normed_row % block == 0);
+        SRT_DCHECK(layer.dst_ring > 0);
         memset(planes, 0, (size_t)samples * (stride + 2 * margin) * sizeof(float));
         memset(zeros, 0, row_floats() * sizeof(float));
     }

@@ -17,6 +17,7 @@
 #ifndef SPLEETERRT_FAST_WINOGRAD_H
 #define SPLEETERRT_FAST_WINOGRAD_H
 
+#include "check.h"
 #include "fast/activations.h"
 #include "fast/interface.h"
 #include "fast/weights.h"
@@ -110,6 +111,7 @@ public:
           tiles_w((grid_w + m - 1) / m), transformed(wanted.scratch + zeros_floats(wanted.w, wanted.src_ld)),
           operands(transformed + FilterBlock<m, decoder>::floats)
     {
+        check();
         memset(layer.scratch, 0, zeros_floats(layer.w, layer.src_ld) * sizeof(float));
         source = {layer.src, layer.scratch, layer.src_row, layer.h, layer.src_ring};
     }
@@ -136,6 +138,21 @@ public:
     }
 
 private:
+    void check() const
+    {
+        SRT_DCHECK(layer.in_c > 0 && layer.in_c % block == 0 && layer.out_c > 0 && layer.out_c % block == 0);
+        SRT_DCHECK(layer.h > 0 && layer.w > 0 && (decoder || (layer.h % 2 == 0 && layer.w % 2 == 0)));
+        SRT_DCHECK(0 <= layer.first_row && layer.first_row <= layer.end_row && layer.end_row <= grid_h);
+        SRT_DCHECK(layer.src && layer.dst && layer.weights && layer.bias && layer.scale && layer.shift);
+        SRT_DCHECK(SRT_ALIGNED(layer.weights) && SRT_ALIGNED(layer.scratch) && layer.scratch);
+        SRT_DCHECK(SRT_ALIGNED(layer.dst) && layer.dst_ld % block == 0 && layer.dst_row % block == 0);
+        SRT_DCHECK(SRT_ALIGNED(layer.normed));
+        SRT_DCHECK(!layer.normed || (layer.normed_ld % block == 0 && layer.normed_row % block == 0));
+        SRT_DCHECK(layer.src_ld >= layer.in_c && layer.dst_ld >= layer.out_c && layer.pass_tiles > 0);
+        SRT_DCHECK(layer.src_ring == 0 || layer.src_ring >= Shape::size);
+        SRT_DCHECK(layer.dst_ring == 0 || layer.dst_ring % (2 * m) == 0);
+    }
+
     void pass(int first, int count, int last)
     {
         for (int t = 0; t < count;) {

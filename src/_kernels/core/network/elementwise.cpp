@@ -1,5 +1,6 @@
 // The element-wise stages of one instruction set: compiled once per set with SRT_ISA naming it.
 #include "network/elementwise.h"
+#include "check.h"
 #include "portability.h"
 
 #include <cstdint>
@@ -73,7 +74,9 @@ KERNEL_INLINE float apply(float x, int activation)
     default: body(ACTIVATION_NONE) break;                          \
     }
 
-void activate(const float *x, float *y, std::size_t n, int activation){
+void activate(const float *x, float *y, std::size_t n, int activation)
+{
+    SRT_DCHECK(n == 0 || (x && y));
 #define BODY(kind)                      \
     for (std::size_t i = 0; i < n; i++) \
         y[i] = apply(x[i], kind);
@@ -96,6 +99,7 @@ KERNEL_INLINE void bias_norm_activate_as(float *KERNEL_RESTRICT raw, std::size_t
 void bias_norm_activate(float *raw, std::size_t ld, const float *bias, const float *scale, const float *shift,
                         int activation, float *out, std::size_t rows, std::size_t channels)
 {
+    SRT_DCHECK(raw && bias && ld >= channels && (!out || (scale && shift)));
     if (!out) {
         for (std::size_t r = 0; r < rows; r++, raw += ld)
             for (std::size_t c = 0; c < channels; c++)
@@ -125,6 +129,7 @@ KERNEL_INLINE void bias_activate_norm_as(const float *KERNEL_RESTRICT x, const f
 void bias_activate_norm(const float *x, const float *bias, int activation, const float *scale, const float *shift,
                         float *out, std::size_t ld, std::size_t rows, std::size_t channels)
 {
+    SRT_DCHECK(x && bias && scale && shift && out && ld >= channels);
 #define BODY(kind) bias_activate_norm_as(x, bias, kind, scale, shift, out, ld, rows, channels);
     FOR_EACH_ACTIVATION(activation, BODY)
 #undef BODY
@@ -133,6 +138,7 @@ void bias_activate_norm(const float *x, const float *bias, int activation, const
 void bias_mask(const float *logits, const float *bias, const float *input, float *out, std::size_t rows,
                std::size_t channels)
 {
+    SRT_DCHECK(logits && bias && out && channels > 0);
     if (!input) {
         for (std::size_t r = 0; r < rows; r++)
             for (std::size_t c = 0; c < channels; c++)
@@ -152,6 +158,7 @@ void bias_mask(const float *logits, const float *bias, const float *input, float
 
 void softmax_mask(float *x, std::size_t plane, std::size_t stems, const float *input, std::size_t n)
 {
+    SRT_DCHECK(stems > 0 && plane >= n && (n == 0 || (x && input)));
     constexpr std::size_t block = 256;
     float top[block], sum[block];
     for (std::size_t first = 0; first < n; first += block) {

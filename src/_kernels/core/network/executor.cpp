@@ -1,6 +1,7 @@
 // Runs the table of layers; see executor.h.
 #include "network/executor.h"
 
+#include "check.h"
 #include "clock.h"
 #include "denormals.h"
 #include "network/elementwise.h"
@@ -126,6 +127,7 @@ void want_output(network_layer &row, const Range &rows)
 void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last)
 {
     const ptrdiff_t mask = n_layers - 1;
+    SRT_DCHECK(mask > 0 && 0 <= first && first < last && last <= layers[mask].out_h);
     for (ptrdiff_t i = 0; i < mask; i++) {
         layers[i].first_row = std::max(layers[i].h, layers[i].out_h); // none
         layers[i].end_row = 0;
@@ -149,9 +151,12 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
 
 void run_network(const network_task *task, reference_layer reference)
 {
+    SRT_DCHECK(task->kernels && task->layers && task->n_layers > 0 && task->input && task->output);
+    SRT_DCHECK(task->weights && SRT_ALIGNED(task->weights) && task->workspace && SRT_ALIGNED(task->workspace));
     const NoDenormals fast;
     for (ptrdiff_t i = 0; i < task->n_layers;) {
         if (task->layers[i].method == METHOD_REFERENCE) {
+            SRT_DCHECK(reference);
             reference(task, i++);
             continue;
         }

@@ -1,6 +1,7 @@
 // The masks of one instruction set: compiled once per set with SRT_ISA naming it. (C's functions, not templates of the
 // standard library, which could be linked into code for another set.)
 #include "sound/masks.h"
+#include "check.h"
 #include "portability.h"
 
 #include <math.h>
@@ -59,6 +60,7 @@ template <typename P> KERNEL_INLINE void ratio_masks_with(P power, const float *
 // The exponents of Spleeter's models and of ours have loops of their own; powf is some ten times slower.
 void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size_t n, float exponent, float *mask)
 {
+    SRT_DCHECK(stems > 0 && (stems == 1 || plane >= n) && exponent > 0.0f);
     if (exponent == 2.0f)
         ratio_masks_with(Square{}, x, plane, stems, n, mask);
     else if (exponent == 1.0f)
@@ -71,6 +73,7 @@ void ratio_masks(const float *x, std::size_t plane, std::size_t stems, std::size
 
 void own_mask(const float *x, const float *magnitudes, std::size_t n, float silent, float *mask)
 {
+    SRT_DCHECK(n == 0 || (x && magnitudes && mask));
     for (std::size_t i = 0; i < n; i++)
         mask[i] = magnitudes[i] > 0.0f ? x[i] / magnitudes[i] : silent;
 }
@@ -98,6 +101,7 @@ std::size_t first_beyond(const float *x, std::size_t n, float limit)
 
 void mean_mask(const float *mask, std::size_t f, float *mean)
 {
+    SRT_DCHECK(f > 0 && mask && mean);
     double sum[channels] = {0.0, 0.0};
     for (std::size_t k = 0; k < f; k++)
         for (std::size_t c = 0; c < channels; c++)

@@ -5,6 +5,8 @@
 //
 // The FFT is included inside the set's namespace: no copy of it that was compiled for wider
 // vectors can be linked into code for narrower ones.
+#include "check.h"
+#include "simd/lanes8.h"
 #include "sound/spectral.h"
 
 #include <algorithm>
@@ -42,141 +44,7 @@ namespace {
 
 constexpr std::size_t channels = 2;
 constexpr std::size_t group = Stft::frames_per_group;
-constexpr std::size_t lanes = group * channels;
-
-#if defined(__GNUC__)
-
-using Vec = float __attribute__((vector_size(32)));
-using Pairs = double __attribute__((vector_size(32))); // lanes in pairs: both channels of a frame
-
-#if defined(__clang__)
-#define SHUFFLE(type, index, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define SHUFFLE(type, index, a, b, ...) __builtin_shuffle(a, b, (index __attribute__((vector_size(32)))){__VA_ARGS__})
-#endif
-
-inline Vec zip_low(Vec a, Vec b) { return SHUFFLE(Vec, int, a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
-inline Vec zip_high(Vec a, Vec b) { return SHUFFLE(Vec, int, a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-inline Vec evens(Vec a, Vec b) { return SHUFFLE(Vec, int, a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
-inline Vec odds(Vec a, Vec b) { return SHUFFLE(Vec, int, a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
-inline Pairs zip_low(Pairs a, Pairs b) { return SHUFFLE(Pairs, long long, a, b, 0, 4, 1, 5); }
-inline Pairs zip_high(Pairs a, Pairs b) { return SHUFFLE(Pairs, long long, a, b, 2, 6, 3, 7); }
-
-// A 4 x 4 block of pairs, rows to columns.
-inline void transpose(Vec &a, Vec &b, Vec &c, Vec &d)
-{
-    const Pairs p = zip_low((Pairs)a, (Pairs)c), q = zip_high((Pairs)a, (Pairs)c);
-    const Pairs r = zip_low((Pairs)b, (Pairs)d), s = zip_high((Pairs)b, (Pairs)d);
-    a = (Vec)zip_low(p, r);
-    b = (Vec)zip_high(p, r);
-    c = (Vec)zip_low(q, s);
-    d = (Vec)zip_high(q, s);
-}
-inline Vec load(const float *p)
-{
-    Vec v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-}
-inline void store(float *p, Vec v) { std::memcpy(p, &v, sizeof v); }
-inline Vec root(Vec v)
-{
-    for (std::size_t i = 0; i < lanes; i++)
-        v[i] = std::sqrt(v[i]);
-    return v;
-}
-// Two floats of each of four rows.
-inline Vec gather(const float *a, const float *b, const float *c, const float *d)
-{
-    double x[4];
-    std::memcpy(&x[0], a, 8);
-    std::memcpy(&x[1], b, 8);
-    std::memcpy(&x[2], c, 8);
-    std::memcpy(&x[3], d, 8);
-    const Pairs pairs = {x[0], x[1], x[2], x[3]};
-    return (Vec)pairs;
-}
-
-#else // no vector extensions: the same on arrays
-
-struct Vec {
-    float v[lanes];
-    Vec() = default;
-    Vec(float x)
-    {
-        for (auto &e : v)
-            e = x;
-    }
-    float &operator[](std::size_t i) { return v[i]; }
-    float operator[](std::size_t i) const { return v[i]; }
-    Vec operator-() const { return Vec(0.0f) - *this; }
-    Vec &operator+=(const Vec &o) { return *this = *this + o; }
-    Vec &operator-=(const Vec &o) { return *this = *this - o; }
-    Vec &operator*=(const Vec &o) { return *this = *this * o; }
-#define LANEWISE(op)                            \
-    friend Vec operator op(Vec a, const Vec &b) \
-    {                                           \
-        for (std::size_t i = 0; i < lanes; i++) \
-            a.v[i] = a.v[i] op b.v[i];          \
-        return a;                               \
-    }
-    LANEWISE(+) LANEWISE(-) LANEWISE(*)
-#undef LANEWISE
-};
-template <typename Pick> inline Vec pick(const Vec &a, const Vec &b, Pick index)
-{
-    Vec r;
-    for (std::size_t i = 0; i < lanes; i++)
-        r[i] = index(i) < lanes ? a[index(i)] : b[index(i) - lanes];
-    return r;
-}
-inline Vec zip_low(Vec a, Vec b)
-{
-    return pick(a, b, [](std::size_t i) { return i / 2 + (i % 2) * lanes; });
-}
-inline Vec zip_high(Vec a, Vec b)
-{
-    return pick(a, b, [](std::size_t i) { return 4 + i / 2 + (i % 2) * lanes; });
-}
-inline Vec evens(Vec a, Vec b)
-{
-    return pick(a, b, [](std::size_t i) { return 2 * i; });
-}
-inline Vec odds(Vec a, Vec b)
-{
-    return pick(a, b, [](std::size_t i) { return 2 * i + 1; });
-}
-inline void transpose(Vec &a, Vec &b, Vec &c, Vec &d)
-{
-    const Vec rows[4] = {a, b, c, d};
-    Vec *columns[4] = {&a, &b, &c, &d};
-    for (std::size_t i = 0; i < 4; i++)
-        for (std::size_t j = 0; j < lanes; j++)
-            (*columns[i])[j] = rows[j / 2][2 * i + j % 2];
-}
-inline Vec load(const float *p)
-{
-    Vec v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-}
-inline void store(float *p, Vec v) { std::memcpy(p, &v, sizeof v); }
-inline Vec root(Vec v)
-{
-    for (auto &e : v.v)
-        e = std::sqrt(e);
-    return v;
-}
-inline Vec gather(const float *a, const float *b, const float *c, const float *d)
-{
-    const float *rows[4] = {a, b, c, d};
-    Vec v;
-    for (std::size_t i = 0; i < lanes; i++)
-        v[i] = rows[i / 2][i % 2];
-    return v;
-}
-
-#endif
+static_assert(lanes == group * channels, "four stereo frames");
 
 using Floats = pocketfft::detail::arr<float>; // not std::vector: its copies would be shared between the sets
 // Rows of a group; those of missing frames are rows of zeros.
@@ -192,6 +60,8 @@ public:
           fft_(fft_length), analysis_(frame_length), synthesis_(frame_length),
           zeros_(2 * channels * bins_ + channels * frame_length)
     {
+        SRT_DCHECK(0 < hop && hop <= frame_length && frame_length <= fft_length);
+        SRT_DCHECK(fft_length > 1 && (fft_length & (fft_length - 1)) == 0);
         std::memcpy(analysis_.data(), analysis, frame_length * sizeof(float));
         std::memset(zeros_.data(), 0, zeros_.size() * sizeof(float));
         for (std::size_t i = 0; i < frame_length; i++)
@@ -202,6 +72,7 @@ public:
 
     void transform(const float *samples, std::size_t frames, float *scratch) const override
     {
+        SRT_DCHECK(samples && 0 < frames && frames <= group);
         Rows from;
         for (std::size_t t = 0; t < group; t++)
             from[t] = t < frames ? samples + t * hop_ * channels : zeros_.data();
@@ -217,6 +88,7 @@ public:
     // The samples of every place in the group.
     void transform_rows(const Rows &from, float *scratch) const
     {
+        SRT_DCHECK(scratch && SRT_ALIGNED(scratch));
         Vec *x = spectrum_of(scratch);
         std::size_t i = 0;
         for (; i + 4 <= frame_length_; i += 4) { // four samples of four frames
@@ -234,6 +106,7 @@ public:
 
     void magnitude(std::size_t frames, float *magnitude, std::size_t f, const float *scratch) const override
     {
+        SRT_DCHECK(magnitude && SRT_ALIGNED(scratch) && 0 < frames && frames <= group && f <= bins_);
         const Vec *x = spectrum_of(scratch);
         std::size_t k = 0;
         for (; k + 4 <= f; k += 4) { // four bins of four frames
@@ -254,6 +127,7 @@ public:
 
     void write(std::size_t frames, std::complex<float> *spectrum, const float *scratch) const override
     {
+        SRT_DCHECK(spectrum && SRT_ALIGNED(scratch) && 0 < frames && frames <= group);
         const Vec *x = spectrum_of(scratch);
         for (std::size_t k = 0; k < bins_; k++) {
             const Vec re = real(x, k), im = imaginary(x, k);
@@ -269,6 +143,7 @@ public:
     void read(const std::complex<float> *spectrum, std::size_t stride, std::size_t bins, std::size_t frames,
               float *scratch) const override
     {
+        SRT_DCHECK(spectrum && SRT_ALIGNED(scratch) && 0 < frames && frames <= group && bins <= bins_);
         Vec *x = spectrum_of(scratch);
         Rows from;
         for (std::size_t t = 0; t < group; t++)
@@ -291,6 +166,9 @@ public:
 
     void synthesise(const Lane *place, std::size_t count, std::size_t f, float *scratch) const override
     {
+        SRT_DCHECK(SRT_ALIGNED(scratch) && 0 < count && count <= group && f <= bins_);
+        for (std::size_t t = 0; t < count; t++)
+            SRT_DCHECK(place[t].sum && !place[t].mask == !place[0].mask);
         const Vec *x = spectrum_of(scratch);
         Vec *y = masked_of(scratch);
         if (place[0].mask) {
@@ -375,16 +253,8 @@ private:
     // frame 0..3 of the left channel, then of the right one -> lane 2 t + c
     static Vec to_lanes(Vec v)
     {
-        const Vec right = upper(v);
+        const Vec right = uppers(v, v);
         return zip_low(v, right);
-    }
-    static Vec upper(Vec v)
-    {
-#if defined(__GNUC__)
-        return SHUFFLE(Vec, int, v, v, 4, 5, 6, 7, 12, 13, 14, 15);
-#else
-        return pick(v, v, [](std::size_t i) { return i < 4 ? i + 4 : i + 8; });
-#endif
     }
 
     std::size_t frame_length_, length_, bins_;
