@@ -34,7 +34,7 @@ public:
 
     const spleeterrt::ModelFileConfig &config() const { return config_; }
     const spleeterrt::Plan &plan() const { return plan_; }
-    const fast_kernels *kernels() const { return plan_.kernels; } // never null
+    const spleeterrt::fast_kernels *kernels() const { return plan_.kernels; } // never null
     bool low_memory() const { return plan_.compact; }
     // The instruments that come out where nobody names any.
     const std::vector<std::string> &stems() const { return config_.instruments; }

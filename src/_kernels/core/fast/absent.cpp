@@ -1,8 +1,10 @@
 // For compilers that cannot build the fast layers: there are none.
 #include "fast/interface.h"
-#include "network/elementwise.h"
+#include "isa.h"
 
 namespace spleeterrt {
+
+const ElementwiseKernels &elementwise_kernels(Isa isa); // of core/network
 
 const fast_kernels *fast_kernels_for(const char *) { return nullptr; }
 const fast_kernels *fast_kernels_at(int) { return nullptr; }
