@@ -12,6 +12,8 @@ Then builds the package with the other two into a new environment and runs
 2. the tests of everything compiled, in Python with the sanitizers preloaded. What malloc returns is filled
    with NaN, so that numbers that are read before they are written show in the results.
 
+`--only programs` leaves out 2, which takes most of the time, and builds without Python.
+
 Any report ends the program or the tests at once and fails the run. Leaks are not looked for: Python keeps
 memory until it ends. The BLAS is not instrumented. Options that follow go to pip, for instance
 `--config-settings=cmake.define.SPLEETERRT_BLAS=cblas`.
@@ -57,7 +59,7 @@ def library(name: str) -> str:
 
 
 def build(folder: Path, pip_options: list[str]) -> Path:
-    """The environment's interpreter."""
+    """The interpreter of an environment with the package in it."""
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
     command = [python, "-m", "pip", "install", "-q", f"{ROOT}[test]", *pip_options]
@@ -71,23 +73,45 @@ def build(folder: Path, pip_options: list[str]) -> Path:
     return python
 
 
-def check_threads(folder: Path, rounds: int) -> None:
-    """The engine under ThreadSanitizer, built without Python."""
+def programs(folder: Path, sanitizers: str, *names: str) -> list[Path]:
+    """Programs of tests/ under sanitizers, built without Python."""
     tools = folder / "tools"
-    subprocess.run([sys.executable, "-m", "venv", tools], check=True)
-    subprocess.run([tools / "bin" / "pip", "install", "-q", "cmake", "ninja"], check=True)
-    build = folder / "threads"
+    if not tools.exists():
+        subprocess.run([sys.executable, "-m", "venv", tools], check=True)
+        subprocess.run([tools / "bin" / "pip", "install", "-q", "cmake", "ninja"], check=True)
+    build = folder / sanitizers
     environment = {**os.environ, "PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
     configure = ["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-    configure += ["-DSPLEETERRT_PYTHON=OFF", "-DSPLEETERRT_SANITIZE=thread"]
+    configure += ["-DSPLEETERRT_PYTHON=OFF", f"-DSPLEETERRT_SANITIZE={sanitizers}"]
     subprocess.run(configure, env=environment, stdout=subprocess.DEVNULL, check=True)
-    subprocess.run(["cmake", "--build", build], env=environment, stdout=subprocess.DEVNULL, check=True)
-    print("=== the real-time engine and its threads", flush=True)
     done = subprocess.run(
-        [build / "sanitize_stream", str(rounds)], env={**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+        ["cmake", "--build", build, "--target", *names],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     if done.returncode != 0:
+        sys.exit(done.stdout)
+    return [build / name for name in names]
+
+
+def check(title: str, command: list[str | Path], variables: dict[str, str]) -> None:
+    print(f"=== {title}", flush=True)
+    done = subprocess.run(command, cwd=ROOT, env=variables)
+    if done.returncode != 0:
         sys.exit(f"failed: {done.returncode}")
+
+
+def check_threads(folder: Path, rounds: int) -> None:
+    (stream,) = programs(folder, "thread", "sanitize_stream")
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
+    check("the real-time engine and its threads", [stream, str(max(1, rounds // 4))], environment)
+
+
+def check_memory(fast: Path, stream: Path, rounds: int, environment: dict[str, str]) -> None:
+    check("buffers of their exact size", [fast, str(rounds)], environment)
+    check("the real-time engine", [stream, str(max(1, rounds // 4))], environment)
 
 
 def main() -> None:
@@ -97,7 +121,11 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=4, help="of each property of the networks (4)")
     parser.add_argument("--rounds", type=int, default=100, help="of the program (100)")
     parser.add_argument("--keep", type=Path, help="build there, and leave it")
-    parser.add_argument("--only", choices=("threads", "memory"), help="one of the two halves")
+    parser.add_argument(
+        "--only",
+        choices=("threads", "memory", "programs"),
+        help="one of the two halves, or the programs of both",
+    )
     args, pip_options = parser.parse_known_args()
     environment = {
         **os.environ,
@@ -111,28 +139,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.keep or Path(temporary)).resolve()
         if args.only != "memory":
-            check_threads(folder, max(1, args.rounds // 4))
-        if args.only == "threads":
-            return
-        python = build(folder, pip_options)
-        for title, command, variables in (
-            (
-                "buffers of their exact size",
-                [folder / "build" / "sanitize_fast", str(args.rounds)],
-                environment,
-            ),
-            (
-                "the real-time engine",
-                [folder / "build" / "sanitize_stream", str(max(1, args.rounds // 4))],
-                environment,
-            ),
-            ("instrumented modules", [python, "-c", CHECK], preloaded),
-            ("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], preloaded),
-        ):
-            print(f"=== {title}", flush=True)
-            done = subprocess.run(command, cwd=ROOT, env=variables)
-            if done.returncode != 0:
-                sys.exit(f"failed: {done.returncode}")
+            check_threads(folder, args.rounds)
+        if args.only == "programs":
+            both = programs(folder, "address,undefined", "sanitize_fast", "sanitize_stream")
+            check_memory(*both, args.rounds, environment)
+        elif args.only != "threads":
+            python = build(folder, pip_options)
+            both = [folder / "build" / name for name in ("sanitize_fast", "sanitize_stream")]
+            check_memory(*both, args.rounds, environment)
+            check("instrumented modules", [python, "-c", CHECK], preloaded)
+            check("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], preloaded)
     print("no reports")
 
 

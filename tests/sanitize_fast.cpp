@@ -238,18 +238,18 @@ void winograd(const fast_kernels &f)
                 check(std::isfinite(value), "not finite");
                 if (draw(0, out_h * out_w * out_c) > 200) // some of them
                     continue;
-                const double scale = norm.scale.at[o], shift = norm.shift.at[o], bias = norm.bias.at[o];
+                const double factor = norm.scale.at[o], shift = norm.shift.at[o], bias = norm.bias.at[o];
                 if (decoder) {
                     auto at = [&](int iy, int ix, int k) { return (double)src(iy, ix, k); };
                     const double sum = transposed(at, h, w, in_c, weights.kernel.at, out_c, y, x, o);
-                    near(value, activated(sum + bias, activation) * scale + shift,
-                         tolerance * std::max(1.0, std::fabs(scale)), "transposed");
+                    near(value, activated(sum + bias, activation) * factor + shift,
+                         tolerance * std::max(1.0, std::fabs(factor)), "transposed");
                 } else {
                     const double raw = convolved(src, weights.kernel.at, out_c, y, x, o) + bias;
                     near(value, raw, tolerance, "convolution");
                     if (with_normed)
-                        near(normed(y, x, o), activated(raw * scale + shift, activation),
-                             tolerance * std::max(1.0, std::fabs(scale)), "normed"); // it scales the error, too
+                        near(normed(y, x, o), activated(raw * factor + shift, activation),
+                             tolerance * std::max(1.0, std::fabs(factor)), "normed"); // it scales the error, too
                 }
             }
 }

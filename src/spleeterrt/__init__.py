@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._version import __version__
     from .compat.as_spleeter import install_as_spleeter
+    from .embedding import get_cmake_dir, get_include, get_library
     from .errors import AudioError, ModelError, SeparationCancelled, SpleeterError
     from .models.loading import load_model
     from .network.config import ModelConfig
@@ -37,6 +38,9 @@ _HOME = {
     "StreamSeparator": "realtime.stream",
     "StreamStats": "realtime.stream",
     "__version__": "_version",
+    "get_cmake_dir": "embedding",
+    "get_include": "embedding",
+    "get_library": "embedding",
     "install_as_spleeter": "as_spleeter",
     "load_model": "models.loading",
     "plan_stream": "realtime.latency_plan",
@@ -54,6 +58,9 @@ __all__ = [
     "StreamSeparator",
     "StreamStats",
     "__version__",
+    "get_cmake_dir",
+    "get_include",
+    "get_library",
     "install_as_spleeter",
     "load_model",
     "plan_stream",

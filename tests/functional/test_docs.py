@@ -35,7 +35,7 @@ HERE = re.compile(
     r"https://(?:github\.com/spleeterrt/spleeterrt/(?:blob|tree)|raw\.githubusercontent\.com/spleeterrt/spleeterrt)/main/"
 )
 RUN = ("sh", "python")
-SHOWN = ("text", "json", "diff")  # never run
+SHOWN = ("text", "json", "diff", "cmake")  # never run
 FENCE = re.compile(
     r"^(?:<!-- *(?P<mark>[^\n]*?) *-->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S
 )
