@@ -1,4 +1,5 @@
-/* spleeterrt: music source separation while the music plays, in C.
+/* spleeterrt: music source separation in C, while the music plays (srt_stream, first) and of whole signals
+ * (srt_separation, below).
  *
  *     srt_options options = srt_default_options();
  *     options.block = 256;
@@ -61,7 +62,8 @@ enum srt_code {
     SRT_BAD_OPTIONS = 3,
     SRT_BAD_MODEL = 4, /* missing, damaged, or not a model */
     SRT_NO_MEMORY = 5, /* or not one thread to be had */
-    SRT_FAILED = 6
+    SRT_FAILED = 6,
+    SRT_BAD_SAMPLE = 7 /* of a whole signal: no finite number, or far beyond full scale */
 };
 
 /* How a stream works. Zeros mean the defaults, but for frames, max_block, sample_rate, realtime and hold_seconds: begin
@@ -199,6 +201,101 @@ SRT_API int srt_reset_stats(srt_stream *stream);
  * reset: forgets the signal. flush: the last srt_latency samples, outputs as of srt_process; then as after reset. */
 SRT_API int srt_reset(srt_stream *stream);
 SRT_API int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix);
+
+/* --- whole signals -------------------------------------------------------------------------------------------------
+ *
+ * The stems of songs, as the Python package's Separator makes them, bit for bit. At once, in memory:
+ *
+ *     srt_separation_options options = srt_default_separation_options();
+ *     const float *input[2] = {left, right};
+ *     float *outputs[4] = {vocals_left, vocals_right, others_left, others_right};
+ *     srt_separate(model, &options, input, samples, outputs, message);
+ *
+ * or block by block in constant memory, whatever the length. The separation says what it wants next:
+ *
+ *     while ((wants = srt_separation_wants(separation)) != SRT_WANTS_NOTHING)
+ *         switch (wants) {
+ *         case SRT_WANTS_SAMPLES: // srt_separation_push the next ones; behind the last one srt_separation_finish
+ *         case SRT_WANTS_TASKS:   // srt_separation_work, or in threads of your own: srt_separation_run every task,
+ *                                 // then srt_separation_complete
+ *         case SRT_WANTS_TAKING:  // srt_separation_take what is ready
+ *         case SRT_WANTS_AGAIN:   // srt_separation_again, and the signal from its beginning once more (wiener)
+ *         }
+ *
+ * Samples have the model's rate (srt_model_sample_rate), and every one comes out once: there is no latency to make up
+ * for. Results depend neither on blocks nor on threads. To cancel, stop calling. A separation belongs to one thread at
+ * a time, srt_separation_run excepted. */
+typedef struct srt_separation srt_separation;
+
+/* Zeros mean the defaults, but for above_band: begin with srt_default_separation_options(). */
+typedef struct srt_separation_options {
+    size_t size;           /* of this structure; later versions may append to it */
+    int threads;           /* that run tasks at the same time; each has a workspace of some 30 MB. 0: as many as
+                              OMP_NUM_THREADS says, or else one per core that the process may use */
+    int wiener;            /* multichannel Wiener filter (Spleeter's MWF) instead of the ratio mask; the signal comes
+                              twice */
+    int residual;          /* ratio, direct: the last stem becomes the mix minus the others, so that they sum to it */
+    int full_band;         /* masks also above F (11 kHz in Spleeter's models): the mean of those below */
+    int low_memory;        /* one segment at a time; weights: as of srt_model_options */
+    const char *mode;      /* NULL or "ratio", "direct", "residual", "three": as in srt_options */
+    const char *stems;     /* the stems that come out, separated by commas; NULL: all. residual: the first one's network
+                              runs */
+    const char *two_stems; /* ratio, direct: this stem, and the mix minus it, named no_ and its name; NULL: no */
+    double above_band;     /* weight above F of direct, residual and three; negative: 0.1 */
+} srt_separation_options;
+
+enum srt_wants {
+    SRT_WANTS_NOTHING = 0, /* the end */
+    SRT_WANTS_SAMPLES = 1,
+    SRT_WANTS_TASKS = 2,
+    SRT_WANTS_TAKING = 3,
+    SRT_WANTS_AGAIN = 4
+};
+
+SRT_API srt_separation_options srt_default_separation_options(void);
+
+/* A whole signal, in options.threads threads that end with the call. options NULL: the defaults. input: 2 channels of
+ * `count` samples. outputs: 2 channels of each stem, stem by stem, of as many; NULL for one that is not wanted. Which
+ * stems come out follows from the options as srt_separation_stem_name says. message: as of srt_create. */
+SRT_API int srt_separate(srt_model *model, const srt_separation_options *options, const float *const *input,
+                         size_t count, float *const *outputs, char *message);
+
+/* *separation is NULL on failure. The model is kept as long as the separation needs it. All memory is taken here, but
+ * for the threads of srt_separation_work. */
+SRT_API int srt_separation_open(srt_model *model, const srt_separation_options *options, srt_separation **separation,
+                                char *message);
+SRT_API void srt_separation_destroy(srt_separation *separation); /* NULL is allowed */
+
+/* The stems that come out, in order; names: UTF-8, owned by the separation, NULL if there is none of that index. */
+SRT_API int srt_separation_stems(const srt_separation *separation);
+SRT_API const char *srt_separation_stem_name(const srt_separation *separation, int stem);
+SRT_API int srt_separation_threads(const srt_separation *separation);
+
+/* One of srt_wants. What is called out of turn does nothing: SRT_BAD_ARGUMENT, or none taken. */
+SRT_API int srt_separation_wants(const srt_separation *separation);
+
+/* The next `count` samples, 2 channels. *taken: how many were taken, fewer where something else is wanted first.
+ * SRT_BAD_SAMPLE: the one behind these is no finite number or far beyond full scale. */
+SRT_API int srt_separation_push(srt_separation *separation, const float *const *input, size_t count, size_t *taken);
+SRT_API int srt_separation_finish(srt_separation *separation);
+
+/* The tasks at hand: every one is run once, in any order and from any threads, each with a number of its own below
+ * options.threads; when all have returned: complete. work: all of that, in options.threads threads (or as many as the
+ * system gives) that stay until the separation is destroyed. */
+SRT_API size_t srt_separation_tasks(const srt_separation *separation);
+SRT_API int srt_separation_run(srt_separation *separation, size_t task, int thread);
+SRT_API int srt_separation_complete(srt_separation *separation);
+SRT_API int srt_separation_work(srt_separation *separation);
+
+/* Samples that can be taken; the next ones of every stem, at most `count`, into outputs (2 channels of each stem, NULL
+ * for one that is not wanted): how many were taken. */
+SRT_API size_t srt_separation_ready(const srt_separation *separation);
+SRT_API size_t srt_separation_take(srt_separation *separation, float *const *outputs, size_t count);
+
+/* again: the signal begins once more, for the Wiener filter. reset: forgets the signal, at any time but while tasks
+ * run. */
+SRT_API int srt_separation_again(srt_separation *separation);
+SRT_API int srt_separation_reset(srt_separation *separation);
 
 /* In words; never NULL. */
 SRT_API const char *srt_code_text(int code);

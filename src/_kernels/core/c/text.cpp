@@ -40,6 +40,7 @@ const char *srt_code_text(int code)
     case SRT_BAD_MODEL: return "the model is missing, damaged, or not a model";
     case SRT_NO_MEMORY: return "not enough memory, or not one thread to be had";
     case SRT_FAILED: return "failed";
+    case SRT_BAD_SAMPLE: return "a sample that is not a finite number or far beyond full scale";
     default: return "unknown code";
     }
 }

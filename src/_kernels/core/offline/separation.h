@@ -86,7 +86,8 @@ public:
     // follow fill them.
     // mix(): the signal there, [samples()][2], until outputs are placed.
     std::uint64_t position() const { return piece_.first - options_.frame_length; }
-    std::size_t samples() const { return piece_.last - piece_.first; }
+    std::size_t samples() const { return static_cast<std::size_t>(piece_.last - piece_.first); }
+    std::size_t most_samples() const { return options_.piece_frames * options_.frame_step; } // of any piece
     const float *mix() const { return window_.samples() + (piece_.first - window_start_) * 2; }
     void place(float *const *outs);
 
