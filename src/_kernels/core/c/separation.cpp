@@ -153,14 +153,15 @@ void complete(srt_separation &s)
 bool wants(const srt_separation *s, int what) { return s && srt_separation_wants(s) == what; }
 
 // Of planes to pairs, and how many of these were taken.
-std::size_t push_block(Separation &engine, const float *const *input, std::size_t first, std::size_t count, bool &good)
+std::size_t push_block(srt_separation &s, const float *const *input, std::size_t first, std::size_t count, bool &good)
 {
     float pairs[planar_block * channels];
     for (std::size_t i = 0; i < count; i++)
         for (std::size_t c = 0; c < channels; c++)
             pairs[i * channels + c] = input[c][first + i];
-    const std::size_t fine = first_beyond(pairs, count * channels, largest_sample) / channels;
-    const std::size_t taken = fine ? engine.push(pairs, fine) : 0;
+    const MaskKernels &kernels = mask_kernels(s.model->kernels()->name);
+    const std::size_t fine = kernels.first_beyond(pairs, count * channels, largest_sample) / channels;
+    const std::size_t taken = fine ? s.engine->push(pairs, fine) : 0;
     good = taken < fine || fine == count; // what was not taken comes again
     return taken;
 }
@@ -282,7 +283,7 @@ int srt_separation_push(srt_separation *separation, const float *const *input, s
         return SRT_BAD_ARGUMENT;
     bool good = true;
     while (good && *taken < count && wants(separation, SRT_WANTS_SAMPLES))
-        *taken += push_block(*separation->engine, input, *taken, std::min(planar_block, count - *taken), good);
+        *taken += push_block(*separation, input, *taken, std::min(planar_block, count - *taken), good);
     return good ? SRT_OK : SRT_BAD_SAMPLE;
 }
 
