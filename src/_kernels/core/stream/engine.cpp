@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "denormals.h"
+#include "realtime.h"
 #include "stream/integers.h"
 #if SPLEETERRT_THREADS
 #include "stream/workers.h"
@@ -115,7 +116,9 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
         return;
     const NoDenormals fast;
     const double begun = seconds();
-    masks_.begin_call(wait_now(begun, count));
+    const bool wait = wait_now(begun, count);
+    const RealtimeScope scope(!wait);
+    masks_.begin_call(wait);
     mixer_.read_gains();
     // In pieces, so that few windows are begun at a time, whatever the host's blocks.
     for (std::size_t at = 0; at < count; at += shape_.piece) {

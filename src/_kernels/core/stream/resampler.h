@@ -5,6 +5,8 @@
 #ifndef SPLEETERRT_STREAM_RESAMPLER_H
 #define SPLEETERRT_STREAM_RESAMPLER_H
 
+#include "realtime.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -46,9 +48,9 @@ public:
     void start(std::int64_t pushed = 0, std::uint64_t made = 0);
 
     // Add an input; whether `next` outputs can follow is the filter's `last_input`.
-    void push(float left, float right);
+    void push(float left, float right) SRT_NONBLOCKING;
     bool ready() const { return filter_->last_input(made_) < pushed_; }
-    void next(float &left, float &right);
+    void next(float &left, float &right) SRT_NONBLOCKING;
 
 private:
     const ResamplerFilter *filter_;
