@@ -36,7 +36,7 @@ PYTHON_FLOORS = (
     ("",),  # the package itself: public names, on first use
 )
 CORE_FLOORS = (
-    ("aligned", "blas", "check", "clock", "denormals", "isa", "machine", "portability", "simd"),
+    ("aligned", "blas", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),
     ("fast",),  # the layers, once per instruction set
     ("network", "sound"),  # networks and model files; modes, STFT, masks, Wiener filter
     ("stream", "offline"),  # the engines
