@@ -17,8 +17,9 @@ cdef extern from "core/sound/modes.h" namespace "spleeterrt" nogil:
         vector[string] wanted
         cbool residual
         double above
-        cbool live
+        cbool full_band, live
     vector[string] mode_names
+    vector[string] cpp_model_stems "spleeterrt::model_stems" (const vector[string]& held)
     string cpp_plan_mode "spleeterrt::plan_mode" (
         const ModeOptions& options, const vector[string]& instruments, cbool softmax, ModePlan& plan)
 

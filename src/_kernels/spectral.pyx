@@ -12,7 +12,9 @@ from libc.string cimport memset
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.modes cimport ModeOptions, ModePlan, cpp_plan_mode, mode_names, name_bytes, name_text
+from _kernels.modes cimport (
+    ModeOptions, ModePlan, cpp_model_stems, cpp_plan_mode, mode_names, name_bytes, name_text,
+)
 
 cdef extern from "core/sound/masks.h" namespace "spleeterrt" nogil:
     cdef enum class Isa:
@@ -90,13 +92,15 @@ LARGEST_SAMPLE = largest_sample
 MODES = tuple([mode_names[index].decode() for index in range(mode_names.size())])
 
 
-def plan_mode(mode, instruments, bint softmax, wanted, bint residual, double above, bint live):
+def plan_mode(
+    mode, instruments, bint softmax, wanted, bint residual, double above, bint full_band, bint live,
+):
     """(why not or "", the fields of `ModePlan`), as `core/sound/modes.h` says."""
     cdef ModeOptions options
     cdef ModePlan plan
     cdef vector[string] names
     options.mode = name_bytes(mode)
-    options.residual, options.above, options.live = residual, above, live
+    options.residual, options.above, options.full_band, options.live = residual, above, full_band, live
     for name in wanted:
         options.wanted.push_back(name_bytes(name))
     for name in instruments:
@@ -125,6 +129,14 @@ cdef const MaskKernels* masks_of(isa) except NULL:
 def default_sets():
     """{family: the instruction set of its default build}"""
     return {"masks": masks_of(None).name.decode()}
+
+
+def model_stems(held):
+    """Of the stems that a file holds networks of those that make one model, as `core/sound/modes.h` says."""
+    cdef vector[string] names
+    for name in held:
+        names.push_back(name_bytes(name))
+    return tuple([name_text(name) for name in cpp_model_stems(names)])
 
 
 def first_beyond(const float[:, ::1] samples, float limit):

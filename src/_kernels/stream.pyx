@@ -26,6 +26,10 @@ cdef extern from *:
     """
     int process_number() nogil
 
+cdef extern from "core/network/model_config.h" namespace "spleeterrt::ModelFileConfig" nogil:
+    cdef enum class MaskExtension:
+        zeros, average
+
 cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamNetwork:
         const fast_kernels* kernels
@@ -35,22 +39,33 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         cbool softmax
         reference_layer reference
         ModePlan mode
+    cdef cppclass StreamRequest:
+        pass
+    cdef cppclass StreamOption:
+        const char* name
+        const char* kind_name
+        cbool native
+        double least, most
+        const char* unit
+        const char* what
+        double get(const StreamRequest&)
+        void set(StreamRequest&, double)
+    const vector[StreamOption]& stream_option_list()
     cdef cppclass StreamOptions:
-        size_t frame_length, frame_step, fft_length
-        unsigned model_rate
-        float exponent
-        cbool average
-        size_t frames, bins, hop_frames, lookahead
-        cbool hold
-        size_t crossfade, synthesis, budget, max_block, block
-        unsigned sample_rate
-        size_t threads
-        cbool realtime
-        int niceness, priority
-        size_t cover
-        double hold_seconds, ramp_seconds
         const char* isa
-    string cpp_check_stream "spleeterrt::check_stream" (const StreamOptions& options, size_t stems)
+    cdef cppclass StreamField:
+        const char* name
+        double get(const StreamOptions&)
+        void set(StreamOptions&, double)
+    const vector[StreamField]& stream_fields()
+    cdef cppclass ModelFileConfig:
+        vector[string] instruments
+        int sample_rate, frame_length, frame_step, F
+        double separation_exponent
+        MaskExtension mask_extension
+    string cpp_resolve_stream "spleeterrt::resolve_stream" (
+        const StreamRequest& request, const ModelFileConfig& config, const ModePlan& mode,
+        StreamOptions& options)
     cdef cppclass StreamShape:
         size_t latency
     StreamShape stream_shape(const StreamOptions& options)
@@ -98,30 +113,64 @@ def stream_windows(size_t frame_length, size_t hop, size_t synthesis):
     return windows.heard, windows.analysis, windows.synthesis
 
 
+cdef options_list():
+    cdef StreamRequest usual
+    cdef StreamOption option
+    cdef size_t index
+    rows = []
+    for index in range(stream_option_list().size()):
+        option = stream_option_list()[index]
+        kind = option.kind_name.decode()
+        rows.append({
+            "name": option.name.decode(), "kind": kind, "native": option.native,
+            "usual": None if kind == "text" else option.get(usual), "least": option.least,
+            "most": option.most, "unit": option.unit.decode(), "what": option.what.decode(),
+        })
+    return tuple(rows)
+
+
+OPTIONS = options_list()
+"""The options of a stream, in order: the lines of `core/stream/option_list.h` as mappings."""
+
+
+def resolve(asked, config, mode):
+    """(why not or "", the engine's options by name, without `isa`).
+
+    asked: numbers by the names of `OPTIONS`, texts left out; config: a `ModelConfig`; mode: a
+    `modes.ModePlan`.
+    """
+    cdef StreamRequest request
+    cdef StreamOptions options
+    cdef ModelFileConfig facts
+    cdef ModePlan plan = plan_of(mode, range(len(mode.networks)))
+    cdef size_t index
+    for index in range(stream_option_list().size()):
+        name = stream_option_list()[index].name.decode()
+        if name in asked:
+            stream_option_list()[index].set(request, asked[name])
+    facts.sample_rate, facts.F = config.sample_rate, config.F
+    facts.frame_length, facts.frame_step = config.frame_length, config.frame_step
+    facts.separation_exponent = config.separation_exponent
+    facts.mask_extension = (
+        MaskExtension.average if config.mask_extension == "average" else MaskExtension.zeros)
+    problem = cpp_resolve_stream(request, facts, plan, options).decode()
+    values = {}
+    for index in range(stream_fields().size()):
+        values[stream_fields()[index].name.decode()] = stream_fields()[index].get(options)
+    return problem, {name: int(value) if value == int(value) else value for name, value in values.items()}
+
+
 cdef StreamOptions options_of(values, bytes isa) except *:
-    cdef StreamOptions o
-    o.frame_length, o.frame_step = values["frame_length"], values["frame_step"]
-    o.fft_length, o.model_rate = values["fft_length"], values["model_rate"]
-    o.exponent, o.average = values["exponent"], values["average"]
-    o.frames, o.bins = values["frames"], values["bins"]
-    o.hop_frames, o.lookahead, o.hold = values["hop_frames"], values["lookahead"], values["hold"]
-    o.crossfade, o.synthesis, o.budget = values["crossfade"], values["synthesis"], values["budget"]
-    o.max_block, o.block, o.sample_rate = values["max_block"], values["block"], values["sample_rate"]
-    o.threads, o.realtime, o.niceness = values["threads"], values["realtime"], values["niceness"]
-    o.priority = values["priority"]
-    o.cover, o.hold_seconds = values["cover"], values["hold_seconds"]
-    o.isa = isa
-    return o
-
-
-def check_stream(values, size_t stems):
-    """Why options (a mapping with the fields of `StreamOptions`) make no sense, or ""."""
-    cdef bytes isa = values["isa"].encode()
-    return cpp_check_stream(options_of(values, isa), stems).decode()
+    cdef StreamOptions options
+    cdef size_t index
+    for index in range(stream_fields().size()):
+        stream_fields()[index].set(options, values[stream_fields()[index].name.decode()])
+    options.isa = isa
+    return options
 
 
 def stream_latency(values):
-    """Samples at the host's rate, of options that `check_stream` accepts."""
+    """Samples at the host's rate, of options as `resolve` gives them."""
     cdef bytes isa = values["isa"].encode()
     return stream_shape(options_of(values, isa)).latency
 

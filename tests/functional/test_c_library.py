@@ -14,111 +14,27 @@ import shutil
 import struct
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from spleeterrt import StreamSeparator, load_model
+from spleeterrt import SpleeterError, StreamSeparator, load_model
 from spleeterrt.models import convert
 from spleeterrt.parallel import check_threads
+from spleeterrt.realtime.settings import StreamSettings
+from support.c_library import BUILD, Options, Stats, load, noise, pointers
 from support.golden import case
-
-BUILD = Path(os.environ.get("SPLEETERRT_C_BUILD", ""))
 
 pytestmark = pytest.mark.skipif(
     "SPLEETERRT_C_BUILD" not in os.environ, reason="SPLEETERRT_C_BUILD names no build of the C library"
 )
 
 
-INTEGERS = (
-    "frames",
-    "hop_frames",
-    "lookahead",
-    "bins",
-    "budget",
-    "max_block",
-    "block",
-    "window",
-    "sample_rate",
-    "threads",
-    "realtime",
-    "hold",
-    "crossfade",
-    "cover",
-)
-COUNTS = ("runs", "underruns", "dropped", "covered_frames", "repaired")
-TIMES = (
-    "load",
-    "run_seconds",
-    "worst_run_seconds",
-    "process_seconds",
-    "worst_process_seconds",
-    "process_load",
-)
-
-
-class Options(ctypes.Structure):
-    _fields_ = [
-        ("size", ctypes.c_size_t),
-        *((name, ctypes.c_int) for name in INTEGERS),
-        ("hold_seconds", ctypes.c_double),
-        *((name, ctypes.c_int) for name in ("full_band", "niceness", "priority", "low_memory")),
-        ("isa", ctypes.c_char_p),
-        # Appended later:
-        ("mode", ctypes.c_char_p),
-        ("stems", ctypes.c_char_p),
-        ("above_band", ctypes.c_double),
-    ]
-
-
-class ModelOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("isa", ctypes.c_char_p), ("low_memory", ctypes.c_int)]
-
-
-class Stats(ctypes.Structure):
-    _fields_ = [
-        *((name, ctypes.c_uint64) for name in COUNTS),
-        *((name, ctypes.c_double) for name in TIMES),
-        ("priority_refused", ctypes.c_int),
-    ]
-
-
 @pytest.fixture(scope="module")
 def library():
-    found = sorted(BUILD.glob("libspleeterrt.so*")) or sorted(BUILD.glob("*spleeterrt.*"))
-    lib = ctypes.CDLL(str(found[0]))
-    lib.srt_default_options.restype = Options
-    lib.srt_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(Options), ctypes.POINTER(ctypes.c_void_p)]
-    lib.srt_open.argtypes += [ctypes.c_char_p]
-    lib.srt_create.restype = ctypes.c_void_p
-    lib.srt_create.argtypes = [ctypes.c_char_p, ctypes.POINTER(Options), ctypes.c_char_p]
-    lib.srt_latency.restype = lib.srt_largest_block.restype = ctypes.c_size_t
-    lib.srt_largest_block.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
-    lib.srt_stem_name.restype = ctypes.c_char_p
-    lib.srt_version.restype = lib.srt_code_text.restype = ctypes.c_char_p
-    for name in ("destroy", "stems", "latency", "threads", "reset", "reset_stats"):
-        getattr(lib, f"srt_{name}").argtypes = [ctypes.c_void_p]
-    lib.srt_stem_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    lib.srt_set_gain.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_float]
-    lib.srt_get_stats.argtypes = [ctypes.c_void_p, ctypes.POINTER(Stats)]
-    lib.srt_process.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_size_t]
-    lib.srt_process_mix.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_size_t]
-    lib.srt_flush.argtypes = [ctypes.c_void_p] * 3
-    lib.srt_default_model_options.restype = ModelOptions
-    place = ctypes.POINTER(ctypes.c_void_p)
-    lib.srt_model_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(ModelOptions), place, ctypes.c_char_p]
-    lib.srt_model_open_memory.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *lib.srt_model_open.argtypes[1:]]
-    lib.srt_stream_open.argtypes = [ctypes.c_void_p, ctypes.POINTER(Options), place, ctypes.c_char_p]
-    lib.srt_model_load.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    lib.srt_model_stem_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
-    lib.srt_model_stem_name.restype = ctypes.c_char_p
-    lib.srt_model_retain.restype = ctypes.c_void_p
-    for name in ("retain", "release", "stems", "sample_rate"):
-        getattr(lib, f"srt_model_{name}").argtypes = [ctypes.c_void_p]
-    return lib
+    return load()
 
 
 @pytest.fixture(
@@ -130,15 +46,6 @@ def model_file(request, tmp_path_factory):
     name, dtype = request.param
     path = tmp_path_factory.mktemp("model") / f"{name}.safetensors"
     return convert(case(name) / "config.json", path, progress=False, dtype=dtype)
-
-
-def pointers(channels):
-    """float** of the rows of [channels, n]."""
-    return (ctypes.c_void_p * len(channels))(*(row.ctypes.data for row in channels))
-
-
-def noise(count):
-    return np.random.default_rng(0).uniform(-0.5, 0.5, (count, 2)).astype(np.float32)
 
 
 @pytest.mark.parametrize(("block", "hop"), [(256, 2), (1000, 0), (1, 5)])
@@ -380,119 +287,6 @@ def test_modes_give_the_same_bits(library, tmp_path, name, mode):
     library.srt_destroy(stream)
 
 
-def opened(function, *arguments):
-    """The model or the stream that a function opens."""
-    made, message = ctypes.c_void_p(), ctypes.create_string_buffer(1024)
-    assert function(*arguments, made, message) == 0, message.value
-    return made
-
-
-def stems_of(library, stream, samples):
-    """All of a stream's stems of a song, in blocks of 1000: [2 stems, samples]."""
-    parts = []
-    for at in range(0, len(samples), 1000):
-        block = np.ascontiguousarray(samples[at : at + 1000].T)
-        parts.append(np.empty((2 * library.srt_stems(stream), 1000), np.float32))
-        assert library.srt_process(stream, pointers(block), pointers(parts[-1]), 1000) == 0
-    return np.concatenate(parts, axis=1)
-
-
-def test_streams_share_a_model(library, model_file):
-    samples, options = noise(150_000), library.srt_default_options()
-    options.realtime, options.frames, options.max_block, options.hop_frames = 0, 64, 1000, 16
-    alone = opened(library.srt_open, str(model_file).encode(), options)
-    expected = stems_of(library, alone, samples)
-    assert np.abs(expected).max() > 0.01
-    library.srt_destroy(alone)
-    model = opened(library.srt_model_open, str(model_file).encode(), None)
-    names = list(load_model(model_file).instruments)
-    assert [library.srt_model_stem_name(model, k).decode() for k in range(len(names))] == names
-    assert library.srt_model_stem_name(model, len(names)) is library.srt_model_stem_name(model, -1) is None
-    assert library.srt_model_stems(model) == len(names)
-    assert library.srt_model_sample_rate(model) == 44100
-    streams = [opened(library.srt_stream_open, model, options) for _ in range(3)]
-    assert library.srt_model_retain(model) == model.value
-    library.srt_model_release(model)
-    library.srt_model_release(model)  # the streams keep it
-    found: dict[int, np.ndarray] = {}
-    threads = [
-        threading.Thread(target=lambda k=k: found.update({k: stems_of(library, streams[k], samples)}))
-        for k in range(3)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for k, stream in enumerate(streams):
-        np.testing.assert_array_equal(found[k], expected)
-        library.srt_destroy(stream)
-
-
-def test_a_model_from_memory(library, model_file):
-    samples, options = noise(80_000), library.srt_default_options()
-    options.realtime, options.frames, options.max_block = 0, 64, 1000
-    content = ctypes.create_string_buffer(model_file.read_bytes(), model_file.stat().st_size)
-    place = ctypes.cast(content, ctypes.c_char_p)
-    there = opened(library.srt_model_open, str(model_file).encode(), None)
-    here = opened(library.srt_model_open_memory, place, len(content), None)
-    message = ctypes.create_string_buffer(1024)
-    assert library.srt_model_load(here, message) == library.srt_model_load(here, None) == 0
-    ctypes.memset(content, 0, len(content))  # not needed any more
-    streams = [opened(library.srt_stream_open, model, options) for model in (there, here)]
-    first, second = (stems_of(library, stream, samples) for stream in streams)
-    np.testing.assert_array_equal(first, second)
-    for stream in streams:
-        library.srt_destroy(stream)
-    for model in (there, here):
-        library.srt_model_release(model)
-    # failures: those of a file, by another name
-    damaged = bytearray(model_file.read_bytes())
-    damaged[-5] ^= 1
-    for bytes_, word in ((b"{}", "too short"), (bytes(damaged[:-1]), "outside the file")):
-        made = ctypes.c_void_p()
-        assert library.srt_model_open_memory(bytes_, len(bytes_), None, made, message) == 4
-        assert not made
-        assert message.value.decode().startswith("model in memory: ")
-        assert word in message.value.decode()
-    keep = bytes(damaged)
-    model = opened(library.srt_model_open_memory, keep, len(keep), None)
-    assert library.srt_model_load(model, message) == 4
-    assert "wrong checksum" in message.value.decode()
-    made = ctypes.c_void_p()
-    assert library.srt_stream_open(model, options, made, message) == 4
-    assert not made
-    library.srt_model_release(model)
-
-
-def test_a_stream_does_not_contradict_its_model(library, model_file):
-    wanted = library.srt_default_model_options()
-    wanted.isa = b"generic"
-    model = opened(library.srt_model_open, str(model_file).encode(), wanted)
-    options, made, message = (
-        library.srt_default_options(),
-        ctypes.c_void_p(),
-        ctypes.create_string_buffer(1024),
-    )
-    options.isa = b"generic"
-    library.srt_destroy(opened(library.srt_stream_open, model, options))
-    for field, value, word in (
-        ("isa", b"avx2", "isa: the model was opened for generic"),
-        ("low_memory", 1, "low_"),
-    ):
-        options = library.srt_default_options()
-        setattr(options, field, value)
-        assert library.srt_stream_open(model, options, made, message) == 3
-        assert message.value.decode().startswith(word)
-    library.srt_model_release(model)
-
-
-def test_paths_are_utf_8(library, model_file, tmp_path):
-    path = tmp_path / "Модель ü 模型.safetensors"
-    shutil.copy(model_file, path)
-    library.srt_model_release(opened(library.srt_model_open, str(path).encode(), None))
-    library.srt_destroy(opened(library.srt_open, str(path).encode(), None))
-
-
 def test_options_of_an_earlier_version(library, model_file):
     """Whose structure ended before the modes: what lies behind it is not read."""
     options = library.srt_default_options()
@@ -510,7 +304,7 @@ def test_options_of_an_earlier_version(library, model_file):
     ("field", "value", "word"),
     [
         ("mode", b"magic", "mode: expected"),
-        ("stems", b"vocals", "stems: in real time"),
+        ("stems", b"bells", "stems: expected some of"),
         ("stems", b" , ", "stems"),
         ("stems", b"", "stems"),
         ("above_band", 0.1, "above_band"),
@@ -536,6 +330,33 @@ def test_bad_options(library, model_file, field, value, word):
     assert not stream
     assert word in message.value.decode()
     assert not library.srt_create(str(model_file).encode(), options, None)
+
+
+WRONG = [
+    {"frames": -1}, {"frames": 100}, {"frames": 1024}, {"hop_frames": -1}, {"hop_frames": 129},
+    {"lookahead": -2}, {"lookahead": 200}, {"hop_frames": 4, "lookahead": 125}, {"bins": -64}, {"bins": 100},
+    {"budget": -1}, {"hop_frames": 1, "budget": 1025}, {"max_block": 0}, {"max_block": 65537}, {"block": -1},
+    {"block": 65537}, {"window": 100}, {"window": 5000}, {"sample_rate": 999}, {"sample_rate": 44101},
+    {"threads": -1}, {"hold": True, "crossfade": 1}, {"crossfade": -1}, {"crossfade": 129},
+    {"hold_seconds": -0.5}, {"hold_seconds": 3601.0}, {"hold_seconds": float("nan")}, {"niceness": -1},
+    {"priority": 100}, {"priority": -1}, {"mode": "magic"}, {"mode": "direct", "stems": "bells"},
+    {"above_band": 0.5}, {"mode": "direct", "above_band": 1.5},
+    {"mode": "direct", "above_band": float("nan")}, {"mode": "direct", "above_band": 0.1, "full_band": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_messages_are_those_of_python(library, model_file, wrong):
+    config = load_model(model_file).config
+    in_python = {name: [value] if name == "stems" else value for name, value in wrong.items()}
+    with pytest.raises(SpleeterError) as caught:
+        StreamSettings(**in_python).options(config)
+    options, stream = library.srt_default_options(), ctypes.c_void_p()
+    for name, value in wrong.items():
+        setattr(options, name, value.encode() if isinstance(value, str) else value)
+    message = ctypes.create_string_buffer(1024)
+    assert library.srt_open(str(model_file).encode(), options, stream, message) == 3
+    assert message.value.decode() == str(caught.value)
 
 
 def test_bad_arguments(library, model_file, tmp_path):

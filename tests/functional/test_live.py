@@ -110,7 +110,6 @@ def test_arguments() -> None:
         (["--downmix", "--layout", "sixer"], 1, "layout"),
         (["--mode", "three"], 2, "drums and vocals"),
         (["--mode", "magic"], 2, "magic"),
-        (["--stems", "vocals"], 2, "stems: in real time"),
         (["--mode", "direct", "--stems", "vocals", "--mute", "accompaniment"], 2, "there are vocals"),
         (["--above-band", "0.5"], 2, "--above-band"),
     ],

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self, disjoint_base
 
+from ..network.config import ModelConfig
 from ..network.modes import ModePlan
 from .nn import _ReferenceLayer
 
@@ -25,10 +26,24 @@ class _StreamStats(TypedDict):
     process_load: float
     priority_refused: bool
 
+class _Option(TypedDict):
+    name: str
+    kind: str
+    native: bool
+    usual: float | None
+    least: float
+    most: float
+    unit: str
+    what: str
+
+OPTIONS: tuple[_Option, ...]
+
 def stream_windows(
     frame_length: int, hop: int, synthesis: int
 ) -> tuple[list[float], list[float], list[float]]: ...
-def check_stream(values: Mapping[str, Any], stems: int) -> str: ...
+def resolve(
+    asked: Mapping[str, float], config: ModelConfig, mode: ModePlan
+) -> tuple[str, dict[str, Any]]: ...
 def stream_latency(values: Mapping[str, Any]) -> int: ...
 
 @disjoint_base

@@ -57,7 +57,7 @@ def open_model(
         return found, dict(read), path
     found = place.read_config(path)
     if place.packed:
-        return found, dict(read_packed(path, stems or place.stems)[1]), path
+        return found, dict(read_packed(path, stems or found.instruments)[1]), path
     if place.coefficients:
         return found, dict(coefficients.read_coefficients(found, place.coefficients, stems)), path
     if place.config is None:

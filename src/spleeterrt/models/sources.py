@@ -12,6 +12,7 @@ from ..arguments import path as checked_path
 from ..arguments import told
 from ..errors import ArgumentTypeError, ModelError
 from ..network.config import MODEL_NAMES, OFFICIAL_CONFIGS, STARTER_STEMS, ModelConfig
+from ..network.modes import model_stems
 from ..regular import open_regular
 from . import coefficients, store
 from .checkpoint import find_index, has_checkpoint, infer_config, read_index
@@ -40,7 +41,7 @@ class Place:
         target: the folder that a download would fill; None if there is nothing to download.
         onnx: ONNX files by stem.
         coefficients: coefficient files by stem.
-        stems: the stems to take of a `.safetensors` file; None: all.
+        stems: the stems to take of a `.safetensors` file; None: those that make one model (`model_stems`).
     """
 
     name: str
@@ -76,7 +77,7 @@ class Place:
             return self.config
         if path.is_file():
             config = read_header(path)[0]
-            return config if self.stems is None else config.replace(instruments=self.stems)
+            return config.replace(instruments=self.stems or model_stems(config.instruments))
         index = find_index(path)
         return infer_config(read_index(index), index)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,8 @@ from ..arguments import choice
 from ..errors import ArgumentError
 from ..names import MODES
 from .config import ModelConfig
+
+model_stems = spectral.model_stems  # of the stems that a file holds networks of, those that make one model
 
 
 @dataclass(frozen=True)
@@ -69,21 +70,18 @@ def plan_mode(
     """
     if two_stems is not None:
         return _two_stems_plan(mode, config, two_stems, stems, above_band=above_band, full_band=full_band)
-    if mode not in MODES:
-        raise ArgumentError(f"mode: expected one of {list(MODES)}, got {mode!r}")
+    if not isinstance(mode, str):
+        raise ArgumentError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
     if stems is not None and (not isinstance(stems, (str, Sequence)) or not stems):
         raise ArgumentError(f"stems: expected a sequence of names, got {stems!r}")
     wanted = [] if stems is None else [stems] if isinstance(stems, str) else list(stems)
     if not all(isinstance(name, str) for name in wanted):
         raise ArgumentError(f"stems: expected names, got {wanted}")
-    if above_band is not None:
-        if full_band:
-            raise ArgumentError("above_band: full_band extends the masks themselves; use one or the other")
-        if not (isinstance(above_band, (int, float)) and 0 <= above_band < math.inf):
-            raise ArgumentError(f"above_band: expected a number from 0 to 1 or None, got {above_band!r}")
+    if above_band is not None and not (isinstance(above_band, (int, float)) and not above_band < 0):
+        raise ArgumentError(f"above_band: expected a number from 0 to 1 or None, got {above_band!r}")
     above = -1.0 if above_band is None else float(above_band)
     problem, made = spectral.plan_mode(
-        mode, config.instruments, config.softmax, wanted, residual, above, live
+        mode, config.instruments, config.softmax, wanted, residual, above, full_band, live
     )
     if problem:
         raise ArgumentError(problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,13 +13,17 @@ from .._kernels import stream
 from ..errors import ArgumentError, ArgumentTypeError
 from ..models import configuration
 from ..models.loading import load_model
-from ..network.config import SIZE_MULTIPLE, ModelConfig
+from ..network.config import ModelConfig
 from ..network.method_plan import default_isa
 from ..network.model import Model
 from ..network.modes import ModePlan, plan_mode
-from ..parallel import check_threads
 
-SHORT_WINDOW = 0.5  # of the frame: `window="short"`
+WINDOWS = {"full": 1.0, "short": 0.5}
+"""Synthesis windows that have names, as shares of the frame."""
+
+OPTIONS = tuple(option for option in stream.OPTIONS if not option["native"])
+"""What can be asked of a stream, as the kernels say: mappings with `name`, `kind`, `least`, `most`, `unit`
+and `what` (a sentence), in the order of the C structure. `StreamSettings` has a field for each."""
 
 
 class StreamStats(NamedTuple):
@@ -67,6 +71,7 @@ class StreamSettings:
     frames: int = 128
     hop_frames: int | None = None
     lookahead: int = 0
+    _: KW_ONLY
     bins: int | None = None
     threads: int | None = None
     budget: int | None = None
@@ -74,7 +79,7 @@ class StreamSettings:
     block: int | None = None
     window: int | str | None = None
     sample_rate: int = 44100
-    realtime: bool = True
+    realtime: bool | str = True
     hold: bool = False
     crossfade: int = 0
     cover: str | None = None
@@ -85,6 +90,9 @@ class StreamSettings:
     mode: str = "ratio"
     stems: Sequence[str] | None = None
     above_band: float | None = None
+    shared_threads: bool = False
+    pre_fader: bool = False
+    residual: bool = False
 
     @property
     def hop(self) -> int:
@@ -117,88 +125,62 @@ class StreamSettings:
         return load_model(model, networks=self.plan(config).networks)
 
     def options(self, config: ModelConfig) -> dict[str, Any]:
-        """The engine's options for a model.
+        """The engine's options for a model: defaults worked out, limits checked (`core/stream/options`).
 
         Raises:
             SpleeterError: which setting makes no sense, what was expected and what came.
         """
         plan = self.plan(config)
-        for name in ("frames", "lookahead", "max_block", "sample_rate", "crossfade"):
-            _check_integer(name, getattr(self, name), least=0)
-        for name in ("hop_frames", "bins", "budget", "block"):
-            if getattr(self, name) is not None:
-                _check_integer(name, getattr(self, name), least=1)
-        _check_integer("niceness", self.niceness, least=0)
-        _check_integer("priority", self.priority, least=0)
-        if not (isinstance(self.hold_seconds, (int, float)) and 0 <= self.hold_seconds <= 3600):
-            raise ArgumentError(f"hold_seconds: expected 0 to 3600, got {self.hold_seconds!r}")
-        bins = config.F if self.bins is None else self.bins
-        if self.frames % SIZE_MULTIPLE or bins % SIZE_MULTIPLE:
-            raise ArgumentError(
-                f"frames and bins are multiples of {SIZE_MULTIPLE}, got {self.frames} and {bins}"
-            )
-        options = {
-            "frame_length": config.frame_length,
-            "frame_step": config.frame_step,
-            "fft_length": config.fft_length,
-            "model_rate": config.sample_rate,
-            "exponent": config.separation_exponent,
-            "average": self.full_band or (plan.ratio and config.mask_extension == "average"),
-            "frames": self.frames,
-            "bins": bins,
-            "hop_frames": self.hop,
-            "lookahead": self.lookahead,
-            "hold": self.hold,
-            "crossfade": self.crossfade,
-            "synthesis": self._synthesis(config),
-            "budget": self.budget or 0,
-            "max_block": self.max_block,
-            "block": self.block or 0,
-            "sample_rate": self.sample_rate,
-            "threads": self._threads(plan),
-            "realtime": bool(self.realtime),
-            "niceness": self.niceness,
-            "priority": self.priority,
-            "cover": self._cover(plan),
-            "hold_seconds": self.hold_seconds,
-            "isa": default_isa() or "generic",
-        }
-        problem = stream.check_stream(options, len(plan.stems))
+        numbers = {option["name"]: self._asked(option, config, plan) for option in OPTIONS}
+        asked = {name: value for name, value in numbers.items() if value is not None}
+        problem, options = stream.resolve(asked, config, plan)
         if problem:
             raise ArgumentError(problem)
-        return options
+        return {**options, "isa": default_isa() or "generic"}
 
-    def _synthesis(self, config: ModelConfig) -> int:
-        if self.window is None or self.window == "full":
-            return config.frame_length
-        if self.window == "short":
-            return int(config.frame_length * SHORT_WINDOW)
-        if isinstance(self.window, str):
-            raise ArgumentError(f"window: expected 'full', 'short' or samples, got {self.window!r}")
-        _check_integer("window", self.window, least=1)
-        return self.window
-
-    def _threads(self, plan: ModePlan) -> int:
-        threads = check_threads(self.threads)
-        if (
-            self.threads is None
-        ):  # more than two runs at a time are of no use, and each thread has a workspace
-            threads = min(threads, 2 * (1 if plan.cascade else len(plan.networks)))
-        return threads
-
-    def _cover(self, plan: ModePlan) -> int:
-        if self.cover is None:
-            return len(plan.stems) - 1
-        if not isinstance(self.cover, str) or self.cover not in plan.stems:
-            raise ArgumentError(f"cover: expected one of {list(plan.stems)}, got {self.cover!r}")
-        return plan.stems.index(self.cover)
+    def _asked(self, option: stream._Option, config: ModelConfig, plan: ModePlan) -> float | None:
+        """A setting as a number; None: the default, or no number but the mode's (`plan`)."""
+        name, kind = option["name"], option["kind"]
+        value = getattr(self, name)
+        if value is None or kind in ("text", "share"):
+            return None
+        if name == "window" and isinstance(value, str):
+            return _window(value, config)
+        if kind == "stem":
+            return _stem(name, value, plan)
+        if kind == "pace" and isinstance(value, str):
+            if value != "auto":
+                raise ArgumentError(f"{name}: expected True, False or 'auto', got {value!r}")
+            return 2
+        if kind in ("flag", "pace"):
+            return bool(value)
+        if kind == "seconds":
+            if not isinstance(value, (int, float)):
+                expected = f"{option['least']:g} to {option['most']:g}"
+                raise ArgumentError(f"{name}: expected {expected}, got {value!r}")
+            return value
+        return _integer(option, value)
 
 
-def _check_integer(name: str, value: object, least: int) -> None:
+def _window(value: str, config: ModelConfig) -> int:
+    if value not in WINDOWS:
+        raise ArgumentError(f"window: expected 'full', 'short' or samples, got {value!r}")
+    return int(config.frame_length * WINDOWS[value])
+
+
+def _stem(name: str, value: object, plan: ModePlan) -> int:
+    if not isinstance(value, str) or value not in plan.stems:
+        raise ArgumentError(f"{name}: expected one of {list(plan.stems)}, got {value!r}")
+    return plan.stems.index(value)
+
+
+def _integer(option: stream._Option, value: object) -> int:
+    name, least = option["name"], int(option["least"])
     expected = f"{name}: expected an integer of at least {least}, got {value!r}"
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise ArgumentTypeError(expected)
-    if value < least:
+    if value < least:  # a number that stands for the default in C is none here
         raise ArgumentError(expected)
     if value >= 1 << 31:
         raise ArgumentError(f"{name}: {value} is too large")
+    return int(value)

@@ -9,11 +9,12 @@ waits for a network: one that is late is an underrun, which is counted and cover
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,27 @@ P = ParamSpec("P")
 logger = logging.getLogger("spleeterrt")
 
 _SURELY_SAMPLES = 8  # more "channels" than this in a first block of two "samples": it is (channels, samples)
+
+
+Settings = ParamSpec("Settings")
+_Init: TypeAlias = Callable[
+    Concatenate["StreamSeparator", Union[Model, str, "os.PathLike[str]"], Settings], None
+]
+
+
+def _with_settings(
+    settings: Callable[Settings, StreamSettings],
+) -> Callable[[Callable[..., None]], _Init[Settings]]:
+    """A constructor whose arguments are a model and those of the settings, for readers and types too."""
+
+    def decorate(function: Callable[..., None]) -> _Init[Settings]:
+        own = inspect.signature(function)
+        first = list(own.parameters.values())[:2]
+        rest = inspect.signature(settings).parameters.values()
+        function.__signature__ = own.replace(parameters=[*first, *rest])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
 
 
 class StreamSeparator:
@@ -55,10 +77,13 @@ class StreamSeparator:
         sample_rate: of the stream, Hz; other rates than the model's are resampled both ways, with the delay
             counted in `latency`.
         realtime: False: `process` waits for the networks it needs, so that the result is the same every time.
+            "auto": it waits while the caller is ahead of the clock, as one that renders is.
         hold: the newest mask goes to the newest frame: latency is the window alone, masks lag by the
             networks' time.
         crossfade: frames at the beginning of every run whose masks fade over from those of the run before.
-        cover: the stem that gets the whole mix when masks are older than `hold_seconds`; None: the last one.
+        cover: the concealment stem, which gets the whole mix when masks are older than `hold_seconds`; None:
+            the last one.
+        hold_seconds: how long the last mask is held when the networks are late, before concealment.
         full_band: masks also above F (Spleeter's mask extension "average").
         niceness: added to that of the networks' threads (Linux).
         priority: real-time priority of these threads (1 to 99), where the system allows it: below that of the
@@ -70,6 +95,10 @@ class StreamSeparator:
             run (`residual`: that of the first one). None: all.
         above_band: weight of the bins from F on in the modes other than `ratio`; None: one over the number
             of stems.
+        shared_threads: the networks run in threads that all streams of the process share which ask for it.
+        pre_fader: stems come out before their gains; the mix is under them.
+        residual: the last stem is the input minus the others, so that their sum is the mix, also above the
+            model's band.
 
     Real time is for sound that comes by the clock. Blocks that come faster than they last, as those of a file
     in a loop do, leave the networks no time: most of what comes out is then the mix, as on a machine that is
@@ -89,56 +118,10 @@ class StreamSeparator:
             also a TypeError) or the model makes no sense.
     """
 
-    def __init__(
-        self,
-        model: Model | str | os.PathLike[str],
-        frames: int = 128,
-        hop_frames: int | None = None,
-        lookahead: int = 0,
-        *,
-        bins: int | None = None,
-        threads: int | None = None,
-        budget: int | None = None,
-        max_block: int = 4096,
-        block: int | None = None,
-        window: int | str | None = None,
-        sample_rate: int = 44100,
-        realtime: bool = True,
-        hold: bool = False,
-        crossfade: int = 0,
-        cover: str | None = None,
-        hold_seconds: float = 1.0,
-        full_band: bool = False,
-        niceness: int = 0,
-        priority: int = 0,
-        mode: str = "ratio",
-        stems: Sequence[str] | None = None,
-        above_band: float | None = None,
-    ) -> None:
+    @_with_settings(StreamSettings)
+    def __init__(self, model: Model | str | os.PathLike[str], *arguments: Any, **settings: Any) -> None:
         self._engine: stream.Engine | None = None
-        self.settings = StreamSettings(
-            frames=frames,
-            hop_frames=hop_frames,
-            lookahead=lookahead,
-            bins=bins,
-            threads=threads,
-            budget=budget,
-            max_block=max_block,
-            block=block,
-            window=window,
-            sample_rate=sample_rate,
-            realtime=realtime,
-            hold=hold,
-            crossfade=crossfade,
-            cover=cover,
-            hold_seconds=hold_seconds,
-            full_band=full_band,
-            niceness=niceness,
-            priority=priority,
-            mode=mode,
-            stems=stems,
-            above_band=above_band,
-        )
+        self.settings = StreamSettings(*arguments, **settings)
         self.model = model = self.settings.load(model)
         options = self.settings.options(model.config)
         self._mode = self.settings.plan(model.config)

@@ -10,7 +10,6 @@
 #include <new>
 #include <string>
 #include <system_error>
-#include <vector>
 
 namespace spleeterrt {
 
@@ -51,9 +50,6 @@ template <typename Struct> bool take_over(const Struct *given, std::size_t least
     std::memcpy(static_cast<void *>(&taken), given, given->size);
     return true;
 }
-
-// The names between commas.
-std::vector<std::string> names_of(const char *list);
 
 } // namespace spleeterrt
 

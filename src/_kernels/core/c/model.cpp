@@ -2,6 +2,7 @@
 #include "c/model.h"
 
 #include "c/common.h"
+#include "sound/modes.h"
 
 #include <algorithm>
 #include <numeric>
@@ -24,6 +25,7 @@ bool srt_model::opened(bool readable, const char *isa, bool low_memory, std::str
     if (!readable || !choose_model_kernels(isa, kernels, error) || !reader_->check(error))
         return false;
     config_ = reader_->config();
+    stems_ = model_stems(config_.instruments);
     plan_ = make_plan(config_.network, kernels, low_memory);
     arenas_.resize(config_.instruments.size());
     return true;

@@ -36,8 +36,8 @@ public:
     const spleeterrt::Plan &plan() const { return plan_; }
     const spleeterrt::fast_kernels *kernels() const { return plan_.kernels; } // never null
     bool low_memory() const { return plan_.compact; }
-    // The instruments that come out where nobody names any.
-    const std::vector<std::string> &stems() const { return config_.instruments; }
+    // Those that come out where nobody names any (`model_stems`); config().instruments: all that the file holds.
+    const std::vector<std::string> &stems() const { return stems_; }
 
     // The packed weights of networks (indices into config().instruments), which are loaded if they are not yet: valid
     // as long as the model. From any thread. False, and why not: the file is damaged.
@@ -52,6 +52,7 @@ private:
 
     std::atomic<long> users_{1};
     spleeterrt::ModelFileConfig config_;
+    std::vector<std::string> stems_;
     spleeterrt::Plan plan_;
     std::mutex loading_;                                                           // guards what follows
     std::unique_ptr<spleeterrt::ModelReader> reader_{new spleeterrt::ModelReader}; // null: all is loaded

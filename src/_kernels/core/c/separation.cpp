@@ -4,6 +4,7 @@
 #include "c/model.h"
 #include "c/task_threads.h"
 #include "machine.h"
+#include "sound/masks.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -45,7 +46,7 @@ std::string two_stems_of(const srt_separation_options &o, const ModelFileConfig 
             return "stems: with two_stems expected of " + stem + ", " + other + ", got '" + name + "'";
     options.wanted = {stem};
     options.residual = false;
-    const std::string problem = plan_mode(options, config.instruments, config.softmax, plan);
+    const std::string problem = plan_file(options, config.instruments, config.softmax, plan);
     plan.stems = {stem, other};
     plan.rest = 1;
     return problem;
@@ -67,7 +68,7 @@ std::string mode_of(const srt_separation_options &o, const ModelFileConfig &conf
     if (o.wiener && options.mode != "ratio")
         return "wiener: the filter needs all networks' estimates: mode ratio, not " + options.mode;
     const std::string problem = o.two_stems ? two_stems_of(o, config, options, s.mode)
-                                            : plan_mode(options, config.instruments, config.softmax, s.mode);
+                                            : plan_file(options, config.instruments, config.softmax, s.mode);
     const auto &wanted = options.wanted;
     for (std::size_t stem = 0; stem < s.mode.stems.size(); stem++) // more are made where the rest needs them
         if (wanted.empty() || std::find(wanted.begin(), wanted.end(), s.mode.stems[stem]) != wanted.end())

@@ -50,6 +50,10 @@
 extern "C" {
 #endif
 
+/* Of this interface: a larger minor number only adds to it. The library's own version: srt_version. */
+#define SRT_VERSION_MAJOR 1
+#define SRT_VERSION_MINOR 0
+
 #define SRT_MESSAGE_SIZE 1024
 
 typedef struct srt_model srt_model;
@@ -81,7 +85,8 @@ typedef struct srt_options {
     int sample_rate;     /* Hz; 44100 */
     int threads;         /* of the networks; 0: as many as OMP_NUM_THREADS says, or else one per core that the process
                             may use (affinity, CPU quota of its control group), at most two per network */
-    int realtime;        /* 1; 0: srt_process waits for the networks, so that results are the same every time */
+    int realtime;        /* 1: srt_process never waits for the networks; 0: it waits, so that results are the same every
+                            time; 2: it waits while its caller is ahead of the clock, as one that renders is */
     int hold;            /* the newest mask for the newest frame: latency is the window alone */
     int crossfade;       /* frames over which masks of consecutive runs fade */
     int cover;           /* index of the stem that gets the mix when masks are too old; -1: the last one */
@@ -92,12 +97,19 @@ typedef struct srt_options {
     int low_memory;      /* of srt_create and srt_open: as in srt_model_options */
     const char *isa;     /* likewise */
     /* Appended later: a smaller size leaves them at their defaults. */
-    const char *mode;  /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
-                          "residual": of two stems one by its network, the other is the mix minus it: half the work;
-                          "three": vocals, drums and accompaniment by two networks, one after the other */
-    const char *stems; /* direct: the stems whose networks run; residual: the first one's network runs, and the mix
-                          minus it is the other, if that is named; separated by commas; NULL: all */
-    double above_band; /* weight above F (11 kHz) of direct, residual and three; negative: 1 / number of stems */
+    const char *mode;   /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
+                           "residual": of two stems one by its network, the other is the mix minus it: half the work;
+                           "three": vocals, drums and accompaniment by two networks, one after the other */
+    const char *stems;  /* those that come out, separated by commas; NULL: all of the model. ratio: all networks run;
+                           direct: theirs; residual: the first one's, and the mix minus it is the other, if that is
+                           named. Of a file that holds two models (vocals, drums, bass, other; vocals, accompaniment)
+                           the second where accompaniment is named */
+    double above_band;  /* weight above F (11 kHz) of direct, residual and three; negative: 1 / number of stems */
+    int shared_threads; /* the networks run in threads that all streams of the process share which ask for it */
+    int pre_fader;      /* stems come out before their gains; the mix is under them */
+    int residual;    /* the last stem is the input minus the others: their sum is the mix, above the model's band too */
+    int caller_runs; /* no threads: the networks run where the program calls srt_run, and in srt_process where that
+                        waits */
 } srt_options;
 
 typedef struct srt_stats {
@@ -146,7 +158,8 @@ SRT_API int srt_model_load(srt_model *model, char *message);
 SRT_API srt_model *srt_model_retain(srt_model *model);
 SRT_API void srt_model_release(srt_model *model);
 
-/* The model's stems in its order; name: UTF-8, owned by the model, NULL if there is none of that index. Hz. */
+/* The model's stems in its order (of a file with a network for `accompaniment` beside others: without it); name: UTF-8,
+ * owned by the model, NULL if there is none of that index. Hz. */
 SRT_API int srt_model_stems(const srt_model *model);
 SRT_API const char *srt_model_stem_name(const srt_model *model, int stem);
 SRT_API int srt_model_sample_rate(const srt_model *model);
@@ -156,6 +169,10 @@ SRT_API int srt_model_sample_rate(const srt_model *model);
 /* Starts a stream of a model, whose weights are loaded if they are not yet. options and message: as above; options.isa
  * and options.low_memory are the model's. *stream is NULL on failure. */
 SRT_API int srt_stream_open(srt_model *model, const srt_options *options, srt_stream **stream, char *message);
+
+/* Samples at options.sample_rate by which the stems of such a stream come later than the mix, before there is one: no
+ * weights are read. model NULL: of any of Spleeter's models for 44.1 kHz, whatever the mode. */
+SRT_API int srt_latency_of(const srt_options *options, const srt_model *model, size_t *latency, char *message);
 
 /* Loads a model and starts a stream. options NULL: the defaults. message: NULL, or SRT_MESSAGE_SIZE characters that get
  * the reason of a failure. NULL on failure. */
@@ -197,9 +214,24 @@ SRT_API int srt_set_gains(srt_stream *stream, const float *gains); /* of all ste
 SRT_API int srt_get_stats(const srt_stream *stream, srt_stats *stats);
 SRT_API int srt_reset_stats(srt_stream *stream);
 
-/* Not for an audio callback: both wait for networks that run.
- * reset: forgets the signal. flush: the last srt_latency samples, outputs as of srt_process; then as after reset. */
+/* options.realtime from the next block on. From any thread: a host says that it renders. */
+SRT_API int srt_set_realtime(srt_stream *stream, int realtime);
+
+/* Forgets the signal; networks that run are not waited for (but where options.realtime is 0).
+ * srt_reset_at: the next sample is number `position` of the host's timeline (a multiple of the block where that is
+ * fixed): frames and runs begin where they would in a stream that was there from sample 0 on. Streams that then hear
+ * the same samples give the same stems from srt_settling samples on. */
 SRT_API int srt_reset(srt_stream *stream);
+SRT_API int srt_reset_at(srt_stream *stream, int64_t position);
+SRT_API size_t srt_settling(const srt_stream *stream);
+
+/* options.caller_runs: a run of the networks, or a part of one. From any thread, but with one workspace in one thread
+ * at a time: srt_workspace_floats floats that begin at a multiple of 64 bytes. 1: done, 0: there was nothing to do. */
+SRT_API size_t srt_workspace_floats(const srt_stream *stream);
+SRT_API int srt_run(srt_stream *stream, float *workspace);
+
+/* Not for an audio callback, as it waits for networks that run: the last srt_latency samples, outputs as of
+ * srt_process; then as after reset. */
 SRT_API int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix);
 
 /* --- whole signals -------------------------------------------------------------------------------------------------

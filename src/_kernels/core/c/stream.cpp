@@ -1,7 +1,7 @@
 // Streams in C; see spleeterrt.h.
 #include "c/common.h"
 #include "c/model.h"
-#include "machine.h"
+#include "c/options.h"
 #include "stream/engine.h"
 
 #include <algorithm>
@@ -24,72 +24,8 @@ struct srt_stream {
 
 namespace {
 
-// Sizes that are negative become zero, which check_stream names where it is wrong.
-std::size_t size_of(int value) { return value > 0 ? static_cast<std::size_t>(value) : 0; }
-
-StreamOptions stream_options(const srt_options &o, const ModelFileConfig &c, const ModePlan &mode)
-{
-    StreamOptions s;
-    s.frame_length = static_cast<std::size_t>(c.frame_length);
-    s.frame_step = static_cast<std::size_t>(c.frame_step);
-    s.fft_length = static_cast<std::size_t>(c.fft_length());
-    s.model_rate = static_cast<unsigned>(c.sample_rate);
-    s.exponent = static_cast<float>(c.separation_exponent);
-    s.average = o.full_band || (mode.ratio && c.mask_extension == ModelFileConfig::MaskExtension::average);
-    s.frames = size_of(o.frames);
-    s.bins = o.bins ? size_of(o.bins) : static_cast<std::size_t>(c.F);
-    s.hold = o.hold;
-    s.hop_frames = o.hop_frames ? size_of(o.hop_frames) : o.hold ? 1 : s.frames;
-    s.lookahead = size_of(o.lookahead);
-    s.crossfade = size_of(o.crossfade);
-    s.synthesis = o.window ? size_of(o.window) : s.frame_length;
-    s.budget = size_of(o.budget);
-    s.max_block = size_of(o.max_block);
-    s.block = size_of(o.block);
-    s.sample_rate = static_cast<unsigned>(size_of(o.sample_rate));
-    s.threads =
-        o.threads ? size_of(o.threads) : std::min(usual_threads().threads, mode.cascade ? 2 : 2 * mode.networks.size());
-    s.realtime = o.realtime;
-    s.niceness = o.niceness;
-    s.priority = o.priority;
-    s.cover = o.cover < 0 ? mode.stems.size() - 1 : static_cast<std::size_t>(o.cover);
-    s.hold_seconds = o.hold_seconds;
-    return s;
-}
-
-std::string first_negative(const srt_options &o)
-{
-    const struct {
-        const char *name;
-        int value;
-    } fields[] = {{"frames", o.frames},   {"hop_frames", o.hop_frames}, {"lookahead", o.lookahead},
-                  {"bins", o.bins},       {"budget", o.budget},         {"max_block", o.max_block},
-                  {"block", o.block},     {"window", o.window},         {"sample_rate", o.sample_rate},
-                  {"threads", o.threads}, {"crossfade", o.crossfade},   {"niceness", o.niceness}};
-    for (const auto &field : fields)
-        if (field.value < 0)
-            return std::string(field.name) + ": expected no negative number, got " + std::to_string(field.value);
-    if (!(o.hold_seconds >= 0 && o.hold_seconds <= 3600))
-        return "hold_seconds: expected 0 to 3600";
-    return "";
-}
-
-std::string mode_of(const srt_options &o, const ModelFileConfig &config, ModePlan &plan)
-{
-    ModeOptions options;
-    options.mode = o.mode ? o.mode : "ratio";
-    options.wanted = names_of(o.stems);
-    options.above = o.above_band;
-    options.live = true;
-    if (o.stems && options.wanted.empty())
-        return "stems: expected names separated by commas";
-    if (o.full_band && !(o.above_band < 0))
-        return "above_band: full_band extends the masks themselves; use one or the other";
-    return plan_mode(options, config.instruments, config.softmax, plan);
-}
-
 // An option that belongs to the model, where the stream's options name it, too.
-std::string contradiction(const srt_options &o, const srt_model &model)
+std::string contradiction(const StreamRequest &o, const srt_model &model)
 {
     if (o.isa && std::string(o.isa) != model.kernels()->name)
         return std::string("isa: the model was opened for ") + model.kernels()->name + ", got " + o.isa;
@@ -98,21 +34,17 @@ std::string contradiction(const srt_options &o, const srt_model &model)
     return "";
 }
 
-int open(srt_model &model, const srt_options &options, srt_stream *&stream, std::string &problem)
+int open(srt_model &model, const StreamRequest &options, srt_stream *&stream, std::string &problem)
 {
     std::unique_ptr<srt_stream> s(new srt_stream);
     s->model = ModelUse(&model);
     const ModelFileConfig &config = model.config();
     problem = contradiction(options, model);
-    if (problem.empty())
-        problem = first_negative(options);
-    if (problem.empty())
-        problem = mode_of(options, config, s->mode);
     StreamOptions o;
-    if (problem.empty()) {
-        o = stream_options(options, config, s->mode);
-        problem = check_stream(o, s->mode.stems.size());
-    }
+    if (problem.empty())
+        problem = plan_stream(options, config, s->mode);
+    if (problem.empty())
+        problem = resolve_stream(options, config, s->mode, o);
     if (!problem.empty())
         return SRT_BAD_OPTIONS;
     if (!model.weights(s->mode.networks, s->weights, problem))
@@ -131,15 +63,6 @@ int open(srt_model &model, const srt_options &options, srt_stream *&stream, std:
     s->engine.reset(new StreamEngine(network, o));
     stream = s.release();
     return SRT_OK;
-}
-
-bool take_options(const srt_options *options, srt_options &wanted, char *message)
-{
-    wanted = srt_default_options();
-    if (take_over(options, offsetof(srt_options, isa) + sizeof wanted.isa, wanted))
-        return true;
-    tell(message, "options: begin with srt_default_options() of this version of the library or an earlier one");
-    return false;
 }
 
 StreamOutput stereo(float *const *channels)
@@ -164,20 +87,6 @@ void silence(const StreamOutput &out, std::size_t count)
 
 extern "C" {
 
-srt_options srt_default_options(void)
-{
-    srt_options o = {};
-    o.size = sizeof o;
-    o.frames = 128;
-    o.max_block = 4096;
-    o.sample_rate = 44100;
-    o.realtime = 1;
-    o.cover = -1;
-    o.hold_seconds = 1.0;
-    o.above_band = -1.0;
-    return o;
-}
-
 int srt_stream_open(srt_model *model, const srt_options *options, srt_stream **stream, char *message)
 {
     return guarded(message, [&]() -> int {
@@ -186,11 +95,36 @@ int srt_stream_open(srt_model *model, const srt_options *options, srt_stream **s
         *stream = nullptr;
         if (!model)
             return told(SRT_BAD_ARGUMENT, message, "model: expected a model, got NULL");
-        srt_options wanted;
-        if (!take_options(options, wanted, message))
-            return SRT_BAD_OPTIONS;
+        StreamRequest wanted;
         std::string problem;
+        if (!take_request(options, wanted, problem))
+            return told(SRT_BAD_OPTIONS, message, problem);
         return told(open(*model, wanted, *stream, problem), message, problem);
+    });
+}
+
+int srt_latency_of(const srt_options *options, const srt_model *model, size_t *latency, char *message)
+{
+    return guarded(message, [&]() -> int {
+        if (!latency)
+            return told(SRT_BAD_ARGUMENT, message, "latency: expected a place for it, got NULL");
+        *latency = 0;
+        StreamRequest wanted;
+        std::string problem;
+        if (!take_request(options, wanted, problem))
+            return told(SRT_BAD_OPTIONS, message, problem);
+        ModePlan mode;
+        if (model)
+            problem = plan_stream(wanted, model->config(), mode);
+        else // which stem conceals is of no account
+            mode.stems.resize(static_cast<std::size_t>(std::max(0, wanted.cover)) + 1);
+        StreamOptions o;
+        if (problem.empty())
+            problem = resolve_stream(wanted, model ? model->config() : ModelFileConfig(), mode, o);
+        if (!problem.empty())
+            return told(SRT_BAD_OPTIONS, message, problem);
+        *latency = stream_shape(o).latency;
+        return SRT_OK;
     });
 }
 
@@ -198,17 +132,17 @@ int srt_open(const char *model_file, const srt_options *options, srt_stream **st
 {
     if (stream)
         *stream = nullptr;
-    srt_options wanted;
-    tell(message, "");
-    if (!take_options(options, wanted, message))
-        return SRT_BAD_OPTIONS;
+    StreamRequest wanted;
+    std::string problem;
+    if (!take_request(options, wanted, problem))
+        return told(SRT_BAD_OPTIONS, message, problem);
     srt_model_options of_model = srt_default_model_options();
     of_model.isa = wanted.isa;
     of_model.low_memory = wanted.low_memory;
     srt_model *model = nullptr;
     int code = srt_model_open(model_file, &of_model, &model, message);
     if (code == SRT_OK)
-        code = srt_stream_open(model, &wanted, stream, message);
+        code = srt_stream_open(model, options, stream, message);
     srt_model_release(model); // the stream keeps it
     return code;
 }
@@ -306,13 +240,32 @@ int srt_reset_stats(srt_stream *stream)
     return SRT_OK;
 }
 
-int srt_reset(srt_stream *stream)
+int srt_set_realtime(srt_stream *stream, int realtime)
 {
-    if (!stream)
+    if (!stream || realtime < 0 || realtime > 2)
         return SRT_BAD_ARGUMENT;
-    stream->engine->reset();
+    stream->engine->set_realtime(realtime);
     return SRT_OK;
 }
+
+int srt_reset(srt_stream *stream) { return srt_reset_at(stream, 0); }
+
+int srt_reset_at(srt_stream *stream, int64_t position)
+{
+    if (!stream || position < 0)
+        return SRT_BAD_ARGUMENT;
+    const StreamEngine &engine = *stream->engine;
+    if (engine.block_is_fixed() && position % static_cast<int64_t>(engine.largest_block()))
+        return SRT_BAD_ARGUMENT;
+    stream->engine->reset(position);
+    return SRT_OK;
+}
+
+size_t srt_settling(const srt_stream *stream) { return stream ? stream->engine->settling() : 0; }
+
+size_t srt_workspace_floats(const srt_stream *stream) { return stream ? stream->engine->workspace_floats() : 0; }
+
+int srt_run(srt_stream *stream, float *workspace) { return stream && workspace && stream->engine->run_next(workspace); }
 
 int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix)
 {

@@ -11,21 +11,6 @@ void tell(char *message, const std::string &text)
         std::snprintf(message, SRT_MESSAGE_SIZE, "%s", text.c_str());
 }
 
-std::vector<std::string> names_of(const char *list)
-{
-    std::vector<std::string> names;
-    for (const char *at = list; at && *at;) {
-        const std::size_t length = std::strcspn(at, ",");
-        std::string name(at, length);
-        name.erase(0, name.find_first_not_of(" \t"));
-        name.erase(name.find_last_not_of(" \t") + 1);
-        if (!name.empty())
-            names.push_back(name);
-        at += length + (at[length] != '\0');
-    }
-    return names;
-}
-
 } // namespace spleeterrt
 
 extern "C" {

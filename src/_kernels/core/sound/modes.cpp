@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 namespace spleeterrt {
 
@@ -34,6 +35,19 @@ std::string number(double value)
 
 } // namespace
 
+std::vector<std::string> model_stems(const Names &held, const std::string &mode, const Names &wanted)
+{
+    const Names pair = {"vocals", "accompaniment"};
+    if (place_of(pair[0], held) < 0 || place_of(pair[1], held) < 0 || place_of("other", held) < 0)
+        return held;
+    const bool is_pair = mode == "residual" || (mode != "three" && place_of(pair[1], wanted) >= 0);
+    Names stems;
+    for (const std::string &name : held)
+        if (is_pair ? place_of(name, pair) >= 0 : name != pair[1])
+            stems.push_back(name);
+    return stems;
+}
+
 std::string plan_mode(const ModeOptions &options, const Names &instruments, bool softmax, ModePlan &plan)
 {
     const std::string &mode = options.mode;
@@ -59,11 +73,11 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     for (const std::string &name : options.wanted)
         if (place_of(name, stems) < 0)
             return "stems: expected some of " + listed(stems) + ", got '" + name + "'";
-    if (options.live && !options.wanted.empty() && (mode == "ratio" || mode == "three"))
-        return "stems: in real time the mode " + mode + " makes all its stems; leave out those that you do not need";
     const auto wanted = [&](const std::string &name) {
         return options.wanted.empty() || place_of(name, options.wanted) >= 0;
     };
+    if (options.live && mode == "three" && !std::all_of(stems.begin(), stems.end(), wanted))
+        return "stems: in real time the mode " + mode + " makes all its stems; leave out those that you do not need";
     if (mode == "residual") {
         networks = {options.wanted.empty() ? instruments[0] : options.wanted[0]};
         rest = instruments[networks[0] == instruments[0] ? 1 : 0];
@@ -73,6 +87,8 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     if (!rest.empty() && !wanted(rest))
         rest.clear();
 
+    if (options.full_band && !(options.above < 0))
+        return "above_band: full_band extends the masks themselves; use one or the other";
     const double most = mode == "three" ? 0.5 : 1.0;
     if (options.above >= 0 && mode == "ratio")
         return "above_band: ratio masks have no weight of their own above the networks' band; full_band extends them";
@@ -98,6 +114,30 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
         plan.made.push_back(stem);
     }
     return "";
+}
+
+std::string plan_file(const ModeOptions &options, const Names &held, bool softmax, ModePlan &plan)
+{
+    const Names stems = model_stems(held, options.mode, options.wanted);
+    const std::string problem = plan_mode(options, stems, softmax, plan);
+    for (std::size_t &network : plan.networks)
+        network = static_cast<std::size_t>(place_of(stems[network], held));
+    return problem;
+}
+
+std::vector<std::string> names_of(const char *list)
+{
+    std::vector<std::string> names;
+    for (const char *at = list; at && *at;) {
+        const std::size_t length = std::strcspn(at, ",");
+        std::string name(at, length);
+        name.erase(0, name.find_first_not_of(" \t"));
+        name.erase(name.find_last_not_of(" \t") + 1);
+        if (!name.empty())
+            names.push_back(name);
+        at += length + (at[length] != '\0');
+    }
+    return names;
 }
 
 } // namespace spleeterrt

@@ -31,14 +31,28 @@ struct ModeOptions {
     std::vector<std::string> wanted; // stems; none: all. residual: the network of the first one runs
     bool residual = false;           // ratio, direct: the last instrument becomes the mix minus the others
     double above = -1;               // negative: offline_above, or live: one over the number of stems
-    bool live = false; // then all stems that a mode makes come out; direct and residual make those that are wanted
+    bool full_band = false;          // masks are extended above F, so that there is no such weight
+    bool live = false;               // all stems of the mode `three` come out then
 };
 
 extern const std::vector<std::string> mode_names;
 
+// The stems that make one model, of those that a file holds networks of. Where `accompaniment` (all that is not vocals)
+// and `other` (all that has no network of its own) are both there, a ratio of all would count the same sound twice:
+// such a file holds two models, the one without `accompaniment`, and vocals with it. The latter is meant where
+// `accompaniment` is wanted or the mode needs two stems.
+std::vector<std::string> model_stems(const std::vector<std::string> &held, const std::string &mode = "ratio",
+                                     const std::vector<std::string> &wanted = {});
+
 // The plan for a model, or why there is none (else ""). Names in `wanted` are checked here.
 std::string plan_mode(const ModeOptions &options, const std::vector<std::string> &instruments, bool softmax,
                       ModePlan &plan);
+
+// The same for the model that is meant of those in a file (`model_stems`): the plan's networks are places in `held`.
+std::string plan_file(const ModeOptions &options, const std::vector<std::string> &held, bool softmax, ModePlan &plan);
+
+// The names between commas.
+std::vector<std::string> names_of(const char *list);
 
 } // namespace spleeterrt
 

@@ -21,15 +21,15 @@ Masks::Masks(const ModePlan &mode, const StreamOptions &options, const StreamSha
       hold_frames_(static_cast<std::size_t>(
           std::ceil(options.hold_seconds * options.model_rate / static_cast<double>(options.frame_step)))),
       masks_(memory_.take(stems_ * values_)), held_(memory_.take(stems_ * values_)),
-      other_(memory_.take(stems_ * values_)), extensions_(memory_.take(stems_ * stream_channels)),
-      held_extensions_(memory_.take(stems_ * stream_channels))
+      other_(memory_.take(stems_ * values_)), all_(memory_.take(mode.networks.size() * values_)),
+      extensions_(memory_.take(stems_ * stream_channels)), held_extensions_(memory_.take(stems_ * stream_channels))
 {
     set_silence();
 }
 
 void Masks::set_silence()
 {
-    silent_.assign(stems_, mode_.ratio ? 1.0f / static_cast<float>(stems_) : mode_.share);
+    silent_.assign(stems_, mode_.ratio ? 1.0f / static_cast<float>(mode_.networks.size()) : mode_.share);
     above_.assign(stems_, mode_.ratio ? 0.0f : mode_.above);
     for (std::vector<float> *masks : {&silent_, &above_}) {
         if (mode_.rest < 0)
@@ -113,8 +113,15 @@ void Masks::read(const Runs::Slot &slot, std::size_t row, float *masks) const
 {
     const std::size_t plane = shape_.rows * values_;
     const float *estimates = slot.buffers().estimates + row * values_;
-    if (mode_.ratio) {
+    if (mode_.ratio && mode_.networks.size() == stems_) {
         kernels_.ratio_masks(estimates, plane, stems_, values_, options_.exponent, masks);
+        return;
+    }
+    if (mode_.ratio) { // of all, for the stems that are wanted
+        kernels_.ratio_masks(estimates, plane, mode_.networks.size(), values_, options_.exponent, all_);
+        for (std::size_t k = 0; k < mode_.networks.size(); k++)
+            if (mode_.made[k] >= 0)
+                std::copy_n(all_ + k * values_, values_, masks + static_cast<std::size_t>(mode_.made[k]) * values_);
         return;
     }
     const float *magnitudes = slot.buffers().window + (shape_.first_row + row) * values_;

@@ -1,5 +1,6 @@
 #include "stream/options.h"
 
+#include "machine.h"
 #include "stream/resampler.h"
 
 #include <algorithm>
@@ -13,7 +14,6 @@ std::size_t synthesis_of(const StreamOptions &o) { return o.synthesis ? o.synthe
 std::size_t budget_of(const StreamOptions &o) { return o.budget ? o.budget : o.hop_frames * o.frame_step; }
 bool resamples(const StreamOptions &o) { return o.sample_rate != o.model_rate; }
 std::size_t largest_block(const StreamOptions &o) { return o.block ? o.block : o.max_block; }
-constexpr std::size_t most_block = 1 << 16; // windows wait in memory until their masks are due
 
 // Whether frames and deadlines fall on the borders of the host's blocks.
 bool fixed_block(const StreamOptions &o)
@@ -53,6 +53,12 @@ std::size_t full_latency(const StreamOptions &o, std::size_t core)
     return static_cast<std::size_t>(std::ceil(ratio * (up + static_cast<double>(core)) + down));
 }
 
+// More than two runs at a time are of no use, and each thread has a workspace.
+std::size_t usual_threads_of(const ModePlan &mode)
+{
+    return std::min(usual_threads().threads, mode.cascade ? 2 : 2 * mode.networks.size());
+}
+
 } // namespace
 
 std::string check_stream(const StreamOptions &o, std::size_t stems)
@@ -85,19 +91,69 @@ std::string check_stream(const StreamOptions &o, std::size_t stems)
                      static_cast<double>(o.synthesis));
     if (budget_of(o) > o.hop_frames * o.frame_step)
         return range("budget", 1, static_cast<double>(o.hop_frames) * step, static_cast<double>(o.budget));
-    if (largest_block(o) < 1 || largest_block(o) > most_block)
-        return range(o.block ? "block" : "max_block", 1, most_block, static_cast<double>(largest_block(o)));
-    if (o.sample_rate < 1000 || !ResamplerFilter::possible(o.sample_rate, o.model_rate) ||
+    if (!ResamplerFilter::possible(o.sample_rate, o.model_rate) ||
         !ResamplerFilter::possible(o.model_rate, o.sample_rate))
         return "sample_rate: " + number(o.sample_rate) + " Hz has no simple ratio to the model's " +
                number(o.model_rate) + " Hz; common rates are 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000";
-    if (o.threads < 1 || o.threads > 256)
-        return range("threads", 1, 256, static_cast<double>(o.threads));
-    if (o.priority < 0 || o.priority > 99)
-        return range("priority", 0, 99, o.priority);
     if (o.cover >= stems)
         return range("cover", 0, static_cast<double>(stems) - 1, static_cast<double>(o.cover));
     return "";
+}
+
+const std::vector<StreamField> &stream_fields()
+{
+#define SRT_FIELD(name)                                                         \
+    {#name, [](const StreamOptions &o) { return static_cast<double>(o.name); }, \
+     [](StreamOptions &o, double value) { o.name = static_cast<decltype(o.name)>(value); }},
+#define SRT_ENGINE_FIELD(kind, name, ...) SRT_FIELD(name)
+    static const std::vector<StreamField> fields = {
+        SRT_FIELD(frame_length) SRT_FIELD(frame_step) SRT_FIELD(fft_length) SRT_FIELD(model_rate) SRT_FIELD(exponent)
+            SRT_FIELD(average) SRT_FIELD(synthesis) SRT_FIELD(ramp_seconds)
+                SRT_STREAM_OPTIONS(SRT_ENGINE_FIELD, SRT_NO_OPTION, SRT_NO_OPTION, SRT_ENGINE_FIELD)};
+#undef SRT_ENGINE_FIELD
+#undef SRT_FIELD
+    return fields;
+}
+
+std::string plan_stream(const StreamRequest &request, const ModelFileConfig &config, ModePlan &plan)
+{
+    ModeOptions options;
+    options.mode = request.mode ? request.mode : "ratio";
+    options.wanted = names_of(request.stems);
+    options.above = request.above_band;
+    options.full_band = request.full_band;
+    options.live = true;
+    if (request.stems && options.wanted.empty())
+        return "stems: expected names separated by commas";
+    return plan_file(options, config.instruments, config.softmax, plan);
+}
+
+std::string resolve_stream(const StreamRequest &request, const ModelFileConfig &config, const ModePlan &mode,
+                           StreamOptions &o)
+{
+    const std::string problem = check_request(request);
+    if (!problem.empty())
+        return problem;
+#define SRT_TAKE(kind, name, ...) o.name = static_cast<decltype(o.name)>(request.name);
+    SRT_STREAM_OPTIONS(SRT_TAKE, SRT_NO_OPTION, SRT_NO_OPTION, SRT_TAKE)
+#undef SRT_TAKE
+    o.frame_length = static_cast<std::size_t>(config.frame_length);
+    o.frame_step = static_cast<std::size_t>(config.frame_step);
+    o.fft_length = static_cast<std::size_t>(config.fft_length());
+    o.model_rate = static_cast<unsigned>(config.sample_rate);
+    o.exponent = static_cast<float>(config.separation_exponent);
+    o.average = request.full_band || (mode.ratio && config.mask_extension == ModelFileConfig::MaskExtension::average);
+    o.synthesis = request.window ? static_cast<std::size_t>(request.window) : o.frame_length;
+    if (!request.bins)
+        o.bins = static_cast<std::size_t>(config.F);
+    if (!request.hop_frames)
+        o.hop_frames = o.hold ? 1 : o.frames;
+    if (!request.threads)
+        o.threads = usual_threads_of(mode);
+    o.threads = std::min(o.threads, most_threads);
+    if (request.cover < 0)
+        o.cover = mode.stems.size() - 1;
+    return check_stream(o, mode.stems.size());
 }
 
 StreamShape stream_shape(const StreamOptions &o)

@@ -1,12 +1,23 @@
-// How the real-time engine works, and what follows from that: see engine.h for the words.
+// The rules of a stream: from what is asked (request.h) to how the engine works, and what follows from that; see
+// engine.h for the words. C, Python and the command line only translate types.
 #ifndef SPLEETERRT_STREAM_OPTIONS_H
 #define SPLEETERRT_STREAM_OPTIONS_H
 
+#include "network/model_config.h"
+#include "sound/modes.h"
+#include "stream/request.h"
+
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace spleeterrt {
 
+// What the engine goes by: facts of the model, and the options (option_list.h) with their defaults worked out.
+#define SRT_ENGINE_OPTION(kind, name, usual, ...) \
+    OptionTypes<OptionKind::kind>::engine name =  \
+        static_cast<OptionTypes<OptionKind::kind>::engine>((usual) < 0 ? 0 : (usual));
+#define SRT_NO_OPTION(...)
 struct StreamOptions {
     // Of the model.
     std::size_t frame_length = 4096, frame_step = 1024, fft_length = 4096;
@@ -14,30 +25,32 @@ struct StreamOptions {
     float exponent = 2.0f;
     bool average = false; // masks above F
 
-    std::size_t frames = 128, bins = 1024; // T, F
-    std::size_t hop_frames = 128, lookahead = 0;
-    bool hold = false;
-    std::size_t crossfade = 0; // frames at the beginning of a run that fade from the run before
-    std::size_t synthesis = 0; // samples of the synthesis window; 0: the frame length
-    std::size_t budget = 0;    // samples at the model's rate for the networks; 0: hop_frames * frame_step
-    std::size_t max_block = 4096;
-    std::size_t block = 0; // the host's fixed block; 0: any up to max_block
-    unsigned sample_rate = 44100;
-    std::size_t threads = 1;
-    int realtime = 1;            // 0: waits for the networks; 1: never; 2: while the caller is ahead of the clock
-    bool shared_threads = false; // of one pool of the process, with others that ask for it
-    bool caller_runs = false;    // no threads: the caller of process calls run_next
-    bool pre_fader = false;      // stems come out before their gains; the mix is under them
-    bool residual = false;       // the last stem is the input minus the others
-    int niceness = 0;            // added to that of the workers (Linux)
-    int priority = 0;           // real-time priority of the workers, below the callback's, if the system allows (POSIX)
-    std::size_t cover = 0;      // the stem that gets the mix when masks are too old
-    double hold_seconds = 1.0;  // how long an old mask is held
-    double ramp_seconds = 0.02; // of gain changes
+    SRT_STREAM_OPTIONS(SRT_ENGINE_OPTION, SRT_NO_OPTION, SRT_NO_OPTION, SRT_ENGINE_OPTION)
+
+    std::size_t synthesis = 0;   // samples of the synthesis window; 0: the frame length
+    double ramp_seconds = 0.02;  // of gain changes
     const char *isa = "generic"; // of the STFT
 };
+#undef SRT_ENGINE_OPTION
 
-// Why options make no sense, or "".
+// A numeric field of StreamOptions, for programs that go by names.
+struct StreamField {
+    const char *name;
+    double (*get)(const StreamOptions &);
+    void (*set)(StreamOptions &, double);
+};
+
+const std::vector<StreamField> &stream_fields();
+
+// What the mode makes of a model, as asked for, or why it cannot (else "").
+std::string plan_stream(const StreamRequest &request, const ModelFileConfig &config, ModePlan &plan);
+
+// The engine's options for a model and a mode's plan, or why they make no sense (else ""): all defaults, limits and
+// what depends on what. isa: left alone.
+std::string resolve_stream(const StreamRequest &request, const ModelFileConfig &config, const ModePlan &mode,
+                           StreamOptions &options);
+
+// Why options of the engine do not go together, or "".
 std::string check_stream(const StreamOptions &options, std::size_t stems);
 
 // What follows from options that `check_stream` accepts.
