@@ -46,8 +46,8 @@ TESTS = [
 ]
 # The compiled modules are the instrumented ones, not those of another installation.
 CHECK = (
-    "from pathlib import Path; from spleeterrt._kernels import machine, nn, spectral, stream\n"
-    "for module in (machine, nn, spectral, stream):\n"
+    "from pathlib import Path; from spleeterrt._kernels import machine, nn, offline, spectral, stream\n"
+    "for module in (machine, nn, offline, spectral, stream):\n"
     "    assert b'__asan_init' in Path(module.__file__).read_bytes(), module"
 )
 
