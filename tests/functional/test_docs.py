@@ -171,6 +171,26 @@ def test_index_lists_every_page() -> None:
         assert page.name == "README.md" or f"]({page.name})" in index, page.name
 
 
+def test_architecture_has_the_floors_of_its_test() -> None:
+    """Its tables have the floors that tests/unit/test_architecture.py checks, each room on its floor."""
+    spec = importlib.util.spec_from_file_location("floors", ROOT / "tests" / "unit" / "test_architecture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    floors = importlib.util.module_from_spec(spec)
+    sys.modules["floors"] = floors
+    spec.loader.exec_module(floors)
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    python, _, core = page.partition("## Floors of the core")
+    for table, rule in ((python, floors.PYTHON_FLOORS), (core.partition("\n## ")[0], floors.CORE_FLOORS)):
+        rows: dict[int, set[str]] = {}
+        for number, names in re.findall(r"^\| (\d+) \| ([^|]*) \|", table, re.M):
+            rows.setdefault(int(number), set()).update(re.findall(r"`(\w+)`", names))
+        doors = [{"__main__"}, {""}]  # above the command line and Spleeter's names: no room of their own
+        assert [rows.get(number + 1) for number in range(len(rows))] == [
+            set(floor) for floor in rule if set(floor) not in doors
+        ]
+
+
 def test_folders_of_the_c_example_are_made() -> None:
     """It is not run here, but it must run as it stands: the example writes into a folder that is there."""
     (block,) = [b for b in blocks_of(ROOT / "docs" / "realtime.md") if "separate_wav " in b.code]
