@@ -5,7 +5,7 @@ Arguments are trusted; the public, validating face is `spleeterrt.realtime.strea
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -88,7 +88,9 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         void process(
             const StreamInput& input, const StreamOutput* outs, const StreamOutput& mix, size_t count)
         void flush(const StreamOutput* outs, const StreamOutput& mix)
-        void reset()
+        void reset(int64_t position)
+        size_t settling()
+        void set_realtime(int realtime)
         void set_gain(size_t stem, float gain)
         StreamStats stats()
         void reset_stats()
@@ -286,11 +288,18 @@ cdef class Engine:
         finally:
             self.busy = False
 
-    def reset(self):
+    def reset(self, int64_t position=0):
         self.enter()
         with nogil:
-            self.engine.reset()
+            self.engine.reset(position)
         self.busy = False
+
+    def settling(self):
+        return self.engine.settling()
+
+    def set_realtime(self, int realtime):
+        """0: waits, 1: never, 2: while the caller is ahead of the clock."""
+        self.engine.set_realtime(realtime)
 
     def set_gain(self, size_t stem, float gain):
         self.engine.set_gain(stem, gain)

@@ -249,11 +249,48 @@ class StreamSeparator:
         self._begin_anew(self._taken + self.latency)
         return out
 
-    def reset(self) -> None:
-        """Forget the stream; the next block is the beginning of another. Waits for networks that run (some
-        hundredths of a second): not for an audio callback, nor while one is inside `process`."""
-        _alone(self._open().reset)
+    def reset(self, position: int = 0) -> None:
+        """Forget the stream; the next block is the beginning of another.
+
+        Networks that run are not waited for (except with `realtime=False`); what they find is not used.
+
+        Args:
+            position: number of the next sample on the host's timeline, at `sample_rate`; may be negative.
+                Frames and runs begin where they would if the stream had been there from sample 0 on, so that
+                streams which hear the same samples give the same stems whenever they were created,
+                `settling` samples later. With a fixed block that lowers the latency: a multiple of it.
+
+        Raises:
+            ArgumentError: (also a ValueError) the position is not a multiple of the fixed block.
+            BusyError: (also a RuntimeError) another thread is inside `process`, `flush` or `reset`.
+        """
+        engine = self._open()
+        if isinstance(position, bool) or not isinstance(position, (int, np.integer)):
+            raise ArgumentTypeError(f"position: expected an integer, got {position!r}")
+        if not -(1 << 62) <= position < 1 << 62:
+            raise ArgumentError(f"position: {position} is too large")
+        if engine.block_is_fixed and position % engine.largest_block:
+            raise ArgumentError(
+                f"position: expected a multiple of the fixed block of {engine.largest_block} samples, "
+                f"got {position}"
+            )
+        _alone(engine.reset, int(position))
         self._begin_anew(self._taken)
+
+    @property
+    def settling(self) -> int:
+        """Samples after `reset(position)` from which on the stems do not depend on what was before it."""
+        return self._open().settling()
+
+    def set_realtime(self, realtime: bool | str) -> None:
+        """From the next block on, and from any thread: as the argument `realtime` (True, False or "auto")."""
+        engine = self._open()
+        if isinstance(realtime, str) and realtime == "auto":
+            engine.set_realtime(2)
+        elif isinstance(realtime, (bool, np.bool_)):
+            engine.set_realtime(int(realtime))
+        else:
+            raise ArgumentError(f"realtime: expected True, False or 'auto', got {realtime!r}")
 
     def close(self) -> None:
         """End the threads and free the memory; may be called twice."""
