@@ -1,6 +1,8 @@
-"""What hosts of plugins ask of a stream: rendering, positions, resets that do not wait."""
+"""What hosts of plugins ask of a stream: rendering, positions, exact sums, faders, shared threads."""
 
 from __future__ import annotations
+
+import os
 
 import numpy as np
 import pytest
@@ -36,8 +38,7 @@ def test_a_caller_that_renders_is_waited_for():
     samples = noise(60000)
     with start(model, sample_rate=2000) as live:
         expected = plain.drive(live, samples, [300])
-    with start(model, sample_rate=2000) as live:
-        live.set_realtime("auto")
+    with start(model, sample_rate=2000, realtime="auto") as live:
         found = plain.drive(live, samples, [300])
         assert live.stats.covered_frames == live.underruns == 0
     for stem, sound in expected.items():
@@ -47,14 +48,16 @@ def test_a_caller_that_renders_is_waited_for():
 def test_waiting_changes_while_a_stream_runs(model):
     with start(model, realtime=True) as live:
         live._engine.pause(True)
-        live.process(noise(4000))
+        plain.drive(live, noise(12000), [500], flush=False)
         covered = live.stats.covered_frames
         assert covered > 10
         live._engine.pause(False)
         live.set_realtime(False)
         live.reset()
-        live.process(noise(4000))
+        runs = live.stats.runs
+        plain.drive(live, noise(12000), [500], flush=False)
         assert live.stats.covered_frames == covered
+        assert live.stats.runs > runs + 10
         for wrong in (2, None, "yes"):
             with pytest.raises(SpleeterError, match="realtime"):
                 live.set_realtime(wrong)
@@ -66,7 +69,7 @@ def test_a_reset_does_not_wait(model):
         expected = plain.drive(live, samples, [500], flush=False)
     with start(model, realtime=True) as live:
         live._engine.pause(True)
-        live.process(samples[:3000])
+        plain.drive(live, samples, [500], flush=False)
         live.reset()  # networks stand still
         live._engine.pause(False)
         live.set_realtime(False)
@@ -97,3 +100,45 @@ def test_positions_that_make_no_sense(model):
         for wrong in (100, 1.5, True, 1 << 70):
             with pytest.raises(SpleeterError, match="position"):
                 live.reset(wrong)
+
+
+@pytest.mark.parametrize("rate", [44100, 48000, 96000, 22050])
+def test_the_residual_makes_the_sum_exact(model, rate):
+    samples = noise(20000)
+    errors = {}
+    for residual in (False, True):
+        with start(model, sample_rate=rate, residual=residual) as live:
+            total = sum(plain.drive(live, samples, [700]).values())
+            errors[residual] = np.abs(total[live.latency :] - samples).max()
+    assert errors[True] <= 1e-6
+    assert errors[False] > 0.05  # the bins above F are in no stem
+
+
+def test_stems_before_their_faders(model):
+    samples = noise(5000)
+    with start(model) as live:
+        expected = plain.drive(live, samples, [500], flush=False)
+    with start(model, pre_fader=True) as live:
+        live.set_gains(vocals=0.5, drums=0.0)
+        live.reset()
+        mix = np.empty((4000, 2), np.float32)
+        found = live.process(samples[:4000], mix_out=mix)
+    for stem, sound in found.items():
+        np.testing.assert_array_equal(sound, expected[stem][:4000])
+    np.testing.assert_array_equal(mix, np.float32(0.5) * found["vocals"] + found["other"])
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
+def test_eight_streams_have_as_many_threads_as_one(model):
+    before = len(os.listdir("/proc/self/task"))
+    streams = [start(model, threads=2, shared_threads=True) for _ in range(8)]
+    assert len(os.listdir("/proc/self/task")) == before + 2
+    samples = noise(4096)
+    for live in streams:
+        live.process(samples)
+    results = [live.process(samples)["vocals"] for live in streams]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result, results[0])
+    for live in streams:
+        live.close()
+    assert len(os.listdir("/proc/self/task")) == before
