@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -268,6 +270,17 @@ def test_vendored_libraries_have_one_user_each(core: list[Arrow]):
         if room(arrow.target) in EXTERNAL:
             users[room(arrow.target)].add(arrow.source)
     assert users == EXTERNAL
+
+
+def test_the_package_loads_nothing_until_it_is_used():
+    code = (
+        "import sys; before = set(sys.modules); import spleeterrt; print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "spleeterrt" in loaded
+    assert loaded <= {"spleeterrt", *sys.stdlib_module_names}
+    assert "spleeterrt.errors" not in done.stdout.split()
 
 
 def test_faults_are_found(tmp_path: Path):
