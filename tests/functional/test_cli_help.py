@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from spleeterrt.cli import cli
 from spleeterrt.cli.command import Command
+from spleeterrt.realtime.settings import OPTIONS, StreamSettings
 
 
 def test_help_is_light() -> None:
@@ -127,3 +128,27 @@ def test_what_was_meant(arguments: list[str], meant: str) -> None:
     result = CliRunner().invoke(cli, arguments, prog_name="spleeterrt")
     assert result.exit_code == 2
     assert meant in result.stderr
+
+
+def test_options_of_streams_are_as_the_engine_has_them() -> None:
+    """The defaults that help tells and the ranges that commands take, against the engine's own list."""
+    known = {option["name"]: option for option in OPTIONS}
+    own_names = {"hop": "hop_frames", "nice": "niceness"}
+    checked = set()
+    for name in ("stream", "live"):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        for param in command.params:
+            option = known.get(own_names.get(param.name or "", param.name or ""))
+            if option is None or not isinstance(param, click.Option):
+                continue
+            if isinstance(param.type, (click.IntRange, click.FloatRange)):
+                assert param.type.min is None or param.type.min >= option["least"], param.name
+                assert param.type.max is None or param.type.max <= option["most"], param.name
+                checked.add((name, param.name))
+            told = re.search(r"\[default: ([0-9.]+)\]", param.help or "")
+            if told:
+                assert float(told[1]) == getattr(StreamSettings(), option["name"]), param.name
+                checked.add((name, param.name))
+    assert {(name, option) for name in ("stream", "live") for option in ("frames", "lookahead")} <= checked
+    assert ("live", "priority") in checked
