@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spleeterrt import kernels
+from spleeterrt._kernels import nn
 from spleeterrt.errors import ConfigError, SpleeterError
-from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig, check_network_size
+from spleeterrt.models.onnx_network import ONNX_ACTIVATIONS
+from spleeterrt.network import costs
+from spleeterrt.network.config import ACTIVATIONS, OFFICIAL_CONFIGS, ModelConfig, check_network_size
 
 SPLEETER_2STEMS = {  # the embedded configuration of Spleeter 2.4.2, as it is
     "train_csv": "path/to/train.csv",
@@ -77,6 +82,19 @@ def test_unknown_activations_mean_spleeters_defaults() -> None:
     model = {"type": "unet.unet", "params": {"conv_activation": "GELU", "deconv_activation": "GELU"}}
     config = ModelConfig.from_dict(changed(model=model))
     assert (config.conv_activation, config.deconv_activation) == ("LeakyReLU", "ReLU")
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_known_everywhere(name: str) -> None:
+    model = {"type": "unet.unet", "params": {"conv_activation": name, "deconv_activation": name}}
+    config = ModelConfig.from_dict(changed(model=model))
+    assert (config.conv_activation, config.deconv_activation) == (name, name), "ModelConfig.from_dict"
+    assert nn.activation_code(name) > 0, "activation_code in network.cpp"
+    assert name in costs.ACTIVATION, "network/costs.py"
+    assert name in get_args(get_args(kernels.Activation)[0]), "the type in kernels.py"
+    assert name in ONNX_ACTIVATIONS, "models/onnx_network.py"
+    assert name in re.split(r"\W+", ModelConfig.__doc__ or ""), "the docstring of ModelConfig"
+    assert name in re.split(r"\W+", kernels.activate.__doc__ or ""), "the docstring of kernels.activate"
 
 
 @pytest.mark.parametrize(

@@ -43,19 +43,22 @@ def table():
 
 def test_settings_have_a_field_for_every_option():
     settings = {field.name: field.default for field in fields(StreamSettings)}
-    assert settings == {option["name"]: usual(option) for option in OPTIONS}
+    listed = {option["name"]: usual(option) for option in OPTIONS}
+    assert settings == listed, "fields of StreamSettings (realtime/settings.py) against option_list.h"
     signature = inspect.signature(StreamSeparator).parameters
     assert {name: value.default for name, value in signature.items() if name != "model"} == settings
 
 
 def test_the_docs_have_the_table():
-    assert table() in DOCS.read_text(encoding="utf-8"), f"python {Path(__file__).name} writes it"
+    if table() not in DOCS.read_text(encoding="utf-8"):  # without the whole page in the message
+        pytest.fail("docs/realtime.md has another table: python tests/unit/test_stream_options.py writes it")
 
 
 def test_sentences():
     for option in OPTIONS:
         assert option["what"].endswith("."), option
-        assert re.search(rf"^ +{option['name']}[:,]", StreamSeparator.__doc__, re.MULTILINE), option["name"]
+        if not re.search(rf"^ +{option['name']}[:,]", StreamSeparator.__doc__, re.MULTILINE):
+            pytest.fail(f"the docstring of StreamSeparator has no lines about {option['name']}")
     what = next(option["what"] for option in OPTIONS if option["name"] == "lookahead")
     words = what.split(";")[0].lower()  # the same ones everywhere
     assert words in " ".join(StreamSeparator.__doc__.split()).lower()
