@@ -341,6 +341,7 @@ WRONG = [
     {"hold_seconds": -0.5}, {"hold_seconds": 3601.0}, {"hold_seconds": float("nan")}, {"niceness": -1},
     {"priority": 100}, {"priority": -1}, {"mode": "magic"}, {"mode": "direct", "stems": "bells"},
     {"above_band": 0.5}, {"mode": "direct", "above_band": 1.5},
+    {"residual": True, "stems": "vocals"}, {"mode": "direct", "residual": True, "stems": "vocals"},
     {"mode": "direct", "above_band": float("nan")}, {"mode": "direct", "above_band": 0.1, "full_band": True},
 ]  # fmt: skip
 
@@ -357,6 +358,49 @@ def test_messages_are_those_of_python(library, model_file, wrong):
     message = ctypes.create_string_buffer(1024)
     assert library.srt_open(str(model_file).encode(), options, stream, message) == 3
     assert message.value.decode() == str(caught.value)
+
+
+def test_an_empty_isa_is_the_default(library, model_file):
+    options, message = library.srt_default_options(), ctypes.create_string_buffer(1024)
+    options.isa = b""
+    stream = ctypes.c_void_p()
+    assert library.srt_open(str(model_file).encode(), options, stream, message) == 0, message.value
+    library.srt_destroy(stream)
+
+
+NICENESS = """
+import ctypes, os, sys, time
+from pathlib import Path
+from support.c_library import load
+
+def niceness():
+    stats = [task.joinpath("stat").read_text() for task in Path("/proc/self/task").iterdir()]
+    return sorted(int(stat.rpartition(")")[2].split()[16]) for stat in stats)
+
+os.nice(5)
+before = niceness()
+library = load()
+options, stream = library.srt_default_options(), ctypes.c_void_p()
+options.niceness, options.threads = 2**31 - 1, 1
+assert library.srt_open(sys.argv[1].encode(), options, stream, None) == 0
+for _ in range(500):
+    if len(found := niceness()) > len(before) and found[-1] == 19:
+        break
+    time.sleep(0.01)
+assert found == sorted([*before, 19]), (before, found)
+library.srt_destroy(stream)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_any_niceness_only_lowers_the_priority(model_file):
+    done = subprocess.run(
+        [sys.executable, "-c", NICENESS, model_file],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_bad_arguments(library, model_file, tmp_path):

@@ -185,6 +185,14 @@ def test_latency_without_weights(library, model_file, wanted):
     options.mode = b"three"  # of no account without a model
     assert library.srt_latency_of(options, None, latency, message) == 0, message.value
     assert latency.value == stream_latency(StreamSettings(**wanted).options(OFFICIAL_CONFIGS["4stems"]))
+    options.cover = 2**31 - 1  # nor is the number of stems, which therefore takes no memory
+    standard = ctypes.c_size_t()
+    assert library.srt_latency_of(options, None, standard, message) == 0, message.value
+    assert standard.value == latency.value
+    options.mode = None
+    assert library.srt_latency_of(options, model, standard, message) == 3
+    assert message.value.startswith(b"cover: expected")
+    options.cover = -1
     options.window = 100
     assert library.srt_latency_of(options, None, latency, message) == 3
     assert message.value.decode().startswith("window: expected")

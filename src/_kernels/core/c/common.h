@@ -14,14 +14,17 @@
 namespace spleeterrt {
 
 // Into the caller's SRT_MESSAGE_SIZE characters, if there are any.
-void tell(char *message, const std::string &text);
+void tell(char *message, const char *text, const char *more = "");
 
-// The code, and the message for the caller where it is not SRT_OK.
-inline int told(int code, char *message, const std::string &text)
+// The code, and the message for the caller where it is not SRT_OK. Takes no memory: there may be none.
+inline int told(int code, char *message, const char *text, const char *more = "")
 {
-    tell(message, code == SRT_OK ? "" : text);
+    if (code == SRT_OK)
+        text = more = "";
+    tell(message, text, more);
     return code;
 }
+inline int told(int code, char *message, const std::string &text) { return told(code, message, text.c_str()); }
 
 // The code that work returns, or the one of what it throws: nothing passes the border of the interface.
 template <typename Work> int guarded(char *message, Work work)
@@ -32,8 +35,7 @@ template <typename Work> int guarded(char *message, Work work)
     } catch (const std::bad_alloc &) {
         return told(SRT_NO_MEMORY, message, "not enough memory");
     } catch (const std::system_error &error) {
-        return told(SRT_NO_MEMORY, message,
-                    std::string("the system gives this process no more threads: ") + error.what());
+        return told(SRT_NO_MEMORY, message, "the system gives this process no more threads: ", error.what());
     } catch (const std::exception &error) {
         return told(SRT_FAILED, message, error.what());
     }

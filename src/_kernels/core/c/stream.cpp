@@ -27,7 +27,7 @@ namespace {
 // An option that belongs to the model, where the stream's options name it, too.
 std::string contradiction(const StreamRequest &o, const srt_model &model)
 {
-    if (o.isa && std::string(o.isa) != model.kernels()->name)
+    if (o.isa && *o.isa && std::string(o.isa) != model.kernels()->name)
         return std::string("isa: the model was opened for ") + model.kernels()->name + ", got " + o.isa;
     if (o.low_memory && !model.low_memory())
         return "low_memory: the model was opened without it";
@@ -116,8 +116,10 @@ int srt_latency_of(const srt_options *options, const srt_model *model, size_t *l
         ModePlan mode;
         if (model)
             problem = plan_stream(wanted, model->config(), mode);
-        else // which stem conceals is of no account
-            mode.stems.resize(static_cast<std::size_t>(std::max(0, wanted.cover)) + 1);
+        else { // how many stems there are, and which one conceals, is of no account
+            mode.stems.resize(1);
+            wanted.cover = -1;
+        }
         StreamOptions o;
         if (problem.empty())
             problem = resolve_stream(wanted, model ? model->config() : ModelFileConfig(), mode, o);
@@ -133,9 +135,12 @@ int srt_open(const char *model_file, const srt_options *options, srt_stream **st
     if (stream)
         *stream = nullptr;
     StreamRequest wanted;
-    std::string problem;
-    if (!take_request(options, wanted, problem))
-        return told(SRT_BAD_OPTIONS, message, problem);
+    const int taken = guarded(message, [&] {
+        std::string problem;
+        return told(take_request(options, wanted, problem) ? SRT_OK : SRT_BAD_OPTIONS, message, problem);
+    });
+    if (taken != SRT_OK)
+        return taken;
     srt_model_options of_model = srt_default_model_options();
     of_model.isa = wanted.isa;
     of_model.low_memory = wanted.low_memory;

@@ -2,7 +2,7 @@
 
 #include "stream/worker_threads.h"
 
-#include <system_error>
+#include <exception>
 
 namespace spleeterrt {
 
@@ -13,7 +13,7 @@ TaskThreads::TaskThreads(std::size_t threads)
     try {
         for (std::size_t thread = 1; thread < threads; thread++)
             helpers_.emplace_back([this, thread] { help(thread); });
-    } catch (const std::system_error &) { // the system gives no more
+    } catch (const std::exception &) { // no more threads, or no memory for one
     }
 }
 

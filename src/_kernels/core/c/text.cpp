@@ -5,10 +5,10 @@
 
 namespace spleeterrt {
 
-void tell(char *message, const std::string &text)
+void tell(char *message, const char *text, const char *more)
 {
     if (message)
-        std::snprintf(message, SRT_MESSAGE_SIZE, "%s", text.c_str());
+        std::snprintf(message, SRT_MESSAGE_SIZE, "%s%s", text, more);
 }
 
 } // namespace spleeterrt

@@ -59,6 +59,13 @@ std::size_t usual_threads_of(const ModePlan &mode)
     return std::min(usual_threads().threads, mode.cascade ? 2 : 2 * mode.networks.size());
 }
 
+// Whether all stems that the mode can make come out: share is one over their number (0: of no model).
+bool can_sum(const ModePlan &mode)
+{
+    return mode.rest >= 0 || mode.share == 0 ||
+           mode.stems.size() >= static_cast<std::size_t>(std::lround(1 / mode.share));
+}
+
 } // namespace
 
 std::string check_stream(const StreamOptions &o, std::size_t stems)
@@ -153,6 +160,9 @@ std::string resolve_stream(const StreamRequest &request, const ModelFileConfig &
     o.threads = std::min(o.threads, most_threads);
     if (request.cover < 0)
         o.cover = mode.stems.size() - 1;
+    if (o.residual && !can_sum(mode))
+        return "residual: the last stem is the mix minus all others, so that all have to come out; leave out those "
+               "that you do not need";
     return check_stream(o, mode.stems.size());
 }
 

@@ -36,6 +36,8 @@ private:
 #endif
 };
 
+constexpr int nicest = 39; // from the one end of the scale to the other
+
 // Of the calling thread; whether the system allows the real-time priority that is asked for.
 inline bool set_priority(int niceness, int priority)
 {
@@ -60,7 +62,7 @@ inline bool set_priority(int niceness, int priority)
 #if defined(__linux__)
     if (niceness) {
         const id_t self = static_cast<id_t>(syscall(SYS_gettid));
-        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + niceness);
+        setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + std::min(niceness, nicest));
     }
 #endif
     (void)niceness;
