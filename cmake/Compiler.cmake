@@ -42,7 +42,7 @@ if(MSVC)
   set(kernel_options)
 else()
   set(kernel_options ${optimization} -fno-math-errno -fno-trapping-math
-    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-psabi -Wno-uninitialized -Wno-maybe-uninitialized>)
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-psabi> $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
 endif()
 
 # Of what is written here: neither Cython's output nor what lies in extern/.
