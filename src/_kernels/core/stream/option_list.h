@@ -17,7 +17,7 @@
 //     pace      0, 1 or 2 (auto)
 //
 // least, most: what a value that was named is checked against; most is `unlimited` where other options limit it
-// (`check_stream`).
+// (`check_stream`). New ones go to the end: programs of earlier versions have a shorter structure in C.
 #ifndef SPLEETERRT_OPTION_LIST_H
 #define SPLEETERRT_OPTION_LIST_H
 
