@@ -183,6 +183,8 @@ def test_the_library_does_not_print() -> None:
     for path in Path(spleeterrt.__file__).parent.rglob("*.py"):
         if {"cli", "compat"} & set(path.parts):  # programs, and the names of Spleeter's, which prints
             continue
+        if path.name == "embedding.py":  # the program spleeterrt-config
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
             assert name not in ("print", "input"), f"{path}:{node.lineno}"
