@@ -99,7 +99,10 @@ class WriteOptions:
 
     def are_special(self) -> bool:
         """Whether there are some that only the built-in adapter knows."""
-        return bool(self.tags) or self != WriteOptions(self.codec, self.bitrate, tags=self.tags)
+        # Codec and bitrate are Spleeter's, and not checked yet.
+        return bool(self.tags) or replace(self, codec=None, bitrate=None, tags=None) != WriteOptions(
+            None, None, tags=None
+        )
 
     def open(
         self, paths: Mapping[str, Path], rate: int, file_rate: int, song: PathLike, **more: Any
