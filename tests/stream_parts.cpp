@@ -324,6 +324,7 @@ struct Setting {
     {
         options.isa = best_isa();
         options.realtime = 0;
+        options.threads = 1;
         options.synthesis = options.budget = 0;
         n.kernels = network.plan.kernels;
         n.layers = table.rows.data();
