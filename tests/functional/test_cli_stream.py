@@ -984,7 +984,7 @@ def test_a_file_in_real_time_is_played_by_the_clock(music: np.ndarray, tmp_path:
         (("--mix", "--gain", "piano=-3"), 2, "piano"),
         (("--mix", "--mute", "piano"), 2, "piano"),
         (("--stem", "piano"), 2, "piano"),
-        (("--mix", "--frames", "100"), 2, "multiples"),
+        (("--mix", "--frames", "100"), 2, "a multiple of 64"),
         (("--mix", "--hop", "0"), 2, "--hop: expected an integer"),
         (("--mix", "missing.wav"), 1, "missing.wav"),
         (("--mix", "https://example.org/a.wav"), 1, "ffmpeg -i https://example.org/a.wav -f wav -"),
