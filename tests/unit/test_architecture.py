@@ -27,7 +27,7 @@ PYTHON_FLOORS = (
     ("arrays", "atomic", "parallel", "watching"),  # memory, files and threads
     ("network", "audio"),  # a model in memory; audio files: neither knows the other
     ("models", "stft", "kernels", "background", "background_jobs", "output_paths"),
-    ("pipeline", "realtime", "file_job", "plot"),  # arrays to stems; streams; one file; pictures
+    ("pipeline", "realtime", "file_job", "plot", "web"),  # stems; streams; one file; pictures; the page
     ("song_job",),
     ("file_separation",),
     ("separator",),

@@ -1,4 +1,4 @@
-"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `plot`, `info` and others.
+"""The command line: `spleeterrt separate`, `stream`, `live`, `models`, `evaluate`, `plot`, `web` and others.
 
 Only click is imported here; the commands import what they need when they run.
 """
@@ -26,6 +26,7 @@ _COMMANDS = {
     "models": ".models:models",
     "evaluate": ".evaluate:evaluate",
     "plot": ".plot:plot",
+    "web": ".web:web",
     "info": ".info:info",
     "completion": ".completion:completion",
 }

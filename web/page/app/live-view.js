@@ -1,0 +1,120 @@
+// The page of live sound.
+import { announce, make } from './dom.js';
+import { Live, QUALITIES, sources } from './live.js';
+import { stemControls } from './mixer.js';
+import { capital } from './text.js';
+
+export class LiveView {
+  #root;
+  #models;
+  #live = new Live();
+  #mix = null; // { gains, muted, solo } of the stems that are shown
+  #controls = [];
+  #timer;
+
+  constructor(root, models) {
+    this.#root = root;
+    this.#models = models;
+    this.#live.addEventListener('change', () => this.#refresh());
+    this.#build();
+    const frame = () => {
+      if (this.#live.running) this.#live.levels().forEach((level, k) => this.#controls[k].level(level));
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  }
+
+  #build() {
+    const kinds = Object.entries(sources).filter(([, kind]) => kind.available());
+    const choice = (name, label, options) => make('label', { class: 'field' }, make('span', {}, label),
+      this[name] = make('select', {}, ...options.map(([value, text]) => make('option', { value }, text))));
+    this.button = make('button', { type: 'button', class: 'primary large', onclick: () => this.#toggle() }, 'Start');
+    this.problem = make('p', { class: 'error', role: 'alert' });
+    this.facts = make('dl', { class: 'facts' });
+    this.lanes = make('ul', { class: 'lane-list live-lanes', 'aria-label': 'Stems' });
+    const hint = kinds.length ? 'With a microphone, wear headphones: otherwise it hears the loudspeakers.'
+      : 'This browser gives pages no live sound here. It needs a secure address: https, or this machine’s own (localhost).';
+    this.button.disabled = kinds.length === 0;
+    this.#root.replaceChildren(
+      make('h2', {}, 'Live'),
+      make('p', { class: 'lead' }, 'Take the voice out of what is playing, or bring it out, while it plays.'),
+      make('div', { class: 'live-form' }, choice('source', 'Source', kinds.map(([key, kind]) => [key, kind.label])),
+        choice('quality', 'Quality', Object.entries(QUALITIES).map(([key, { label }]) => [key, label])), this.button),
+      make('p', { class: 'hint' }, hint), this.problem, this.facts, this.lanes);
+    this.quality.value = 'balanced';
+  }
+
+  async #toggle() {
+    if (this.#live.running) return this.#live.stop();
+    this.problem.textContent = '';
+    this.button.disabled = true;
+    this.button.textContent = 'Starting…';
+    try {
+      const separator = await this.#models.separator();
+      this.#show(separator.stems);
+      await this.#live.start(this.source.value, separator, QUALITIES[this.quality.value].options, this.#heard());
+      announce('Live sound is being separated');
+    } catch (error) {
+      this.problem.textContent = messageOf(error);
+    } finally {
+      this.button.disabled = false;
+      this.#refresh();
+    }
+  }
+
+  stop() {
+    this.#live.stop();
+  }
+
+  #show(stems) {
+    this.#mix = { gains: stems.map(() => 1), muted: stems.map(() => false), solo: stems.map(() => false) };
+    this.#controls = stems.map((name, index) => stemControls(name, index, this.#mix, () => this.#changed()));
+    this.lanes.replaceChildren(...stems.map((name, index) => {
+      const { mute, solo, slider, value, meter } = this.#controls[index];
+      return make('li', { class: 'lane', 'data-stem': name }, make('div', { class: 'lane-head', role: 'group', 'aria-label': capital(name) },
+        make('span', { class: 'stem-name' }, capital(name)), mute, solo, slider, value, meter));
+    }));
+  }
+
+  #heard() {
+    const { gains, muted, solo } = this.#mix, alone = solo.some(Boolean);
+    return gains.map((gain, k) => (muted[k] || (alone && !solo[k]) ? 0 : gain));
+  }
+
+  #changed() {
+    const heard = this.#heard();
+    heard.forEach((gain, index) => this.#live.setGain(index, gain));
+    this.#controls.forEach((controls) => controls.refresh());
+    [...this.lanes.children].forEach((lane, index) => lane.classList.toggle('silent', heard[index] === 0));
+  }
+
+  #refresh() {
+    const { running } = this.#live;
+    this.button.textContent = running ? 'Stop' : 'Start';
+    this.source.disabled = this.quality.disabled = running;
+    clearInterval(this.#timer);
+    if (!running) {
+      this.facts.replaceChildren();
+      this.lanes.replaceChildren();
+      return;
+    }
+    this.#timer = setInterval(() => this.#report(), 500);
+    this.#report();
+  }
+
+  async #report() {
+    const { latency, load, underruns, missed } = await this.#live.report();
+    if (!this.#live.running) return;
+    const lost = underruns + (missed > 0 ? 1 : 0);
+    const facts = [['Delay', `${Math.round(1000 * latency)} ms`], ['Load', `${Math.round(100 * load)} %`],
+      ['Gaps', lost === 0 ? 'none' : String(underruns + missed)]];
+    this.facts.replaceChildren(...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
+    this.facts.classList.toggle('strained', load > 0.9);
+  }
+}
+
+function messageOf(error) {
+  if (error.name === 'NotAllowedError') return 'The browser did not allow it. Allow the sound for this page, and start again.';
+  if (error.name === 'NotFoundError') return 'There is no microphone or line input on this machine.';
+  return error.message;
+}

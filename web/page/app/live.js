@@ -1,0 +1,109 @@
+// Live sound: a microphone, or what another tab plays, through the real-time engine to the loudspeakers.
+import { assets } from './assets.js';
+
+const SMOOTH = 0.012;
+
+// The settings that people can choose: more delay, better stems.
+export const QUALITIES = {
+  quick: { label: 'Short delay', options: { frames: 64, hopFrames: 4, hold: true, window: 2048 } },
+  balanced: { label: 'Balanced', options: { frames: 64, hopFrames: 16, lookahead: 8, crossfade: 2 } },
+  full: { label: 'Best stems', options: { frames: 128, hopFrames: 64, lookahead: 16, crossfade: 4 } },
+};
+
+export const sources = {
+  microphone: {
+    label: 'Microphone or line input',
+    available: () => Boolean(navigator.mediaDevices?.getUserMedia),
+    open: () => navigator.mediaDevices.getUserMedia({
+      audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 2 } }),
+  },
+  tab: {
+    label: 'Sound of a tab or of the screen',
+    available: () => Boolean(navigator.mediaDevices?.getDisplayMedia),
+    // Browsers share sound only along with a picture, which is not looked at; the tab itself is silenced meanwhile.
+    open: () => navigator.mediaDevices.getDisplayMedia({
+      video: true, audio: { suppressLocalAudioPlayback: true, echoCancellation: false, noiseSuppression: false, autoGainControl: false } }),
+  },
+};
+
+export class Live extends EventTarget {
+  #context;
+  #stream;
+  #media;
+  #gains = [];
+  #meters = [];
+  stems = [];
+
+  get running() {
+    return Boolean(this.#stream);
+  }
+
+  async start(source, separator, options, gains) {
+    const media = await sources[source].open();
+    try {
+      if (media.getAudioTracks().length === 0) {
+        throw new Error('No sound was shared. Choose a tab, and let the browser share its sound too (“Also share tab audio”).');
+      }
+      this.#media = media;
+      const context = new AudioContext({ latencyHint: 'interactive', sampleRate: separator.sampleRate });
+      this.#context = context;
+      await context.resume();
+      this.#stream = await separator.openLive(context, { ...options, ...assets.liveOptions });
+      this.#connect(gains);
+      media.getAudioTracks()[0].addEventListener('ended', () => this.stop());
+      this.dispatchEvent(new Event('change'));
+    } catch (error) {
+      for (const track of media.getTracks()) track.stop();
+      this.#close();
+      throw error;
+    }
+  }
+
+  #connect(gains) {
+    const { node, stems } = this.#stream;
+    this.stems = [...stems];
+    new MediaStreamAudioSourceNode(this.#context, { mediaStream: this.#media }).connect(node);
+    stems.forEach((_, index) => {
+      const gain = new GainNode(this.#context, { gain: gains[index] }), meter = new AnalyserNode(this.#context, { fftSize: 1024 });
+      node.connect(gain, index);
+      gain.connect(this.#context.destination);
+      gain.connect(meter);
+      this.#gains.push(gain);
+      this.#meters.push(meter);
+    });
+  }
+
+  setGain(index, value) {
+    this.#gains[index]?.gain.setTargetAtTime(value, this.#context.currentTime, SMOOTH);
+  }
+
+  levels() {
+    return this.#meters.map((meter) => {
+      const samples = new Float32Array(meter.fftSize);
+      meter.getFloatTimeDomainData(samples);
+      return Math.min(1, samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0));
+    });
+  }
+
+  // { latency: seconds from input to loudspeaker, load, underruns, missed }
+  async report() {
+    const stats = await this.#stream.stats();
+    const latency = this.#stream.latency + (this.#context.baseLatency || 0) + (this.#context.outputLatency || 0);
+    return { latency, ...stats };
+  }
+
+  stop() {
+    if (!this.#stream) return;
+    for (const track of this.#media.getTracks()) track.stop();
+    this.#close();
+    this.dispatchEvent(new Event('change'));
+  }
+
+  #close() {
+    this.#stream?.close();
+    this.#context?.close();
+    this.#stream = this.#context = this.#media = null;
+    this.#gains = [];
+    this.#meters = [];
+  }
+}

@@ -1,0 +1,123 @@
+// Keeps the stems of all songs, and makes files of them, beside the page's own thread.
+import { answer, passed } from './rpc.js';
+import { openDisk } from './disk.js';
+import { FORMATS, encode, wavHeader } from './wav.js';
+import { crc32, directory, localHeader } from './zip.js';
+
+const CHUNK = 1 << 17; // frames that are converted at a time
+
+let disk;
+let exports = 0;
+const songs = new Map(); // id -> { tracks, rate, frames }
+const cancelled = new Set(); // ids of exports
+
+answer({
+  async open({ session }) {
+    disk = await openDisk(session);
+    return disk.constructor.name === 'FileDisk';
+  },
+
+  async create({ song, stems, rate }) {
+    const tracks = await Promise.all(stems.map((_, index) => disk.track(`${song}/stem${index}`)));
+    songs.set(song, { tracks, rate, frames: 0 });
+  },
+
+  // stems: of each [left, right], which follow what came before.
+  append({ song, stems }) {
+    const { tracks } = songs.get(song);
+    stems.forEach(([left, right], index) => tracks[index].append(interleaved(left, right)));
+    songs.get(song).frames += stems[0][0].length;
+  },
+
+  async read({ song, start, count }) {
+    const { tracks } = songs.get(song);
+    const stems = await Promise.all(tracks.map(async (track) => planar(await track.read(start * 2, count * 2))));
+    return passed(stems, stems.flat().map((channel) => channel.buffer));
+  },
+
+  // files: [{ name, gains }], gains by stem; several files, or `zip`, make an archive. Returns a Blob or File.
+  async export({ id, song, files, format, zip }, progress) {
+    const { tracks, rate, frames } = songs.get(song);
+    const output = await disk.output(`${song}/export${exports++}`);
+    const date = new Date(), entries = [];
+    const size = wavHeader(format, rate, frames).length + frames * 2 * FORMATS[format].bytes;
+    let done = 0, file;
+    const advance = (count) => {
+      if (cancelled.delete(id)) throw new DOMException('Cancelled.', 'AbortError');
+      done += count;
+      progress(done / (frames * files.length));
+    };
+    try {
+      for (const { name, gains } of files) {
+        const entry = { name, size, date, offset: output.size };
+        if (zip) output.write(localHeader(entry));
+        entry.crc = await writeWav(output, { tracks, gains, format, rate, frames, zip }, advance);
+        if (zip) output.patch(entry.offset, localHeader(entry));
+        entries.push(entry);
+      }
+      if (zip) for (const part of directory(entries, output.size)) output.write(part);
+    } finally {
+      file = await output.finish();
+    }
+    return file;
+  },
+
+  cancel({ id }) {
+    cancelled.add(id);
+  },
+
+  async remove({ song }) {
+    songs.delete(song);
+    await disk.remove(song);
+  },
+});
+
+// Returns the CRC-32 of all bytes of the file, if it is wanted.
+async function writeWav(output, { tracks, gains, format, rate, frames, zip }, onChunk) {
+  let crc = 0;
+  const write = (bytes) => {
+    output.write(bytes);
+    if (zip) crc = crc32(bytes, crc);
+  };
+  write(wavHeader(format, rate, frames));
+  for (let start = 0; start < frames; start += CHUNK) {
+    const count = Math.min(CHUNK, frames - start);
+    write(encode(format, await mixed(tracks, gains, start, count)));
+    onChunk(count);
+    await turn(); // for whoever wants to listen meanwhile
+  }
+  return crc;
+}
+
+// The sum of stems, each by its gain. One stem at full gain stays as it is, to the bit.
+async function mixed(tracks, gains, start, count) {
+  let sum;
+  for (let k = 0; k < tracks.length; k++) {
+    if (gains[k] === 0) continue;
+    const part = await tracks[k].read(start * 2, count * 2);
+    if (gains[k] !== 1) for (let i = 0; i < part.length; i++) part[i] *= gains[k];
+    if (sum) for (let i = 0; i < part.length; i++) sum[i] += part[i];
+    else sum = part;
+  }
+  return sum ?? new Float32Array(count * 2);
+}
+
+const turn = () => new Promise((resolve) => { setTimeout(resolve, 0); });
+
+function interleaved(left, right) {
+  const samples = new Float32Array(2 * left.length);
+  for (let i = 0; i < left.length; i++) {
+    samples[2 * i] = left[i];
+    samples[2 * i + 1] = right[i];
+  }
+  return samples;
+}
+
+function planar(samples) {
+  const left = new Float32Array(samples.length / 2), right = new Float32Array(samples.length / 2);
+  for (let i = 0; i < left.length; i++) {
+    left[i] = samples[2 * i];
+    right[i] = samples[2 * i + 1];
+  }
+  return [left, right];
+}
