@@ -1,0 +1,2 @@
+set(editor_sources editor/none.cpp)
+set(editor_libraries)

@@ -1,0 +1,1 @@
+set(shell_sources shell/parameters.cpp shell/product.cpp)
