@@ -327,13 +327,20 @@ void Separation::analyse(std::size_t first, std::size_t end, float *workspace)
 }
 
 // Of a cascade each one in what is left by those before.
-void Separation::run_network(std::size_t task, float *workspace)
+Separation::NetworkTask Separation::network_task(std::size_t task)
 {
+    SRT_DCHECK(networks_run() && task < tasks());
     const std::size_t count = mode_.cascade ? 1 : mode_.networks.size();
     const std::size_t network = mode_.cascade ? round_ : task % count, segment = task / count;
     const float *heard = round_ ? left_.data() : magnitudes_.data();
-    networks_.run(network, heard + segment * segment_floats(),
-                  estimates_.data() + network * plane() + segment * segment_floats(), workspace);
+    return {network, heard + segment * segment_floats(),
+            estimates_.data() + network * plane() + segment * segment_floats()};
+}
+
+void Separation::run_network(std::size_t task, float *workspace)
+{
+    const NetworkTask at = network_task(task);
+    networks_.run(at.network, at.heard, at.estimates, workspace);
 }
 
 void Separation::finish_segment(std::size_t segment)

@@ -80,6 +80,14 @@ public:
     std::size_t most_workspace_floats() const; // enough for all tasks
     void run(std::size_t task, float *workspace);
     void complete();
+    // A task while networks_run(), for callers whose networks run elsewhere (in other Web Workers' memories): instead
+    // of `run`, they write the estimates.
+    struct NetworkTask {
+        std::size_t network; // of the mode's
+        const float *heard;  // [T][F][2]
+        float *estimates;    // [T][F][2]; of a softmax model the logits
+    };
+    NetworkTask network_task(std::size_t task);
 
     // Want::outputs: the samples [position(), position() + samples()) of the signal; outs: [samples()][2] of each stem
     // of the mode, of which that of the rest may be nullptr. The tasks that
