@@ -1,7 +1,9 @@
-// The model's file is what JavaScript holds: it is read piece by piece, never as a whole into this memory.
+// What the core asks of a system. The model's file is what JavaScript holds: it is read piece by piece, never as a whole
+// into this memory.
 #include "host.h"
 #include "model.h"
 
+#include "machine.h"
 #include "network/byte_source.h"
 
 namespace spleeterrt {
@@ -31,5 +33,8 @@ std::unique_ptr<ByteSource> open_file(const std::string &, std::string &)
 {
     return std::unique_ptr<ByteSource>(new HostSource(the_model().file_size));
 }
+
+// Instead of core/machine.cpp's.
+ThreadCount usual_threads() { return {1, "a worker"}; }
 
 } // namespace spleeterrt
