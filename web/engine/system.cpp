@@ -1,5 +1,5 @@
-// What the core asks of a system. The model's file is what JavaScript holds: it is read piece by piece, never as a whole
-// into this memory.
+// What the core asks of a system. The model's file is what JavaScript holds: it is read piece by piece, never as a
+// whole into this memory.
 #include "host.h"
 #include "model.h"
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 #include <utility>
 
 namespace spleeterrt {
@@ -103,11 +102,12 @@ private:
         const Json *value = find(params, "model_dir");
         if (!value || value->is<picojson::null>())
             return;
-        std::string part;
-        std::istringstream parts(value->is<std::string>() ? value->get<std::string>() : "\n/");
-        while (std::getline(parts, part, '/'))
-            if (!can_be_a_path(part))
+        const std::string path = value->is<std::string>() ? value->get<std::string>() : "\n";
+        for (std::size_t first = 0, end = 0; end != path.npos; first = end + 1) {
+            end = path.find('/', first);
+            if (!can_be_a_path(path.substr(first, end - first)))
                 fail("expected model_dir to be the name of a folder");
+        }
     }
 
     static void read_instruments(const Object &params, std::vector<std::string> &names)
