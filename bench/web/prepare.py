@@ -1,6 +1,6 @@
-"""What the measurements in this folder need: a random model of full width, the same networks for ONNX Runtime, inputs.
+"""What the measurements in this folder need: a random model of full width, its network as ONNX, inputs.
 
-    python bench/web/prepare.py FOLDER
+python bench/web/prepare.py FOLDER
 """
 
 from __future__ import annotations
