@@ -1,0 +1,25 @@
+# BUNDLES, PROJECT, VERSION, SYSTEM, OUT: a zip file of the bundles with a page that says where they go.
+set(name spleeterrt-plugin-${VERSION}-${SYSTEM})
+set(folder ${OUT}/${name})
+file(REMOVE_RECURSE ${folder})
+file(REMOVE ${OUT}/${name}.zip)
+foreach(format VST3 CLAP LV2)
+  string(TOLOWER ${format} from)
+  if(EXISTS ${BUNDLES}/${from})
+    file(COPY ${BUNDLES}/${from}/ DESTINATION ${folder}/${format})
+  endif()
+endforeach()
+configure_file(${PROJECT}/plugin/package/INSTALL.html.in ${folder}/INSTALL.html @ONLY)
+file(COPY ${PROJECT}/docs/pictures/plugin.png ${PROJECT}/docs/pictures/plugin-no-model.png DESTINATION ${folder}/pictures)
+file(COPY ${PROJECT}/plugin/package/NOTICES.txt DESTINATION ${folder}/licences)
+foreach(pair LICENSE:LICENSE.txt plugin/editor/typefaces/LICENSE.txt:ROBOTO-LICENSE.txt
+    src/_kernels/extern/picojson/LICENSE.txt:PICOJSON-LICENSE.txt
+    src/_kernels/extern/pocketfft/LICENSE.md:POCKETFFT-LICENSE.txt models/starter/LICENCES.md:STARTER-MODEL.txt)
+  string(REPLACE ":" ";" pair ${pair})
+  list(GET pair 0 from)
+  list(GET pair 1 to)
+  configure_file(${PROJECT}/${from} ${folder}/licences/${to} COPYONLY)
+endforeach()
+execute_process(COMMAND ${CMAKE_COMMAND} -E tar cf ${name}.zip --format=zip ${name} WORKING_DIRECTORY ${OUT}
+  COMMAND_ERROR_IS_FATAL ANY)
+message(STATUS "${OUT}/${name}.zip")
