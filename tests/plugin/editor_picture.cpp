@@ -15,7 +15,9 @@ using spleeterrt::plugin::Phase;
 void set_state(TestHost &host, const char *state)
 {
     const int stems = host.product().stems;
-    host.now = {Phase::ready, "starter.safetensors", "Ready.", 0.34, 0, 0, 0.116};
+    host.now = {Phase::ready, "starter.safetensors", "starter.safetensors", 0.34, 0, 0, 0.116};
+    if (std::strcmp(state, "plain") == 0) // as in editor_window.cpp
+        return;
     const float levels[5] = {0.42f, 0.58f, 0.36f, 0.24f, 0.3f};
     const double gains[5] = {2.5, 0, -3.5, -9, -1.5};
     for (int s = 0; s < stems; s++) {
@@ -35,16 +37,10 @@ void set_state(TestHost &host, const char *state)
         host.values[host.of(TestHost::Kind::gain, stems - 1)] = -60;
         host.peaks[0] = 1.3f;
     } else if (std::strcmp(state, "missing") == 0) {
-        host.now = {Phase::no_model,
-                    "",
-                    "No model was found. Looked in ~/.local/share/spleeterrt/models and beside the "
-                    "plugin.",
-                    0,
-                    0,
-                    0,
-                    0.116};
+        host.now = {
+            Phase::no_model, "", "No model: put one into /home/you/.local/share/spleeterrt/models", 0, 0, 0, 0.116};
     } else if (std::strcmp(state, "loading") == 0) {
-        host.now = {Phase::loading, "", "Loading starter.safetensors", 0, 0, 0, 0.116};
+        host.now = {Phase::loading, "", "Loading the model", 0, 0, 0, 0.116};
     }
 }
 

@@ -1,0 +1,195 @@
+"""The plugin's editor: without a window, and in a window of X11 that a program embeds as hosts do.
+
+Needs a build of the plugin, whose folder SPLEETERRT_PLUGIN_BUILD names. What needs a display starts Xvfb.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BUILD = os.environ.get("SPLEETERRT_PLUGIN_BUILD", "")
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+
+pytestmark = pytest.mark.skipif(not BUILD, reason="SPLEETERRT_PLUGIN_BUILD names no build of the plugin")
+
+
+@pytest.fixture(scope="module")
+def programs() -> Path:
+    subprocess.run(["cmake", "--build", BUILD, "--target", "plugin_editor_tests"], check=True, capture_output=True)
+    return Path(BUILD) / "editor_tests"
+
+
+@pytest.mark.parametrize("program", ["editor_test", "editor_canvas_test"])
+def test_without_a_window(programs: Path, program: str) -> None:
+    result = subprocess.run([programs / program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+def drawn(programs: Path, stems: int, scale: float, state: str) -> np.ndarray:
+    """What the editor looks like: (height, width, 3) uint8."""
+    picture = subprocess.run(
+        [programs / "editor_picture", str(stems), str(scale), state], capture_output=True, check=True
+    ).stdout
+    kind, width, height, most = picture.split(b"\n", 1)[0].split()
+    assert (kind, most) == (b"P6", b"255")
+    return np.frombuffer(picture.split(b"\n", 1)[1], np.uint8).reshape(int(height), int(width), 3)
+
+
+@pytest.mark.parametrize(("name", "state"), [("plugin", "ready"), ("plugin-no-model", "missing")])
+def test_pictures_of_the_documentation_are_of_this_editor(programs: Path, name: str, state: str) -> None:
+    image = pytest.importorskip("matplotlib.image")
+    shown = np.round(255 * image.imread(PICTURES / f"{name}.png"))[..., :3]
+    now = drawn(programs, 4, 2, state)
+    assert shown.shape == now.shape
+    # Compilers may round an edge's shade differently.
+    assert np.abs(shown - now.astype(np.float64)).max() <= 2, f"docs/pictures/README.md says how to draw {name}.png"
+
+
+def test_stems_have_their_own_layouts(programs: Path) -> None:
+    widths = [drawn(programs, stems, 1, "plain").shape[1] for stems in (2, 4, 5)]
+    assert sorted(set(widths)) == widths
+
+
+# --- in a window ---
+
+
+class Screen:
+    """An X server without a screen, whose picture lies in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        reading, writing = os.pipe()
+        self.server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(writing), "-noreset", "-screen", "0", "1400x1000x24", "-fbdir", folder],
+            pass_fds=[writing],
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            self.environment = os.environ | {"DISPLAY": f":{pipe.readline().strip()}"}
+        self.file = folder / "Xvfb_screen0"
+
+    def do(self, *words: object) -> None:
+        subprocess.run(
+            ["xdotool", *(str(word) for word in words)], env=self.environment, check=True, capture_output=True
+        )
+
+    def picture(self) -> np.ndarray:
+        """(height, width, 3) uint8, from the server's XWD file."""
+        content = self.file.read_bytes()
+        header = struct.unpack(">25I", content[:100])
+        width, height, line, colors = header[4], header[5], header[12], header[19]
+        pixels = np.frombuffer(content, np.uint8, line * height, header[0] + 12 * colors)
+        return pixels.reshape(height, line // 4, 4)[:, :width, 2::-1]
+
+
+@pytest.fixture(scope="module")
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    if not shutil.which("Xvfb") or not shutil.which("xdotool"):
+        pytest.skip("needs Xvfb and xdotool")
+    made = Screen(tmp_path_factory.mktemp("screen"))
+    yield made
+    made.server.terminate()
+    made.server.wait()
+
+
+class Window:
+    def __init__(self, programs: Path, screen: Screen, stems: int, scale: float, log: Path) -> None:
+        self.log = log
+        self.said = 0
+        with log.open("w") as out:
+            self.program = subprocess.Popen(
+                [programs / "editor_window", str(stems), str(scale)], env=screen.environment, stdout=out
+            )
+        self.number = self.wait_for("shown")[-1].split()[1]
+
+    def wait_for(self, word: str) -> list[str]:
+        """New lines, up to one that begins with the word."""
+        deadline = time.monotonic() + 20
+        while True:
+            lines = self.log.read_text().splitlines()[self.said :]
+            for count, line in enumerate(lines):
+                if line.startswith(word):
+                    self.said += count + 1
+                    return lines[: count + 1]
+            assert time.monotonic() < deadline, f"no {word!r} in {lines}"
+            assert self.program.poll() is None, "the program has ended"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def window(programs: Path, screen: Screen, tmp_path: Path) -> Iterator[Window]:
+    made = Window(programs, screen, 4, 1, tmp_path / "log")
+    yield made
+    made.program.kill()
+    made.program.wait()
+
+
+def wait_for_picture(screen: Screen, wanted: np.ndarray) -> None:
+    deadline = time.monotonic() + 20
+    height, width = wanted.shape[:2]
+    while not np.array_equal(screen.picture()[:height, :width], wanted):
+        assert time.monotonic() < deadline, "the window does not show what the editor draws"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("stems", "scale"), [(4, 1), (2, 1.5), (5, 2)])
+def test_the_window_shows_the_picture(
+    programs: Path, screen: Screen, tmp_path: Path, stems: int, scale: float
+) -> None:
+    screen.do("mousemove", 1390, 990)
+    shown = Window(programs, screen, stems, scale, tmp_path / "log")
+    try:
+        wait_for_picture(screen, drawn(programs, stems, scale, "plain"))
+    finally:
+        shown.program.kill()
+        shown.program.wait()
+
+
+def test_clicks_are_gestures(screen: Screen, window: Window) -> None:
+    screen.do("mousemove", 160, 315, "click", 1)
+    assert window.wait_for("end") == ["begin drums_mute", "edit drums_mute 1.0", "end drums_mute"]
+    screen.do("mousemove", 50, 385, "click", 1)
+    assert window.wait_for("end") == ["begin latency_mode", "edit latency_mode 0.0", "end latency_mode"]
+
+
+def test_a_drag_goes_on_outside(screen: Screen, window: Window) -> None:
+    screen.do("mousemove", 74, 144, "mousedown", 1)
+    for y in range(150, 191, 10):
+        screen.do("mousemove", 74 + y, y)
+    screen.do("mousemove", 900, 900, "mouseup", 1)
+    lines = window.wait_for("end")
+    assert lines[0] == "begin vocals_gain"
+    assert lines[-2:] == ["edit vocals_gain -60.0", "end vocals_gain"]
+    values = [float(line.split()[2]) for line in lines[1:-1]]
+    assert values == sorted(values, reverse=True)
+    assert len(values) >= 2
+
+
+def test_wheel_and_double_click(screen: Screen, window: Window) -> None:
+    screen.do("mousemove", 302, 200, "click", 4)
+    assert window.wait_for("end") == ["begin bass_gain", "edit bass_gain 1.0", "end bass_gain"]
+    screen.do("click", "--repeat", 2, "--delay", 60, 1)
+    assert window.wait_for("edit bass_gain 0.0")[-2:] == ["begin bass_gain", "edit bass_gain 0.0"]
+
+
+def test_keys_that_mean_nothing_here_are_the_hosts(screen: Screen, window: Window) -> None:
+    screen.do("mousemove", 300, 8)  # where nothing is
+    screen.do("key", "Tab", "key", "Return")
+    assert window.wait_for("end") == ["begin bypass", "edit bypass 1.0", "end bypass"]
+    screen.do("key", "space")
+    assert window.wait_for("key") == ["key 65"]
+
+
+def test_a_host_may_destroy_its_window_first(screen: Screen, window: Window) -> None:
+    screen.do("windowclose", window.number)
+    assert window.wait_for("closed") == ["closed"]
+    assert window.program.wait(10) == 0
