@@ -39,6 +39,21 @@ template <int kind> static ALWAYS_INLINE Vec activate(Vec x)
         return x;
 }
 
+template <int kind> struct ActivationKind {
+    static constexpr int value = kind;
+};
+
+// f(ActivationKind): code for every kind, of which a layer's is chosen. What has no line here is no activation.
+template <typename F> static ALWAYS_INLINE void with_activation(int code, const F &f)
+{
+    switch (code) {
+    case LeakyRelu: return f(ActivationKind<LeakyRelu>());
+    case Relu: return f(ActivationKind<Relu>());
+    case Elu: return f(ActivationKind<Elu>());
+    default: return f(ActivationKind<None>());
+    }
+}
+
 static ALWAYS_INLINE Vec sigmoid(Vec x)
 {
     Vec two_n, p;

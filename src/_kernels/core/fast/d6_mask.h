@@ -212,12 +212,7 @@ private:
         accumulate<0, count>(sources, group_stride, layer.in_c, layer.weights, sums);
         accumulate<1, count>(sources, group_stride, layer.in_c, layer.weights + (ptrdiff_t)layer.in_c * part_weights(0),
                              sums + part_points);
-        switch (layer.activation) {
-        case LeakyRelu: return outputs<LeakyRelu, count>(sums, y, g);
-        case Relu: return outputs<Relu, count>(sums, y, g);
-        case Elu: return outputs<Elu, count>(sums, y, g);
-        default: return outputs<None, count>(sums, y, g);
-        }
+        with_activation(layer.activation, [&](auto kind) { outputs<decltype(kind)::value, count>(sums, y, g); });
     }
 
     template <int kind, int count> ALWAYS_INLINE void outputs(Vec (&sums)[n][2][2][max_groups], int y, int g)

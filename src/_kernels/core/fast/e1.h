@@ -73,12 +73,7 @@ public:
     // rows.
     void run(int from, int until)
     {
-        switch (layer.activation) {
-        case LeakyRelu: return rows<LeakyRelu>(from, until);
-        case Relu: return rows<Relu>(from, until);
-        case Elu: return rows<Elu>(from, until);
-        default: return rows<None>(from, until);
-        }
+        with_activation(layer.activation, [&](auto kind) { rows<decltype(kind)::value>(from, until); });
     }
 
 private:

@@ -184,12 +184,7 @@ private:
                               layer.weights + layout.weights[i], operands + layout.products[i], layout.tile_stride});
             }
         }
-        switch (layer.activation) {
-        case LeakyRelu: return outputs<LeakyRelu>(first, count);
-        case Relu: return outputs<Relu>(first, count);
-        case Elu: return outputs<Elu>(first, count);
-        default: return outputs<None>(first, count);
-        }
+        with_activation(layer.activation, [&](auto kind) { outputs<decltype(kind)::value>(first, count); });
     }
 
     void prefetch_sources(int first, int count, SourcePrefetch &next) const
