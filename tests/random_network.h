@@ -2,8 +2,9 @@
 #ifndef SPLEETERRT_RANDOM_NETWORK_H
 #define SPLEETERRT_RANDOM_NETWORK_H
 
+#include "aligned.h"
 #include "network/network.h"
-#include "stream/engine.h"
+#include "network/network_set.h"
 
 #include <cmath>
 #include <random>
@@ -14,21 +15,39 @@ namespace spleeterrt {
 struct RandomNetwork {
     NetworkConfig config;
     Plan plan;
-    std::vector<float> memory;
-    float *arena = nullptr;
+    std::vector<AlignedFloats> arenas;
     std::vector<const float *> weights;
 
-    // All stems' networks are the same.
-    RandomNetwork(const char *isa, std::mt19937 &random, std::size_t stems)
+    // alike: all stems have the same network.
+    RandomNetwork(const char *isa, std::mt19937 &random, std::size_t stems, bool alike = true)
     {
         const int filters[DEPTH] = {4, 8, 8, 16, 16, 32};
         std::copy(filters, filters + DEPTH, config.conv_n_filters);
         plan = make_plan(config, fast_kernels_for(isa), false);
+        for (std::size_t stem = 0; stem < stems; stem++) {
+            if (!alike || arenas.empty())
+                add(random);
+            weights.push_back(arenas.back().data());
+        }
+    }
+
+    // What an engine gets; as long as this object and the table live.
+    NetworkSet set(const LayerTable &table) const
+    {
+        NetworkSet networks;
+        networks.kernels = plan.kernels;
+        networks.layers = table.rows.data();
+        networks.n_layers = table.rows.size();
+        networks.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
+        networks.weights = weights.data();
+        return networks;
+    }
+
+private:
+    void add(std::mt19937 &random)
+    {
         const WeightLayout layout = weight_layout(config, plan);
-        memory.resize(static_cast<std::size_t>(layout.size) + 16);
-        arena = memory.data();
-        while (reinterpret_cast<std::uintptr_t>(arena) % 64)
-            arena++;
+        arenas.emplace_back(static_cast<std::size_t>(layout.size));
         std::normal_distribution<float> normal(0, 0.1f);
         for (int layer = 0; layer < LAYERS; layer++) {
             std::vector<std::vector<float>> tensors;
@@ -39,9 +58,8 @@ struct RandomNetwork {
                     x = std::fabs(normal(random)) + 0.01f; // a variance, too
                 places.*spec.place = tensors.back().data();
             }
-            pack_layer(config, plan, layout, layer, places, arena);
+            pack_layer(config, plan, layout, layer, places, arenas.back().data());
         }
-        weights.assign(stems, arena);
     }
 };
 

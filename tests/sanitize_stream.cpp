@@ -112,18 +112,18 @@ void round_of(const char *isa, unsigned seed)
     o.pre_fader = random() % 2;
     o.hold_seconds = 0.05;
     o.isa = isa;
-    StreamNetwork n;
-    n.softmax = random() % 4 == 0;
+    const bool softmax = random() % 4 == 0;
+    ModePlan plan;
     ModeOptions mode;
     mode.mode = mode_names[random() % mode_names.size()];
     mode.live = true;
     const std::vector<std::string> names = {"drums", "vocals", "c", "d", "e"};
     const std::vector<std::string> instruments(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(stems));
-    if (!plan_mode(mode, instruments, n.softmax, n.mode).empty()) {
+    if (!plan_mode(mode, instruments, softmax, plan).empty()) {
         mode.mode = "ratio"; // of any model
-        plan_mode(mode, instruments, n.softmax, n.mode);
+        plan_mode(mode, instruments, softmax, plan);
     }
-    const std::string problem = check_stream(o, n.mode.stems.size());
+    const std::string problem = check_stream(o, plan.stems.size());
     if (!problem.empty()) {
         std::printf("FAILED: %s\n", problem.c_str());
         failures++;
@@ -131,13 +131,10 @@ void round_of(const char *isa, unsigned seed)
     }
     const LayerTable table =
         lower(network.config, network.plan, static_cast<long long>(o.frames), static_cast<long long>(o.bins));
-    n.kernels = network.plan.kernels;
-    n.layers = table.rows.data();
-    n.n_layers = table.rows.size();
-    n.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
-    n.weights = network.weights.data();
+    NetworkSet networks = network.set(table);
+    networks.softmax = softmax;
 
-    StreamEngine engine(n, o);
+    StreamEngine engine(networks, plan, o);
     const std::size_t most = engine.largest_block();
     const bool whole = !other_rate && mode.mode != "direct"; // the stems sum to the mix
     drive(engine, random, most, engine.block_is_fixed(), 30000, whole);

@@ -317,7 +317,8 @@ struct Setting {
     StreamOptions options = small_options();
     RandomNetwork network;
     LayerTable table;
-    StreamNetwork n;
+    NetworkSet networks;
+    ModePlan mode;
 
     explicit Setting(std::size_t stems = 2, std::mt19937 random = std::mt19937(5))
         : network(best_isa(), random, stems), table(lower(network.config, network.plan, 64, 64))
@@ -326,18 +327,14 @@ struct Setting {
         options.realtime = 0;
         options.threads = 1;
         options.synthesis = options.budget = 0;
-        n.kernels = network.plan.kernels;
-        n.layers = table.rows.data();
-        n.n_layers = table.rows.size();
-        n.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
-        n.weights = network.weights.data();
-        ModeOptions mode; // masks of one network's own: they follow the music
-        mode.mode = "direct";
-        mode.live = true;
+        networks = network.set(table);
+        ModeOptions wanted; // masks of one network's own: they follow the music
+        wanted.mode = "direct";
+        wanted.live = true;
         std::vector<std::string> names;
         for (std::size_t s = 0; s < stems; s++)
             names.push_back(std::string(1, static_cast<char>('a' + s)));
-        plan_mode(mode, names, false, n.mode);
+        plan_mode(wanted, names, false, mode);
     }
 };
 
@@ -378,12 +375,12 @@ void callers_thread_gives_the_same()
     const std::vector<float> in = noise(12000);
     StreamOptions mine = setting.options;
     mine.caller_runs = true;
-    StreamEngine own(setting.n, mine);
+    StreamEngine own(setting.networks, setting.mode, mine);
     EXPECT(own.threads() == 0);
     const Rows waiting = drive(own, in);
     // In real time, driven between the calls: nothing is late.
     mine.realtime = 1;
-    StreamEngine driven(setting.n, mine);
+    StreamEngine driven(setting.networks, setting.mode, mine);
     AlignedFloats workspace(driven.workspace_floats());
     const Rows between = drive(driven, in, 0, 300, [&] {
         while (driven.pending())
@@ -393,7 +390,7 @@ void callers_thread_gives_the_same()
     EXPECT(driven.stats().covered_frames == 0 && driven.stats().runs > 40);
     EXPECT(last_difference(waiting, between) == 0);
 #if SPLEETERRT_THREADS
-    StreamEngine threads(setting.n, setting.options);
+    StreamEngine threads(setting.networks, setting.mode, setting.options);
     EXPECT(threads.threads() == 1 && last_difference(drive(threads, in), waiting) == 0);
 #endif
 }
@@ -423,19 +420,19 @@ void later_engines_give_the_same()
         o.sample_rate = one.rate;
         o.synthesis = one.synthesis;
         o.residual = one.residual;
-        StreamEngine first(setting.n, o);
+        StreamEngine first(setting.networks, setting.mode, o);
         const std::size_t settling = first.settling();
         const std::vector<float> in = noise(settling + 12000);
         const Rows expected = drive(first, in);
         for (const std::size_t from : {std::size_t(1), std::size_t(4321), std::size_t(9999)}) {
-            StreamEngine later(setting.n, o);
+            StreamEngine later(setting.networks, setting.mode, o);
             later.reset(static_cast<std::int64_t>(from));
             const std::size_t last = last_difference(drive(later, in, from, 211), expected);
             EXPECT(last <= from + settling);
             EXPECT(last > from + first.latency()); // so that this can fail
             EXPECT(later.stats().covered_frames == 0);
         }
-        StreamEngine elsewhere(setting.n, o); // another phase: another take
+        StreamEngine elsewhere(setting.networks, setting.mode, o); // another phase: another take
         elsewhere.reset(4321 + 70);
         EXPECT(last_difference(drive(elsewhere, in, 4321), expected) == in.size() / 2);
         // Negative positions, and resets in the middle.
@@ -452,7 +449,7 @@ void the_rest_is_exact()
         Setting setting(3);
         setting.options.caller_runs = setting.options.residual = true;
         setting.options.sample_rate = rate;
-        StreamEngine engine(setting.n, setting.options);
+        StreamEngine engine(setting.networks, setting.mode, setting.options);
         const std::vector<float> in = noise(engine.latency() + 8000);
         const Rows rows = drive(engine, in);
         float worst = 0;
@@ -468,7 +465,8 @@ void stems_before_their_gains()
 {
     Setting setting;
     setting.options.caller_runs = setting.options.pre_fader = true;
-    StreamEngine engine(setting.n, setting.options), plain(setting.n, setting.options);
+    StreamEngine engine(setting.networks, setting.mode, setting.options),
+        plain(setting.networks, setting.mode, setting.options);
     engine.set_gain(0, 0.25f);
     engine.set_gain(1, 0.0f);
     engine.reset();
@@ -494,11 +492,11 @@ void rendering_is_waited_for()
         o.frame_step = 1024;
         o.hop_frames = hop;
         o.synthesis = 2048;
-        StreamEngine waits(setting.n, o);
+        StreamEngine waits(setting.networks, setting.mode, o);
         const std::vector<float> in = noise(100000);
         const Rows expected = drive(waits, in);
         o.realtime = 2;
-        StreamEngine untold(setting.n, o);
+        StreamEngine untold(setting.networks, setting.mode, o);
         EXPECT(last_difference(drive(untold, in), expected) == 0);
         const StreamStats stats = untold.stats();
         EXPECT(stats.underruns == 0 && stats.covered_frames == 0);
@@ -510,7 +508,7 @@ void playing_is_not_waited_for()
 {
     Setting setting;
     setting.options.realtime = 2;
-    StreamEngine engine(setting.n, setting.options);
+    StreamEngine engine(setting.networks, setting.mode, setting.options);
     engine.pause(true);
     drive(engine, noise(12000), 0, 300,
           [] { std::this_thread::sleep_for(std::chrono::microseconds(300 * 1000000 / 44100)); });
@@ -524,7 +522,7 @@ void waiting_can_be_changed()
 {
     Setting setting;
     setting.options.realtime = 1;
-    StreamEngine engine(setting.n, setting.options);
+    StreamEngine engine(setting.networks, setting.mode, setting.options);
     engine.pause(true);
     drive(engine, noise(6000)); // returns, though no network ever answers
     const std::uint64_t covered = engine.stats().covered_frames;
@@ -546,10 +544,10 @@ void resets_do_not_wait()
 {
     Setting setting;
     const std::vector<float> in = noise(8000);
-    StreamEngine fresh(setting.n, setting.options);
+    StreamEngine fresh(setting.networks, setting.mode, setting.options);
     const Rows expected = drive(fresh, in);
     setting.options.realtime = 1;
-    StreamEngine engine(setting.n, setting.options);
+    StreamEngine engine(setting.networks, setting.mode, setting.options);
     for (int i = 0; i < 20; i++) {
         engine.pause(true);
         drive(engine, noise(3000, 9));
@@ -568,14 +566,14 @@ void streams_share_threads()
     StreamOptions &o = setting.options;
     o.threads = 2;
     const std::vector<float> in = noise(6000);
-    StreamEngine alone(setting.n, o);
+    StreamEngine alone(setting.networks, setting.mode, o);
     const Rows expected = drive(alone, in);
     o.shared_threads = true;
     const auto pool = shared_pool(0, 0);
     EXPECT(pool->threads() == 0 && shared_pool(0, 0) == pool && shared_pool(1, 0) != pool);
     std::vector<std::unique_ptr<StreamEngine>> engines;
     for (int i = 0; i < 8; i++)
-        engines.emplace_back(new StreamEngine(setting.n, o));
+        engines.emplace_back(new StreamEngine(setting.networks, setting.mode, o));
     EXPECT(pool->threads() == 2 && engines[7]->threads() == 2);
     std::vector<std::thread> hosts;
     std::vector<Rows> found(8);
@@ -590,7 +588,7 @@ void streams_share_threads()
         EXPECT(last_difference(rows, expected) == 0);
     StreamOptions more = o;
     more.threads = 3;
-    StreamEngine wider(setting.n, more);
+    StreamEngine wider(setting.networks, setting.mode, more);
     EXPECT(pool->threads() == 3);
     EXPECT(last_difference(drive(wider, in), expected) == 0);
 }

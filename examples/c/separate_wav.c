@@ -298,7 +298,7 @@ int main(int argc, char **argv)
     }
 
     srt_stats stats;
-    srt_get_stats(stream, &stats);
+    srt_get_stats(stream, &stats, sizeof stats);
     printf("%llu samples, %d stems, latency %llu samples, %llu runs of the networks\n", (unsigned long long)frames,
            stems, (unsigned long long)latency, (unsigned long long)stats.runs);
     srt_destroy(stream);

@@ -95,15 +95,16 @@ cdef extern from "core/network/model_file.h" namespace "spleeterrt" nogil:
         const fast_kernels* kernels
         Plan plan
         vector[AlignedFloats] arenas
-    bool load_model(const string& path, const char* isa, bool low_memory, LoadedModel& model, string& error)
+    bool load_model(
+        const string& path, const char* isa, bool low_memory, LoadedModel& model, string& error) except +
     cdef cppclass StoredTensor:
         string name, dtype
     cdef cppclass ModelReader:
-        bool open(const string& path, string& error)
+        bool open(const string& path, string& error) except +
         const ModelFileConfig& config()
         vector[StoredTensor] tensors() except +
-        bool check(string& error)
-        bool read(const string& stem, const TensorSpec& spec, float* values, string& error)
+        bool check(string& error) except +
+        bool read(const string& stem, const TensorSpec& spec, float* values, string& error) except +
 
 
 cdef inline const fast_kernels* kernels_of(isa) except? NULL:

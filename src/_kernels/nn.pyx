@@ -353,7 +353,8 @@ cdef tuple fields_of(net.ModelFileConfig config):
 cdef class ModelFile:
     """An open model file as `core/network/model_file.h` reads it, for Python and for C.
 
-    path: bytes (UTF-8 on Windows). Every failure is a `ValueError` with the message that C gets.
+    path: bytes (UTF-8 on Windows). Every failure is a `ValueError` with the message that C gets, or a
+    `MemoryError`.
     """
 
     cdef net.ModelReader reader

@@ -4,7 +4,6 @@
 Arguments are trusted; the faces are `spleeterrt.pipeline` and `spleeterrt.Separator`.
 """
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
@@ -12,18 +11,8 @@ from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.executor cimport (
-    default_kernels, fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of)
 from _kernels.modes cimport ModePlan, plan_of
-
-cdef extern from "core/network/network_set.h" namespace "spleeterrt" nogil:
-    cdef cppclass NetworkSet:
-        const fast_kernels* kernels
-        const network_layer* layers
-        size_t n_layers, workspace_floats
-        const float** weights
-        cbool softmax
-        reference_layer reference
+from _kernels.network_set cimport NetworkSet, set_of
 
 cdef extern from "core/offline/separation.h" namespace "spleeterrt" nogil:
     cdef cppclass SeparationOptions:
@@ -79,9 +68,8 @@ cdef SeparationOptions options_of(values, bytes isa) except *:
 
 
 cdef class Separation:
-    """isa: of the table's fast layers (None: it has none); table: the layers of T x F; workspace: floats that
-    these need; weights [all, n]; rows: of them, the mode's networks; mode: a `modes.ModePlan`; reference:
-    capsule of the reference layers; values: the options (a mapping with the fields of `SeparationOptions`).
+    """networks: a `model.Networks`, those of the mode; mode: a `modes.ModePlan`; values: the options (a
+    mapping with the fields of `SeparationOptions`).
 
     What each call is for, and when, says the engine's header. One thread at a time calls them.
     """
@@ -91,27 +79,15 @@ cdef class Separation:
     cdef list outs  # what it writes
     cdef vector[const float*] weights
 
-    def __cinit__(
-        self, isa, table, size_t workspace, const float[:, ::1] weights, rows, mode,
-        bint softmax, reference, values,
-    ):
-        cdef NetworkSet networks
-        cdef ModePlan plan = plan_of(mode, rows)
+    def __cinit__(self, networks, mode, values):
+        cdef ModePlan plan = plan_of(mode, networks.rows)
         cdef bytes stft_isa = values["isa"].encode()
         cdef SeparationOptions options = options_of(values, stft_isa)
-        cdef Py_ssize_t row
         cdef bytes problem = check_separation(options, plan)
         if problem:
             raise ValueError(problem.decode())
-        self.keep = (table, weights, stft_isa)
-        for row in rows:
-            self.weights.push_back(&weights[row, 0])
-        networks.kernels = &default_kernels() if isa is None else fast_kernels_for(isa.encode())
-        networks.layers, networks.n_layers = rows_of(table), len(table)
-        networks.workspace_floats = workspace
-        networks.weights, networks.softmax = self.weights.data(), softmax
-        networks.reference = <reference_layer>PyCapsule_GetPointer(reference, "reference_layer")
-        self.engine = new CppSeparation(networks, plan, options)
+        self.keep = (networks, stft_isa)
+        self.engine = new CppSeparation(set_of(networks, self.weights), plan, options)
 
     def __dealloc__(self):
         del self.engine

@@ -4,15 +4,14 @@
 Arguments are trusted; the public, validating face is `spleeterrt.realtime.stream`.
 """
 
-from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t, uint64_t
 from libcpp cimport bool as cbool
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
-from _kernels.executor cimport (
-    default_kernels, fast_kernels, fast_kernels_for, network_layer, reference_layer, rows_of)
 from _kernels.modes cimport ModePlan, plan_of
+from _kernels.network_set cimport NetworkSet, set_of
 
 cdef extern from *:
     """
@@ -31,14 +30,6 @@ cdef extern from "core/network/model_config.h" namespace "spleeterrt::ModelFileC
         zeros, average
 
 cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
-    cdef cppclass StreamNetwork:
-        const fast_kernels* kernels
-        const network_layer* layers
-        size_t n_layers, workspace_floats
-        const float** weights
-        cbool softmax
-        reference_layer reference
-        ModePlan mode
     cdef cppclass StreamRequest:
         pass
     cdef cppclass StreamOption:
@@ -80,7 +71,7 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
         float* channel[2]
         Py_ssize_t stride
     cdef cppclass StreamEngine:
-        StreamEngine(const StreamNetwork& network, const StreamOptions& options) except +
+        StreamEngine(const NetworkSet& networks, const ModePlan& mode, const StreamOptions& options) except +
         size_t latency()
         size_t largest_block()
         cbool block_is_fixed()
@@ -178,10 +169,7 @@ def stream_latency(values):
 
 
 cdef class Engine:
-    """isa: of the table's fast layers (None: it has none); table: the layers of T x F; workspace: floats;
-    weights [all, n]; rows: of them, the mode's networks; mode: a `modes.ModePlan`; reference: capsule of the
-    reference layers; values: the options.
-    """
+    """networks: a `model.Networks`, those of the mode; mode: a `modes.ModePlan`; values: the options."""
 
     cdef StreamEngine* engine
     cdef LiveSource live
@@ -193,25 +181,13 @@ cdef class Engine:
     cdef bint busy  # only looked at with the GIL
     cdef int process_id
 
-    def __cinit__(
-        self, isa, table, size_t workspace, const float[:, ::1] weights, rows, mode,
-        bint softmax, reference, values,
-    ):
-        cdef StreamNetwork network
+    def __cinit__(self, networks, mode, values):
         cdef bytes stft_isa = values["isa"].encode()
-        cdef Py_ssize_t row
-        self.keep = (table, weights, stft_isa)
+        cdef NetworkSet known = set_of(networks, self.weights)
+        self.keep = (networks, stft_isa)
         self.process_id = process_number()
-        for row in rows:
-            self.weights.push_back(&weights[row, 0])
         self.outs.resize(len(mode.stems))
-        network.kernels = &default_kernels() if isa is None else fast_kernels_for(isa.encode())
-        network.layers, network.n_layers = rows_of(table), len(table)
-        network.workspace_floats = workspace
-        network.weights, network.softmax = self.weights.data(), softmax
-        network.mode = plan_of(mode, rows)
-        network.reference = <reference_layer>PyCapsule_GetPointer(reference, "reference_layer")
-        self.engine = new StreamEngine(network, options_of(values, stft_isa))
+        self.engine = new StreamEngine(known, plan_of(mode, networks.rows), options_of(values, stft_isa))
         self.live = live_source(self.engine)
         self.latency = self.engine.latency()
         self.largest_block = self.engine.largest_block()

@@ -230,7 +230,7 @@ def test_the_interface(library, model_file):
                 if k:
                     np.testing.assert_array_equal(outs[2 * k + 1], sound[:, 1])
         stats = Stats()
-        assert library.srt_get_stats(stream, stats) == 0
+        assert library.srt_get_stats(stream, stats, ctypes.sizeof(Stats)) == 0
         assert stats.runs >= 10  # another one may be on its way
         assert stats.underruns == stats.dropped == 0
         rest = np.empty((2 * stems, live.latency), np.float32)
@@ -242,6 +242,9 @@ def test_the_interface(library, model_file):
     block = np.ones((2, 100), np.float32)
     assert library.srt_process(stream, pointers(block), pointers(outs), 100) == 2
     assert not outs.any()
+    outs[:] = 7
+    assert library.srt_process(stream, pointers(block), pointers(outs), 2**64 - 1) == 2
+    assert (outs == 7).all()
     assert library.srt_process(stream, None, None, 128) == 1
     assert library.srt_process(stream, None, None, 0) == 0
     assert library.srt_set_gain(stream, 99, 1.0) == library.srt_set_gain(stream, 0, float("nan")) == 1
@@ -296,8 +299,32 @@ def test_options_of_an_earlier_version(library, model_file):
     assert library.srt_open(str(model_file).encode(), options, stream, message) == 0, message.value
     assert library.srt_stems(stream) == len(load_model(model_file).instruments)
     library.srt_destroy(stream)
-    options.size = ctypes.sizeof(Options) + 8  # of a later one
-    assert library.srt_open(str(model_file).encode(), options, stream, message) == 3
+    for size in (
+        ctypes.sizeof(Options) + 8,  # of a later one
+        *(Options.mode.offset + inside for inside in (-8, -1, 1, 4)),  # of none: too short, within a field
+        Options.caller_runs.offset,
+        0,
+    ):
+        options.size = size
+        assert library.srt_open(str(model_file).encode(), options, stream, message) == 3
+        assert b"srt_default_options" in message.value
+
+
+def test_defaults_for_shorter_and_longer_structures(library):
+    class Longer(ctypes.Structure):
+        _fields_ = [("known", Options), ("later", ctypes.c_double)]
+
+    longer, plain = Longer(), library.srt_default_options()
+    longer.later = 5.0
+    library.srt_init_options(ctypes.byref(longer), Options.mode.offset)
+    assert (longer.known.size, longer.known.frames) == (Options.mode.offset, 128)
+    assert (longer.known.mode, longer.known.above_band, longer.later) == (None, 0.0, 5.0)
+    library.srt_init_options(ctypes.byref(longer), ctypes.sizeof(Longer))
+    assert (longer.known.size, longer.later) == (ctypes.sizeof(Longer), 0.0)
+    assert longer.known.above_band == plain.above_band == -1.0
+    assert plain.size == ctypes.sizeof(Options)
+    library.srt_init_options(None, 100)
+    library.srt_init_model_options(None, 100)
 
 
 @pytest.mark.parametrize(
@@ -325,8 +352,7 @@ def test_bad_options(library, model_file, field, value, word):
     setattr(options, field, value)
     stream = ctypes.c_void_p()
     message = ctypes.create_string_buffer(1024)
-    code = library.srt_open(str(model_file).encode(), options, stream, message)
-    assert code in (3, 4)
+    assert library.srt_open(str(model_file).encode(), options, stream, message) == 3
     assert not stream
     assert word in message.value.decode()
     assert not library.srt_create(str(model_file).encode(), options, None)
@@ -425,10 +451,43 @@ def test_bad_arguments(library, model_file, tmp_path):
     assert library.srt_model_load(None, message) == library.srt_stream_open(None, None, stream, message) == 1
     assert b"model" in message.value
     model_options = library.srt_default_model_options()
-    model_options.size = 8
-    assert library.srt_model_open(missing.encode(), model_options, stream, message) == 3
+    for size in (8, 20, 32):
+        model_options.size = size
+        assert library.srt_model_open(missing.encode(), model_options, stream, message) == 3
+        assert b"srt_default_model_options" in message.value
+    model_options = library.srt_default_model_options()
+    model_options.isa = b"mmx"
+    assert library.srt_model_open(str(model_file).encode(), model_options, stream, message) == 3
+    assert b"mmx" in message.value
+    assert library.srt_model_open_memory(b"{}", 2, model_options, stream, message) == 3
+    assert library.srt_model_open(None, None, stream, message) == 1
+    assert not stream
+    assert library.srt_model_open(None, None, None, message) == 1
     assert library.srt_model_open_memory(None, 9, None, stream, message) == 1
-    assert library.srt_flush(None, None, None) == library.srt_get_stats(None, None) == 1
+    assert library.srt_flush(None, None, None) == library.srt_get_stats(None, None, 0) == 1
+
+
+def test_statistics_of_shorter_and_longer_structures(library, model_file):
+    class Longer(ctypes.Structure):
+        _fields_ = [("known", Stats), ("later", ctypes.c_double)]
+
+    options, stream = library.srt_default_options(), ctypes.c_void_p()
+    options.frames, options.hop_frames, options.realtime, options.max_block = 64, 4, 0, 30000
+    assert library.srt_open(str(model_file).encode(), options, stream, None) == 0
+    samples = np.ascontiguousarray(noise(30000).T)
+    assert library.srt_process(stream, pointers(samples), None, 30000) == 0
+    longer = Longer()
+    longer.known.runs, longer.later = 1000, 5.0
+    place = ctypes.cast(ctypes.byref(longer), ctypes.POINTER(Stats))
+    for size in (0, 8, ctypes.sizeof(Stats) - 1):
+        assert library.srt_get_stats(stream, place, size) == 1
+    assert longer.known.runs == 1000
+    assert library.srt_get_stats(stream, place, ctypes.sizeof(Stats)) == 0
+    assert longer.known.runs < 1000
+    assert longer.later == 5.0
+    assert library.srt_get_stats(stream, place, ctypes.sizeof(Longer)) == 0
+    assert longer.later == 0.0
+    library.srt_destroy(stream)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at ELF")

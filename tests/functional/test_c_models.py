@@ -319,12 +319,12 @@ def test_runs_by_the_caller_and_shared_threads(library, model_file):
         if field == "caller_runs":
             assert library.srt_set_realtime(stream, 1) == 0
             mixed(library, stream, samples)
-            floats = np.zeros(library.srt_workspace_floats(stream) + 16, np.float32)
-            place = (floats.ctypes.data + 63) // 64 * 64
+            floats = np.zeros(library.srt_workspace_floats(stream) + 17, np.float32)
+            place = (floats.ctypes.data + 63) // 64 * 64 + 4  # anywhere
             assert library.srt_run(stream, place) == 1
             while library.srt_run(stream, place):
                 pass
-            assert library.srt_run(stream, None) == 0
+            assert library.srt_run(stream, None) == library.srt_run(None, place) == 0
         library.srt_destroy(stream)
 
 
@@ -354,3 +354,32 @@ def test_streams_after_the_first_take_little_memory(tmp_path):
     resident = [float(word) for word in done.stdout.split()]
     further = np.diff(resident)[1:]
     assert further.max() <= 40, f"MiB of each stream after the first: {further.round(1)}"
+
+
+LIMITED = """
+import ctypes, resource, sys
+from support.c_library import load
+library = load()
+model, message = ctypes.c_void_p(), ctypes.create_string_buffer(1024)
+long = sys.argv[2].encode()
+assert library.srt_model_open(sys.argv[1].encode(), None, model, message) == 0, message.value
+stream, options = ctypes.c_void_p(), library.srt_default_options()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, -1))
+codes = [library.srt_model_load(model, message), library.srt_stream_open(model, options, stream, message)]
+codes.append(library.srt_model_open(long, None, stream, message))
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+print(*codes, bool(stream), message.value.decode())
+print(library.srt_model_load(model, message))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or "LD_PRELOAD" in os.environ, reason="limits the address space")
+def test_too_little_memory_is_no_fault_of_the_model(tmp_path):
+    path = convert("starter:4stems", tmp_path / "four.safetensors", progress=False)
+    long = tmp_path / "long.safetensors"
+    long.write_bytes((8 << 20).to_bytes(8, "little") + b" " * (8 << 20))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", LIMITED, path, long]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.splitlines() == ["5 5 5 False not enough memory", "0"]

@@ -17,7 +17,8 @@ import pytest
 
 from spleeterrt import Separator
 from spleeterrt.models import convert
-from tests.support.golden import case
+from support.c_library import ModelOptions, defaults
+from support.golden import case
 
 BUILD = Path(os.environ.get("SPLEETERRT_C_BUILD", ""))
 ROOT = Path(__file__).parents[2]
@@ -39,17 +40,13 @@ class Options(ctypes.Structure):
     ]
 
 
-class ModelOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("isa", ctypes.c_char_p), ("low_memory", ctypes.c_int)]
-
-
 @pytest.fixture(scope="module")
 def library():
     found = sorted(BUILD.glob("libspleeterrt.so*")) or sorted(BUILD.glob("*spleeterrt.*"))
     lib = ctypes.CDLL(str(found[0]))
     handle, place, size = ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t
-    lib.srt_default_separation_options.restype = Options
-    lib.srt_default_model_options.restype = ModelOptions
+    lib.srt_default_separation_options = defaults(lib.srt_init_separation_options, Options)
+    lib.srt_default_model_options = defaults(lib.srt_init_model_options, ModelOptions)
     lib.srt_model_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(ModelOptions), place, ctypes.c_char_p]
     lib.srt_model_release.argtypes = [handle]
     lib.srt_separate.argtypes = [handle, ctypes.POINTER(Options), handle, size, handle, ctypes.c_char_p]
@@ -322,6 +319,7 @@ def test_turns(library, models, opened):
         ("stems", b"flute", "flute"),
         ("stems", b" , ", "stems"),
         ("two_stems", b"flute", "flute"),
+        ("two_stems", b"", "two_stems: expected"),
         ("two_stems", b"vocals", "three has stems"),
         ("above_band", 0.1, "above_band"),
         ("above_band", float("nan"), "above_band"),
@@ -329,6 +327,8 @@ def test_turns(library, models, opened):
         ("threads", -1, "threads: expected 0 to 256, got -1"),
         ("threads", 257, "threads"),
         ("size", 8, "srt_default_separation_options"),
+        ("size", ctypes.sizeof(Options) - 8, "srt_default_separation_options"),
+        ("size", ctypes.sizeof(Options) + 8, "srt_default_separation_options"),
     ],
 )
 def test_bad_options(library, models, opened, field, value, word):

@@ -44,7 +44,6 @@ class Options(ctypes.Structure):
         ("hold_seconds", ctypes.c_double),
         *((name, ctypes.c_int) for name in ("full_band", "niceness", "priority", "low_memory")),
         ("isa", ctypes.c_char_p),
-        # Appended later:
         ("mode", ctypes.c_char_p),
         ("stems", ctypes.c_char_p),
         ("above_band", ctypes.c_double),
@@ -53,7 +52,12 @@ class Options(ctypes.Structure):
 
 
 class ModelOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("isa", ctypes.c_char_p), ("low_memory", ctypes.c_int)]
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("isa", ctypes.c_char_p),
+        ("low_memory", ctypes.c_int),
+        ("reserved", ctypes.c_int),
+    ]
 
 
 class Stats(ctypes.Structure):
@@ -61,14 +65,28 @@ class Stats(ctypes.Structure):
         *((name, ctypes.c_uint64) for name in COUNTS),
         *((name, ctypes.c_double) for name in TIMES),
         ("priority_refused", ctypes.c_int),
+        ("reserved", ctypes.c_int),
     ]
+
+
+def defaults(init, structure):
+    """What the header's inline function of that name does."""
+
+    def made():
+        options = structure()
+        init(ctypes.byref(options), ctypes.sizeof(options))
+        return options
+
+    init.restype, init.argtypes = None, [ctypes.c_void_p, ctypes.c_size_t]
+    return made
 
 
 def load():
     """The library, its functions declared."""
     found = sorted(BUILD.glob("libspleeterrt.so*")) or sorted(BUILD.glob("*spleeterrt.*"))
     lib = ctypes.CDLL(str(found[0]))
-    lib.srt_default_options.restype = Options
+    lib.srt_default_options = defaults(lib.srt_init_options, Options)
+    lib.srt_default_model_options = defaults(lib.srt_init_model_options, ModelOptions)
     lib.srt_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(Options), ctypes.POINTER(ctypes.c_void_p)]
     lib.srt_open.argtypes += [ctypes.c_char_p]
     lib.srt_create.restype = ctypes.c_void_p
@@ -81,11 +99,10 @@ def load():
         getattr(lib, f"srt_{name}").argtypes = [ctypes.c_void_p]
     lib.srt_stem_name.argtypes = [ctypes.c_void_p, ctypes.c_int]
     lib.srt_set_gain.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_float]
-    lib.srt_get_stats.argtypes = [ctypes.c_void_p, ctypes.POINTER(Stats)]
+    lib.srt_get_stats.argtypes = [ctypes.c_void_p, ctypes.POINTER(Stats), ctypes.c_size_t]
     lib.srt_process.argtypes = [ctypes.c_void_p] * 3 + [ctypes.c_size_t]
     lib.srt_process_mix.argtypes = [ctypes.c_void_p] * 4 + [ctypes.c_size_t]
     lib.srt_flush.argtypes = [ctypes.c_void_p] * 3
-    lib.srt_default_model_options.restype = ModelOptions
     place = ctypes.POINTER(ctypes.c_void_p)
     lib.srt_model_open.argtypes = [ctypes.c_char_p, ctypes.POINTER(ModelOptions), place, ctypes.c_char_p]
     lib.srt_model_open_memory.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *lib.srt_model_open.argtypes[1:]]

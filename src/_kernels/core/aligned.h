@@ -18,14 +18,20 @@ public:
     // Throws std::bad_alloc; aborts in a build without exceptions.
     explicit AlignedFloats(std::size_t count) : size_(count)
     {
-        constexpr std::size_t extra = alignment / sizeof(float);
-        if (count > SIZE_MAX / sizeof(float) - extra)
+        if (count > SIZE_MAX / sizeof(float) - spare)
             no_memory();
-        block_.reset(std::calloc(count + extra, sizeof(float)));
+        block_.reset(std::calloc(count + spare, sizeof(float)));
         if (!block_)
             no_memory();
-        const auto address = reinterpret_cast<std::uintptr_t>(block_.get());
-        data_ = reinterpret_cast<float *>((address + alignment - 1) / alignment * alignment);
+        data_ = at_line(block_.get());
+    }
+
+    // Where a cache line begins in memory that is `spare` floats longer than what is to lie there.
+    static constexpr std::size_t spare = alignment / sizeof(float);
+    static float *at_line(void *memory)
+    {
+        const auto address = reinterpret_cast<std::uintptr_t>(memory);
+        return reinterpret_cast<float *>((address + alignment - 1) / alignment * alignment);
     }
 
     float *data() { return data_; }

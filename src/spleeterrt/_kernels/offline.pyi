@@ -1,13 +1,13 @@
 # What `offline.pyx` offers; `tests/unit/test_stubs.py` compares the two.
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self, disjoint_base
 
+from ..network.model import Networks
 from ..network.modes import ModePlan
-from .nn import _ReferenceLayer
 
 _Float32: TypeAlias = npt.NDArray[np.float32]
 
@@ -15,18 +15,7 @@ def segments_at_a_time(networks: int, threads: int) -> int: ...
 
 @disjoint_base
 class Separation:
-    def __new__(
-        cls,
-        isa: str | None,
-        table: npt.NDArray[np.void],
-        workspace: int,
-        weights: _Float32,
-        rows: Sequence[int],
-        mode: ModePlan,
-        softmax: bool,
-        reference: _ReferenceLayer,
-        values: Mapping[str, Any],
-    ) -> Self: ...
+    def __new__(cls, networks: Networks, mode: ModePlan, values: Mapping[str, Any]) -> Self: ...
     @property
     def wants(self) -> Literal["samples", "tasks", "outputs", "again", "nothing"]: ...
     def push(self, block: _Float32, first: int) -> int: ...

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from typing_extensions import Self, disjoint_base
 
 from ..network.config import ModelConfig
+from ..network.model import Networks
 from ..network.modes import ModePlan
-from .nn import _ReferenceLayer
 
 _Float32: TypeAlias = npt.NDArray[np.float32]
 
@@ -48,18 +48,7 @@ def stream_latency(values: Mapping[str, Any]) -> int: ...
 
 @disjoint_base
 class Engine:
-    def __new__(
-        cls,
-        isa: str | None,
-        table: npt.NDArray[np.void],
-        workspace: int,
-        weights: _Float32,
-        rows: Sequence[int],
-        mode: ModePlan,
-        softmax: bool,
-        reference: _ReferenceLayer,
-        values: Mapping[str, Any],
-    ) -> Self: ...
+    def __new__(cls, networks: Networks, mode: ModePlan, values: Mapping[str, Any]) -> Self: ...
     @property
     def latency(self) -> int: ...
     @property

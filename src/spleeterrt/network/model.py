@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from .method_plan import Plan, check_plan, default_isa, make_plan
 from .modes import ModePlan
 
 if TYPE_CHECKING:
+    from .._kernels.nn import _ReferenceLayer
     from .._kernels.offline import Separation
     from .._kernels.stream import Engine
 
@@ -38,6 +39,28 @@ _NETWORK_FIELDS = (
     "deconv_activation",
     "conv_n_filters",
 )
+
+
+class Networks(NamedTuple):
+    """What an engine gets of a model (`_kernels/network_set.pxd`), and keeps.
+
+    Attributes:
+        isa: instruction set of the table's fast layers; None: it has none.
+        table: the layers, lowered for T x F.
+        workspace_floats: that these need.
+        weights: (all networks, floats), packed.
+        rows: of the weights those of the mode's networks.
+        softmax: estimates by a softmax across all networks.
+        reference: capsule of the reference layers.
+    """
+
+    isa: str | None
+    table: npt.NDArray[np.void]
+    workspace_floats: int
+    weights: Float32
+    rows: list[int]
+    softmax: bool
+    reference: _ReferenceLayer
 
 
 class SupportsLoad(Protocol):
@@ -256,19 +279,8 @@ class Model:
         """A real-time engine (`spleeterrt.realtime.stream`) on these weights."""
         from .._kernels import stream
 
-        table, size = self._table(options["frames"], options["bins"])
         try:
-            engine = stream.Engine(
-                self._plan.isa,
-                table,
-                size,
-                self._weights,
-                self.rows(mode.networks),
-                mode,
-                self.config.softmax,
-                nn.reference_capsule(),
-                options,
-            )
+            engine = stream.Engine(self._networks_of(options, mode), mode, options)
         except RuntimeError as error:  # std::system_error
             raise no_threads() from error
         if engine.threads < options["threads"]:
@@ -281,17 +293,18 @@ class Model:
 
     def separation_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Separation:
         """An offline engine (`spleeterrt.pipeline`) on these weights."""
+        return offline.Separation(self._networks_of(options, mode), mode, options)
+
+    def _networks_of(self, options: Mapping[str, Any], mode: ModePlan) -> Networks:
         table, size = self._table(options["frames"], options["bins"])
-        return offline.Separation(
-            self._plan.isa,
-            table,
-            size,
-            self._weights,
-            self.rows(mode.networks),
-            mode,
-            self.config.softmax,
-            nn.reference_capsule(),
-            options,
+        return Networks(
+            isa=self._plan.isa,
+            table=table,
+            workspace_floats=size,
+            weights=self._weights,
+            rows=self.rows(mode.networks),
+            softmax=self.config.softmax,
+            reference=nn.reference_capsule(),
         )
 
     def run_networks(self, engine: Separation, threads: int) -> None:

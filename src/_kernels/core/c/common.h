@@ -41,16 +41,46 @@ template <typename Work> int guarded(char *message, Work work)
     }
 }
 
+// A structure that is passed by its size: nothing behind its last field, where a field of a later version would share
+// bytes with an earlier one's padding.
+#define SRT_CHECK_END(Struct, last)                                                     \
+    static_assert(offsetof(Struct, last) + sizeof(Struct::last) == sizeof(Struct),      \
+                  "name the last field of " #Struct                                     \
+                  " here; where the structure ends in padding, append `int reserved`, " \
+                  "which the next int field replaces")
+
+// Whether such a structure can be `size` bytes long in a program of this version or an earlier one, back to the one
+// that ended at `least`. Multiples of the alignment cut no field.
+template <typename Struct> bool is_size_of(std::size_t size, std::size_t least)
+{
+    return size >= least && size <= sizeof(Struct) && size % alignof(Struct) == 0;
+}
+
 // The caller's structure over the defaults: that of a program which was compiled for an earlier version has fewer
-// fields. least: bytes of the first version's. False: of a later version, or not begun with the defaults.
+// fields. False: of a later version, or not begun with the defaults.
 template <typename Struct> bool take_over(const Struct *given, std::size_t least, Struct &taken)
 {
     if (!given)
         return true;
-    if (given->size < least || given->size > sizeof taken)
+    if (!is_size_of<Struct>(given->size, least))
         return false;
     std::memcpy(static_cast<void *>(&taken), given, given->size);
     return true;
+}
+
+// Into the caller's structure of `size` bytes as much as fits; what a later version has behind it becomes zeros.
+template <typename Struct> void give(const Struct &ours, Struct *theirs, std::size_t size)
+{
+    std::memset(static_cast<void *>(theirs), 0, size);
+    std::memcpy(static_cast<void *>(theirs), &ours, size < sizeof ours ? size : sizeof ours);
+}
+
+// The defaults for a program whose structure has that size.
+template <typename Struct> void give_defaults(Struct defaults, Struct *theirs, std::size_t size)
+{
+    defaults.size = size;
+    if (theirs)
+        give(defaults, theirs, size);
 }
 
 } // namespace spleeterrt

@@ -9,24 +9,23 @@
 
 using namespace spleeterrt;
 
-bool srt_model::open(const std::string &path, const char *isa, bool low_memory, std::string &error)
+bool srt_model::open(const std::string &path, bool low_memory, std::string &error)
 {
-    return opened(reader_->open(path, error), isa, low_memory, error);
+    return opened(reader_->open(path, error), low_memory, error);
 }
 
-bool srt_model::open(const void *bytes, std::size_t size, const char *isa, bool low_memory, std::string &error)
+bool srt_model::open(const void *bytes, std::size_t size, bool low_memory, std::string &error)
 {
-    return opened(reader_->open(bytes, size, "model in memory", error), isa, low_memory, error);
+    return opened(reader_->open(bytes, size, "model in memory", error), low_memory, error);
 }
 
-bool srt_model::opened(bool readable, const char *isa, bool low_memory, std::string &error)
+bool srt_model::opened(bool readable, bool low_memory, std::string &error)
 {
-    const fast_kernels *kernels = nullptr;
-    if (!readable || !choose_model_kernels(isa, kernels, error) || !reader_->check(error))
+    if (!readable || !reader_->check(error))
         return false;
     config_ = reader_->config();
     stems_ = model_stems(config_.instruments);
-    plan_ = make_plan(config_.network, kernels, low_memory);
+    plan_ = make_plan(config_.network, kernels_, low_memory);
     arenas_.resize(config_.instruments.size());
     return true;
 }
@@ -51,6 +50,18 @@ bool srt_model::weights(const std::vector<std::size_t> &networks, std::vector<co
     return true;
 }
 
+NetworkSet srt_model::networks(const LayerTable &table, const std::vector<const float *> &weights) const
+{
+    NetworkSet networks;
+    networks.kernels = kernels_;
+    networks.layers = table.rows.data();
+    networks.n_layers = table.rows.size();
+    networks.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
+    networks.weights = weights.data();
+    networks.softmax = config_.softmax;
+    return networks;
+}
+
 bool srt_model::load(std::string &error)
 {
     std::vector<std::size_t> all(config_.instruments.size());
@@ -61,57 +72,62 @@ bool srt_model::load(std::string &error)
 
 namespace {
 
+SRT_CHECK_END(srt_model_options, reserved);
+
+// open: reads into the new model; whether it could.
 template <typename Open> int open_model(const srt_model_options *options, srt_model **model, char *message, Open open)
 {
-    return guarded(message, [&] {
+    return guarded(message, [&]() -> int {
         if (!model)
             return told(SRT_BAD_ARGUMENT, message, "model: expected a place for the model, got NULL");
         *model = nullptr;
-        srt_model_options wanted = srt_default_model_options();
-        if (!take_over(options, offsetof(srt_model_options, low_memory) + sizeof wanted.low_memory, wanted))
+        srt_model_options wanted = {};
+        if (!take_over(options, sizeof wanted, wanted))
             return told(SRT_BAD_OPTIONS, message,
                         "options: begin with srt_default_model_options() of this version of the library or an earlier "
                         "one");
         ModelUse made = ModelUse::adopt(new srt_model);
         std::string problem;
-        const int code = open(*made, wanted, problem);
-        if (code == SRT_OK)
-            *model = made.detach();
-        return told(code, message, problem);
+        if (!made->choose(wanted.isa, problem))
+            return told(SRT_BAD_OPTIONS, message, problem);
+        if (!open(*made, wanted.low_memory, problem))
+            return told(SRT_BAD_MODEL, message, problem);
+        *model = made.detach();
+        return SRT_OK;
     });
+}
+
+int no_model(srt_model **model, char *message, const char *problem)
+{
+    *model = nullptr;
+    return told(SRT_BAD_ARGUMENT, message, problem);
 }
 
 } // namespace
 
 extern "C" {
 
-srt_model_options srt_default_model_options(void)
+void srt_init_model_options(srt_model_options *options, size_t size)
 {
-    srt_model_options options = {};
-    options.size = sizeof options;
-    return options;
+    give_defaults(srt_model_options{}, options, size);
 }
 
 int srt_model_open(const char *path, const srt_model_options *options, srt_model **model, char *message)
 {
-    return open_model(options, model, message, [&](srt_model &made, const srt_model_options &o, std::string &problem) {
-        if (!path) {
-            problem = "no model file was named";
-            return SRT_BAD_ARGUMENT;
-        }
-        return made.open(path, o.isa, o.low_memory, problem) ? SRT_OK : SRT_BAD_MODEL;
+    if (!path && model)
+        return no_model(model, message, "no model file was named");
+    return open_model(options, model, message, [&](srt_model &made, bool low_memory, std::string &problem) {
+        return made.open(path, low_memory, problem);
     });
 }
 
 int srt_model_open_memory(const void *bytes, size_t size, const srt_model_options *options, srt_model **model,
                           char *message)
 {
-    return open_model(options, model, message, [&](srt_model &made, const srt_model_options &o, std::string &problem) {
-        if (!bytes) {
-            problem = "no bytes of a model were given";
-            return SRT_BAD_ARGUMENT;
-        }
-        return made.open(bytes, size, o.isa, o.low_memory, problem) ? SRT_OK : SRT_BAD_MODEL;
+    if (!bytes && model)
+        return no_model(model, message, "no bytes of a model were given");
+    return open_model(options, model, message, [&](srt_model &made, bool low_memory, std::string &problem) {
+        return made.open(bytes, size, low_memory, problem);
     });
 }
 

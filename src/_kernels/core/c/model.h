@@ -5,6 +5,7 @@
 
 #include "c/spleeterrt.h"
 #include "network/model_file.h"
+#include "network/network_set.h"
 
 #include <atomic>
 #include <cstddef>
@@ -20,9 +21,11 @@ public:
     srt_model(const srt_model &) = delete;
     srt_model &operator=(const srt_model &) = delete;
 
-    // One of the two, once, before anything else. isa, low_memory: as of `load_model`.
-    bool open(const std::string &path, const char *isa, bool low_memory, std::string &error);
-    bool open(const void *bytes, std::size_t size, const char *isa, bool low_memory, std::string &error);
+    // In this order, once, before anything else: for which instruction set (`choose_model_kernels`); one of the two.
+    // False, and why not.
+    bool choose(const char *isa, std::string &error) { return spleeterrt::choose_model_kernels(isa, kernels_, error); }
+    bool open(const std::string &path, bool low_memory, std::string &error);
+    bool open(const void *bytes, std::size_t size, bool low_memory, std::string &error);
 
     // From any thread: the last release deletes the model.
     void retain() { users_.fetch_add(1, std::memory_order_relaxed); }
@@ -34,7 +37,7 @@ public:
 
     const spleeterrt::ModelFileConfig &config() const { return config_; }
     const spleeterrt::Plan &plan() const { return plan_; }
-    const spleeterrt::fast_kernels *kernels() const { return plan_.kernels; } // never null
+    const spleeterrt::fast_kernels *kernels() const { return kernels_; } // never null
     bool low_memory() const { return plan_.compact; }
     // Those that come out where nobody names any (`model_stems`); config().instruments: all that the file holds.
     const std::vector<std::string> &stems() const { return stems_; }
@@ -42,15 +45,19 @@ public:
     // The packed weights of networks (indices into config().instruments), which are loaded if they are not yet: valid
     // as long as the model. From any thread. False, and why not: the file is damaged.
     bool weights(const std::vector<std::size_t> &networks, std::vector<const float *> &found, std::string &error);
-    // Those of all networks; the file, or the memory, is not needed any more then.
+    // What an engine gets: all of it outlives that.
+    spleeterrt::NetworkSet networks(const spleeterrt::LayerTable &table,
+                                    const std::vector<const float *> &weights) const;
+    // The weights of all networks; the file, or the memory, is not needed any more then.
     bool load(std::string &error);
 
 private:
     ~srt_model() = default;
     bool load(std::size_t network, std::string &error);
-    bool opened(bool readable, const char *isa, bool low_memory, std::string &error);
+    bool opened(bool readable, bool low_memory, std::string &error);
 
     std::atomic<long> users_{1};
+    const spleeterrt::fast_kernels *kernels_ = nullptr;
     spleeterrt::ModelFileConfig config_;
     std::vector<std::string> stems_;
     spleeterrt::Plan plan_;

@@ -22,12 +22,22 @@ struct Listed {
 SRT_STREAM_OPTIONS(SRT_SAME, SRT_SAME, SRT_SAME, SRT_SAME)
 #undef SRT_SAME
 static_assert(sizeof(srt_options) == sizeof(Listed), "srt_options has a field that option_list.h lacks");
+SRT_CHECK_END(srt_options, caller_runs);
+
+srt_options usual_options()
+{
+    srt_options options = {};
+#define SRT_DEFAULT(kind, name, usual, ...) options.name = usual;
+    SRT_STREAM_OPTIONS(SRT_DEFAULT, SRT_DEFAULT, SRT_DEFAULT, SRT_DEFAULT)
+#undef SRT_DEFAULT
+    return options;
+}
 
 } // namespace
 
 bool take_request(const srt_options *options, StreamRequest &request, std::string &problem)
 {
-    srt_options wanted = srt_default_options();
+    srt_options wanted = usual_options();
     if (!take_over(options, offsetof(srt_options, isa) + sizeof wanted.isa, wanted)) {
         problem = "options: begin with srt_default_options() of this version of the library or an earlier one";
         return false;
@@ -40,12 +50,7 @@ bool take_request(const srt_options *options, StreamRequest &request, std::strin
 
 } // namespace spleeterrt
 
-extern "C" srt_options srt_default_options(void)
+extern "C" void srt_init_options(srt_options *options, size_t size)
 {
-    srt_options options = {};
-    options.size = sizeof options;
-#define SRT_DEFAULT(kind, name, usual, ...) options.name = usual;
-    SRT_STREAM_OPTIONS(SRT_DEFAULT, SRT_DEFAULT, SRT_DEFAULT, SRT_DEFAULT)
-#undef SRT_DEFAULT
-    return options;
+    spleeterrt::give_defaults(spleeterrt::usual_options(), options, size);
 }

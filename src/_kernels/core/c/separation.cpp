@@ -34,22 +34,13 @@ namespace {
 constexpr std::size_t channels = 2;
 constexpr std::size_t planar_block = 1024; // samples at a time between planes and pairs
 
-// A stem, and the mix minus it.
-std::string two_stems_of(const srt_separation_options &o, const ModelFileConfig &config, ModeOptions options,
-                         ModePlan &plan)
+SRT_CHECK_END(srt_separation_options, above_band);
+
+srt_separation_options usual_options()
 {
-    const std::string stem = o.two_stems, other = "no_" + stem;
-    if (options.mode != "ratio" && options.mode != "direct")
-        return "two_stems: goes with the modes ratio and direct; " + options.mode + " has stems of its own";
-    for (const std::string &name : options.wanted)
-        if (name != stem && name != other)
-            return "stems: with two_stems expected of " + stem + ", " + other + ", got '" + name + "'";
-    options.wanted = {stem};
-    options.residual = false;
-    const std::string problem = plan_file(options, config.instruments, config.softmax, plan);
-    plan.stems = {stem, other};
-    plan.rest = 1;
-    return problem;
+    srt_separation_options options = {};
+    options.above_band = -1.0;
+    return options;
 }
 
 std::string mode_of(const srt_separation_options &o, const ModelFileConfig &config, srt_separation &s)
@@ -61,14 +52,15 @@ std::string mode_of(const srt_separation_options &o, const ModelFileConfig &conf
     options.above = o.above_band;
     if (o.stems && options.wanted.empty())
         return "stems: expected names separated by commas";
+    if (o.two_stems)
+        options.two_stems = o.two_stems;
     if (o.full_band && !(o.above_band < 0))
         return "above_band: full_band extends the masks themselves; use one or the other";
     if (o.wiener && o.full_band)
         return "full_band: Spleeter's Wiener filter is silent above the networks' band; use one or the other";
     if (o.wiener && options.mode != "ratio")
         return "wiener: the filter needs all networks' estimates: mode ratio, not " + options.mode;
-    const std::string problem = o.two_stems ? two_stems_of(o, config, options, s.mode)
-                                            : plan_file(options, config.instruments, config.softmax, s.mode);
+    const std::string problem = plan_file(options, config.instruments, config.softmax, s.mode);
     const auto &wanted = options.wanted;
     for (std::size_t stem = 0; stem < s.mode.stems.size(); stem++) // more are made where the rest needs them
         if (wanted.empty() || std::find(wanted.begin(), wanted.end(), s.mode.stems[stem]) != wanted.end())
@@ -114,14 +106,7 @@ int open(srt_model &model, const srt_separation_options &options, srt_separation
     if (!model.weights(s->mode.networks, s->weights, problem))
         return SRT_BAD_MODEL;
     s->table = lower(c.network, model.plan(), c.T, c.F);
-    NetworkSet networks;
-    networks.kernels = model.kernels();
-    networks.layers = s->table.rows.data();
-    networks.n_layers = s->table.rows.size();
-    networks.workspace_floats = static_cast<std::size_t>(s->table.workspace_floats);
-    networks.weights = s->weights.data();
-    networks.softmax = c.softmax;
-    s->engine.reset(new Separation(networks, s->mode, e));
+    s->engine.reset(new Separation(model.networks(s->table, s->weights), s->mode, e));
     for (std::size_t thread = 0; thread < s->threads; thread++)
         s->workspaces.emplace_back(s->engine->most_workspace_floats());
     for (std::size_t stem = 0; stem < s->mode.stems.size(); stem++) {
@@ -216,12 +201,9 @@ int separate(srt_separation &s, const float *const *input, std::size_t count, fl
 
 extern "C" {
 
-srt_separation_options srt_default_separation_options(void)
+void srt_init_separation_options(srt_separation_options *options, size_t size)
 {
-    srt_separation_options options = {};
-    options.size = sizeof options;
-    options.above_band = -1.0;
-    return options;
+    give_defaults(usual_options(), options, size);
 }
 
 int srt_separation_open(srt_model *model, const srt_separation_options *options, srt_separation **separation,
@@ -233,7 +215,7 @@ int srt_separation_open(srt_model *model, const srt_separation_options *options,
         *separation = nullptr;
         if (!model)
             return told(SRT_BAD_ARGUMENT, message, "model: expected a model, got NULL");
-        srt_separation_options wanted = srt_default_separation_options();
+        srt_separation_options wanted = usual_options();
         if (!take_over(options, sizeof wanted, wanted))
             return told(SRT_BAD_OPTIONS, message,
                         "options: begin with srt_default_separation_options() of this version of the library or an "

@@ -62,18 +62,20 @@ typedef struct srt_stream srt_stream;
 enum srt_code {
     SRT_OK = 0,
     SRT_BAD_ARGUMENT = 1, /* a null pointer, a stem that is not there, a number out of its range */
-    SRT_BAD_BLOCK = 2,    /* a block other than promised; outputs are silent then */
-    SRT_BAD_OPTIONS = 3,
-    SRT_BAD_MODEL = 4, /* missing, damaged, or not a model */
-    SRT_NO_MEMORY = 5, /* or not one thread to be had */
+    SRT_BAD_BLOCK = 2,    /* a block other than promised; outputs are silent then. Nothing is written for a count above
+                             65536, which is no stream's */
+    SRT_BAD_OPTIONS = 3,  /* also an unknown isa */
+    SRT_BAD_MODEL = 4,    /* missing, damaged, or not a model */
+    SRT_NO_MEMORY = 5,    /* or not one thread to be had */
     SRT_FAILED = 6,
     SRT_BAD_SAMPLE = 7 /* of a whole signal: no finite number, or far beyond full scale */
 };
 
 /* How a stream works. Zeros mean the defaults, but for frames, max_block, sample_rate, realtime and hold_seconds: begin
- * with srt_default_options(). */
+ * with srt_default_options(). Later versions append to this structure and to the others that have a size; a program
+ * that was compiled before goes on with its shorter ones. */
 typedef struct srt_options {
-    size_t size;         /* of this structure, as srt_default_options sets it; later versions may append to it */
+    size_t size;         /* sizeof(srt_options), as srt_default_options sets it */
     int frames;          /* T, what the networks see: 64, 128 (default), ..., 512 frames */
     int hop_frames;      /* new frames per run; 0: all of them (double-buffered); hold: 1 */
     int lookahead;       /* future frames that the networks see beyond the ones they make masks for */
@@ -96,14 +98,13 @@ typedef struct srt_options {
     int priority;        /* real-time priority of these threads, below the callback's, where allowed; 0: none */
     int low_memory;      /* of srt_create and srt_open: as in srt_model_options */
     const char *isa;     /* likewise */
-    /* Appended later: a smaller size leaves them at their defaults. */
     const char *mode;   /* NULL or "ratio": masks by the ratio of all networks' estimates; "direct": each network's own;
                            "residual": of two stems one by its network, the other is the mix minus it: half the work;
                            "three": vocals, drums and accompaniment by two networks, one after the other */
-    const char *stems;  /* those that come out, separated by commas; NULL: all of the model. ratio: all networks run;
-                           direct: theirs; residual: the first one's, and the mix minus it is the other, if that is
-                           named. Of a file that holds two models (vocals, drums, bass, other; vocals, accompaniment)
-                           the second where accompaniment is named */
+    const char *stems;  /* those that come out, separated by commas; NULL: all that the mode makes. ratio: all networks
+                           run; direct, three: those that they need; residual: the first one's, and the mix minus it is
+                           the other, if that is named. Of a file that holds two models (vocals, drums, bass, other;
+                           vocals, accompaniment)  the second where accompaniment is named */
     double above_band;  /* weight above F (11 kHz) of direct, residual and three; negative: 1 / number of stems */
     int shared_threads; /* the networks run in threads that all streams of the process share which ask for it */
     int pre_fader;      /* stems come out before their gains; the mix is under them */
@@ -123,18 +124,36 @@ typedef struct srt_stats {
     double process_seconds, worst_process_seconds; /* of srt_process */
     double process_load;                           /* that over the duration of the block */
     int priority_refused;                          /* the system does not allow options.priority */
+    int reserved;                                  /* 0 */
 } srt_stats;
 
 /* How a model is loaded: begin with srt_default_model_options(). */
 typedef struct srt_model_options {
-    size_t size;     /* of this structure, as srt_default_model_options sets it; later versions may append to it */
+    size_t size;     /* sizeof(srt_model_options), as srt_default_model_options sets it */
     const char *isa; /* "avx512", "avx2", "generic"; NULL: the one that the environment variable SPLEETERRT_ISA names,
                         or the best of this CPU */
     int low_memory;  /* half of the weights' memory, somewhat slower */
+    int reserved;    /* 0 */
 } srt_model_options;
 
-SRT_API srt_model_options srt_default_model_options(void);
-SRT_API srt_options srt_default_options(void);
+/* The defaults into a structure of `size` bytes, sizeof(srt_options) where the program was compiled. NULL: nothing. */
+SRT_API void srt_init_options(srt_options *options, size_t size);
+SRT_API void srt_init_model_options(srt_model_options *options, size_t size);
+
+/* The same, for C and C++. They are part of the program, whose structures may be shorter than the library's. */
+static inline srt_options srt_default_options(void)
+{
+    srt_options options;
+    srt_init_options(&options, sizeof options);
+    return options;
+}
+
+static inline srt_model_options srt_default_model_options(void)
+{
+    srt_model_options options;
+    srt_init_model_options(&options, sizeof options);
+    return options;
+}
 
 /* --- models ---------------------------------------------------------------------------------------------------
  * A model counts its users: opening it makes the first, every stream is one, and so is whoever retains it. The last
@@ -210,8 +229,8 @@ SRT_API int srt_process_mix(srt_stream *stream, const float *const *input, float
 SRT_API int srt_set_gain(srt_stream *stream, int stem, float gain);
 SRT_API int srt_set_gains(srt_stream *stream, const float *gains); /* of all stems */
 
-/* From any thread. */
-SRT_API int srt_get_stats(const srt_stream *stream, srt_stats *stats);
+/* From any thread. size: sizeof(srt_stats) where the program was compiled. */
+SRT_API int srt_get_stats(const srt_stream *stream, srt_stats *stats, size_t size);
 SRT_API int srt_reset_stats(srt_stream *stream);
 
 /* options.realtime from the next block on. From any thread: a host says that it renders. */
@@ -226,7 +245,7 @@ SRT_API int srt_reset_at(srt_stream *stream, int64_t position);
 SRT_API size_t srt_settling(const srt_stream *stream);
 
 /* options.caller_runs: a run of the networks, or a part of one. From any thread, but with one workspace in one thread
- * at a time: srt_workspace_floats floats that begin at a multiple of 64 bytes. 1: done, 0: there was nothing to do. */
+ * at a time: srt_workspace_floats floats. 1: done; 0: there was nothing to do, or one of the two is NULL. */
 SRT_API size_t srt_workspace_floats(const srt_stream *stream);
 SRT_API int srt_run(srt_stream *stream, float *workspace);
 
@@ -261,7 +280,7 @@ typedef struct srt_separation srt_separation;
 
 /* Zeros mean the defaults, but for above_band: begin with srt_default_separation_options(). */
 typedef struct srt_separation_options {
-    size_t size;           /* of this structure; later versions may append to it */
+    size_t size;           /* sizeof(srt_separation_options), as srt_default_separation_options sets it */
     int threads;           /* that run tasks at the same time; each has a workspace of some 30 MB. 0: as many as
                               OMP_NUM_THREADS says, or else one per core that the process may use */
     int wiener;            /* multichannel Wiener filter (Spleeter's MWF) instead of the ratio mask; the signal comes
@@ -284,7 +303,15 @@ enum srt_wants {
     SRT_WANTS_AGAIN = 4
 };
 
-SRT_API srt_separation_options srt_default_separation_options(void);
+/* As srt_init_options and srt_default_options. */
+SRT_API void srt_init_separation_options(srt_separation_options *options, size_t size);
+
+static inline srt_separation_options srt_default_separation_options(void)
+{
+    srt_separation_options options;
+    srt_init_separation_options(&options, sizeof options);
+    return options;
+}
 
 /* A whole signal, in options.threads threads that end with the call. options NULL: the defaults. input: 2 channels of
  * `count` samples. outputs: 2 channels of each stem, stem by stem, of as many; NULL for one that is not wanted. Which

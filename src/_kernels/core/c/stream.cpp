@@ -24,6 +24,8 @@ struct srt_stream {
 
 namespace {
 
+SRT_CHECK_END(srt_stats, reserved);
+
 // An option that belongs to the model, where the stream's options name it, too.
 std::string contradiction(const StreamRequest &o, const srt_model &model)
 {
@@ -52,15 +54,7 @@ int open(srt_model &model, const StreamRequest &options, srt_stream *&stream, st
     o.isa = model.kernels()->name;
     s->table = lower(config.network, model.plan(), static_cast<long long>(o.frames), static_cast<long long>(o.bins));
     s->outputs.resize(s->mode.stems.size());
-    StreamNetwork network;
-    network.kernels = model.kernels();
-    network.layers = s->table.rows.data();
-    network.n_layers = s->table.rows.size();
-    network.workspace_floats = static_cast<std::size_t>(s->table.workspace_floats);
-    network.weights = s->weights.data();
-    network.softmax = config.softmax;
-    network.mode = s->mode;
-    s->engine.reset(new StreamEngine(network, o));
+    s->engine.reset(new StreamEngine(model.networks(s->table, s->weights), s->mode, o));
     stream = s.release();
     return SRT_OK;
 }
@@ -141,7 +135,8 @@ int srt_open(const char *model_file, const srt_options *options, srt_stream **st
     });
     if (taken != SRT_OK)
         return taken;
-    srt_model_options of_model = srt_default_model_options();
+    srt_model_options of_model = {};
+    of_model.size = sizeof of_model;
     of_model.isa = wanted.isa;
     of_model.low_memory = wanted.low_memory;
     srt_model *model = nullptr;
@@ -196,6 +191,8 @@ int srt_process_mix(srt_stream *stream, const float *const *input, float *const 
     collect(*stream, outputs);
     const StreamOutput total = stereo(mix);
     const StreamEngine &engine = *stream->engine;
+    if (count > most_block)
+        return SRT_BAD_BLOCK; // outputs are hardly so long
     if (count > engine.largest_block() || (engine.block_is_fixed() && count != engine.largest_block())) {
         for (const StreamOutput &out : stream->outputs)
             silence(out, count);
@@ -226,14 +223,25 @@ int srt_set_gains(srt_stream *stream, const float *gains)
     return SRT_OK;
 }
 
-int srt_get_stats(const srt_stream *stream, srt_stats *stats)
+int srt_get_stats(const srt_stream *stream, srt_stats *stats, size_t size)
 {
-    if (!stream || !stats)
+    if (!stream || !stats || size < sizeof(srt_stats))
         return SRT_BAD_ARGUMENT;
     const StreamStats s = stream->engine->stats();
-    *stats = {s.runs,         s.underruns,       s.dropped,           s.covered_frames,  s.repaired,
-              s.load,         s.run_seconds,     s.worst_run_seconds, s.process_seconds, s.worst_process_seconds,
-              s.process_load, s.priority_refused};
+    const srt_stats known = {s.runs,
+                             s.underruns,
+                             s.dropped,
+                             s.covered_frames,
+                             s.repaired,
+                             s.load,
+                             s.run_seconds,
+                             s.worst_run_seconds,
+                             s.process_seconds,
+                             s.worst_process_seconds,
+                             s.process_load,
+                             s.priority_refused,
+                             0};
+    give(known, stats, size);
     return SRT_OK;
 }
 
@@ -268,9 +276,15 @@ int srt_reset_at(srt_stream *stream, int64_t position)
 
 size_t srt_settling(const srt_stream *stream) { return stream ? stream->engine->settling() : 0; }
 
-size_t srt_workspace_floats(const srt_stream *stream) { return stream ? stream->engine->workspace_floats() : 0; }
+size_t srt_workspace_floats(const srt_stream *stream)
+{
+    return stream ? stream->engine->workspace_floats() + AlignedFloats::spare : 0;
+}
 
-int srt_run(srt_stream *stream, float *workspace) { return stream && workspace && stream->engine->run_next(workspace); }
+int srt_run(srt_stream *stream, float *workspace)
+{
+    return stream && workspace && stream->engine->run_next(AlignedFloats::at_line(workspace));
+}
 
 int srt_flush(srt_stream *stream, float *const *outputs, float *const *mix)
 {

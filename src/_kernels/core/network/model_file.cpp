@@ -309,14 +309,15 @@ std::unique_ptr<ModelFile> open_model(const std::string &path)
     return std::unique_ptr<ModelFile>(new ModelFile(std::move(source)));
 }
 
-// Whether the work was done; its failure in words that begin with the name of the file.
+// Whether the work was done; its failure in words that begin with the name of the file. Too little memory is no failure
+// of the file: std::bad_alloc passes.
 template <typename Work> bool attempt(const std::string &name, std::string &error, Work work)
 {
     try {
         work();
         return true;
     } catch (const std::bad_alloc &) {
-        error = name + ": not enough memory";
+        throw;
     } catch (const std::exception &failure) { // our own, and what libraries throw
         error = name + ": " + failure.what();
     }

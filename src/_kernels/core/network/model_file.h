@@ -28,7 +28,7 @@ bool read_model_config(const std::string &path, ModelFileConfig &config, std::st
 //
 // False, and a message that names the file and, where there is one, the tensor: the file is missing, damaged
 // (checksums are verified) or not such a file, or the set is not on this machine. `model` is then left as it was.
-// Never throws. Whatever the file says, no more memory is taken than in proportion to its size.
+// Throws std::bad_alloc alone. Whatever the file says, no more memory is taken than in proportion to its size.
 bool load_model(const std::string &path, const char *isa, bool low_memory, LoadedModel &model, std::string &error);
 
 // As of `choose_kernels`, but there have to be some: where not, the message says so.

@@ -21,11 +21,11 @@ StreamOptions with_defaults(StreamOptions options, const StreamShape &shape)
 }
 
 // The stem that is the input minus the others; -1: none.
-std::ptrdiff_t residual_stem(const StreamNetwork &network, const StreamOptions &options)
+std::ptrdiff_t residual_stem(const ModePlan &mode, const StreamOptions &options)
 {
     if (!options.residual)
         return -1;
-    return network.mode.rest >= 0 ? network.mode.rest : static_cast<std::ptrdiff_t>(network.mode.stems.size()) - 1;
+    return mode.rest >= 0 ? mode.rest : static_cast<std::ptrdiff_t>(mode.stems.size()) - 1;
 }
 
 StreamInput from(const StreamInput &in, std::size_t at)
@@ -36,12 +36,11 @@ StreamInput from(const StreamInput &in, std::size_t at)
 
 } // namespace
 
-StreamEngine::StreamEngine(const StreamNetwork &network, const StreamOptions &options)
-    : shape_(stream_shape(options)), options_(with_defaults(options, shape_)), stems_(network.mode.stems.size()),
-      workspace_floats_(network.workspace_floats), networks_(network, options_, shape_),
-      runs_(networks_, options_, shape_, network.mode.networks.size(), network.mode.cascade),
-      masks_(network.mode, options_, shape_, runs_),
-      signal_(options_, shape_, stems_, residual_stem(network, options_), *this), mixer_(options_, stems_),
+StreamEngine::StreamEngine(const NetworkSet &networks, const ModePlan &mode, const StreamOptions &options)
+    : shape_(stream_shape(options)), options_(with_defaults(options, shape_)), stems_(mode.stems.size()),
+      workspace_floats_(networks.workspace_floats), networks_(networks, mode, options_, shape_),
+      runs_(networks_, options_, shape_, mode.networks.size(), mode.cascade), masks_(mode, options_, shape_, runs_),
+      signal_(options_, shape_, stems_, residual_stem(mode, options_), *this), mixer_(options_, stems_),
       sources_(stems_), lead_(static_cast<double>(shape_.block) / options_.sample_rate,
                               static_cast<double>(options_.frame_step) / options_.model_rate),
       realtime_(options_.realtime)

@@ -46,9 +46,9 @@ namespace spleeterrt {
 
 class StreamEngine final : private Frames {
 public:
-    // Options as `check_stream` accepts them. Throws std::bad_alloc, or std::system_error where the system gives not
-    // even one thread.
-    StreamEngine(const StreamNetwork &network, const StreamOptions &options);
+    // Options as `check_stream` accepts them; networks: as of `StreamNetworks`. Throws std::bad_alloc, or
+    // std::system_error where the system gives not even one thread.
+    StreamEngine(const NetworkSet &networks, const ModePlan &mode, const StreamOptions &options);
     ~StreamEngine();
     StreamEngine(const StreamEngine &) = delete;
     StreamEngine &operator=(const StreamEngine &) = delete;
