@@ -1,6 +1,7 @@
 """Declarations of `core/modes`, and names to and from it: any that a file may give."""
 
 from libcpp cimport bool as cbool
+from libcpp.optional cimport optional
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
@@ -18,6 +19,7 @@ cdef extern from "core/sound/modes.h" namespace "spleeterrt" nogil:
         cbool residual
         double above
         cbool full_band, live
+        optional[string] two_stems
     vector[string] mode_names
     vector[string] cpp_model_stems "spleeterrt::model_stems" (const vector[string]& held)
     string cpp_plan_mode "spleeterrt::plan_mode" (

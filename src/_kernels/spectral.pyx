@@ -94,6 +94,7 @@ MODES = tuple([mode_names[index].decode() for index in range(mode_names.size())]
 
 def plan_mode(
     mode, instruments, bint softmax, wanted, bint residual, double above, bint full_band, bint live,
+    two_stems,
 ):
     """(why not or "", the fields of `ModePlan`), as `core/sound/modes.h` says."""
     cdef ModeOptions options
@@ -101,6 +102,8 @@ def plan_mode(
     cdef vector[string] names
     options.mode = name_bytes(mode)
     options.residual, options.above, options.full_band, options.live = residual, above, full_band, live
+    if two_stems is not None:
+        options.two_stems = <string>name_bytes(two_stems)
     for name in wanted:
         options.wanted.push_back(name_bytes(name))
     for name in instruments:

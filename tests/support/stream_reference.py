@@ -44,9 +44,8 @@ def windows(length, hop, synthesis):
 
 def stems_of(model, settings):
     """The stems that come out, in order."""
-    if settings.mode == "three":
-        return ("vocals", "drums", "accompaniment")
-    return tuple(name for name in model.instruments if settings.stems is None or name in settings.stems)
+    made = ("vocals", "drums", "accompaniment") if settings.mode == "three" else model.instruments
+    return tuple(name for name in made if settings.stems is None or name in settings.stems)
 
 
 def weights_above(model, settings):
@@ -55,7 +54,7 @@ def weights_above(model, settings):
     own = 1 / shared if settings.above_band is None else settings.above_band
     above = dict.fromkeys(stems_of(model, settings), own)
     if rest := rest_of(model, settings):
-        above[rest] = 1 - own * (len(above) - 1)
+        above[rest] = 1 - own * (2 if settings.mode == "three" else 1)  # networks
     return above
 
 
@@ -63,7 +62,7 @@ def rest_of(model, settings):
     """The stem that is what the others leave, or None."""
     stems = stems_of(model, settings)
     if settings.mode == "three":
-        return stems[2]
+        return "accompaniment" if "accompaniment" in stems else None
     if settings.mode == "residual" and len(stems) == 2:
         return next(name for name in stems if name != (settings.stems or stems)[0])
     return None
@@ -77,7 +76,8 @@ def window_masks(model, window, settings):
 
     stems, every = stems_of(model, settings), estimates(window)
     if settings.mode == "ratio":
-        return ref.ratio_masks(np.array([every[stem] for stem in stems]), model.config.separation_exponent)
+        found = ref.ratio_masks(np.array(list(every.values())), model.config.separation_exponent)
+        return np.array([found[list(every).index(stem)] for stem in stems])
     rest = rest_of(model, settings)
     if settings.mode == "three":
         left = (window - every["drums"]).astype(np.float32)

@@ -43,7 +43,12 @@ MODES = {
     "residual": ("two", {"mode": "residual"}),
     "residual, other network": ("two", {"mode": "residual", "stems": TWO[::-1], "above_band": 0.2}),
     "residual, one stem": ("two", {"mode": "residual", "stems": "accompaniment"}),
+    "ratio, some stems": ("four", {"stems": ["bass", "vocals"]}),
     "three": ("four", {"mode": "three"}),
+    "three, only vocals": ("four", {"mode": "three", "stems": ["vocals"]}),
+    "three, only drums": ("four", {"mode": "three", "stems": "drums"}),
+    "three, only the rest": ("four", {"mode": "three", "stems": ["accompaniment"]}),
+    "three, only drums and the rest": ("four", {"mode": "three", "stems": ["accompaniment", "drums"]}),
     "three, full band": ("four", {"mode": "three", "full_band": True}),
     "three, weight": ("four", {"mode": "three", "above_band": 0.45}),
 }
@@ -58,7 +63,11 @@ RUNS = {
 }
 runs = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
-SUMS = [mode for name, mode in MODES.items() if name.startswith(("residual", "three")) and "one" not in name]
+SUMS = [
+    mode
+    for name, mode in MODES.items()
+    if name.startswith(("residual", "three")) and not {"one", "only"} & set(name.split())
+]
 
 
 def noise(count, seed=0):
@@ -104,7 +113,7 @@ def test_definitions_differ():
 def test_double_buffered_is_the_offline_result(model, mode):
     samples = noise(30000)
     mode = {**mode}
-    if not mode.get("full_band"):
+    if "mode" in mode and not mode.get("full_band"):
         mode.setdefault("above_band", 0.1)  # the default of files
     expected = Separator(MODELS[model], **mode).separate(samples)
     with start(model, **mode) as live:
@@ -224,7 +233,12 @@ def test_default_threads_follow_the_networks_that_run_at_once(monkeypatch):
         ("four", {"mode": "residual"}, "two stems"),
         ("two", {"mode": "three"}, "drums and vocals"),
         ("softmax", {"mode": "three"}, "softmax"),
-        ("four", {"mode": "three", "stems": ["drums"]}, "stems: in real time"),
+        (
+            "four",
+            {"mode": "three", "stems": ["vocals", "drums"], "residual": True},
+            "residual: the last stem",
+        ),
+        ("four", {"mode": "three", "stems": ["accompaniment"], "residual": True}, "residual: the last stem"),
         ("four", {"mode": "direct", "stems": ["piano"]}, "piano"),
         ("four", {"mode": "direct", "stems": ["bass"], "cover": "drums"}, "cover: expected one of .'bass'"),
         ("four", {"cover": np.zeros(2)}, "cover: expected one of"),

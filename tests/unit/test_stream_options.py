@@ -10,6 +10,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from spleeterrt import SpleeterError
@@ -98,6 +99,21 @@ def test_limits(option):
         with pytest.raises(SpleeterError, match=f"^{name}: ") as caught:
             StreamSettings(**{name: value}).options(CONFIG)
         assert isinstance(caught.value, error)
+
+
+def test_numbers_of_numpy():
+    plain = {"frames": 64, "hold_seconds": 0.5, "mode": "direct", "above_band": 0.25}
+    numpy = {
+        "frames": np.int64(64),
+        "hold_seconds": np.float32(0.5),
+        "mode": "direct",
+        "above_band": np.float32(0.25),
+    }
+    assert StreamSettings(**numpy).options(CONFIG) == StreamSettings(**plain).options(CONFIG)
+    assert StreamSettings(**numpy).plan(CONFIG) == StreamSettings(**plain).plan(CONFIG)
+    for wrong in (True, "1", 1j, np.array([1.0, 2.0])):
+        with pytest.raises(SpleeterError, match="hold_seconds: expected 0 to 3600"):
+            StreamSettings(hold_seconds=wrong).options(CONFIG)
 
 
 if __name__ == "__main__":

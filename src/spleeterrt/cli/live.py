@@ -79,7 +79,7 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     "--stems",
     default=None,
     metavar="A,B",
-    help="In the modes direct and residual: make only these stems, with only the networks they need.",
+    help="Make only these stems, with only the networks they need (mode ratio needs all).",
 )
 @engine_options("one for each network of a thread")
 @full_band_option

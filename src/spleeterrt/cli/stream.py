@@ -126,9 +126,8 @@ def stream(
     Reads WAV or raw samples from FILE (also a named pipe) or standard input. Writes one stem (--stem), the
     sum of the stems (--mix) or all of them (--interleave) to standard output or --output, or each stem to a
     file or named pipe of its own (--output with {instrument}). The output begins with the input's first
-    sample and is as long as the input, except with --realtime, where it is delayed by the latency. In the
-    modes direct and residual only the networks that the stems of --stem need are run (residual: that of the
-    first one).
+    sample and is as long as the input, except with --realtime, where it is delayed by the latency. In all
+    modes but ratio only the networks that the stems of --stem need are run (residual: that of the first one).
 
     Ctrl-C and SIGTERM stop cleanly and finalise the files written so far. Until it is complete, a file is
     called NAME.unfinished.wav; if the program is killed, what was written keeps that name.
@@ -136,7 +135,7 @@ def stream(
     engine.check()
     kind: dict[str, Any] = {
         "mode": mode,
-        "stems": list(stems) if stems and mode in ("direct", "residual") else None,
+        "stems": list(stems) if stems and mode != "ratio" else None,
     }
     if plan:
         _print_plan(model, engine, rate or 44100, block or LIVE_BLOCK, kind, as_json)

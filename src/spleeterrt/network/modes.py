@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from numbers import Real
 
 from .._kernels import spectral
-from ..arguments import choice
+from ..arguments import told
 from ..errors import ArgumentError
 from ..names import MODES
 from .config import ModelConfig
@@ -68,8 +68,6 @@ def plan_mode(
     Raises:
         SpleeterError: the model or the options do not go with the mode, and what would.
     """
-    if two_stems is not None:
-        return _two_stems_plan(mode, config, two_stems, stems, above_band=above_band, full_band=full_band)
     if not isinstance(mode, str):
         raise ArgumentError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
     if stems is not None and (not isinstance(stems, (str, Sequence)) or not stems):
@@ -77,11 +75,13 @@ def plan_mode(
     wanted = [] if stems is None else [stems] if isinstance(stems, str) else list(stems)
     if not all(isinstance(name, str) for name in wanted):
         raise ArgumentError(f"stems: expected names, got {wanted}")
-    if above_band is not None and not (isinstance(above_band, (int, float)) and not above_band < 0):
+    if above_band is not None and not (isinstance(above_band, Real) and not above_band < 0):
         raise ArgumentError(f"above_band: expected a number from 0 to 1 or None, got {above_band!r}")
     above = -1.0 if above_band is None else float(above_band)
+    if two_stems is not None and not isinstance(two_stems, str):
+        raise ArgumentError(f"two_stems: expected the name of a stem, got {told(two_stems)}")
     problem, made = spectral.plan_mode(
-        mode, config.instruments, config.softmax, wanted, residual, above, full_band, live
+        mode, config.instruments, config.softmax, wanted, residual, above, full_band, live, two_stems
     )
     if problem:
         raise ArgumentError(problem)
@@ -96,18 +96,3 @@ def plan_mode(
         above=made["above"],
         share=made["share"],
     )
-
-
-def _two_stems_plan(
-    mode: str, config: ModelConfig, stem: str, stems: Sequence[str] | None, **options: Any
-) -> ModePlan:
-    """Of the pair `stems` may name one, as elsewhere."""
-    choice("two_stems", stem, config.instruments)
-    if mode not in ("ratio", "direct"):
-        raise ArgumentError(f"two_stems: goes with the modes ratio and direct, {mode} has stems of its own")
-    pair = (stem, f"no_{stem}")
-    for name in (stems,) if isinstance(stems, str) else stems or ():
-        if name not in pair:
-            raise ArgumentError(f"stems: with two_stems={stem!r} expected of {list(pair)}, got {name!r}")
-    plan = plan_mode(mode, config, stems=[stem], **options)
-    return replace(plan, stems=pair, rest=pair[1])

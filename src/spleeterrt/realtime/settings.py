@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,10 +156,10 @@ class StreamSettings:
         if kind in ("flag", "pace"):
             return bool(value)
         if kind == "seconds":
-            if not isinstance(value, (int, float)):
+            if isinstance(value, bool) or not isinstance(value, Real):
                 expected = f"{option['least']:g} to {option['most']:g}"
                 raise ArgumentError(f"{name}: expected {expected}, got {value!r}")
-            return value
+            return float(value)
         return _integer(option, value)
 
 

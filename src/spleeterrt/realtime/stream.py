@@ -91,8 +91,8 @@ class StreamSeparator:
         mode: which networks run, and what becomes of what they find, as of `Separator` (docs/modes.md):
             `"ratio"`, `"direct"`, `"residual"`, `"three"` (whose two networks run one after the other: a run
             takes the time of both).
-        stems: of the modes `direct` and `residual`: those that come out; only the networks that they need
-            run (`residual`: that of the first one). None: all.
+        stems: those that come out; only the networks that they need run (`ratio`: all; `residual`: that of
+            the first one). None: all.
         above_band: weight of the bins from F on in the modes other than `ratio`; None: one over the number
             of stems.
         shared_threads: the networks run in threads that all streams of the process share which ask for it.

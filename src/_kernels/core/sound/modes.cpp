@@ -48,6 +48,32 @@ std::vector<std::string> model_stems(const Names &held, const std::string &mode,
     return stems;
 }
 
+namespace {
+
+// A stem, and the mix minus it.
+std::string plan_pair(const ModeOptions &options, const Names &instruments, bool softmax, ModePlan &plan)
+{
+    const std::string &stem = *options.two_stems;
+    const Names pair = {stem, "no_" + stem};
+    if (place_of(stem, instruments) < 0)
+        return "two_stems: expected one of " + listed(instruments) + ", got '" + stem + "'";
+    if (options.mode != "ratio" && options.mode != "direct")
+        return "two_stems: goes with the modes ratio and direct; " + options.mode + " has stems of its own";
+    for (const std::string &name : options.wanted)
+        if (place_of(name, pair) < 0)
+            return "stems: with two_stems expected some of " + listed(pair) + ", got '" + name + "'";
+    ModeOptions alone = options;
+    alone.two_stems.reset();
+    alone.wanted = {stem};
+    alone.residual = false;
+    const std::string problem = plan_mode(alone, instruments, softmax, plan);
+    plan.stems = pair;
+    plan.rest = 1;
+    return problem;
+}
+
+} // namespace
+
 std::string plan_mode(const ModeOptions &options, const Names &instruments, bool softmax, ModePlan &plan)
 {
     const std::string &mode = options.mode;
@@ -57,6 +83,8 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     std::string rest;
     if (place_of(mode, mode_names) < 0)
         return "mode: expected one of " + listed(mode_names) + ", got '" + mode + "'";
+    if (options.two_stems)
+        return plan_pair(options, instruments, softmax, plan);
     if ((mode == "residual" || mode == "three") && softmax)
         return "mode " + mode +
                ": the masks of this model are made of all networks together (softmax), so none can "
@@ -76,8 +104,6 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     const auto wanted = [&](const std::string &name) {
         return options.wanted.empty() || place_of(name, options.wanted) >= 0;
     };
-    if (options.live && mode == "three" && !std::all_of(stems.begin(), stems.end(), wanted))
-        return "stems: in real time the mode " + mode + " makes all its stems; leave out those that you do not need";
     if (mode == "residual") {
         networks = {options.wanted.empty() ? instruments[0] : options.wanted[0]};
         rest = instruments[networks[0] == instruments[0] ? 1 : 0];
@@ -100,25 +126,26 @@ std::string plan_mode(const ModeOptions &options, const Names &instruments, bool
     if (!plan.ratio)
         plan.above = options.above >= 0 ? static_cast<float>(options.above) : options.live ? plan.share : offline_above;
 
-    for (const std::string &name : stems) // the rest needs all others
-        if (wanted(name) || !rest.empty())
+    for (const std::string &name : stems) // the rest needs all others; in real time their masks are enough
+        if (wanted(name) || (!rest.empty() && !options.live))
             plan.stems.push_back(name);
     plan.rest = rest.empty() ? -1 : place_of(rest, plan.stems);
     for (const std::string &name : networks) {
         const std::ptrdiff_t stem = name == rest ? -1 : place_of(name, plan.stems);
         const bool alone =
             plan.cascade ? name == networks.back() : mode == "direct" && !softmax && instruments.size() > 1;
-        if (stem < 0 && alone)
+        if (stem < 0 && alone && (rest.empty() || name == rest))
             continue; // neither a stem nor another network needs this one
         plan.networks.push_back(static_cast<std::size_t>(place_of(name, instruments)));
         plan.made.push_back(stem);
     }
+    plan.cascade = plan.cascade && plan.networks.size() > 1;
     return "";
 }
 
 std::string plan_file(const ModeOptions &options, const Names &held, bool softmax, ModePlan &plan)
 {
-    const Names stems = model_stems(held, options.mode, options.wanted);
+    const Names stems = model_stems(held, options.mode, options.two_stems ? Names{*options.two_stems} : options.wanted);
     const std::string problem = plan_mode(options, stems, softmax, plan);
     for (std::size_t &network : plan.networks)
         network = static_cast<std::size_t>(place_of(stems[network], held));

@@ -8,6 +8,7 @@
 #define SPLEETERRT_MODES_H
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ struct ModePlan {
     std::vector<std::string> stems;    // that are made, in order
     std::vector<std::size_t> networks; // that run, in order: indices into the model's instruments
     std::vector<std::ptrdiff_t> made;  // the stem of each of them; -1: none
-    std::ptrdiff_t rest = -1;          // the stem that is the mix minus the others; -1: none
+    std::ptrdiff_t rest = -1;          // the stem that is the mix minus those of all networks; -1: none
     bool ratio = true;                 // the ratio of the estimates, or else the networks' own masks
     bool cascade = false;              // one network after the other, each on what the ones before leave
     float above = 0;                   // own masks: the weight of bins above F
@@ -28,11 +29,12 @@ constexpr float offline_above = 0.1f;
 
 struct ModeOptions {
     std::string mode = "ratio";
-    std::vector<std::string> wanted; // stems; none: all. residual: the network of the first one runs
-    bool residual = false;           // ratio, direct: the last instrument becomes the mix minus the others
-    double above = -1;               // negative: offline_above, or live: one over the number of stems
-    bool full_band = false;          // masks are extended above F, so that there is no such weight
-    bool live = false;               // all stems of the mode `three` come out then
+    std::vector<std::string> wanted;      // stems; none: all. residual: the network of the first one runs
+    bool residual = false;                // ratio, direct: the last instrument becomes the mix minus the others
+    double above = -1;                    // negative: offline_above, or live: one over the number of stems
+    bool full_band = false;               // masks are extended above F, so that there is no such weight
+    std::optional<std::string> two_stems; // ratio, direct: this stem, and the mix minus it, named no_ and its name
+    bool live = false;                    // the stems that are made are those that come out
 };
 
 extern const std::vector<std::string> mode_names;

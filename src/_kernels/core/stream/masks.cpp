@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace spleeterrt {
 namespace {
@@ -35,7 +34,10 @@ void Masks::set_silence()
         if (mode_.rest < 0)
             continue;
         float &rest = (*masks)[static_cast<std::size_t>(mode_.rest)];
-        rest = 1.0f - (std::accumulate(masks->begin(), masks->end(), 0.0f) - rest);
+        float all = rest; // of every network, also where its stem does not come out
+        for (std::size_t k = 0; k < mode_.networks.size(); k++)
+            all += rest;
+        rest = 1.0f - (all - rest);
     }
 }
 
@@ -129,9 +131,9 @@ void Masks::read(const Runs::Slot &slot, std::size_t row, float *masks) const
     if (rest)
         std::fill_n(rest, values_, 1.0f);
     for (std::size_t k = 0; k < mode_.networks.size(); k++) {
-        if (mode_.made[k] < 0)
+        if (mode_.made[k] < 0 && !rest)
             continue;
-        float *mask = masks + static_cast<std::size_t>(mode_.made[k]) * values_;
+        float *mask = mode_.made[k] < 0 ? all_ : masks + static_cast<std::size_t>(mode_.made[k]) * values_;
         kernels_.own_mask(estimates + k * plane, magnitudes, values_, mode_.share, mask);
         for (std::size_t i = 0; rest && i < values_; i++)
             rest[i] -= mask[i];

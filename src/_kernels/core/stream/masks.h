@@ -51,7 +51,7 @@ private:
 
     FloatBlocks memory_;
     float *masks_, *held_, *other_;        // [stems][F][2]
-    float *all_;                           // [networks][F][2]: the ratio of all where some are wanted
+    float *all_;                           // [networks][F][2]: of networks whose stems do not come out
     float *extensions_, *held_extensions_; // [stems][2]: above F
     std::size_t covered_in_a_row_ = 0;
     std::int64_t silent_frame_ = 0;

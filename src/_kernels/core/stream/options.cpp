@@ -62,8 +62,7 @@ std::size_t usual_threads_of(const ModePlan &mode)
 // Whether all stems that the mode can make come out: share is one over their number (0: of no model).
 bool can_sum(const ModePlan &mode)
 {
-    return mode.rest >= 0 || mode.share == 0 ||
-           mode.stems.size() >= static_cast<std::size_t>(std::lround(1 / mode.share));
+    return mode.share == 0 || mode.stems.size() >= static_cast<std::size_t>(std::lround(1 / mode.share));
 }
 
 } // namespace
