@@ -1,1 +1,2 @@
-set(shell_sources shell/parameters.cpp shell/product.cpp)
+set(shell_sources shell/body.cpp shell/engine.cpp shell/loader.cpp shell/mixer.cpp shell/models.cpp
+  shell/parameters.cpp shell/product.cpp shell/shell.cpp shell/state.cpp shell/voice.cpp)
