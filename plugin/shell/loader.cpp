@@ -157,7 +157,8 @@ void Loader::make(std::uint64_t request)
     else if (files.empty())
         say(Phase::no_model, "", "No model: put one into " + user_model_folder());
     else
-        say(Phase::failed, file_name(file.empty() ? files.front() : file), problem);
+        say(Phase::failed, file_name(file.empty() ? files.front() : file),
+            files.size() > 1 ? problem + "; put one that does into " + user_model_folder() : problem);
     delete incoming_.exchange(delivery.release(), std::memory_order_acq_rel);
 }
 

@@ -19,7 +19,7 @@ void Sound::blend(const Sound &to, std::uint32_t count, float share, float step)
 {
     const auto mix = [&](float *a, const float *b) {
         for (std::uint32_t i = 0; i < count; i++) {
-            const float w = std::min(1.0f, share + static_cast<float>(i) * step);
+            const float x = std::min(1.0f, share + static_cast<float>(i) * step), w = x * x * (3.0f - 2.0f * x);
             a[i] += w * (b[i] - a[i]);
         }
     };

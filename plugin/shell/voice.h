@@ -17,7 +17,7 @@ public:
     void resize(int stems, std::uint32_t block);
     float *const *stems() { return stems_; } // two channels of each
     float *const *dry() { return dry_; }
-    // Towards `to`, whose share of the i-th sample is `share` + i `step`, at most 1.
+    // Towards `to`, of the way to which the i-th sample has gone `share` + i `step`, at most 1, without kinks.
     void blend(const Sound &to, std::uint32_t count, float share, float step);
 
 private:

@@ -15,7 +15,7 @@ void check_mix(const Binary &binary, const Arguments &arguments);      // MODEL:
 void check_blocks(const Binary &binary, const Arguments &arguments);   // MODEL: other blocks than promised, in place
 void check_realtime(const Binary &binary, const Arguments &arguments); // SECONDS: nothing allocated, locked, waited for
 void check_late_loading(const Binary &binary, const Arguments &arguments); // the engine takes over while it plays
-void check_dry(const Binary &binary, const Arguments &arguments);          // PHASE: without a model that does
+void check_dry(const Binary &binary, const Arguments &arguments);          // PHASE [STEMS]: without a model that does
 void check_rates(const Binary &binary, const Arguments &arguments); // 22.05 to 192 kHz, and one that nothing fits
 
 // Life.

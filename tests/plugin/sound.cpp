@@ -58,7 +58,7 @@ std::vector<float> delayed(const std::vector<float> &a, std::size_t by)
     return out;
 }
 
-Channels stems_of(const std::string &model, int stems, const char *mode, double rate, int block, const Channels &input)
+static srt_options options_of(const char *mode, double rate, int block)
 {
     srt_options options = srt_default_options();
     options.hop_frames = !std::strcmp(mode, "long") ? 128 : !std::strcmp(mode, "middle") ? 2 : 1;
@@ -68,6 +68,20 @@ Channels stems_of(const std::string &model, int stems, const char *mode, double 
     options.sample_rate = static_cast<int>(rate);
     options.realtime = 0;
     options.residual = 1;
+    return options;
+}
+
+std::size_t latency_of(const char *mode, double rate, int block)
+{
+    const srt_options options = options_of(mode, rate, block);
+    std::size_t latency = 0;
+    srt_latency_of(&options, nullptr, &latency, nullptr);
+    return latency;
+}
+
+Channels stems_of(const std::string &model, int stems, const char *mode, double rate, int block, const Channels &input)
+{
+    srt_options options = options_of(mode, rate, block);
     options.stems = stems == 2   ? "vocals,accompaniment"
                     : stems == 4 ? "vocals,drums,bass,other"
                                  : "vocals,drums,bass,piano,other";

@@ -16,8 +16,11 @@ double difference(const std::vector<float> &a, const std::vector<float> &b, std:
 double level(const std::vector<float> &a, std::size_t from = 0); // rms, dB
 std::vector<float> delayed(const std::vector<float> &a, std::size_t by);
 
-// The stems of `input` by the C interface, with the options that docs/plugin.md names for a mode, in blocks of `block`.
-// channels: two of each stem. Ends the program if there is no such stream.
+// Samples, by the C interface, with the options that docs/plugin.md names for a mode.
+std::size_t latency_of(const char *mode, double rate, int block);
+
+// The stems of `input` by the same, in blocks of `block`: two channels of each. Ends the program if there is no such
+// stream.
 Channels stems_of(const std::string &model, int stems, const char *mode, double rate, int block, const Channels &input);
 
 #endif

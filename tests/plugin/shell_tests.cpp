@@ -1,0 +1,160 @@
+// The shell as adapters use it whose hosts take another latency at once (VST3, LV2):
+// shell_tests CHECK [MODEL]
+#include "shell/shell.h"
+#include "sound.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace spleeterrt::plugin;
+
+namespace {
+
+int failed = 0;
+
+void check(bool good, const std::string &what)
+{
+    std::printf("%s: %s\n", good ? "ok" : "FAILED", what.c_str());
+    failed += !good;
+}
+
+constexpr double rate = 44100;
+constexpr std::uint32_t block = 256;
+
+// Plays on and on: `next` gives the output for the next samples of `input`.
+class Player {
+public:
+    Player(int stems, bool offline) : shell(*product_of_stems(stems), LatencyChange::at_once, "")
+    {
+        shell.set_offline(offline);
+        shell.activate(rate, block);
+    }
+
+    Channels next(const Channels &input, bool in_time = false)
+    {
+        const std::size_t length = input[0].size();
+        Channels output(2 * static_cast<std::size_t>(buses(shell.product())), std::vector<float>(length));
+        const auto begun = std::chrono::steady_clock::now();
+        for (std::size_t at = 0; at < length; at += block) {
+            const std::uint32_t n = static_cast<std::uint32_t>(std::min<std::size_t>(block, length - at));
+            const float *in[2] = {input[0].data() + at, input[1].data() + at};
+            std::vector<float *> out;
+            for (std::vector<float> &channel : output)
+                out.push_back(channel.data() + at);
+            shell.process(in, out.data(), n);
+            if (in_time)
+                std::this_thread::sleep_until(begun +
+                                              std::chrono::duration<double>(static_cast<double>(at + n) / rate));
+        }
+        return output;
+    }
+    void set(Kind kind, double value) { shell.set_value(shell.parameters().index_of(kind), value); }
+
+    Shell shell;
+};
+
+Channels sine(double seconds, std::size_t from)
+{
+    Channels out(2, std::vector<float>(static_cast<std::size_t>(seconds * rate)));
+    for (std::size_t i = 0; i < out[0].size(); i++)
+        out[0][i] = out[1][i] = static_cast<float>(0.5 * std::sin(6.283185307179586 * 220 * double(from + i) / rate));
+    return out;
+}
+
+// A click is where the second difference is large.
+double roughest(const std::vector<float> &x)
+{
+    double worst = 0;
+    for (std::size_t i = 2; i < x.size(); i++)
+        worst = std::max(worst, std::fabs(double(x[i]) - 2.0 * x[i - 1] + x[i - 2]));
+    return worst;
+}
+
+void check_clicks(bool in_time)
+{
+    Player player(2, !in_time);
+    const double smooth = 0.5 * std::pow(6.283185307179586 * 220 / rate, 2);
+    std::size_t at = 0;
+    std::vector<float> heard;
+    const auto play = [&](double seconds) {
+        const Channels in = sine(seconds, at);
+        at += in[0].size();
+        const Channels out = player.next(in, in_time);
+        heard.insert(heard.end(), out[0].begin(), out[0].end());
+    };
+    play(in_time ? 2 : 8); // also what the longest mode would still have to hear
+    const std::vector<int> modes = in_time ? std::vector<int>{0, 1, 0} : std::vector<int>{0, 1, 2, 0, 2, 1};
+    for (const int mode : modes) {
+        const std::uint32_t before = player.shell.latency(), changes = player.shell.latency_changes();
+        player.set(Kind::mode, mode);
+        play(in_time ? 2 : 0.5);
+        check(player.shell.latency() != before && player.shell.latency_changes() == changes + 1,
+              "mode " + std::to_string(mode) + ": latency " + std::to_string(before) + " to " +
+                  std::to_string(player.shell.latency()));
+        const std::vector<float> last(heard.end() - 4410, heard.end());
+        const Channels in = sine(0.1, at - 4410 - player.shell.latency());
+        const double null = difference(last, in[0]);
+        check(null < -100, "then the mix is the input again: " + std::to_string(null) + " dB");
+    }
+    const std::size_t begun = 6000; // the sine begins with an edge
+    const double worst = roughest({heard.begin() + static_cast<std::ptrdiff_t>(begun), heard.end()});
+    check(worst < 2 * smooth, "no clicks: " + std::to_string(worst / smooth) + " of what a sine has");
+}
+
+// The stem for late networks, and the model, change while it plays: the sum of the stems stays what it is.
+void check_changes(const std::string &model, bool in_time)
+{
+    Player player(4, !in_time);
+    Channels input(2), output(10);
+    const auto play = [&] {
+        const Channels in = music(rate, in_time ? 1.5 : 0.5), out = player.next(in, in_time);
+        for (std::size_t c = 0; c < 2; c++)
+            input[c].insert(input[c].end(), in[c].begin(), in[c].end());
+        for (std::size_t c = 0; c < output.size(); c++)
+            output[c].insert(output[c].end(), out[c].begin(), out[c].end());
+    };
+    play();
+    check(player.shell.status().phase == Phase::ready, player.shell.status().message);
+    player.set(Kind::late, 0);
+    play();
+    player.shell.set_model(model);
+    play();
+    check(player.shell.status().phase == Phase::ready, player.shell.status().message);
+    player.shell.set_model("/nonexistent.safetensors");
+    play();
+    check(player.shell.status().phase == Phase::failed, player.shell.status().message);
+    player.shell.set_model("");
+    play();
+    check(player.shell.status().phase == Phase::ready, player.shell.status().message);
+    const std::vector<float> expected = delayed(input[0], player.shell.latency());
+    std::vector<float> sum(expected.size());
+    for (std::size_t i = 0; i < sum.size(); i++)
+        sum[i] = output[2][i] + output[4][i] + output[6][i] + output[8][i];
+    const double null = difference(sum, expected);
+    check(null < -120, "sum of the stems through all changes: " + std::to_string(null) + " dB");
+    check(level(output[2], output[2].size() / 2) > -80, "the stems are not silent");
+    check(player.shell.latency_changes() <= 1, "the latency has not changed");
+}
+
+} // namespace
+
+int main(int count, char **arguments)
+{
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);
+    const std::string name = count > 1 ? arguments[1] : "", model = count > 2 ? arguments[2] : "";
+    if (name == "clicks" || name == "clicks-in-time")
+        check_clicks(name != "clicks");
+    else if (name == "changes" || name == "changes-in-time")
+        check_changes(model, name != "changes");
+    else {
+        std::printf("usage: shell_tests clicks|clicks-in-time|changes MODEL|changes-in-time MODEL\n");
+        return 2;
+    }
+    return failed != 0;
+}
