@@ -81,7 +81,7 @@ std::unique_ptr<Engine> Engine::make(const Product &product, const Setting &sett
         engine->stream_ = nullptr;
     }
     if (srt_latency(engine->stream_) != latency_of(setting)) {
-        problem = file_name(file) + " is of another kind than Spleeter's models: its stems would come at another time";
+        problem = file_name(file) + ": its stems would come at another time than hosts were told";
         return nullptr;
     }
     return engine;

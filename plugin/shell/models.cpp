@@ -113,7 +113,7 @@ std::string stems_of(const srt_model &model)
     return names;
 }
 
-// Its header says whether it makes the product's stems.
+// Its header says whether it makes the product's stems, and at the time that hosts are told.
 bool fits(const Product &product, const srt_model &model, const std::string &path, std::string &problem)
 {
     const std::string stems = stem_list(product);
@@ -122,9 +122,14 @@ bool fits(const Product &product, const srt_model &model, const std::string &pat
     options.residual = 1;
     std::size_t latency = 0;
     char message[SRT_MESSAGE_SIZE] = "";
-    if (srt_latency_of(&options, &model, &latency, message) == SRT_OK)
+    if (srt_latency_of(&options, &model, &latency, message) != SRT_OK) {
+        problem = file_name(path) + " makes " + stems_of(model) + ", and this plugin needs " + stems;
+        return false;
+    }
+    std::size_t expected = 0;
+    if (srt_latency_of(&options, nullptr, &expected, message) == SRT_OK && latency == expected)
         return true;
-    problem = file_name(path) + " makes " + stems_of(model) + ", and this plugin needs " + stems;
+    problem = file_name(path) + " is of another kind than Spleeter's models: its rate or its frames differ";
     return false;
 }
 

@@ -92,12 +92,19 @@ Channels stems_of(const std::string &model, int stems, const char *mode, double 
         std::exit(2);
     }
     Channels out(2 * static_cast<std::size_t>(stems), std::vector<float>(input[0].size()));
+    std::vector<std::size_t> places; // of the stream's stems among those that were asked for
+    for (int s = 0; s < srt_stems(stream); s++) {
+        const std::string all = std::string(",") + options.stems;
+        const std::string before = all.substr(0, all.find(std::string(",") + srt_stem_name(stream, s)));
+        places.push_back(static_cast<std::size_t>(std::count(before.begin(), before.end(), ',')));
+    }
     for (std::size_t at = 0; at < input[0].size(); at += static_cast<std::size_t>(block)) {
         const std::size_t n = std::min(static_cast<std::size_t>(block), input[0].size() - at);
         const float *in[2] = {input[0].data() + at, input[1].data() + at};
         std::vector<float *> to;
-        for (std::vector<float> &channel : out)
-            to.push_back(channel.data() + at);
+        for (const std::size_t place : places)
+            for (std::size_t c = 0; c < 2; c++)
+                to.push_back(out[2 * place + c].data() + at);
         srt_process(stream, in, to.data(), n);
     }
     srt_destroy(stream);
