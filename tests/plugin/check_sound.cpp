@@ -202,16 +202,26 @@ void check_realtime(const Binary &binary, const Arguments &arguments)
 void check_late_loading(const Binary &binary, const Arguments &)
 {
     const double rate = 44100;
-    const Channels input = music(rate, 4);
+    const Channels part = music(rate, 0.5);
+    Channels input(2), out;
     Instance plugin(binary, 4);
     plugin.activate(rate, 512);
-    const Channels out = plugin.run(input, {{512, 100}, 1, false});
+    const auto play = [&] {
+        const Channels next = plugin.run(part, {{512, 100}, 1, false});
+        out.resize(next.size());
+        for (std::size_t c = 0; c < out.size(); c++)
+            out[c].insert(out[c].end(), next[c].begin(), next[c].end());
+        for (std::size_t c = 0; c < 2; c++)
+            input[c].insert(input[c].end(), part[c].begin(), part[c].end());
+    };
+    for (int i = 0; i < 120 && plugin.status().phase != 2; i++)
+        play();
+    for (int i = 0; i < 3; i++)
+        play();
     const double null = worst(sum_of(out), delayed_input(input, plugin.latency()));
     check(null <= exact, "sum while the engine takes over: %.1f dB", null);
-    const std::size_t second = static_cast<std::size_t>(rate);
-    double first_vocals = level({out[2].begin(), out[2].begin() + 4000}),
-           last_vocals = level(out[2], 3 * second + second / 2);
-    check(first_vocals < -200 && last_vocals > -80, "vocals: %.1f dB, then %.1f dB", first_vocals, last_vocals);
+    const double first = level({out[2].begin(), out[2].begin() + 4000}), last = level(out[2], out[2].size() - 22050);
+    check(first < -200 && last > -80, "vocals: %.1f dB, then %.1f dB", first, last);
 }
 
 void check_dry(const Binary &binary, const Arguments &arguments)

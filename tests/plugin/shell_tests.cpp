@@ -93,7 +93,10 @@ void check_clicks(bool in_time)
     for (const int mode : modes) {
         const std::uint32_t before = player.shell.latency(), changes = player.shell.latency_changes();
         player.set(Kind::mode, mode);
-        play(in_time ? 2 : 0.5);
+        play(0.5);
+        for (int i = 0; i < 60 && player.shell.latency_changes() == changes; i++)
+            play(0.5); // the engine is made, and hears what it needs
+        play(0.5);
         check(player.shell.latency() != before && player.shell.latency_changes() == changes + 1,
               "mode " + std::to_string(mode) + ": latency " + std::to_string(before) + " to " +
                   std::to_string(player.shell.latency()));
@@ -112,12 +115,17 @@ void check_changes(const std::string &model, bool in_time)
 {
     Player player(4, !in_time);
     Channels input(2), output(10);
-    const auto play = [&] {
-        const Channels in = music(rate, in_time ? 1.5 : 0.5), out = player.next(in, in_time);
+    const auto play_some = [&] {
+        const Channels in = music(rate, in_time ? 0.8 : 0.5), out = player.next(in, in_time);
         for (std::size_t c = 0; c < 2; c++)
             input[c].insert(input[c].end(), in[c].begin(), in[c].end());
         for (std::size_t c = 0; c < output.size(); c++)
             output[c].insert(output[c].end(), out[c].begin(), out[c].end());
+    };
+    const auto play = [&] {
+        for (int i = 0; i < 60 && (i == 0 || player.shell.status().phase == Phase::loading); i++)
+            play_some();
+        play_some(); // until the engine has taken over
     };
     play();
     check(player.shell.status().phase == Phase::ready, player.shell.status().message);
