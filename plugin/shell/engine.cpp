@@ -99,7 +99,7 @@ void Engine::process(const float *const *in, float *const *stems, std::uint32_t 
 srt_stats Engine::stats() const
 {
     srt_stats stats = {};
-    srt_get_stats(stream_, &stats);
+    srt_get_stats(stream_, &stats, sizeof stats);
     return stats;
 }
 
