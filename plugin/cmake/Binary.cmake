@@ -7,7 +7,7 @@ function(add_plugin_binary target)
   target_link_libraries(${target} PRIVATE plugin_shell ${arg_LIBRARIES})
   get_filename_component(stem ${arg_NAME} NAME_WLE)
   get_filename_component(suffix ${arg_NAME} LAST_EXT)
-  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${stem} SUFFIX ${suffix}
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${stem} SUFFIX "${suffix}"
     LIBRARY_OUTPUT_DIRECTORY ${arg_FOLDER} RUNTIME_OUTPUT_DIRECTORY ${arg_FOLDER})
   set(map ${CMAKE_CURRENT_BINARY_DIR}/${target}.map)
   if(WIN32)
@@ -31,4 +31,13 @@ function(add_plugin_binary target)
   if(MINGW)
     target_link_options(${target} PRIVATE $<$<CONFIG:Release>:-Wl,-s>)
   endif()
+endfunction()
+
+# add_bundle_info(FOLDER NAME IDENTIFIER): Info.plist and PkgInfo of the macOS bundle whose Contents is FOLDER and whose
+# binary is MacOS/NAME.
+function(add_bundle_info folder name identifier)
+  set(bundle_name ${name})
+  set(bundle_identifier ${identifier})
+  configure_file(${PROJECT_SOURCE_DIR}/plugin/cmake/Info.plist.in ${folder}/Info.plist @ONLY)
+  file(WRITE ${folder}/PkgInfo "BNDL????")
 endfunction()

@@ -42,6 +42,9 @@ std::vector<std::string> folders(const std::string &binary)
         const fs::path beside = fs::u8path(binary).parent_path();
         all.push_back((beside / "models").u8string());
         all.push_back((beside.parent_path() / "Resources" / "models").u8string()); // Contents/<system>/binary
+#if defined(__APPLE__)
+        all.push_back(under(binary, "Contents/Resources/models")); // hosts name the bundle
+#endif
     }
 #if defined(_WIN32)
     all.push_back(under(variable("PROGRAMDATA"), "spleeterrt/models"));

@@ -184,6 +184,32 @@ void check_mode(const Binary &binary, const Arguments &)
     check(plugin.latency() == latency_of("short", 48000, 64), "another rate and block: %u", plugin.latency());
 }
 
+// Without a window, and perhaps without a display.
+static void check_gui_calls(const Instance &plugin)
+{
+    const clap_plugin_gui_t *gui = plugin.extension<clap_plugin_gui_t>(CLAP_EXT_GUI);
+    if (!gui)
+        return; // a build without an editor
+    const clap_plugin_t *p = plugin.get();
+    const char *api = nullptr;
+    bool floating = true;
+    std::uint32_t width = 0, height = 0;
+    check(gui->get_preferred_api(p, &api, &floating) && !floating && gui->is_api_supported(p, api, false) &&
+              !gui->is_api_supported(p, api, true) && !gui->is_api_supported(p, "nonsense", false),
+          "gui: %s", api);
+    check(!gui->create(p, "nonsense", false) && !gui->get_size(p, &width, &height) && !gui->show(p) && !gui->hide(p) &&
+              !gui->set_size(p, 100, 100) && !gui->set_scale(p, 2) && !gui->set_parent(p, nullptr),
+          "gui: nothing before it is there");
+    for (int i = 0; i < 2; i++) {
+        if (gui->create(p, api, false)) {
+            check(gui->get_size(p, &width, &height) && width > 100 && height > 100, "gui: %u x %u", width, height);
+            check(!gui->create(p, api, false), "gui: one at a time");
+        }
+        gui->destroy(p);
+    }
+    gui->destroy(p);
+}
+
 void check_orders(const Binary &binary, const Arguments &)
 {
     const Channels input = music(44100, 0.05);
@@ -203,6 +229,7 @@ void check_orders(const Binary &binary, const Arguments &)
             plugin->on_main_thread(plugin.get());
         };
         ask("after init");
+        check_gui_calls(plugin);
         for (const double rate : {44100.0, 48000.0}) {
             check(plugin.activate(rate, 333), "activate");
             ask("active");
