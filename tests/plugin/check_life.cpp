@@ -196,7 +196,7 @@ static void check_gui_calls(const Instance &plugin)
     std::uint32_t width = 0, height = 0;
     check(gui->get_preferred_api(p, &api, &floating) && !floating && gui->is_api_supported(p, api, false) &&
               !gui->is_api_supported(p, api, true) && !gui->is_api_supported(p, "nonsense", false),
-          "gui: %s", api);
+          "gui: %s", api ? api : "none");
     check(!gui->create(p, "nonsense", false) && !gui->get_size(p, &width, &height) && !gui->show(p) && !gui->hide(p) &&
               !gui->set_size(p, 100, 100) && !gui->set_scale(p, 2) && !gui->set_parent(p, nullptr),
           "gui: nothing before it is there");
