@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(not BUILD, reason="SPLEETERRT_PLUGIN_BUILD names
 
 @pytest.fixture(scope="module")
 def programs() -> Path:
-    subprocess.run(["cmake", "--build", BUILD, "--target", "plugin_editor_tests"], check=True, capture_output=True)
+    build = ["cmake", "--build", BUILD, "--target", "plugin_editor_tests"]
+    subprocess.run(build, check=True, capture_output=True)
     return Path(BUILD) / "editor_tests"
 
 
@@ -51,7 +52,8 @@ def test_pictures_of_the_documentation_are_of_this_editor(programs: Path, name: 
     now = drawn(programs, 4, 2, state)
     assert shown.shape == now.shape
     # Compilers may round an edge's shade differently.
-    assert np.abs(shown - now.astype(np.float64)).max() <= 2, f"docs/pictures/README.md says how to draw {name}.png"
+    difference = np.abs(shown - now.astype(np.float64)).max()
+    assert difference <= 2, f"docs/pictures/README.md says how to draw {name}.png"
 
 
 def test_stems_have_their_own_layouts(programs: Path) -> None:
@@ -66,13 +68,23 @@ class Screen:
     """An X server without a screen, whose picture lies in a file."""
 
     def __init__(self, folder: Path) -> None:
-        reading, writing = os.pipe()
+        reading, number = os.pipe()
         self.server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writing), "-noreset", "-screen", "0", "1400x1000x24", "-fbdir", folder],
-            pass_fds=[writing],
+            [
+                "Xvfb",
+                "-displayfd",
+                str(number),
+                "-noreset",
+                "-fbdir",
+                folder,
+                "-screen",
+                "0",
+                "1400x1000x24",
+            ],
+            pass_fds=[number],
             stderr=subprocess.DEVNULL,
         )
-        os.close(writing)
+        os.close(number)
         with os.fdopen(reading) as pipe:
             self.environment = os.environ | {"DISPLAY": f":{pipe.readline().strip()}"}
         self.file = folder / "Xvfb_screen0"

@@ -194,15 +194,17 @@ static void check_gui_calls(const Instance &plugin)
     const char *api = nullptr;
     bool floating = true;
     std::uint32_t width = 0, height = 0;
-    check(gui->get_preferred_api(p, &api, &floating) && !floating && gui->is_api_supported(p, api, false) &&
-              !gui->is_api_supported(p, api, true) && !gui->is_api_supported(p, "nonsense", false),
+    const bool preferred = gui->get_preferred_api(p, &api, &floating);
+    check(preferred && !floating && gui->is_api_supported(p, api, false) && !gui->is_api_supported(p, api, true) &&
+              !gui->is_api_supported(p, "nonsense", false),
           "gui: %s", api ? api : "none");
     check(!gui->create(p, "nonsense", false) && !gui->get_size(p, &width, &height) && !gui->show(p) && !gui->hide(p) &&
               !gui->set_size(p, 100, 100) && !gui->set_scale(p, 2) && !gui->set_parent(p, nullptr),
           "gui: nothing before it is there");
     for (int i = 0; i < 2; i++) {
         if (gui->create(p, api, false)) {
-            check(gui->get_size(p, &width, &height) && width > 100 && height > 100, "gui: %u x %u", width, height);
+            const bool has_size = gui->get_size(p, &width, &height);
+            check(has_size && width > 100 && height > 100, "gui: %u x %u", width, height);
             check(!gui->create(p, api, false), "gui: one at a time");
         }
         gui->destroy(p);
