@@ -151,13 +151,13 @@ void Panel::tick(double seconds)
     }
 }
 
-PixelRect Panel::paint()
+const std::vector<PixelRect> &Panel::paint()
 {
-    const PixelRect where = changed_.within({0, 0, canvas_.width(), canvas_.height()});
-    changed_ = {};
-    if (!where.empty())
+    painted_.clear();
+    std::swap(painted_, changed_);
+    for (const PixelRect &where : painted_)
         draw(where);
-    return where;
+    return painted_;
 }
 
 void Panel::draw(const PixelRect &where)
@@ -219,13 +219,22 @@ void Panel::draw_tip()
     }
 }
 
-void Panel::note(const PixelRect &where)
+// Areas that overlap become one, so that nothing is drawn twice.
+void Panel::note(PixelRect where)
 {
-    if (changed_.empty())
-        changed_ = where;
-    else
-        changed_ = {std::min(changed_.left, where.left), std::min(changed_.top, where.top),
-                    std::max(changed_.right, where.right), std::max(changed_.bottom, where.bottom)};
+    where = where.within({0, 0, canvas_.width(), canvas_.height()});
+    if (where.empty())
+        return;
+    for (std::size_t i = 0; i < changed_.size();)
+        if (changed_[i].meets(where)) {
+            where = where.with(changed_[i]);
+            changed_[i] = changed_.back();
+            changed_.pop_back();
+            i = 0;
+        } else {
+            i++;
+        }
+    changed_.push_back(where);
 }
 
 void Panel::note(const Rect &area) { note(canvas_.pixels_of(area.grown(24))); }

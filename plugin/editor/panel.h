@@ -33,8 +33,8 @@ public:
     // Reads the plugin, and notes what has changed. Some 30 times a second.
     void tick(double seconds);
     bool tip_shown() const { return tip_shown_; }
-    // Draws what has changed, and says where that is; empty: nowhere.
-    PixelRect paint();
+    // Draws what has changed, and says where that is: areas that do not overlap. They stay until the next call.
+    const std::vector<PixelRect> &paint();
     void repaint() { note(PixelRect{0, 0, canvas_.width(), canvas_.height()}); }
     const Canvas &canvas() const { return canvas_; }
 
@@ -53,7 +53,7 @@ private:
     void draw_ground();
     void draw_tip();
     Rect tip_area();
-    void note(const PixelRect &where);
+    void note(PixelRect where);
     void note(const Rect &area);
     void note(const Control *control);
     Control *control_at(Point at) const;
@@ -65,7 +65,7 @@ private:
 
     plugin::EditorHost &host_;
     Canvas canvas_;
-    PixelRect changed_;
+    std::vector<PixelRect> changed_, painted_;
 
     std::vector<std::unique_ptr<Control>> controls_; // later ones lie above earlier ones
     std::vector<Rect> cards_;

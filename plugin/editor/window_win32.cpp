@@ -128,11 +128,12 @@ public:
     void idle() override
     {
         panel_.tick(now_in_seconds());
-        const PixelRect where = panel_.paint();
-        if (!window_ || where.empty())
+        const std::vector<PixelRect> &areas = panel_.paint();
+        if (!window_ || areas.empty())
             return;
         const HDC device = w_.GetDC_(window_);
-        put(device, where);
+        for (const PixelRect &where : areas)
+            put(device, where);
         w_.ReleaseDC_(window_, device);
     }
 

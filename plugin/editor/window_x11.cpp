@@ -186,7 +186,8 @@ public:
             return;
         drawn_ = now;
         panel_.tick(now);
-        put(panel_.paint());
+        for (const PixelRect &where : panel_.paint())
+            put(where);
     }
 
     int descriptor() const override { return ConnectionNumber(display_); }
