@@ -46,6 +46,7 @@ public:
 
     // Into the host's window: an X11 Window, an HWND. Once, before the first show.
     virtual bool set_parent(std::uintptr_t window) = 0;
+    virtual std::uintptr_t window() const = 0; // its own inside that one; 0: there is none yet
     virtual Size size() const = 0;
     virtual bool can_resize() const = 0;
     virtual Size fitting(Size wanted) const = 0; // the nearest size that it can have

@@ -36,7 +36,8 @@ Point Panel::layout_size(const plugin::Product &product)
 void Panel::resize(int width, int height)
 {
     const Point size = layout_size(host_.product());
-    canvas_.resize(width, height, std::min(static_cast<float>(width) / size.x, static_cast<float>(height) / size.y));
+    const float scale = std::min(static_cast<float>(width) / size.x, static_cast<float>(height) / size.y);
+    canvas_.resize(width, height, std::max(scale, 0.1f)); // a minimised window has no size
     repaint();
 }
 

@@ -25,6 +25,8 @@ public:
         return window_ != nullptr;
     }
 
+    std::uintptr_t window() const override { return window_ ? window_->number() : 0; }
+
     Size size() const override
     {
         return {static_cast<std::uint32_t>(panel_.canvas().width()),

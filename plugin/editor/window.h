@@ -17,6 +17,7 @@ public:
     virtual void hide() = 0;
     virtual void resize(int width, int height) = 0; // the panel has that size already
     virtual void idle() = 0;
+    virtual std::uintptr_t number() const = 0; // the system's: an X11 Window, an HWND
     virtual int descriptor() const { return -1; }
 };
 

@@ -125,6 +125,8 @@ public:
         panel_.repaint();
     }
 
+    std::uintptr_t number() const override { return reinterpret_cast<std::uintptr_t>(window_); }
+
     void idle() override
     {
         panel_.tick(now_in_seconds());
@@ -154,6 +156,10 @@ private:
     {
         switch (message) {
         case WM_TIMER: idle(); return true;
+        case WM_SIZE: // some hosts give this window another size themselves
+            if (LOWORD(second) != panel_.canvas().width() || HIWORD(second) != panel_.canvas().height())
+                panel_.resize(LOWORD(second), HIWORD(second));
+            return true;
         case WM_ERASEBKGND: result = 1; return true;
         case WM_PAINT: paint(); return true;
         case WM_MOUSEMOVE:

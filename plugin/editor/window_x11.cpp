@@ -190,6 +190,7 @@ public:
             put(where);
     }
 
+    std::uintptr_t number() const override { return window_; }
     int descriptor() const override { return ConnectionNumber(display_); }
 
 private:
@@ -220,6 +221,11 @@ private:
             break;
         case KeyPress:
         case KeyRelease: key(event.xkey); break;
+        case ConfigureNotify: // some hosts give this window another size themselves
+            if (event.xconfigure.width != panel_.canvas().width() ||
+                event.xconfigure.height != panel_.canvas().height())
+                panel_.resize(event.xconfigure.width, event.xconfigure.height);
+            break;
         case DestroyNotify: gone_ = event.xdestroywindow.window == window_; break;
         default: break;
         }

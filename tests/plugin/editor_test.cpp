@@ -340,6 +340,11 @@ void test_sizes()
     CHECK(!editor->set_scale(0) && !editor->set_scale(std::nan("")) && !editor->set_size({0, 5}));
     const auto fitting = editor->fitting({3 * one.width, 2 * one.height});
     CHECK(fitting.width == 2 * one.width && fitting.height == 2 * one.height);
+    Panel panel(host); // a window without a size
+    panel.resize(0, 0);
+    panel.tick(1);
+    panel.pressed({0, 0}, {}, 1);
+    CHECK(panel.paint().size() == 1 && panel.canvas().width() == 1);
     const auto least = editor->fitting({1, 1});
     CHECK(least.width > one.width / 2 && editor->set_size(least) && editor->size().width == least.width);
 }
