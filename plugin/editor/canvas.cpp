@@ -244,20 +244,24 @@ float Canvas::text(Point at, const std::string &text, const TextStyle &style, Al
     return width;
 }
 
+// Bytes of its beginning that are no wider than that: whole characters.
+std::size_t Canvas::length_within(const std::string &text, const TextStyle &style, float width)
+{
+    std::size_t length = 0;
+    for (std::size_t at = 0; at < text.size(); length = at) {
+        next_character(text, at);
+        if (text_width(text.substr(0, at), style) > width)
+            break;
+    }
+    return length;
+}
+
 std::string Canvas::fitted(const std::string &text, const TextStyle &style, float width)
 {
     if (text_width(text, style) <= width)
         return text;
-    std::string kept;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t begin = at;
-        next_character(text, at);
-        const std::string longer = kept + text.substr(begin, at - begin);
-        if (text_width(longer + "\u2026", style) > width)
-            break;
-        kept = longer;
-    }
-    return kept + "\u2026";
+    const std::string dots = "\u2026";
+    return text.substr(0, length_within(text, style, width - text_width(dots, style))) + dots;
 }
 
 std::vector<std::string> Canvas::wrapped(const std::string &text, const TextStyle &style, float width)
@@ -266,12 +270,24 @@ std::vector<std::string> Canvas::wrapped(const std::string &text, const TextStyl
     for (std::size_t at = 0; at <= text.size();) {
         std::size_t end = text.find_first_of(" \n", at);
         end = end == std::string::npos ? text.size() : end;
-        const std::string word = text.substr(at, end - at);
+        std::string word = text.substr(at, end - at);
         const std::string longer = lines.back().empty() ? word : lines.back() + " " + word;
-        if (lines.back().empty() || text_width(longer, style) <= width)
-            lines.back() = fitted(longer, style, width);
-        else
-            lines.push_back(fitted(word, style, width));
+        if (text_width(longer, style) <= width) {
+            lines.back() = longer;
+        } else {
+            if (!lines.back().empty())
+                lines.emplace_back();
+            while (text_width(word, style) > width) {
+                std::size_t length = std::max(length_within(word, style, width), std::size_t{1});
+                const std::size_t slash = word.find_last_of("/\\", length - 1);
+                if (slash != std::string::npos && slash > 0)
+                    length = slash + 1;
+                lines.back() = word.substr(0, length);
+                lines.emplace_back();
+                word = word.substr(length);
+            }
+            lines.back() = word;
+        }
         if (end < text.size() && text[end] == '\n')
             lines.emplace_back();
         at = end + 1;

@@ -52,10 +52,11 @@ public:
     float text_width(const std::string &text, const TextStyle &style);
     // The text, or its beginning and an ellipsis, where it is wider than that.
     std::string fitted(const std::string &text, const TextStyle &style, float width);
-    // Lines that are no wider than that, broken between words.
+    // Lines that are no wider than that, broken between words, and within those that are too wide (paths).
     std::vector<std::string> wrapped(const std::string &text, const TextStyle &style, float width);
 
 private:
+    std::size_t length_within(const std::string &text, const TextStyle &style, float width);
     struct Box; // a box in pixels
     Box box(const Rect &rect, float radius) const;
     template <typename Distance> void shade(PixelRect bounds, Color color, const Distance &distance);

@@ -68,8 +68,8 @@ void Panel::lay_out()
                       "The level of the mix. The number is the highest so far; a click sets it back.");
     lay_out_choices(style::header + style::strips, size.x - 2 * style::margin);
     status_ = add<StatusLine>(Rect{0, size.y - style::status, size.x, style::status});
-    notice_ = add<Notice>(Rect{style::margin + 14, style::header + 46,
-                               size.x - 2 * style::margin - style::mix_width - style::gap - 28, 176});
+    notice_ = add<Notice>(Rect{style::margin + 14, style::header + 40, size.x - 2 * style::margin - 28,
+                               product.stems > 2 ? 176.0f : 210.0f});
 }
 
 void Panel::lay_out_stem(int stem, const Rect &card)

@@ -140,6 +140,16 @@ bool Notice::stale()
     return other;
 }
 
+float Notice::paint_text(Canvas &canvas, const std::string &text, float y) const
+{
+    const TextStyle plain{12.5f, style::muted};
+    for (const std::string &line : canvas.wrapped(text, plain, area_.w - 44)) {
+        canvas.text({area_.x + 22, y}, line, plain);
+        y += 19;
+    }
+    return y;
+}
+
 void Notice::paint(Canvas &canvas, const Look &look) const
 {
     if (!shown_)
@@ -150,18 +160,20 @@ void Notice::paint(Canvas &canvas, const Look &look) const
     const float left = area_.x + 22, width = area_.w - 44;
     float y = area_.y + 28;
     canvas.text({left, y}, missing_ ? "No model yet" : "The model cannot be used", {16, style::text, Weight::medium});
-    const TextStyle plain{12.5f, style::muted};
-    y += 28;
-    const std::string last = host_.product().stem_labels[host_.product().stems - 1];
-    const std::string after =
-        "Until then the sound passes unchanged, late as reported, and " + last + " has all of it.";
-    for (const std::string &text : {message_, after}) {
-        for (const std::string &line : canvas.wrapped(text, plain, width)) {
-            canvas.text({left, y}, line, plain);
-            y += 19;
-        }
-        y += 6;
+    y = paint_text(canvas, message_, y + 28);
+    const plugin::Product &product = host_.product();
+    if (missing_) {
+        const std::string stems = std::to_string(product.stems) + "stems";
+        y = paint_text(canvas, "One command makes one of Spleeter's, which sounds best:", y + 4);
+        const Rect box{left, y - 5, width, 28};
+        canvas.fill(box, style::well, 5);
+        const std::string command = "spleeterrt models convert spleeter:" + stems + " " + stems + ".safetensors";
+        const TextStyle code{11.5f, style::text};
+        canvas.text({left + 10, box.centre().y}, canvas.fitted(command, code, width - 20), code);
+        y = box.bottom() + 16;
     }
+    const std::string last = product.stem_labels[product.stems - 1];
+    paint_text(canvas, "Until then the sound passes unchanged, and " + last + " has all of it.", y + 4);
     const Point cross{area_.right() - 20, area_.y + 20};
     const Color color = look.hovered ? style::text : style::muted;
     canvas.line({cross.x - 4, cross.y - 4}, {cross.x + 4, cross.y + 4}, color, 1.5f);

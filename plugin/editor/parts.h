@@ -68,6 +68,8 @@ public:
     void press(Point, const Modifiers &) override { shown_ = false; }
 
 private:
+    float paint_text(Canvas &canvas, const std::string &text, float y) const; // returns where the next line is
+
     bool shown_ = false, missing_ = false;
     std::string message_, seen_;
 };

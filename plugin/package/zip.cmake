@@ -15,7 +15,7 @@ if(SYSTEM MATCHES "^windows")
   set(COMMANDS "mkdir %LOCALAPPDATA%\\spleeterrt\\models
 spleeterrt models convert spleeter:4stems %LOCALAPPDATA%\\spleeterrt\\models\\4stems.safetensors")
 else()
-  string(REPLACE "-" ", " SYSTEM_NAME "${SYSTEM}")
+  string(REGEX REPLACE "^linux-" "Linux, " SYSTEM_NAME "${SYSTEM}")
   set(COMMANDS "mkdir -p ~/.local/share/spleeterrt/models
 spleeterrt models convert spleeter:4stems ~/.local/share/spleeterrt/models/4stems.safetensors")
 endif()

@@ -98,6 +98,13 @@ void test_text()
         joined += (joined.empty() ? "" : " ") + line;
     }
     CHECK(joined == "one two three four five six" && lines.back() == "six");
+    const std::string path = "/home/somebody/.local/share/spleeterrt/Ünïcödemödels";
+    joined.clear();
+    for (const std::string &line : canvas.wrapped("in " + path, style, 90)) {
+        CHECK(canvas.text_width(line, style) <= 90 && !line.empty());
+        joined += line;
+    }
+    CHECK(joined == "in" + path);
 }
 
 void test_damaged_utf8()
