@@ -31,7 +31,7 @@ from support.checkpoint_writer import random_tensors, write_checkpoint
 ROOT = Path(__file__).parents[2]
 PACKAGE = {  # in the place of the npm package: the shape of what the page imports
     "spleeterrt.js": "export const load = () =>"
-    " new Worker(new URL('./spleeterrt-worker.js', import.meta.url));\n"
+    " new Worker(new URL('./spleeterrt-worker.js', import.meta.url), { type: 'module' });\n"
     "export const wasm = new URL('./spleeterrt.wasm', import.meta.url);\n",
     "spleeterrt-worker.js": "postMessage('here');\n",
     "spleeterrt.wasm": "\0asm plain",
@@ -355,6 +355,20 @@ def test_modules_of_the_single_file_come_after_those_they_import(site: site_modu
         assert "import.meta.url" not in text
         assert not re.search(r"""(?:from|import)\s+['"]\.""", text)
     assert 'new Worker("@module:spleeterrt-worker.js")' in dict(blocks)["spleeterrt.js"]
+
+
+def test_workers_of_the_single_file_import_nothing(site: site_module.Site) -> None:
+    worker = re.search(
+        r'data-module="app/store-worker.js">(.*?)</script>', single.single_page(site), re.DOTALL
+    )
+    assert worker is not None
+    assert not re.search(r"^(import|export)\b|@module:", worker[1], re.MULTILINE)
+    assert worker[1].index("function crc32(") < worker[1].index("async function writeWav(")
+    site.files["app/zip.js"].write_text(
+        "export function encode() {}\n" + site.files["app/zip.js"].read_text()
+    )
+    with pytest.raises(SpleeterError, match=r"encode is declared in app/wav\.js and in app/zip\.js"):
+        single.single_page(site)
 
 
 def test_modules_that_cannot_be_in_one_file(site: site_module.Site) -> None:

@@ -13,6 +13,7 @@ import hashlib
 import os
 import posixpath
 import re
+from functools import partial
 from pathlib import Path
 
 from ..atomic import write_whole
@@ -29,6 +30,10 @@ _IMPORT = re.compile(
 _ADDRESS = re.compile(
     r"new URL\(\s*(?P<quote>['\"])(?P<name>\.{1,2}/[^'\"]+)(?P=quote),\s*import\.meta\.url\s*\)"
 )
+_CLASSIC = re.compile(r"""(new Worker\("@module:[^"]+"),\s*\{\s*type:\s*['"]module['"],?\s*\}\s*\)""")
+_STATEMENT = re.compile(r"""^import\s[^;]*?['"];$""", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async |const |let |function|class ))", re.MULTILINE)
+_DECLARED = re.compile(r"^(?:export )?(?:const|let|class|(?:async )?function\*?) (?P<name>\w+)", re.MULTILINE)
 
 # In the place of app/assets.js.
 _ASSETS = """
@@ -105,27 +110,60 @@ def _modules(site: Site) -> list[str]:
     """All modules that the page needs, each after those that it names."""
     done: dict[str, str] = {}
 
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in done:
-            return
-        if name in path:
-            raise SpleeterError(f"modules that import each other: {' -> '.join((*path, name))}")
-        source = _ASSETS if name == ASSETS else site.files[name].read_text(encoding="utf-8")
+    def add(name: str, path: tuple[str, ...]) -> str:
+        """In the place of a module's address."""
+        if name not in done:
+            source = _IMPORT.sub(partial(imported, name, path), _source(site, name, path))
+            done[name] = _CLASSIC.sub(r"\1)", _ADDRESS.sub(partial(addressed, name), source))
+        return f'"@module:{name}"'
 
-        def named(match: re.Match[str]) -> str:
-            other = posixpath.normpath(posixpath.join(posixpath.dirname(name), match["name"]))
-            if not other.endswith(".js"):
-                return "undefined"  # the modules of WebAssembly are handed over by app/assets.js
-            visit(other, (*path, name))
-            return f'{match.groupdict().get("before") or ""}"@module:{other}"'
+    def imported(name: str, path: tuple[str, ...], match: re.Match[str]) -> str:
+        return match["before"] + add(_beside(name, match["name"]), (*path, name))
 
-        done[name] = _ADDRESS.sub(named, _IMPORT.sub(named, source))
+    def addressed(name: str, match: re.Match[str]) -> str:
+        other = _beside(name, match["name"])
+        if not other.endswith(".js"):
+            return "undefined"  # the modules of WebAssembly are handed over by app/assets.js
+        done.setdefault(other, _flat(site, other))
+        return f'"@module:{other}"'
 
-    visit(MAIN, ())
+    add(MAIN, ())
     return [
         f'<script type="text/plain" data-module="{name}">{_inert(text)}</script>'
         for name, text in done.items()
     ]
+
+
+def _flat(site: Site, main: str) -> str:
+    """A worker as one classic script: of Blobs of `file://` no worker can be a module, nor import one."""
+    parts: dict[str, str] = {}
+    names: dict[str, str] = {}
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        if name in parts:
+            return
+        source = _source(site, name, path)
+        for match in _IMPORT.finditer(source):
+            add(_beside(name, match["name"]), (*path, name))
+        for declared in _DECLARED.findall(source):
+            if names.setdefault(declared, name) != name:
+                raise SpleeterError(
+                    f"{declared} is declared in {names[declared]} and in {name}, both of {main}"
+                )
+        parts[name] = _EXPORT.sub("", _STATEMENT.sub("", source))
+
+    add(main, ())
+    return "\n".join(parts.values())
+
+
+def _source(site: Site, name: str, path: tuple[str, ...]) -> str:
+    if name in path:
+        raise SpleeterError(f"modules that import each other: {' -> '.join((*path, name))}")
+    return _ASSETS if name == ASSETS else site.files[name].read_text(encoding="utf-8")
+
+
+def _beside(name: str, address: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), address))
 
 
 def _data(site: Site) -> list[str]:

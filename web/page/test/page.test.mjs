@@ -1,0 +1,210 @@
+// What the page says and refuses, and that it works offline, from disk, and for everybody.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import * as h from './harness.mjs';
+
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+let browser, server;
+
+before(async () => {
+  [browser, server] = await Promise.all([h.launch(), h.serve()]);
+});
+
+after(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+const file = (name, content) => {
+  const target = path.join(h.work, name);
+  fs.writeFileSync(target, content);
+  return target;
+};
+
+test('files that cannot be decoded are named, and do not stop the others', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  await h.drop(page,
+    file('a.aiff', 'FORM\0\0\0\x20AIFFCOMM'), file('b.wma', Buffer.from('3026b2758e66cf11', 'hex')), file('c.mp3', 'these are words'),
+    file('d.wav', ''), file('e.flac', 'fLaC and then nothing'), file('f.pdf', '%PDF-1.7'), h.song);
+  await h.done(page, 'song');
+  const expected = { 'a.aiff': /AIFF file, which this browser does not decode.*FLAC or WAV/, 'b.wma': /WMA file, which this browser does not decode/,
+    'c.mp3': /not a sound file that browsers know/, 'd.wav': /The file is empty/, 'e.flac': /FLAC file is damaged/, 'f.pdf': /PDF file, which holds no sound/ };
+  for (const [name, message] of Object.entries(expected)) {
+    await page.locator('.row-open', { has: page.getByText(name, { exact: true }) }).click();
+    assert.match(await page.textContent('.song-status'), message);
+  }
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('models of the user', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  const starter = fs.readFileSync(path.join(h.root, 'src/spleeterrt/models/starter.safetensors'));
+  await h.drop(page, file('short.safetensors', starter.subarray(0, 5_000_000)));
+  await page.waitForSelector('#model-problem:not(:empty)');
+  assert.match(await page.textContent('#model-problem'), /short\.safetensors.*outside the file/);
+  await page.keyboard.press('Escape');
+  await h.drop(page, file('words.safetensors', 'not a model at all'));
+  await page.waitForFunction(() => /words\.safetensors/.test(document.getElementById('model-problem').textContent));
+  await page.keyboard.press('Escape');
+  assert.equal(await page.textContent('#model-name'), 'starter: 4 stems');
+
+  const tiny = path.join(h.work, 'tiny.safetensors');
+  h.spleeterrt('models', 'convert', path.join(h.root, 'tests/data/golden/tiny-2stems/config.json'), tiny);
+  await h.drop(page, tiny);
+  await page.waitForFunction(() => document.getElementById('model-name').textContent === 'tiny');
+  await h.drop(page, h.song);
+  await h.done(page, 'song');
+  assert.deepEqual(await page.locator('.stem-name').allTextContents(), ['Vocals', 'Accompaniment']);
+  await page.click('#model-button');
+  await page.click('label:has-text("starter: 2 stems")');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.textContent('#model-name'), 'starter: 2 stems');
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('nothing leaves the page', async () => {
+  const asked = [];
+  const elsewhere = http.createServer((request, response) => { asked.push(request.url); response.end(); });
+  await new Promise((resolve) => { elsewhere.listen(0, '127.0.0.1', resolve); });
+  const { page } = await h.open(browser, server.address);
+  const outcome = await page.evaluate(async (address) => {
+    const tried = {
+      fetch: () => fetch(address + 'fetch', { mode: 'no-cors' }),
+      image: () => new Promise((resolve, reject) => Object.assign(new Image(), { onload: resolve, onerror: reject, src: address + 'image' })),
+      script: () => import(address + 'script.js'),
+      socket: () => new Promise((resolve, reject) => Object.assign(new WebSocket(address.replace('http', 'ws')), { onopen: resolve, onerror: reject })),
+      beacon: () => (navigator.sendBeacon(address + 'beacon', 'song') ? new Promise((resolve, reject) => { setTimeout(reject, 300); }) : Promise.reject()),
+      worker: () => new Promise((resolve, reject) => {
+        const made = new Worker(URL.createObjectURL(new Blob([`fetch('${address}worker').then(() => postMessage(1))`])));
+        Object.assign(made, { onmessage: resolve, onerror: reject });
+      }),
+      frame: () => new Promise((resolve, reject) => {
+        document.body.append(Object.assign(document.createElement('iframe'), { src: address + 'frame' }));
+        setTimeout(reject, 300);
+      }),
+      style: () => new Promise((resolve, reject) => {
+        document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href: address + 'style', onload: resolve, onerror: reject }));
+      }),
+    };
+    const results = {};
+    for (const [name, attempt] of Object.entries(tried)) results[name] = await attempt().then(() => 'done', () => 'refused');
+    return results;
+  }, `http://127.0.0.1:${elsewhere.address().port}/`);
+  assert.deepEqual(new Set(Object.values(outcome)), new Set(['refused']), JSON.stringify(outcome));
+  assert.deepEqual(asked, []);
+  elsewhere.close();
+  await page.context().close();
+});
+
+test('it works without the server after the first visit', async () => {
+  const own = await h.serve();
+  const { page, said } = await h.open(browser, own.address);
+  await page.waitForSelector('#offline:visible');
+  assert.equal(await page.textContent('#offline'), 'Works without a network from now on.');
+  await own.stop();
+  await page.reload();
+  await page.waitForSelector('html[data-ready]');
+  await h.drop(page, h.song);
+  await h.done(page, 'song');
+  // The settings were asked for anew, in vain.
+  assert.deepEqual(said.filter((line) => !/settings\.json|ERR_CONNECTION_REFUSED|sw\.js/.test(line)), []);
+  await page.context().close();
+});
+
+test('as one file, from disk', async () => {
+  const target = path.join(h.work, 'one.html');
+  h.spleeterrt('web', '--single', target);
+  const { page, said } = await h.open(browser, `file://${target}`);
+  await h.drop(page, h.song);
+  await h.done(page, 'song');
+  await page.selectOption('.downloads select', 'float32');
+  const { target: stem } = await h.saved(page, () => page.click('.lane:nth-child(1) .save'), 'from-disk.wav');
+  h.spleeterrt('separate', '-q', '-p', 'starter:4stems', '--stems', 'vocals', '--bit-depth', 'float32', '-o', path.join(h.work, 'disk'), h.song);
+  const found = h.readWav(fs.readFileSync(stem)), wanted = h.readWav(fs.readFileSync(path.join(h.work, 'disk/song/vocals.wav')));
+  assert.ok(h.errorLevel(found.samples, wanted.samples) < -100);
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`for everybody: axe finds nothing serious, ${colorScheme}, wide and narrow`, async () => {
+    for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
+      const { page } = await h.open(browser, server.address, { colorScheme, viewport, bypassCSP: true, reducedMotion: 'reduce' });
+      const look = async (where) => {
+        const name = `${where}-${viewport.width}-${colorScheme}`;
+        await h.picture(page, name);
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate(() => window.axe.run());
+        const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
+        assert.deepEqual(serious.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map(({ html }) => html).join(' ')}`), []);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${name}: ${wide} pixels too wide`);
+      };
+      await look('start');
+      await h.drop(page, h.song, file('a.aiff', 'FORM\0\0\0\x20AIFFCOMM'));
+      await h.done(page, 'song');
+      await page.waitForSelector('.row[data-state="failed"]');
+      await page.click('.lane:nth-child(2) .mute');
+      await page.click('.lane:nth-child(3) .solo');
+      await page.keyboard.press('l');
+      await look('player');
+      await page.click('.row[data-state="failed"] .row-open');
+      await look('failed');
+      await page.click('#model-button');
+      await look('model');
+      await page.keyboard.press('Escape');
+      await page.click('#keys-button');
+      await look('keys');
+      await page.keyboard.press('Escape');
+      await page.click('#to-live');
+      await look('live');
+      await page.context().close();
+    }
+  });
+}
+
+test('by keyboard alone', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.focus('#choose').then(() => page.keyboard.press('Enter'))]);
+  await chooser.setFiles(h.song);
+  await h.done(page, 'song');
+  assert.equal(await page.textContent('#announcer'), 'song is separated');
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press('Space');
+  await page.waitForFunction(() => document.querySelector('.play').getAttribute('aria-label') === 'Pause');
+  await page.keyboard.press('2');
+  assert.equal(await page.getAttribute('.lane:nth-child(2) .mute', 'aria-pressed'), 'true');
+  await page.focus('.lane:nth-child(1) .gain');
+  await page.keyboard.press('ArrowLeft');
+  assert.equal(await page.getAttribute('.lane:nth-child(1) .gain', 'aria-valuetext'), '−0.5 dB');
+  await page.focus('.play');
+  await page.keyboard.press('Space');
+  assert.equal(await page.getAttribute('.play', 'aria-label'), 'Play');
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('live sound', async () => {
+  const { page, said } = await h.open(browser, server.address, { permissions: ['microphone'] });
+  await page.click('#to-live');
+  await page.selectOption('#live select >> nth=1', 'quick');
+  await page.click('#live button.primary');
+  await page.waitForSelector('#live .facts dd');
+  const delay = Number.parseInt(await page.textContent('#live .facts dd'), 10);
+  assert.ok(delay > 20 && delay < 2000, `${delay} ms`);
+  // The browser's own test sound beeps.
+  await page.waitForFunction(() => [...document.querySelectorAll('#live .meter span')].some((bar) => /scaleX\(0\.[1-9]/.test(bar.style.transform)));
+  await h.picture(page, 'live');
+  await page.click('#live button.primary');
+  await page.waitForFunction(() => document.querySelector('#live button.primary').textContent === 'Start');
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
