@@ -359,12 +359,12 @@
 
   // --- what others call ----------------------------------------------------------------------------
 
-  let engine, separation, stream;
+  let module, engine, separation, stream;
   const peers = [];
   const transferred = (stems) => ({ result: stems, transfer: stems.flat().map((channel) => channel.buffer) });
 
   const calls = {
-    open({ module, source, lowMemory }) {
+    open({ source, lowMemory }) {
       const made = new Engine(module, source);
       const size = source instanceof Uint8Array ? source.length : source.size;
       made.check('model', (x) => x.srt_open(size, lowMemory ? 1 : 0));
@@ -443,6 +443,7 @@
   };
 
   function begin({ data }) {
+    module = data.module;
     serve(data.port, calls);
   }
   if (typeof WorkerGlobalScope === 'undefined') {

@@ -131,7 +131,8 @@ const kinds = { model: ModelError, argument: ArgumentError, engine: EngineError 
 
 // A worker and the calls to it.
 class Remote {
-  static async make(createWorker) {
+  // The module goes by the worker's own channel: on pages of file:// a port refuses it.
+  static async make(createWorker, module) {
     const remote = new Remote();
     const { port1, port2 } = new MessageChannel();
     if (createWorker) {
@@ -145,7 +146,7 @@ class Remote {
     const failed = (event) => remote.fail(new EngineError(`the worker failed: ${event.message || 'it cannot be loaded'}`));
     if (inNode) remote.worker.on('error', failed);
     else remote.worker.onerror = failed;
-    remote.worker.postMessage({ port: port2 }, [port2]);
+    remote.worker.postMessage({ port: port2, module }, [port2]);
     port1.onmessage = ({ data }) => remote.answered(data);
     remote.port = port1;
     return remote;
@@ -510,10 +511,10 @@ class NodeStream {
 // --- loading ---------------------------------------------------------------------------------------
 
 async function openWorker(made) {
-  const remote = await Remote.make(made.createWorker);
+  const remote = await Remote.make(made.createWorker, made.module);
   try {
-    const { module, source, lowMemory } = made;
-    made.info = await remote.call('open', { module, source, lowMemory });
+    const { source, lowMemory } = made;
+    made.info = await remote.call('open', { source, lowMemory });
     return remote;
   } catch (error) {
     remote.close();
