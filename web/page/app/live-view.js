@@ -4,6 +4,8 @@ import { Live, QUALITIES, sources } from './live.js';
 import { stemControls } from './mixer.js';
 import { capital } from './text.js';
 
+const BUSY = 0.95; // of the time between two runs of the networks
+
 export class LiveView {
   #root;
   #models;
@@ -31,6 +33,8 @@ export class LiveView {
     this.button = make('button', { type: 'button', class: 'primary large', onclick: () => this.#toggle() }, 'Start');
     this.problem = make('p', { class: 'error', role: 'alert' });
     this.facts = make('dl', { class: 'facts' });
+    this.advice = make('p', { class: 'error', role: 'status', hidden: true },
+      'This machine is too busy for this quality. Stop, and choose another one, or a model with fewer stems.');
     this.lanes = make('ul', { class: 'lane-list live-lanes', 'aria-label': 'Stems' });
     const hint = kinds.length ? 'With a microphone, wear headphones: otherwise it hears the loudspeakers.'
       : 'This browser gives pages no live sound here. It needs a secure address: https, or this machine’s own (localhost).';
@@ -40,7 +44,7 @@ export class LiveView {
       make('p', { class: 'lead' }, 'Take the voice out of what is playing, or bring it out, while it plays.'),
       make('div', { class: 'live-form' }, choice('source', 'Source', kinds.map(([key, kind]) => [key, kind.label])),
         choice('quality', 'Quality', Object.entries(QUALITIES).map(([key, { label }]) => [key, label])), this.button),
-      make('p', { class: 'hint' }, hint), this.problem, this.facts, this.lanes);
+      make('p', { class: 'hint' }, hint), this.problem, this.facts, this.advice, this.lanes);
     this.quality.value = 'balanced';
   }
 
@@ -94,6 +98,7 @@ export class LiveView {
     this.source.disabled = this.quality.disabled = running;
     clearInterval(this.#timer);
     if (!running) {
+      this.advice.hidden = true;
       this.facts.replaceChildren();
       this.lanes.replaceChildren();
       return;
@@ -103,13 +108,14 @@ export class LiveView {
   }
 
   async #report() {
-    const { latency, load, underruns, missed } = await this.#live.report();
+    const { latency, load, underruns, silence } = await this.#live.report();
     if (!this.#live.running) return;
-    const lost = underruns + (missed > 0 ? 1 : 0);
     const facts = [['Delay', `${Math.round(1000 * latency)} ms`], ['Load', `${Math.round(100 * load)} %`],
-      ['Gaps', lost === 0 ? 'none' : String(underruns + missed)]];
+      ['Late masks', underruns ? String(underruns) : 'none'], ['Gaps', silence ? `${silence.toFixed(1)} s` : 'none']];
     this.facts.replaceChildren(...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
-    this.facts.classList.toggle('strained', load > 0.9);
+    const strained = load > BUSY;
+    this.facts.classList.toggle('strained', strained);
+    this.advice.hidden = !strained;
   }
 }
 

@@ -85,11 +85,11 @@ export class Live extends EventTarget {
     });
   }
 
-  // { latency: seconds from input to loudspeaker, load, underruns, missed }
+  // { latency: seconds from input to loudspeaker, silence: seconds that were lost, load, underruns }
   async report() {
     const stats = await this.#stream.stats();
     const latency = this.#stream.latency + (this.#context.baseLatency || 0) + (this.#context.outputLatency || 0);
-    return { latency, ...stats };
+    return { ...stats, latency, silence: stats.missed / this.#context.sampleRate };
   }
 
   stop() {

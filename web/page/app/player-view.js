@@ -106,7 +106,7 @@ export class PlayerView {
     const song = this.#song;
     this.status = make('p', { class: 'song-status' });
     this.bar = make('progress', { max: 1, 'aria-label': `Separation of ${song.title}` });
-    return make('div', { class: 'song-head' }, make('h2', { class: 'song-title', tabindex: -1 }, song.title), this.status, this.bar);
+    return make('div', { class: 'song-head' }, make('h2', { class: 'song-title', tabindex: -1 }, song.label), this.status, this.bar);
   }
 
   #open() {

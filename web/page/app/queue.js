@@ -100,20 +100,20 @@ export class Queue extends EventTarget {
     this.#refresh(song);
     if (song.state === 'separating') announce(`Separating ${song.title}`);
     if (song.state === 'done') announce(`${song.title} is separated`);
-    if (song.state === 'failed') announce(`${song.title}: ${song.error}`);
+    if (song.state === 'failed') announce(`${song.label}: ${song.error}`);
     this.dispatchEvent(new Event('change'));
   }
 
   #show(song) {
-    const status = make('span', { class: 'row-status' });
+    const title = make('span', { class: 'row-title' }), status = make('span', { class: 'row-status' });
     const bar = make('span', { class: 'row-bar', 'aria-hidden': 'true' }, make('span'));
     const open = make('button', { type: 'button', class: 'row-open', onclick: () => this.select(song) },
-      make('span', { class: 'row-title' }, song.title), status, bar);
+      title, status, bar);
     const again = make('button', { type: 'button', class: 'round', 'aria-label': `Separate ${song.title} again`, title: 'Separate again',
       onclick: () => this.again(song) }, icon('retry'));
     const stop = make('button', { type: 'button', class: 'round', onclick: () => (song.over ? this.remove(song) : song.cancel()) }, icon('close'));
     const element = make('li', { class: 'row' }, open, again, stop);
-    this.#rows.set(song, { element, open, status, bar, stop, again });
+    this.#rows.set(song, { element, open, title, status, bar, stop, again });
     this.#list.append(element);
     this.#refresh(song);
     this.dispatchEvent(new Event('change'));
@@ -123,11 +123,12 @@ export class Queue extends EventTarget {
     const row = this.#rows.get(song);
     if (!row) return;
     const text = statusOf(song);
+    if (row.title.textContent !== song.label) row.title.textContent = song.label;
     if (row.status.textContent !== text) row.status.textContent = text;
     row.element.dataset.state = song.state;
     row.bar.firstChild.style.transform = `scaleX(${song.state === 'done' ? 1 : song.progress})`;
     row.again.hidden = !['failed', 'cancelled'].includes(song.state);
-    const label = song.over ? `Remove ${song.title}` : `Cancel ${song.title}`;
+    const label = song.over ? `Remove ${song.label}` : `Cancel ${song.label}`;
     row.stop.setAttribute('aria-label', label);
     row.stop.title = song.over ? 'Remove' : 'Cancel';
   }

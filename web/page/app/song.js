@@ -30,6 +30,11 @@ export class Song extends EventTarget {
     this.title = stemOf(file.name);
   }
 
+  // What it is called in the list: of what is no song the whole name of the file.
+  get label() {
+    return this.state === 'failed' ? this.file.name : this.title;
+  }
+
   get fraction() {
     return this.length ? this.available / this.length : 0;
   }
