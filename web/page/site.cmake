@@ -4,6 +4,9 @@
 #
 # The service worker gets the list of files that it keeps, and a version that changes with any of them.
 
+foreach(place PAGE PACKAGE SITE)
+  get_filename_component(${place} "${${place}}" ABSOLUTE)
+endforeach()
 file(GLOB_RECURSE parts RELATIVE "${PAGE}" "${PAGE}/app/*")
 list(APPEND parts index.html manifest.webmanifest settings.json)
 file(GLOB package_parts RELATIVE "${PACKAGE}" "${PACKAGE}/*.js" "${PACKAGE}/*.wasm")
