@@ -364,8 +364,8 @@
   const transferred = (stems) => ({ result: stems, transfer: stems.flat().map((channel) => channel.buffer) });
 
   const calls = {
-    open({ source, lowMemory }) {
-      const made = new Engine(module, source);
+    open({ module: own = module, source, lowMemory }) {
+      const made = new Engine(own, source);
       const size = source instanceof Uint8Array ? source.length : source.size;
       made.check('model', (x) => x.srt_open(size, lowMemory ? 1 : 0));
       engine = made;
