@@ -2,6 +2,10 @@
 #ifndef SPLEETERRT_ALIGNED_H
 #define SPLEETERRT_ALIGNED_H
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -24,6 +28,23 @@ public:
         if (!block_)
             no_memory();
         data_ = at_line(block_.get());
+    }
+
+    // The same in large pages where the system has them (Linux: transparent huge pages, if "madvise" or "always"), from
+    // 4 MB on: for what is walked through from end to end, as weights are, and the windows of whole signals. Memory is
+    // taken in steps of 2 MB then.
+    static AlignedFloats in_large_pages(std::size_t count)
+    {
+        AlignedFloats floats(count);
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+        constexpr std::size_t page = 4096, least = std::size_t{4} << 20;
+        if (count >= least / sizeof(float)) {
+            const auto first = (reinterpret_cast<std::uintptr_t>(floats.data_) + page - 1) / page * page;
+            const auto end = reinterpret_cast<std::uintptr_t>(floats.data_ + count) / page * page;
+            madvise(reinterpret_cast<void *>(first), end - first, MADV_HUGEPAGE); // a wish: it may be refused
+        }
+#endif
+        return floats;
     }
 
     // Where a cache line begins in memory that is `spare` floats longer than what is to lie there.

@@ -108,9 +108,9 @@ int open(srt_model &model, const srt_separation_options &options, srt_separation
     s->table = lower(c.network, model.plan(), c.T, c.F);
     s->engine.reset(new Separation(model.networks(s->table, s->weights), s->mode, e));
     for (std::size_t thread = 0; thread < s->threads; thread++)
-        s->workspaces.emplace_back(s->engine->most_workspace_floats());
+        s->workspaces.push_back(AlignedFloats::in_large_pages(s->engine->most_workspace_floats()));
     for (std::size_t stem = 0; stem < s->mode.stems.size(); stem++) {
-        s->sound.emplace_back(s->engine->most_samples() * channels);
+        s->sound.push_back(AlignedFloats::in_large_pages(s->engine->most_samples() * channels));
         s->places.push_back(s->sound.back().data());
     }
     separation = s.release();

@@ -338,7 +338,7 @@ AlignedFloats load_stem(ModelFile &file, const Plan &plan, const std::string &st
 {
     const NetworkConfig &network = file.config().network;
     const WeightLayout layout = weight_layout(network, plan);
-    AlignedFloats arena((std::size_t)layout.size);
+    AlignedFloats arena = AlignedFloats::in_large_pages((std::size_t)layout.size);
     for (int layer = 0; layer < LAYERS; layer++) { // one after the other: few tensors are in memory twice
         std::vector<std::vector<float>> values;
         LayerTensors tensors;

@@ -87,9 +87,12 @@ std::size_t segments_at_a_time(const ModePlan &mode, std::size_t threads)
 Separation::Separation(const NetworkSet &networks, const ModePlan &mode, const SeparationOptions &options)
     : networks_(networks), mode_(mode), options_(options), most_frames_(most_frames_of(options)),
       window_(samples_of(options, most_frames_), most_frames_ * options.frame_step, options.frame_length),
-      magnitudes_(most_frames_ * row()), estimates_(mode.networks.size() * most_frames_ * row()),
-      left_(mode.cascade ? most_frames_ * row() : 0)
+      magnitudes_(AlignedFloats::in_large_pages(most_frames_ * row())),
+      estimates_(AlignedFloats::in_large_pages(mode.networks.size() * most_frames_ * row())),
+      left_(AlignedFloats::in_large_pages(mode.cascade ? most_frames_ * row() : 0))
 {
+    SRT_DCHECK(check_separation(options, mode).empty());
+    SRT_DCHECK(!mode.networks.empty() && mode.made.size() == mode.networks.size());
     const SeparationOptions &o = options_;
     const std::vector<float> hann = hann_window(o.frame_length);
     std::vector<float> synthesis = hann;
@@ -100,8 +103,8 @@ Separation::Separation(const NetworkSet &networks, const ModePlan &mode, const S
         const std::size_t stems = mode.networks.size();
         wiener_.sums.resize(stems * o.bins * covariance_terms);
         wiener_.peaks.resize(divided_up(o.frames, analysis_frames));
-        wiener_.spectrum = AlignedFloats(o.frames * (o.fft_length / 2 + 1) * channels * 2);
-        wiener_.filtered = AlignedFloats(o.frames * stems * row() * 2);
+        wiener_.spectrum = AlignedFloats::in_large_pages(o.frames * (o.fft_length / 2 + 1) * channels * 2);
+        wiener_.filtered = AlignedFloats::in_large_pages(o.frames * stems * row() * 2);
     }
     prepare_synthesis();
     reset();
@@ -205,6 +208,7 @@ void Separation::begin_pass()
 std::size_t Separation::push(const float *samples, std::size_t count)
 {
     SRT_DCHECK(stage_ == Stage::filling);
+    SRT_DCHECK(samples && count > 0 && !finished_);
     const std::size_t taken = window_.fill(samples, count);
     received_ += taken;
     if (window_.full())
@@ -223,6 +227,7 @@ void Separation::finish()
 // frames: those of the window that belong to the signal.
 void Separation::begin_window(std::size_t frames)
 {
+    SRT_DCHECK(0 < frames && frames <= most_frames_);
     window_frames_ = frames;
     round_ = 0;
     // Frames behind the signal's end are padding of the last segment.
@@ -329,7 +334,7 @@ void Separation::analyse(std::size_t first, std::size_t end, float *workspace)
 // Of a cascade each one in what is left by those before.
 Separation::NetworkTask Separation::network_task(std::size_t task)
 {
-    SRT_DCHECK(networks_run() && task < tasks());
+    SRT_DCHECK(networks_run() && task < tasks() && round_ < mode_.networks.size());
     const std::size_t count = mode_.cascade ? 1 : mode_.networks.size();
     const std::size_t network = mode_.cascade ? round_ : task % count, segment = task / count;
     const float *heard = round_ ? left_.data() : magnitudes_.data();
@@ -411,8 +416,10 @@ void Separation::begin_synthesis()
 void Separation::place(float *const *outs)
 {
     SRT_DCHECK(stage_ == Stage::placing);
-    for (std::size_t k = 0; k < chosen_.size(); k++)
+    for (std::size_t k = 0; k < chosen_.size(); k++) {
         outs_[k] = outs[mode_.made[chosen_[k]]];
+        SRT_DCHECK(outs_[k]);
+    }
     rest_ = mode_.rest < 0 ? nullptr : outs[mode_.rest];
     stage_ = Stage::synthesis;
 }
@@ -454,6 +461,7 @@ void Separation::write_spectrum(std::size_t task, float *workspace)
 {
     const std::size_t bins = options_.fft_length / 2 + 1, first = task * analysis_frames;
     const std::size_t end = std::min(first + analysis_frames, piece_.frames);
+    SRT_DCHECK(piece_.frames <= options_.frames && task < wiener_.peaks.size());
     std::complex<float> *rows = spectrum() + first * bins * channels;
     for (std::size_t frame = first; frame < end; frame += group)
         analyse_group(*stft_, window_at(piece_.frame + frame), std::min(group, end - frame),

@@ -2,12 +2,12 @@
 #ifndef SPLEETERRT_OFFLINE_WINDOW_H
 #define SPLEETERRT_OFFLINE_WINDOW_H
 
+#include "aligned.h"
 #include "check.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <vector>
 
 namespace spleeterrt {
 
@@ -17,14 +17,15 @@ class SignalWindow {
 public:
     // front <= length, advance > 0.
     SignalWindow(std::size_t length, std::size_t advance, std::size_t front)
-        : samples_(length * channels), length_(length), advance_(advance), front_(front)
+        : samples_(AlignedFloats::in_large_pages(length * channels)), length_(length), advance_(advance), front_(front)
     {
+        SRT_DCHECK(front <= length && advance > 0);
         begin();
     }
 
     void begin()
     {
-        std::fill_n(samples_.begin(), front_ * channels, 0.0f);
+        std::fill_n(samples_.data(), front_ * channels, 0.0f);
         have_ = front_;
     }
 
@@ -42,7 +43,7 @@ public:
     }
 
     // The signal has ended.
-    void pad() { std::fill(samples_.begin() + static_cast<std::ptrdiff_t>(have_ * channels), samples_.end(), 0.0f); }
+    void pad() { std::fill(samples_.data() + have_ * channels, samples_.data() + length_ * channels, 0.0f); }
 
     void next()
     {
@@ -54,7 +55,7 @@ public:
 
 private:
     static constexpr std::size_t channels = 2;
-    std::vector<float> samples_;
+    AlignedFloats samples_;
     const std::size_t length_, advance_, front_;
     std::size_t have_ = 0;
 };
