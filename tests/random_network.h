@@ -18,7 +18,7 @@ struct RandomNetwork {
     std::vector<AlignedFloats> arenas;
     std::vector<const float *> weights;
 
-    // alike: all stems have the same network.
+    // alike: all stems have the same network, whose masks are near 1; else their own, with weights of both signs.
     RandomNetwork(const char *isa, std::mt19937 &random, std::size_t stems, bool alike = true)
     {
         const int filters[DEPTH] = {4, 8, 8, 16, 16, 32};
@@ -26,7 +26,7 @@ struct RandomNetwork {
         plan = make_plan(config, fast_kernels_for(isa), false);
         for (std::size_t stem = 0; stem < stems; stem++) {
             if (!alike || arenas.empty())
-                add(random);
+                add(random, alike);
             weights.push_back(arenas.back().data());
         }
     }
@@ -44,7 +44,7 @@ struct RandomNetwork {
     }
 
 private:
-    void add(std::mt19937 &random)
+    void add(std::mt19937 &random, bool positive)
     {
         const WeightLayout layout = weight_layout(config, plan);
         arenas.emplace_back(static_cast<std::size_t>(layout.size));
@@ -55,7 +55,8 @@ private:
             for (const TensorSpec &spec : layer_tensors(config, layer)) {
                 tensors.emplace_back(static_cast<std::size_t>(spec.count()));
                 for (float &x : tensors.back())
-                    x = std::fabs(normal(random)) + 0.01f; // a variance, too
+                    x = positive || spec.place == &LayerTensors::variance ? std::fabs(normal(random)) + 0.01f
+                                                                          : 2.0f * normal(random);
                 places.*spec.place = tensors.back().data();
             }
             pack_layer(config, plan, layout, layer, places, arenas.back().data());

@@ -2,13 +2,14 @@
 
     python tests/sanitize.py [--examples N] [--rounds N] [--keep FOLDER] [--only PART] [PIP OPTION ...]
 
-First `sanitize_stream`, a program of its own, with ThreadSanitizer: the real-time engine as a host and its
-other threads drive it, in random modes, with stalls, resets and flushes.
+First three programs with ThreadSanitizer: `sanitize_stream`, the real-time engine as a host and its other
+threads drive it, in random modes, with stalls, resets and flushes; `stream_parts` and `offline_engine`, the
+tests of the engines.
 
 Then builds the package with the other two into a new environment and runs
 
 1. `sanitize_fast`, a program of its own: the fast layers of every instruction set on random shapes, with
-   every buffer a heap block of its exact size, against the definition of the layers; and `sanitize_stream`;
+   every buffer a heap block of its exact size, against the definition of the layers; and the three above;
 2. the tests of everything compiled, in Python with the sanitizers preloaded. What malloc returns is filled
    with NaN, so that numbers that are read before they are written show in the results.
 
@@ -50,6 +51,9 @@ CHECK = (
     "for module in (machine, nn, offline, spectral, stream):\n"
     "    assert b'__asan_init' in Path(module.__file__).read_bytes(), module"
 )
+
+
+ENGINES = ("sanitize_stream", "stream_parts", "offline_engine")
 
 
 def library(name: str) -> str:
@@ -104,14 +108,20 @@ def check(title: str, command: list[str | Path], variables: dict[str, str]) -> N
 
 
 def check_threads(folder: Path, rounds: int) -> None:
-    (stream,) = programs(folder, "thread", "sanitize_stream")
     environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
-    check("the real-time engine and its threads", [stream, str(max(1, rounds // 4))], environment)
+    check_engines(programs(folder, "thread", *ENGINES), rounds, environment)
 
 
-def check_memory(fast: Path, stream: Path, rounds: int, environment: dict[str, str]) -> None:
+def check_memory(fast: Path, engines: list[Path], rounds: int, environment: dict[str, str]) -> None:
     check("buffers of their exact size", [fast, str(rounds)], environment)
-    check("the real-time engine", [stream, str(max(1, rounds // 4))], environment)
+    check_engines(engines, rounds, environment)
+
+
+def check_engines(engines: list[Path], rounds: int, environment: dict[str, str]) -> None:
+    stream, parts, offline = engines
+    check("the real-time engine and its threads", [stream, str(max(1, rounds // 4))], environment)
+    check("the parts of the real-time engine", [parts], environment)
+    check("the offline engine", [offline], environment)
 
 
 def main() -> None:
@@ -141,12 +151,12 @@ def main() -> None:
         if args.only != "memory":
             check_threads(folder, args.rounds)
         if args.only == "programs":
-            both = programs(folder, "address,undefined", "sanitize_fast", "sanitize_stream")
-            check_memory(*both, args.rounds, environment)
+            fast, *engines = programs(folder, "address,undefined", "sanitize_fast", *ENGINES)
+            check_memory(fast, engines, args.rounds, environment)
         elif args.only != "threads":
             python = build(folder, pip_options)
-            both = [folder / "build" / name for name in ("sanitize_fast", "sanitize_stream")]
-            check_memory(*both, args.rounds, environment)
+            fast, *engines = (folder / "build" / name for name in ("sanitize_fast", *ENGINES))
+            check_memory(fast, engines, args.rounds, environment)
             check("instrumented modules", [python, "-c", CHECK], preloaded)
             check("tests", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS], preloaded)
     print("no reports")

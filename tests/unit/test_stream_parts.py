@@ -1,7 +1,7 @@
-"""The real-time engine's parts, each alone, and the engine itself, by a program in C++:
-tests/stream_parts.cpp.
+"""The engines by programs in C++: the real-time one and its parts, each alone (tests/stream_parts.cpp), and
+the offline one (tests/offline_engine.cpp).
 
-It is linked with the static library of a build of the C library, whose folder SPLEETERRT_C_BUILD names.
+They are linked with the static library of a build of the C library, whose folder SPLEETERRT_C_BUILD names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "src" / "_kernels" / "core"
 COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 LIBRARY = Path(os.environ.get("SPLEETERRT_C_BUILD", "")) / "libspleeterrt.a"
-SOURCE = ROOT / "tests" / "stream_parts.cpp"
+PROGRAMS = "stream_parts", "offline_engine"
 
 needs_compiler = pytest.mark.skipif(
     COMPILER is None or os.name != "posix", reason="needs a C++ compiler of GCC's kind"
@@ -28,25 +28,40 @@ needs_library = pytest.mark.skipif(
 )
 
 TESTS = [
-    line.split('"')[1]
-    for line in SOURCE.read_text(encoding="utf-8").splitlines()
+    (program, line.split('"')[1])
+    for program in PROGRAMS
+    for line in (ROOT / "tests" / f"{program}.cpp").read_text(encoding="utf-8").splitlines()
     if line.startswith('    {"')
 ]
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("parts") / "stream_parts"
-    command = [COMPILER, "-std=c++17", "-O1", "-Wall", "-Wextra", f"-I{CORE}", SOURCE, "-o", path, LIBRARY]
-    subprocess.run([*command, "-lpthread"], check=True)
-    return path
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    paths = {name: tmp_path_factory.mktemp("parts") / name for name in PROGRAMS}
+    for name, path in paths.items():
+        source = ROOT / "tests" / f"{name}.cpp"
+        command = [
+            COMPILER,
+            "-std=c++17",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            f"-I{CORE}",
+            source,
+            "-o",
+            path,
+            LIBRARY,
+        ]
+        subprocess.run([*command, "-lpthread"], check=True)
+    return paths
 
 
 @needs_compiler
 @needs_library
-@pytest.mark.parametrize("name", TESTS)
-def test_of_the_program(program: Path, name: str) -> None:
-    result = subprocess.run([program, name], capture_output=True, text=True, check=False, timeout=300)
+@pytest.mark.parametrize(("program", "name"), TESTS)
+def test_of_the_program(built: dict[str, Path], program: str, name: str) -> None:
+    command = [built[program], name]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (result.returncode, result.stdout) == (0, f"passed {name}\n")
 
 

@@ -2,6 +2,7 @@
 #ifndef SPLEETERRT_NETWORK_SET_H
 #define SPLEETERRT_NETWORK_SET_H
 
+#include "check.h"
 #include "network/executor.h"
 
 #include <cstddef>
@@ -20,6 +21,7 @@ struct NetworkSet {
     // One network on one segment [T][F][2]; of a softmax model its logits. workspace: at a cache line.
     void run(std::size_t network, const float *input, float *output, float *workspace) const
     {
+        SRT_DCHECK(kernels && layers && weights && SRT_ALIGNED(weights[network]) && SRT_ALIGNED(workspace));
         network_task task = {};
         task.kernels = kernels;
         task.layers = layers;

@@ -1,5 +1,6 @@
 #include "stream/engine.h"
 
+#include "check.h"
 #include "clock.h"
 #include "denormals.h"
 #include "realtime.h"
@@ -45,6 +46,7 @@ StreamEngine::StreamEngine(const NetworkSet &networks, const ModePlan &mode, con
                               static_cast<double>(options_.frame_step) / options_.model_rate),
       realtime_(options_.realtime)
 {
+    SRT_DCHECK(check_stream(options, stems_).empty());
     make_workers();
     runs_.work_with(workers_.get());
     start(0);
@@ -113,6 +115,8 @@ void StreamEngine::process(const StreamInput &in, const StreamOutput *outs, cons
 {
     if (count == 0)
         return;
+    SRT_DCHECK(count <= shape_.block && (!shape_.fixed || count == shape_.block));
+    SRT_DCHECK(in.channel[0] && in.channel[1] && outs);
     const NoDenormals fast;
     const double begun = seconds();
     const bool wait = wait_now(begun, count);
@@ -161,7 +165,11 @@ void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
     reset();
 }
 
-void StreamEngine::reset(std::int64_t position) { start(position); }
+void StreamEngine::reset(std::int64_t position)
+{
+    SRT_DCHECK(position >= 0 && (!shape_.fixed || position % static_cast<std::int64_t>(shape_.block) == 0));
+    start(position);
+}
 
 StreamStats StreamEngine::stats() const
 {

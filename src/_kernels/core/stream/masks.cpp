@@ -1,5 +1,6 @@
 #include "stream/masks.h"
 
+#include "check.h"
 #include "sound/spectral.h"
 #include "stream/integers.h"
 
@@ -23,6 +24,8 @@ Masks::Masks(const ModePlan &mode, const StreamOptions &options, const StreamSha
       other_(memory_.take(stems_ * values_)), all_(memory_.take(mode.networks.size() * values_)),
       extensions_(memory_.take(stems_ * stream_channels)), held_extensions_(memory_.take(stems_ * stream_channels))
 {
+    SRT_DCHECK(options.cover < stems_ && mode.made.size() == mode.networks.size());
+    SRT_DCHECK(mode.rest < static_cast<std::ptrdiff_t>(stems_) && !(mode.ratio && mode.rest >= 0));
     set_silence();
 }
 
@@ -113,6 +116,7 @@ void Masks::update(std::int64_t frame)
 // The masks of a row of those that a run keeps.
 void Masks::read(const Runs::Slot &slot, std::size_t row, float *masks) const
 {
+    SRT_DCHECK(slot.done() && row < shape_.rows);
     const std::size_t plane = shape_.rows * values_;
     const float *estimates = slot.buffers().estimates + row * values_;
     if (mode_.ratio && mode_.networks.size() == stems_) {

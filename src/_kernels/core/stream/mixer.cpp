@@ -1,5 +1,7 @@
 #include "stream/mixer.h"
 
+#include "check.h"
+
 #include <algorithm>
 
 namespace spleeterrt {
@@ -43,6 +45,7 @@ float Mixer::gain_at(const Gain &gain, std::size_t i) const
 void Mixer::write(const float *const *stems, const StreamOutput *outs, const StreamOutput &mix, std::size_t at,
                   std::size_t count)
 {
+    SRT_DCHECK(stems && outs);
     const std::ptrdiff_t first = static_cast<std::ptrdiff_t>(at), n = static_cast<std::ptrdiff_t>(count);
     for (std::size_t c = 0; c < stream_channels; c++) {
         float *sum = mix.channel[c] ? mix.channel[c] + first * mix.stride : nullptr;

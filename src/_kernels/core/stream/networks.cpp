@@ -32,6 +32,8 @@ StreamNetworks::StreamNetworks(const NetworkSet &networks, const ModePlan &mode,
       row_(options.bins * stream_channels), first_row_(shape.first_row), plane_(shape.rows * row_),
       layers_(narrowed(networks, shape)), narrowed_(with_layers(networks, layers_))
 {
+    SRT_DCHECK(count_ > 0 && count_ == mode.made.size() && (!cascade_ || count_ == 2));
+    SRT_DCHECK(shape.rows > 0 && shape.first_row + shape.rows <= frames_);
 }
 
 // A network, or the two of a cascade: what the first one leaves is wanted of all frames.

@@ -1,5 +1,7 @@
 #include "stream/resampler.h"
 
+#include "check.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -100,6 +102,7 @@ void Resampler::push(float left, float right)
 
 void Resampler::next(float &left, float &right)
 {
+    SRT_DCHECK(ready());
     const std::size_t taps = filter_->taps();
     const float *weights = filter_->phase(made_++);
     const float *channels[2] = {history_.data() + at_, history_.data() + 2 * taps + at_};

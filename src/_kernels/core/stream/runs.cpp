@@ -1,5 +1,6 @@
 #include "stream/runs.h"
 
+#include "check.h"
 #include "clock.h"
 #include "denormals.h"
 
@@ -58,6 +59,7 @@ Runs::Slot *Runs::free_slot()
 
 void Runs::submit(std::int64_t run, std::int64_t frames, bool waiting)
 {
+    SRT_DCHECK(workers_ && run > submitted_ && frames > 0);
     Slot *slot = free_slot();
     if (!slot && waiting) {
         wait_for([this] { return free_slot() || !any(Abandoned); });
@@ -225,6 +227,7 @@ bool Runs::claim(Task &task)
 void Runs::finish(const Task &task)
 {
     Slot &slot = *task.slot;
+    SRT_DCHECK(task.index < tasks_per_run_ && slot.left_.load(relaxed) > 0);
     if (slot.left_.fetch_sub(1, both) != 1)
         return;
     std::uint64_t word = slot.word_.load(acquire);
@@ -247,6 +250,7 @@ void Runs::tell_end()
 
 bool Runs::run_next(float *workspace)
 {
+    SRT_DCHECK(SRT_ALIGNED(workspace));
     Task task;
     if (!claim(task))
         return false;

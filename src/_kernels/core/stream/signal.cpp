@@ -1,5 +1,6 @@
 #include "stream/signal.h"
 
+#include "check.h"
 #include "stream/integers.h"
 #include "stream/synthesis_windows.h"
 
@@ -19,6 +20,7 @@ Signal::Signal(const StreamOptions &options, const StreamShape &shape, std::size
                Frames &frames)
     : options_(options), shape_(shape), stems_(stems), residual_(residual), there_(frames)
 {
+    SRT_DCHECK(stems > 0 && residual < static_cast<std::ptrdiff_t>(stems));
     const StreamOptions &o = options_;
     make_transforms();
     if (o.sample_rate != o.model_rate)
@@ -93,6 +95,7 @@ void Signal::start(std::int64_t position)
 
 void Signal::take(const StreamInput &in, std::size_t count)
 {
+    SRT_DCHECK(count <= shape_.piece);
     std::uint64_t repaired = 0;
     for (std::size_t i = 0; i < count; i++) {
         float x[stream_channels];
@@ -138,6 +141,8 @@ void Signal::gather(std::int64_t frame)
     const std::int64_t length = static_cast<std::int64_t>(options_.frame_length);
     const std::int64_t first = frame * static_cast<std::int64_t>(options_.frame_step) - length;
     const std::int64_t silent = std::min(length, std::max<std::int64_t>(0, first_ - first));
+    // All of it has come, and is in the ring still.
+    SRT_DCHECK(first + length <= received_ && received_ - first - silent <= static_cast<std::int64_t>(ring_samples_));
     std::memset(frame_, 0, static_cast<std::size_t>(silent) * stream_channels * sizeof(float));
     std::size_t to = static_cast<std::size_t>(silent);
     while (to < options_.frame_length) {
@@ -161,6 +166,7 @@ void Signal::analyse_frame()
 
 std::size_t Signal::next(std::size_t most, const float **stems)
 {
+    SRT_DCHECK(most > 0);
     std::size_t n;
     if (up_filter_) {
         n = std::min(most, resampled_chunk);
