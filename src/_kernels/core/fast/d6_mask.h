@@ -175,8 +175,10 @@ private:
                                 continue;
                             const float weight = *weights++;
 #pragma GCC unroll 2
-                            for (int g = 0; g < count; g++)
-                                sum[q][odd_row][odd_column][g] += weight * value[g];
+                            for (int g = 0; g < count; g++) {
+                                Vec &s = sum[q][odd_row][odd_column][g];
+                                s = multiply_add(weight, value[g], s);
+                            }
                         }
                 }
             }
@@ -291,8 +293,9 @@ private:
 #pragma GCC unroll 2
                     for (int g = 0; g < count; g++) {
                         const Vec value = load(taps[ky] + x + 2 * kx + g * lanes);
-                        sum[0][g] += mask.weights[(ky * 4 + kx) * 2] * value;
-                        sum[1][g] += mask.weights[(ky * 4 + kx) * 2 + 1] * value;
+                        const float *weights = mask.weights + (ky * 4 + kx) * 2;
+                        sum[0][g] = multiply_add(weights[0], value, sum[0][g]);
+                        sum[1][g] = multiply_add(weights[1], value, sum[1][g]);
                     }
 #pragma GCC unroll 2
             for (int g = 0; g < count; g++) {

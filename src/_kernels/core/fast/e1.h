@@ -157,7 +157,7 @@ private:
                 for (int i = 0; i < count; i++)
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors_per_block; v++)
-                        sum[i][v] += x[i] * weight[v];
+                        sum[i][v] = multiply_add(x[i], weight[v], sum[i][v]);
             };
             for (int ky = 0; ky < 5; ky++)
                 for (int channel = 0; channel < 2; channel++) {

@@ -10,7 +10,7 @@
 
 namespace spleeterrt::SRT_ISA {
 
-// Registers: 32 with AVX-512 (12 x 2 sums, 2 weights), 16 else (AVX2: 6 x 2 sums; SSE: 3 x 4).
+// Registers: 32 with AVX-512 (12 x 2 sums, 2 weights), 16 else (AVX2: 6 x 2 sums; SSE: 3 x 4; wasm.h has its own).
 constexpr int panel = vector_bytes == 64 ? 32 : 16;
 
 template <int width> constexpr int max_rows()
@@ -18,7 +18,7 @@ template <int width> constexpr int max_rows()
     constexpr int vectors = width / lanes;
     if (vector_bytes == 64)
         return vectors == 2 ? 12 : 24;
-    return vectors == 2 ? 6 : 3;
+    return vectors == 2 ? 6 : rows_of_four;
 }
 
 // How a pass's tiles go through a micro-kernel: in groups of equal size but the last.
@@ -63,8 +63,8 @@ template <int rows, int width> static __attribute__((noinline)) void multiply_ro
                 sum[i][v] = Vec{};
         for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
             for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
-                __builtin_prefetch(prefetch, 0, 2);
-#pragma GCC unroll 4
+                prefetch_line(prefetch);
+#pragma GCC unroll product_unroll
             for (int kk = 0; kk < block; kk++) {
                 Vec weights[vectors];
 #pragma GCC unroll 4
@@ -76,7 +76,7 @@ template <int rows, int width> static __attribute__((noinline)) void multiply_ro
                     const float x = a[i * block + kk];
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; v++)
-                        sum[i][v] += x * weights[v];
+                        sum[i][v] = multiply_add(x, weights[v], sum[i][v]);
                 }
             }
         }
@@ -112,7 +112,7 @@ public:
     void run(Product product) const
     {
         const int lines = product.depth_blocks * width, shares = (tiles.full + (tiles.rest > 0)) * product.depth_blocks;
-        if (tiles.full > 1) {
+        if (prefetches && tiles.full > 1) {
             product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
             product.prefetch_lines = (lines + shares - 1) / shares;
         }
@@ -151,7 +151,7 @@ static __attribute__((noinline)) void multiply_matrices(int groups, bool add, co
         const float *x = a, *w = b;
 #pragma GCC unroll 1
         for (int part = 0; part < parts; part++, x += a_stride, w += b_stride)
-#pragma GCC unroll 16
+#pragma GCC unroll plain_unroll
             for (int k = 0; k < block; k++) {
                 Vec weights[vectors_per_block];
 #pragma GCC unroll 4
@@ -161,7 +161,7 @@ static __attribute__((noinline)) void multiply_matrices(int groups, bool add, co
                 for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors_per_block; v++)
-                        sum[i][v] += x[i * block + k] * weights[v];
+                        sum[i][v] = multiply_add(x[i * block + k], weights[v], sum[i][v]);
             }
 #pragma GCC unroll 32
         for (int i = 0; i < rows; i++)

@@ -78,7 +78,7 @@ private:
         for (int k = 0; k < block; k++, out += block, ahead += share) {
 #pragma GCC unroll 4
             for (int i = 0; i < share; i += block)
-                __builtin_prefetch(ahead + i, 0, 2);
+                prefetch_line(ahead + i);
 #pragma GCC unroll 1
             for (int c = 0; c < block; c += lanes) {
                 Vec values[Layout::filter_lines];

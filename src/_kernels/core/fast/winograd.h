@@ -76,7 +76,7 @@ public:
             const Span &span = spans[current];
             const char *at = span.from + done * span.pixel;
             for (int i = 0; i < span.lines; i++)
-                __builtin_prefetch(at + i * 64, 0, 2);
+                prefetch_line(at + i * 64);
             lines -= span.lines;
             if (++done == span.pixels)
                 current++, done = 0;
@@ -170,11 +170,13 @@ private:
             multiply_plain<m, decoder>(count, layout, layer.weights, operands, transformed);
         } else {
             SourcePrefetch next;
-            if (!layer.src_ring)
-                prefetch_sources(first + count, min(layout.tiles_per_pass, last - first - count), next);
-            if (behind)
-                prefetch_behind(first, count, next);
-            prefetch_outputs(first, count, next);
+            if (prefetches) {
+                if (!layer.src_ring)
+                    prefetch_sources(first + count, min(layout.tiles_per_pass, last - first - count), next);
+                if (behind)
+                    prefetch_behind(first, count, next);
+                prefetch_outputs(first, count, next);
+            }
             const int lines = (next.lines() + Layout::points - 1) / Layout::points;
             const Products products(count);
             for (int i = 0; i < Layout::points; i++) {

@@ -2,7 +2,7 @@
 #ifndef SPLEETERRT_SIMD_AVX2_H
 #define SPLEETERRT_SIMD_AVX2_H
 
-#include "simd/base.h"
+#include "simd/native.h"
 
 #include <immintrin.h>
 

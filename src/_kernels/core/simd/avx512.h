@@ -2,7 +2,7 @@
 #ifndef SPLEETERRT_SIMD_AVX512_H
 #define SPLEETERRT_SIMD_AVX512_H
 
-#include "simd/base.h"
+#include "simd/native.h"
 
 #include <immintrin.h>
 

@@ -1,8 +1,9 @@
-// 4 lanes, by vector extensions alone: AArch64, WebAssembly and whatever else there is.
+// 4 lanes, by vector extensions alone: AArch64 and whatever else there is.
 #ifndef SPLEETERRT_SIMD_GENERIC_H
 #define SPLEETERRT_SIMD_GENERIC_H
 
 #include "simd/lanes4.h"
+#include "simd/native.h"
 
 namespace spleeterrt::SRT_ISA {
 

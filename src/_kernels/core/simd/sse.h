@@ -3,6 +3,7 @@
 #define SPLEETERRT_SIMD_SSE_H
 
 #include "simd/lanes4.h"
+#include "simd/native.h"
 
 #include <immintrin.h>
 

@@ -17,18 +17,9 @@ static ALWAYS_INLINE Vec max(Vec a, Vec b) { return a > b ? a : b; }
 static ALWAYS_INLINE void store_past_caches(float *p, Vec v) { *(Vec *)p = v; }
 static ALWAYS_INLINE void end_streams() {}
 
-#ifndef W_ROWS
-#define W_ROWS 4
-#endif
-#ifndef W_PU
-#define W_PU 4
-#endif
-#ifndef W_MU
-#define W_MU 4
-#endif
 constexpr bool prefetches = false;
-constexpr int rows_of_four = W_ROWS;
-constexpr int product_unroll = W_PU, plain_unroll = W_MU;
+constexpr int rows_of_four = 4;
+constexpr int product_unroll = 2, plain_unroll = 2;
 
 static ALWAYS_INLINE void prefetch_line(const void *) {}
 
