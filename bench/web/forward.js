@@ -14,7 +14,7 @@ export class Network {
       if (data.error) reject(new Error(data.error.message));
       else resolve(data.result);
     };
-    worker.postMessage({ port: port2 }, [port2]);
+    worker.postMessage({ port: port2, module }, [port2]);
     await network.call('open', { module, source, lowMemory: false });
     await network.call('load', { networks: [0] });
     return network;
