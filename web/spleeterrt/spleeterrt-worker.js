@@ -447,7 +447,8 @@
     serve(data.port, calls);
   }
   if (typeof WorkerGlobalScope === 'undefined') {
-    import('node:worker_threads').then(({ parentPort }) => parentPort.once('message', (data) => begin({ data })));
+    const threads = 'node:worker_threads'; // bundlers would look for it
+    import(/* @vite-ignore */ /* webpackIgnore: true */ threads).then(({ parentPort }) => parentPort.once('message', (data) => begin({ data })));
   } else {
     self.onmessage = begin;
   }

@@ -166,7 +166,6 @@ export interface Separator {
   memory(): Promise<number[]>;
   /** Ends the workers; a separation in progress fails. */
   close(): void;
-  [Symbol.dispose]?(): void;
 }
 
 /** Loads a model; the returned separator holds workers until it is closed. */

@@ -139,7 +139,8 @@ class Remote {
       remote.worker = createWorker();
     } else if (inNode) {
       const { Worker: Thread } = await node('worker_threads');
-      remote.worker = new Thread(new URL('./spleeterrt-worker.js', import.meta.url));
+      // Not as below: bundlers would take it for a second file.
+      remote.worker = new Thread(new URL(import.meta.url.replace(/[^/]*$/, 'spleeterrt-worker.js')));
     } else {
       remote.worker = new Worker(new URL('./spleeterrt-worker.js', import.meta.url), { type: 'module' });
     }
