@@ -2,8 +2,8 @@
 
     python web/test/native.py FOLDER
 
-Everything by the plainest instruction set (`SPLEETERRT_ISA=generic`). Signals are raw float32: magnitudes [T][F][2],
-sounds left channel first, then right.
+Everything by the plainest instruction set (`SPLEETERRT_ISA=generic`). Signals are raw float32: magnitudes
+[T][F][2], sounds left channel first, then right.
 """
 
 from __future__ import annotations
