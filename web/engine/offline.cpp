@@ -85,6 +85,8 @@ SRT_EXPORT(srt_plan_network) int srt_plan_network(int index)
 {
     return static_cast<int>(offline->mode.networks[static_cast<std::size_t>(index)]);
 }
+// Whether each network hears what the ones before leave.
+SRT_EXPORT(srt_plan_is_cascade) int srt_plan_is_cascade() { return offline->mode.cascade; }
 SRT_EXPORT(srt_stems) int srt_stems() { return static_cast<int>(offline->stems.size()); }
 SRT_EXPORT(srt_stem_name) int srt_stem_name(int stem)
 {

@@ -24,7 +24,8 @@ export interface LoadProgress {
 }
 
 export interface LoadOptions {
-  /** Workers, each with its own networks. Default: one per network, at most one per core. */
+  /** Workers that run networks, each with its own. Where there are several, one more makes the sound meanwhile.
+   * Default: one per network, at most one per core. */
   threads?: number;
   onProgress?: (progress: LoadProgress) => void;
   signal?: AbortSignal;

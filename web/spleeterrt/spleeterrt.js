@@ -193,7 +193,7 @@ async function cores() {
   return globalThis.navigator?.hardwareConcurrency ?? (inNode ? (await node('os')).availableParallelism() : 1);
 }
 
-// Networks in groups, one per worker; the first one, which has the rest of the work, gets the fewest.
+// Networks in groups, one per worker.
 function groups(networks, workers) {
   const made = [];
   for (let left = workers, first = 0; left > 0; left--) {
@@ -276,10 +276,12 @@ class ModelSeparator {
     this.#workers = workers;
     this.#names = info.networks;
     this.#homes = new Map();
-    loaded.forEach((group, worker) => group.forEach((network) => this.#homes.set(network, worker)));
+    // One worker does everything; of several the first one makes the sound, and the others run the networks.
+    const first = workers.length - loaded.length;
+    loaded.forEach((group, i) => group.forEach((network) => this.#homes.set(network, first + i)));
     this.sampleRate = info.sampleRate;
     this.stems = Object.freeze([...info.stems]);
-    this.threads = workers.length;
+    this.threads = loaded.length;
     this.build = made.build;
   }
 
@@ -305,7 +307,8 @@ class ModelSeparator {
       const plan = await main.call('plan', request);
       await this.#home(plan.networks);
       const owners = plan.networks.map((network) => [network, this.#homes.get(network) - 1]);
-      await main.call('begin', { flags: request.flags, owners: owners.filter(([, peer]) => peer >= 0) });
+      const { flags } = request;
+      await main.call('begin', { flags, cascade: plan.cascade, owners: owners.filter(([, peer]) => peer >= 0) });
       yield* this.#blocks({ main, pieces, total, plan, onProgress, passes: options.wiener ? 2 : 1 });
     } catch (error) {
       abort?.throwIfAborted();
@@ -323,7 +326,8 @@ class ModelSeparator {
     for (const network of networks) {
       if (this.#homes.has(network)) continue;
       const counts = this.#workers.map((_, worker) => [...this.#homes.values()].filter((home) => home === worker).length);
-      const worker = counts.lastIndexOf(Math.min(...counts));
+      if (counts.length > 1) counts[0] = Infinity;
+      const worker = counts.indexOf(Math.min(...counts));
       await this.#workers[worker].call('load', { networks: [network] });
       this.#homes.set(network, worker);
     }
@@ -364,13 +368,10 @@ class ModelSeparator {
   // A function that gives the next block, or null, and hands the worker what it wants meanwhile.
   #feeder(main, pieces, progress) {
     let source = portions(pieces, portion);
-    let rest = null; // of the portion at hand
     return async () => {
       for (let args = {}; ; ) {
         const transfer = args.left ? [args.left.buffer, args.right.buffer] : [];
         const reply = await main.call('next', args, { transfer, progress });
-        if (rest) rest = rest.map((channel) => channel.subarray(reply.taken));
-        if (rest && !rest[0].length) rest = null;
         if (reply.block) return reply.block;
         if (reply.wants === 'nothing') {
           this.#made.times = reply.times;
@@ -380,11 +381,10 @@ class ModelSeparator {
         if (reply.wants === 'again') {
           source = portions(pieces, portion);
           args.again = true;
-          rest = null;
           continue;
         }
-        if (!rest) rest = (await source.next()).value ?? null;
-        if (rest) [args.left, args.right] = rest.map((channel) => channel.slice());
+        const { value } = await source.next();
+        if (value) [args.left, args.right] = value;
         else args.finish = true;
       }
     };
@@ -568,8 +568,9 @@ export async function load(model, options = {}) {
     const wanted = wantedNetworks(options.networks, networks, usual);
     const count = Math.min(threads ?? (await cores()), wanted.length);
     const shares = groups(wanted, count);
-    workers.push(...(await Promise.all(shares.slice(1).map(() => openWorker(made)))));
-    await Promise.all(shares.map((share, i) => workers[i].call('load', { networks: share })));
+    if (count > 1) workers.push(...(await Promise.all(shares.map(() => openWorker(made)))));
+    const first = workers.length - count;
+    await Promise.all(shares.map((share, i) => workers[first + i].call('load', { networks: share })));
     for (const worker of workers.slice(1)) {
       const { port1, port2 } = new MessageChannel();
       workers[0].tell('reach', { port: port1 }, [port1]);
