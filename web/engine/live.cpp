@@ -21,7 +21,6 @@ struct Live {
     ModePlan plan;
     LayerTable table;
     std::vector<const float *> weights;
-    StreamNetwork network;
     std::unique_ptr<StreamEngine> engine;
     AlignedFloats workspace;
     AlignedFloats input, output; // [2][largest block]; [stems][2][largest block or latency]
@@ -92,15 +91,7 @@ SRT_EXPORT(srt_stream_begin) int srt_stream_begin()
     options.caller_runs = true;
     l.table =
         lower(m.config.network, m.plan, static_cast<long long>(options.frames), static_cast<long long>(options.bins));
-    const NetworkSet set = m.networks(l.table, l.plan.networks, l.weights);
-    l.network.kernels = set.kernels;
-    l.network.layers = set.layers;
-    l.network.n_layers = set.n_layers;
-    l.network.workspace_floats = set.workspace_floats;
-    l.network.weights = set.weights;
-    l.network.softmax = set.softmax;
-    l.network.mode = l.plan;
-    l.engine.reset(new StreamEngine(l.network, options));
+    l.engine.reset(new StreamEngine(m.networks(l.table, l.plan.networks, l.weights), l.plan, options));
     l.workspace = AlignedFloats(l.engine->workspace_floats());
     l.input_row = l.engine->largest_block();
     l.output_row = std::max(l.engine->largest_block(), l.engine->latency());
