@@ -13,7 +13,9 @@ Then builds the package with the other two into a new environment and runs
 2. the tests of everything compiled, in Python with the sanitizers preloaded. What malloc returns is filled
    with NaN, so that numbers that are read before they are written show in the results.
 
-`--only programs` leaves out 2, which takes most of the time, and builds without Python.
+`--only programs` leaves out 2, which takes most of the time, and builds without Python. `--only plugin`: the
+audio plugin with ThreadSanitizer, in a host that plays for as many seconds as `--rounds` says while modes,
+gains, models and states change; needs the headers that CMake names.
 
 Any report ends the program or the tests at once and fails the run. Leaks are not looked for: Python keeps
 memory until it ends. The BLAS is not instrumented. Options that follow go to pip, for instance
@@ -27,6 +29,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,8 +80,8 @@ def build(folder: Path, pip_options: list[str]) -> Path:
     return python
 
 
-def programs(folder: Path, sanitizers: str, *names: str) -> list[Path]:
-    """Programs of tests/ under sanitizers, built without Python."""
+def programs(folder: Path, sanitizers: str, *names: str, options: Sequence[str] = ()) -> list[Path]:
+    """Programs of tests/ under sanitizers, built without Python. options: more of CMake's."""
     tools = folder / "tools"
     if not tools.exists():
         subprocess.run([sys.executable, "-m", "venv", tools], check=True)
@@ -86,7 +89,7 @@ def programs(folder: Path, sanitizers: str, *names: str) -> list[Path]:
     build = folder / sanitizers
     environment = {**os.environ, "PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
     configure = ["cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"]
-    configure += ["-DSPLEETERRT_PYTHON=OFF", f"-DSPLEETERRT_SANITIZE={sanitizers}"]
+    configure += ["-DSPLEETERRT_PYTHON=OFF", f"-DSPLEETERRT_SANITIZE={sanitizers}", *options]
     subprocess.run(configure, env=environment, stdout=subprocess.DEVNULL, check=True)
     done = subprocess.run(
         ["cmake", "--build", build, "--target", *names],
@@ -112,6 +115,17 @@ def check_threads(folder: Path, rounds: int) -> None:
     check_engines(programs(folder, "thread", *ENGINES), rounds, environment)
 
 
+def check_plugin(folder: Path, seconds: int) -> None:
+    options = ["-DSPLEETERRT_PLUGIN=ON", "-DSPLEETERRT_PLUGIN_TESTS=ON", "-DSPLEETERRT_PLUGIN_FORMATS=clap"]
+    options.append("-DSPLEETERRT_PLUGIN_EDITOR=OFF")
+    names = ("clap_tests", "plugin_clap", "plugin_models")
+    host = programs(folder, "thread", *names, options=options)[0]
+    plugin = host.parent / "bundles/clap/spleeterrt/spleeterrt.clap"
+    model = plugin.parent / "models/starter.safetensors"
+    environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1", "SPLEETERRT_PLUGIN_MODEL": str(model)}
+    check("the plugin in a host", [host, plugin, "race", str(seconds), model], environment)
+
+
 def check_memory(fast: Path, engines: list[Path], rounds: int, environment: dict[str, str]) -> None:
     check("buffers of their exact size", [fast, str(rounds)], environment)
     check_engines(engines, rounds, environment)
@@ -133,8 +147,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="build there, and leave it")
     parser.add_argument(
         "--only",
-        choices=("threads", "memory", "programs"),
-        help="one of the two halves, or the programs of both",
+        choices=("threads", "memory", "programs", "plugin"),
+        help="one of the two halves, the programs of both, or the plugin in its host",
     )
     args, pip_options = parser.parse_known_args()
     environment = {
@@ -148,12 +162,14 @@ def main() -> None:
     preloaded = {**environment, "LD_PRELOAD": f"{library('libasan.so')} {library('libstdc++.so.6')}"}
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.keep or Path(temporary)).resolve()
-        if args.only != "memory":
+        if args.only == "plugin":
+            check_plugin(folder, args.rounds)
+        elif args.only != "memory":
             check_threads(folder, args.rounds)
         if args.only == "programs":
             fast, *engines = programs(folder, "address,undefined", "sanitize_fast", *ENGINES)
             check_memory(fast, engines, args.rounds, environment)
-        elif args.only != "threads":
+        elif args.only not in ("threads", "plugin"):
             python = build(folder, pip_options)
             fast, *engines = (folder / "build" / name for name in ("sanitize_fast", *ENGINES))
             check_memory(fast, engines, args.rounds, environment)
