@@ -236,7 +236,7 @@ class Separator(FileSeparation):
 
         Raises:
             SpleeterError: another shape or dtype; a sample is NaN or infinite.
-            SeparationCancelled: `cancel` said so.
+            SeparationCancelled: `cancel` asked it to stop.
         """
         (mix,) = stereo_blocks([waveform])
         pipeline = self._pipeline()

@@ -294,9 +294,11 @@ def test_realtime_and_positions(library, model_file):
     assert library.srt_set_realtime(None, 0) == library.srt_reset_at(None, 0) == 1
     assert library.srt_set_realtime(stream, 0) == 0
     expected = mixed(library, stream, samples)[0]
-    assert library.srt_reset_at(stream, -1) == 1
     assert library.srt_reset_at(stream, 5000) == 0
     moved = mixed(library, stream, samples)[0]
+    assert library.srt_reset_at(stream, 5000 - 3 * 16 * 1024) == 0  # runs begin every 16 frames
+    np.testing.assert_array_equal(mixed(library, stream, samples)[0], moved)
+    assert library.srt_reset_at(stream, -(2**63)) == library.srt_reset_at(stream, 2**63 - 1) == 0
     assert np.abs(moved - expected).max() > 1e-3  # another grid of frames
     assert library.srt_reset(stream) == 0
     np.testing.assert_array_equal(mixed(library, stream, samples)[0], expected)

@@ -44,7 +44,7 @@ SHIM = os.path.join(HERE, "shim")  # on PYTHONPATH of child processes; holds a p
 
 
 def install_as_spleeter() -> None:
-    """Let `import spleeter` and its submodules mean this package, in this process; again is no error.
+    """Let `import spleeter` and its submodules mean this package, in this process. Calling it twice is fine.
 
     Raises:
         SpleeterError: the real Spleeter can be imported, or something of its name has been.

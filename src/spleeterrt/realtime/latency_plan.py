@@ -33,14 +33,14 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """Settings that hold: `StreamSeparator(model, **plan.arguments())`.
+    """Settings that this machine can sustain: `StreamSeparator(model, **plan.arguments())`.
 
     Attributes:
         latency, latency_ms: of the stream, in samples at `sample_rate` and in milliseconds.
         run_seconds, high_seconds: of a run of all networks, from due to ready, in a rehearsal in real time:
             median, 95th percentile.
         load: run_seconds over the time between two runs; at 1 the machine could just keep up.
-        margin: what was kept free.
+        margin: the part of a run's time that was kept free.
     """
 
     frames: int
@@ -64,7 +64,7 @@ class StreamPlan:
         return 1e3 * self.latency / self.sample_rate
 
     def arguments(self) -> dict[str, Any]:
-        """Of `StreamSeparator`."""
+        """The arguments of `StreamSeparator`."""
         names = ("frames", "hop_frames", "lookahead", "budget", "window", "block", "sample_rate", "threads")
         arguments = {name: getattr(self, name) for name in names}
         return arguments if self.mode == "ratio" else {**arguments, "mode": self.mode, "stems": self.stems}
@@ -164,10 +164,11 @@ def plan_stream(
     mode: str = "ratio",
     stems: Sequence[str] | None = None,
 ) -> StreamPlan:
-    """Real-time settings for a latency, by measuring this machine for some seconds.
+    """Real-time settings for a latency, from measurements of this machine that take some seconds.
 
-    Of those that hold, in this order: at least T = 128, the full synthesis window, the largest T, the most
-    lookahead up to the middle of the window, the largest hop (the least load), the largest budget.
+    Of the settings that it can sustain, in this order of preference: at least T = 128, the full synthesis
+    window, the largest T, the most lookahead up to the middle of the window, the largest hop (the least
+    load), the largest budget.
 
     Args:
         model: a `Model`, or what `load_model` takes.
@@ -175,11 +176,11 @@ def plan_stream(
         threads: of the networks; None: as `spleeterrt info` shows (`OMP_NUM_THREADS`, cores, quotas).
         sample_rate, block: of the host.
         window: "full", "short" or samples; None: full if that holds, else short.
-        margin: part of a run's time that is kept free for worse days.
+        margin: part of a run's time that is kept free for busier moments.
         mode, stems: of `StreamSeparator`.
 
     Raises:
-        SpleeterError: no setting holds; the message says which latency would.
+        SpleeterError: the machine cannot sustain any; the message says which latency it could.
     """
     if latency_ms is not None and not (isinstance(latency_ms, (int, float)) and 0 < latency_ms < math.inf):
         raise SpleeterError(f"latency_ms: expected a positive number or None, got {latency_ms!r}")

@@ -37,7 +37,8 @@ class StreamStats(NamedTuple):
         covered_frames: frames heard under an older mask than their own, or, after `hold_seconds`, without
             any: the whole mix in one stem.
         repaired: input samples that were NaN, infinite or absurdly large, and were taken as zero.
-        load: time from due to ready of a run over the time between runs, smoothed: above 1 it cannot hold.
+        load: time from due to ready of a run over the time between runs, smoothed: above 1 the machine cannot
+            keep up.
         run_seconds, worst_run_seconds: that time.
         process_seconds, worst_process_seconds: time of a call of `process`.
         process_load: that over the duration of the block, smoothed.
@@ -61,7 +62,7 @@ class StreamStats(NamedTuple):
 
     @property
     def covered_share(self) -> float:
-        """`covered_frames` over `frames`, 0 to 1: how much is not separated as it should be."""
+        """`covered_frames` over `frames`, 0 to 1: the share of the sound that had no masks of its own."""
         return min(1.0, self.covered_frames / self.frames) if self.frames else 0.0
 
 

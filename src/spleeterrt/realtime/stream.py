@@ -59,8 +59,8 @@ class StreamSeparator:
 
     Args:
         model: a `Model`, or what `load_model` takes.
-        frames: T, the frames that the networks see at a time: 64, 128, ..., 512. Longer ones know more of the
-            music, and take longer.
+        frames: T, the frames that the networks see at a time: 64, 128, ..., 512. Longer ones give the
+            networks more context, and take longer.
         hop_frames: new frames per run. None: as many as `frames` (double-buffered: the segments of a file).
             Fewer: a sliding window, whose newest frame is at its right edge.
         lookahead: future frames that the networks see beyond the ones they make masks for.
@@ -100,9 +100,9 @@ class StreamSeparator:
         residual: the last stem is the input minus the others, so that their sum is the mix, also above the
             model's band.
 
-    Real time is for sound that comes by the clock. Blocks that come faster than they last, as those of a file
-    in a loop do, leave the networks no time: most of what comes out is then the mix, as on a machine that is
-    too slow. Use `realtime=False` for them, and watch `stats.covered_share` otherwise.
+    Real time is for sound that arrives in step with the clock. Blocks that arrive faster than they play, as
+    those of a file in a loop do, leave the networks no time: most of what comes out is then the mix, as on a
+    machine that is too slow. Use `realtime=False` for them, and watch `stats.covered_share` otherwise.
 
     Attributes:
         latency: samples at `sample_rate` by which the stems come later than the mix; constant.
@@ -174,12 +174,12 @@ class StreamSeparator:
         )
 
     def reset_stats(self) -> None:
-        """Counts and worst times begin anew."""
+        """Start counts and worst times again from zero."""
         self._open().reset_stats()
         self._frames_before = -self.frames_after(self._taken)
 
     def frames_after(self, samples: int) -> int:
-        """Frames that are heard, at least in part, when so many samples have gone into a new stream."""
+        """Frames that have been heard, at least in part, once so many samples have gone into a new stream."""
         config = self.model.config
         first = samples - self.latency  # of those that are not out yet, in the signal
         seen = first * config.sample_rate / self.settings.sample_rate + config.frame_length
@@ -198,7 +198,7 @@ class StreamSeparator:
             block: float32 (n, 2), n up to `max_block` (with a `block` that lowers the latency: exactly that).
                 Mono is duplicated; of more channels the first two are taken, with a warning to the logger at
                 the first block (`spleeterrt.audio.downmix` mixes all of them).
-            out: float32 (n, 2) arrays to write the stems into; stems that are missing are not written. With
+            out: float32 (n, 2) arrays to write the stems into; stems without one are not written. With
                 it, and a contiguous float32 (n, 2) block, nothing is allocated.
             mix_out: float32 (n, 2), gets the sum of all stems under their gains.
 
@@ -323,11 +323,11 @@ class StreamSeparator:
         self._apply_gains()
 
     def mute(self, *stems: str, on: bool = True) -> None:
-        """Silence stems, or with `on=False` let them sound again."""
+        """Silence stems, or with `on=False` unmute them."""
         self._choose(self._muted, stems, on)
 
     def solo(self, *stems: str, on: bool = True) -> None:
-        """Only stems that are soloed sound, if any is; without names nothing is soloed any more."""
+        """Play only the stems that are soloed, if any are; without names, end all solos."""
         if not stems:
             self._soloed.clear()
         self._choose(self._soloed, stems, on)

@@ -237,9 +237,9 @@ SRT_API int srt_reset_stats(srt_stream *stream);
 SRT_API int srt_set_realtime(srt_stream *stream, int realtime);
 
 /* Forgets the signal; networks that run are not waited for (but where options.realtime is 0).
- * srt_reset_at: the next sample is number `position` of the host's timeline (a multiple of the block where that is
- * fixed): frames and runs begin where they would in a stream that was there from sample 0 on. Streams that then hear
- * the same samples give the same stems from srt_settling samples on. */
+ * srt_reset_at: the next sample is number `position` of the host's timeline, which may be negative (a multiple of the
+ * block where that is fixed): frames and runs begin where they would in a stream that was there from sample 0 on.
+ * Streams that then hear the same samples give the same stems from srt_settling samples on. */
 SRT_API int srt_reset(srt_stream *stream);
 SRT_API int srt_reset_at(srt_stream *stream, int64_t position);
 SRT_API size_t srt_settling(const srt_stream *stream);

@@ -265,7 +265,7 @@ int srt_reset(srt_stream *stream) { return srt_reset_at(stream, 0); }
 
 int srt_reset_at(srt_stream *stream, int64_t position)
 {
-    if (!stream || position < 0)
+    if (!stream)
         return SRT_BAD_ARGUMENT;
     const StreamEngine &engine = *stream->engine;
     if (engine.block_is_fixed() && position % static_cast<int64_t>(engine.largest_block()))

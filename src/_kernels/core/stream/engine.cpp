@@ -167,7 +167,7 @@ void StreamEngine::flush(const StreamOutput *outs, const StreamOutput &mix)
 
 void StreamEngine::reset(std::int64_t position)
 {
-    SRT_DCHECK(position >= 0 && (!shape_.fixed || position % static_cast<std::int64_t>(shape_.block) == 0));
+    SRT_DCHECK(!shape_.fixed || position % static_cast<std::int64_t>(shape_.block) == 0);
     start(position);
 }
 

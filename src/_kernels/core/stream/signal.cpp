@@ -72,7 +72,7 @@ void Signal::start(std::int64_t position)
     const std::int64_t run = static_cast<std::int64_t>(options_.hop_frames) * step;
     // Frames, runs and resamplers stand as they did a period before.
     const std::int64_t period = run * static_cast<std::int64_t>(down_ ? down_filter_->from() : 1);
-    const std::int64_t at = position - floor_div(position, period) * period;
+    const std::int64_t at = (position % period + period) % period;
     first_ = emitted_ = at;
     if (down_) {
         const std::int64_t from = static_cast<std::int64_t>(down_filter_->from());
