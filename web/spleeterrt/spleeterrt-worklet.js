@@ -1,16 +1,15 @@
 // Between an audio graph and a stream's worker: what comes in goes there in blocks, what comes back waits here until it
 // is due. Output i is stem i.
-const block = 512; // samples that go at once
-
 class Spleeterrt extends AudioWorkletProcessor {
-  constructor({ processorOptions: { stems, reserve } }) {
+  constructor({ processorOptions: { stems, reserve, block } }) {
     super();
+    this.block = block; // samples that go at once
     this.alive = true;
     this.missed = 0;
     this.told = 0;
     this.filled = 0; // samples of the block at hand
     this.begin();
-    // What comes back is `reserve` samples later than it could be; a block goes and comes as a whole.
+    // A block goes and comes as a whole, and what comes back is heard `reserve` samples later than it could be.
     this.size = 1 << Math.ceil(Math.log2(reserve + 65536));
     this.rings = Array.from({ length: 2 * stems }, () => new Float32Array(this.size));
     this.read = 0;
@@ -24,8 +23,8 @@ class Spleeterrt extends AudioWorkletProcessor {
   }
 
   begin() {
-    this.left = new Float32Array(block);
-    this.right = new Float32Array(block);
+    this.left = new Float32Array(this.block);
+    this.right = new Float32Array(this.block);
     this.filled = 0;
   }
 
@@ -42,7 +41,7 @@ class Spleeterrt extends AudioWorkletProcessor {
     for (let i = 0; i < count; i++) {
       this.left[this.filled] = left ? left[i] : 0;
       this.right[this.filled] = right ? right[i] : left ? left[i] : 0;
-      if (++this.filled === block) {
+      if (++this.filled === this.block) {
         this.worker?.postMessage({ left: this.left, right: this.right }, [this.left.buffer, this.right.buffer]);
         this.begin();
       }

@@ -478,6 +478,8 @@ class WorkerStream {
   }
 }
 
+const liveBlock = 512; // samples that go to the worker at once
+
 class NodeStream {
   #stream;
   #missed = 0;
@@ -485,14 +487,14 @@ class NodeStream {
   constructor(context, stream, reserve) {
     this.#stream = stream;
     this.stems = stream.stems;
-    this.latency = (stream.latency + reserve) / context.sampleRate;
+    this.latency = (stream.latency + reserve + liveBlock) / context.sampleRate;
     this.node = new AudioWorkletNode(context, 'spleeterrt', {
       numberOfInputs: 1,
       numberOfOutputs: stream.stems.length,
       outputChannelCount: stream.stems.map(() => 2),
       channelCount: 2,
       channelCountMode: 'explicit',
-      processorOptions: { stems: stream.stems.length, reserve },
+      processorOptions: { stems: stream.stems.length, reserve, block: liveBlock },
     });
     const { port1, port2 } = new MessageChannel();
     stream.remote.tell('live', { port: port1 }, [port1]);
