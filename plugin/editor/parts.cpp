@@ -8,7 +8,10 @@ namespace spleeterrt::editor {
 
 namespace {
 
-std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
+std::string percent(double share)
+{
+    return share < 9.995 ? std::to_string(std::lround(100 * share)) + " %" : "> 999 %";
+}
 
 Color color_of(plugin::Phase phase)
 {
@@ -108,7 +111,7 @@ float StatusLine::paint_load(Canvas &canvas, float right) const
     const float middle = area_.centre().y;
     canvas.text({right, middle}, percent(status_.load), {12, status_.load > 1 ? style::bad : style::text},
                 Align::right);
-    right -= 38;
+    right -= 50; // room for the widest
     const Rect bar{right - 48, middle - 3, 48, 6};
     canvas.fill(bar, style::well, 3);
     const auto share = static_cast<float>(std::min(std::max(status_.load, 0.0), 1.0));

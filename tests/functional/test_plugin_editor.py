@@ -114,12 +114,14 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
 
 
 class Window:
-    def __init__(self, programs: Path, screen: Screen, stems: int, scale: float, log: Path) -> None:
+    """A program that shows an editor in a window, and says what the editor does."""
+
+    def __init__(self, screen: Screen, log: Path, *command: object) -> None:
         self.log = log
         self.said = 0
         with log.open("w") as out:
             self.program = subprocess.Popen(
-                [programs / "editor_window", str(stems), str(scale)], env=screen.environment, stdout=out
+                [str(word) for word in command], env=screen.environment, stdout=out
             )
         self.number = self.wait_for("shown")[-1].split()[1]
 
@@ -139,7 +141,7 @@ class Window:
 
 @pytest.fixture
 def window(programs: Path, screen: Screen, tmp_path: Path) -> Iterator[Window]:
-    made = Window(programs, screen, 4, 1, tmp_path / "log")
+    made = Window(screen, tmp_path / "log", programs / "editor_window", 4, 1)
     yield made
     made.program.kill()
     made.program.wait()
@@ -158,7 +160,7 @@ def test_the_window_shows_the_picture(
     programs: Path, screen: Screen, tmp_path: Path, stems: int, scale: float
 ) -> None:
     screen.do("mousemove", 1390, 990)
-    shown = Window(programs, screen, stems, scale, tmp_path / "log")
+    shown = Window(screen, tmp_path / "log", programs / "editor_window", stems, scale)
     try:
         wait_for_picture(screen, drawn(programs, stems, scale, "plain"))
     finally:
@@ -205,3 +207,35 @@ def test_a_host_may_destroy_its_window_first(screen: Screen, window: Window) -> 
     screen.do("windowclose", window.number)
     assert window.wait_for("closed") == ["closed"]
     assert window.program.wait(10) == 0
+
+
+# --- in the plugin ---
+
+
+def test_clap(programs: Path, screen: Screen, tmp_path: Path) -> None:
+    """The plugin plays in a window of a CLAP host: gestures reach the host, levels are drawn."""
+    program, plugin = programs / "clap_window", Path(BUILD) / "bundles" / "clap" / "spleeterrt"
+    if not program.exists():
+        pytest.skip("a build without CLAP")
+    screen.do("mousemove", 1390, 990)
+    host = Window(screen, tmp_path / "log", program, plugin / "spleeterrt.clap", 4, 1)
+    try:
+        still = drawn(programs, 4, 1, "plain")
+        deadline = time.monotonic() + 20
+        meter = np.s_[98:290, 490:520]  # of the mix
+        while np.array_equal(screen.picture()[: still.shape[0], : still.shape[1]][meter], still[meter]):
+            assert time.monotonic() < deadline, "the meter of the mix does not move"
+            time.sleep(0.05)
+        screen.do("mousemove", 160, 315, "click", 1)
+        assert host.wait_for("end") == ["begin Drums mute", "edit Drums mute 1.0", "end Drums mute"]
+        screen.do("mousemove", 302, 144, "mousedown", 1, "mousemove", 302, 160, "mousemove", 302, 180)
+        screen.do("mouseup", 1)
+        lines = host.wait_for("end")
+        assert (lines[0], lines[-1]) == ("begin Bass gain", "end Bass gain")
+        assert all(line.startswith("edit Bass gain -") for line in lines[1:-1])
+        screen.do("windowclose", host.number)
+        assert host.wait_for("closed") == ["closed"]
+        assert host.program.wait(20) == 0
+    finally:
+        host.program.kill()
+        host.program.wait()
