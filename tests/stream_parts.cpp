@@ -224,6 +224,44 @@ void masks_are_held_then_covered()
     EXPECT(stats.covered_frames == 20);
 }
 
+// Frames before the signal want no masks, so that nobody waits for the first run. Where it takes long, its slot is
+// waited for: no later run is dropped.
+void unwanted_runs_give_their_slots_back()
+{
+    RunsAlone alone;
+    Runs &runs = alone.runs;
+    ModePlan mode;
+    mode.stems = {"a", "b"};
+    mode.networks = {0, 1};
+    mode.made = {0, 1};
+    Masks masks(mode, alone.options, alone.shape, runs);
+    masks.start(1, -1); // frames 0 and 1, all of run 0, are silent
+    masks.begin_call(true);
+    runs.submit(0, 2, true);
+    Runs::Task slow[2];
+    EXPECT(runs.claim(slow[0]) && runs.claim(slow[1])); // by other threads
+    masks.choose(0);
+    masks.choose(1);
+    runs.submit(1, 4, true);
+    masks.choose(2);
+    EXPECT(slow[0].slot->phase() == Runs::Abandoned);
+    for (const Runs::Task &task : slow)
+        runs.finish(task);
+    EXPECT(slow[0].slot->phase() == Runs::Free);
+    StreamStats stats;
+    masks.add_stats(stats);
+    runs.add_stats(stats);
+    EXPECT(stats.covered_frames == 0 && stats.dropped == 0);
+    // In real time such a run may be late, and what it finds is better than nothing.
+    masks.begin_call(false);
+    runs.submit(2, 6, false);
+    EXPECT(runs.claim(slow[0]) && runs.claim(slow[1]));
+    masks.choose(4);
+    runs.submit(3, 8, false);
+    masks.choose(6);
+    EXPECT(slow[0].slot->phase() == Runs::Running);
+}
+
 // --- the signal -----------------------------------------------------------------------------------
 
 struct Shares final : Frames {
@@ -625,6 +663,7 @@ const struct {
     {"runs_in_order", runs_in_order},
     {"runs_are_abandoned", runs_are_abandoned},
     {"masks_are_held_then_covered", masks_are_held_then_covered},
+    {"unwanted_runs_give_their_slots_back", unwanted_runs_give_their_slots_back},
     {"signal_comes_back", signal_comes_back},
     {"callers_thread_gives_the_same", callers_thread_gives_the_same},
     {"later_engines_give_the_same", later_engines_give_the_same},

@@ -110,7 +110,8 @@ void Masks::update(std::int64_t frame)
     } else {
         cover();
     }
-    runs_.release(options_.crossfade && used >= run ? run - 1 : std::max(run, options_.hold ? last_used_ : run));
+    runs_.release(options_.crossfade && used >= run ? run - 1 : std::max(run, options_.hold ? last_used_ : run),
+                  waiting_);
 }
 
 // The masks of a row of those that a run keeps.
@@ -157,8 +158,8 @@ void Masks::extend()
 // The first frames of a run: from what the run before says of them, or held where it says nothing.
 void Masks::fade_in(std::int64_t run, std::size_t row)
 {
-    const Runs::Slot *before = runs_.find(run - 1);
-    if (!before || !before->done())
+    const Runs::Slot *before = runs_.await(run - 1, waiting_);
+    if (!before)
         return;
     read(*before, std::min(options_.hop_frames + row, shape_.rows - 1), other_);
     const float weight = static_cast<float>(row + 1) / static_cast<float>(options_.crossfade + 1);

@@ -152,7 +152,7 @@ template <typename Condition> void Runs::wait_for(Condition condition)
     waited_ += seconds() - begun;
 }
 
-void Runs::release(std::int64_t before)
+void Runs::release(std::int64_t before, bool waiting)
 {
     for (std::size_t i = 0; i < n_slots_; i++) {
         Slot &slot = slots_[i];
@@ -163,6 +163,8 @@ void Runs::release(std::int64_t before)
             slot.word_.store(in_phase(slot.word_.load(relaxed), Free), publish);
         else if (phase == Pending && take_back(slot))
             dropped_.fetch_add(1, relaxed);
+        else if (phase == Running && waiting)
+            abandon(slot);
     }
 }
 

@@ -124,8 +124,9 @@ public:
     Slot *newest_done(std::int64_t from);
     // A run that is done; one that is not is waited for, or nullptr.
     Slot *await(std::int64_t run, bool waiting);
-    // Forgets the runs before `before` that are done or have not begun.
-    void release(std::int64_t before);
+    // Forgets the runs before `before` that are done or have not begun; waiting, where none of them is late but only
+    // unwanted, also those that are computed: `submit` waits for their slots then.
+    void release(std::int64_t before, bool waiting = false);
     // Waits until none is computed.
     void settle();
 
