@@ -87,6 +87,13 @@ Status Shell::Body::status() const
     return status;
 }
 
+Numbers Shell::Body::numbers() const
+{
+    constexpr auto relaxed = std::memory_order_relaxed;
+    return {loader.phase(), load_.load(relaxed), latency_.load(relaxed) / rate_.load(relaxed), late_runs_.load(relaxed),
+            concealed_.load(relaxed)};
+}
+
 float Shell::Body::peak(int bus, int channel) { return peaks_[2 * bus + channel].exchange(0.0f); }
 
 // --- what the parameters say ------------------------------------------------------------------------------

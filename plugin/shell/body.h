@@ -34,6 +34,7 @@ public:
     }
     bool pending() const;
     Status status() const;
+    Numbers numbers() const;
     float peak(int bus, int channel);
 
     const Product &product;

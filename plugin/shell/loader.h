@@ -32,7 +32,8 @@ public:
     void start(); // its thread, if it does not run yet
     void set_model(const std::string &path);
     std::string model() const;
-    void report(Status &status) const; // phase, model, message
+    void report(Status &status) const;                                     // phase, model, message
+    Phase phase() const { return phase_.load(std::memory_order_relaxed); } // any
 
     // --- main while the audio thread stands still, or audio ---
     void ask(const Setting &setting);
@@ -75,7 +76,7 @@ private:
     mutable std::mutex mutex_; // what follows: main and loader
     std::condition_variable done_;
     std::string chosen_, shown_, message_;
-    Phase phase_ = Phase::idle;
+    std::atomic<Phase> phase_{Phase::idle}; // written by these, read by any
 };
 
 } // namespace spleeterrt::plugin

@@ -76,6 +76,7 @@ bool Shell::load(const std::string &text)
 }
 
 Status Shell::status() const { return body_->status(); }
+Numbers Shell::numbers() const { return body_->numbers(); }
 float Shell::peak(int bus, int channel) { return body_->peak(bus, channel); }
 
 } // namespace spleeterrt::plugin

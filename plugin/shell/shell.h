@@ -45,6 +45,15 @@ enum class LatencyChange { on_activation, at_once };
 
 enum class Phase { idle, loading, ready, no_model, failed };
 
+// What can be read at any time, in numbers.
+struct Numbers {
+    Phase phase = Phase::idle;
+    double load = 0;             // of the networks; above 1 they cannot hold
+    double latency = 0;          // seconds
+    std::uint64_t late = 0;      // runs of the networks that were late since activation
+    std::uint64_t concealed = 0; // frames of sound for which they were
+};
+
 // What an editor shows.
 struct Status {
     Phase phase = Phase::idle;
@@ -109,6 +118,7 @@ public:
 
     // --- editor ---
     Status status() const;
+    Numbers numbers() const;          // any
     float peak(int bus, int channel); // any; the largest sample since the last call, one reader
 
 private:
