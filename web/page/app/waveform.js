@@ -22,13 +22,16 @@ export function drawWaveform(canvas, { stem, mix, length, scale, colour, shadow 
     const x = bar * (BAR + GAP);
     pen.fillStyle = ready ? colour : shadow;
     pen.globalAlpha = ready ? 0.45 : 1;
-    column(pen, x, middle, (high / scale) * loudest, (low / scale) * loudest);
+    column(pen, x, middle, shown(high / scale) * loudest, shown(low / scale) * loudest);
     if (!ready) continue;
     pen.globalAlpha = 1;
-    column(pen, x, middle, (rms / scale) * loudest, (-rms / scale) * loudest);
+    column(pen, x, middle, shown(rms / scale) * loudest, shown(-rms / scale) * loudest);
   }
   pen.globalAlpha = 1;
 }
+
+// Quiet sounds somewhat larger than they are, as they are heard.
+const shown = (part) => Math.sign(part) * Math.abs(part) ** 0.75;
 
 function column(pen, x, middle, up, down) {
   const top = middle - Math.max(up, 0.5), bottom = middle - Math.min(down, -0.5);
