@@ -19,7 +19,7 @@ bool Control::stale()
 void Control::change(double value)
 {
     value = rule().legal(value);
-    if (value == this->value())
+    if (same(value, this->value()))
         return;
     host_.begin_edit(parameter_);
     host_.edit(parameter_, value);

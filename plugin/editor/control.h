@@ -52,6 +52,8 @@ public:
 protected:
     const plugin::Parameter &rule() const { return host_.parameters()[parameter_]; }
     void change(double value); // one movement
+    // Hosts keep values as float.
+    static bool same(double a, double b) { return static_cast<float>(a) == static_cast<float>(b); }
     void paint_focus(Canvas &canvas, const Rect &around, const Look &look) const;
 
     plugin::EditorHost &host_;

@@ -95,7 +95,7 @@ void Fader::drag(Point at, const Modifiers &modifiers)
         from_y_ = at.y;
     }
     const double gain = rule().legal(rounded_gain(scale_.decibels(position), scale_.least(), fine_));
-    if (gain != value())
+    if (!same(gain, value()))
         host_.edit(parameter_, gain);
 }
 

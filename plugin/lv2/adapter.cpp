@@ -1,4 +1,5 @@
 // The LV2 plugin. Nothing is required of hosts: without options, URIDs or a state the plugin works as well.
+#include "instance.h"
 #include "ports.h"
 
 #include "shell/shell.h"
@@ -68,6 +69,8 @@ public:
     void activate() { shell_.activate(rate_, block()); } // ports need not be connected yet
     void deactivate() { shell_.deactivate(); }
     void run(uint32_t count);
+
+    Shell &shell() { return shell_; }
 
     uint32_t set_options(const LV2_Options_Option *options);
     uint32_t get_options(LV2_Options_Option *options) const;
@@ -278,6 +281,9 @@ LV2_Descriptor describe(const Product &product)
 }
 
 } // namespace
+
+Shell &shell_of(void *handle) { return of(handle).shell(); }
+
 } // namespace spleeterrt::plugin::lv2
 
 LV2_SYMBOL_EXPORT const LV2_Descriptor *lv2_descriptor(uint32_t index)

@@ -8,6 +8,7 @@
 
 namespace spleeterrt::plugin::lv2 {
 
+constexpr const char *ui_uri = "https://github.com/spleeterrt/spleeterrt/plugin#editor";
 constexpr const char *model_key = "https://github.com/spleeterrt/spleeterrt/plugin#model";
 
 // Audio in, audio out (the mix, then the stems), parameters, and what LV2 has beside them. Where an index stands does

@@ -16,6 +16,7 @@ constexpr const char *prefixes = "@prefix atom: <http://lv2plug.in/ns/ext/atom#>
                                  "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .\n"
                                  "@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .\n"
                                  "@prefix state: <http://lv2plug.in/ns/ext/state#> .\n"
+                                 "@prefix ui: <http://lv2plug.in/ns/extensions/ui#> .\n"
                                  "@prefix units: <http://lv2plug.in/ns/extensions/units#> .\n"
                                  "@prefix urid: <http://lv2plug.in/ns/ext/urid#> .\n\n";
 
@@ -208,22 +209,31 @@ std::string versions(const std::string &version)
 
 std::string file_of(const Product &product) { return std::to_string(product.stems) + "stems.ttl"; }
 
-std::string manifest(const std::string &binary)
+std::string manifest(const std::string &binary, const std::string &ui)
 {
     std::string text = prefixes;
+    if (!ui.empty())
+        text +=
+            resource(ui_uri) + "\n    a ui:" + ui + " ;\n    lv2:binary " + resource(binary) +
+            " ;\n    lv2:requiredFeature ui:idleInterface ;\n"
+            "    lv2:optionalFeature <http://lv2plug.in/ns/ext/instance-access> , ui:parent , ui:resize , ui:touch , "
+            "urid:map , opts:options ;\n"
+            "    lv2:extensionData ui:idleInterface , ui:resize ;\n"
+            "    opts:supportedOption ui:scaleFactor .\n\n";
     for (const Product &product : products)
         text += resource(product.uri) + "\n    a lv2:Plugin ;\n    lv2:binary " + resource(binary) +
                 " ;\n    rdfs:seeAlso " + resource(file_of(product)) + " .\n\n";
     return text;
 }
 
-std::string description(const Product &product, const std::string &version)
+std::string description(const Product &product, const std::string &version, bool with_ui)
 {
+    const std::string ui = with_ui ? "    ui:ui " + resource(ui_uri) + " ;\n" : "";
     return prefixes + project() + groups_of(product) + resource(product.uri) +
            "\n    a lv2:Plugin , lv2:SpectralPlugin ;\n    doap:name " + quoted(product.name) +
            " ;\n    doap:shortdesc " + quoted(spleeterrt::plugin::description) +
            " ;\n    doap:license <http://opensource.org/licenses/MIT> ;\n    lv2:project " + resource(homepage) +
-           " ;\n" + versions(version) + "    rdfs:comment " +
+           " ;\n" + ui + versions(version) + "    rdfs:comment " +
            quoted("Stereo in; out come the mix of all stems under their gains, mutes and solos, and "
                   "every stem by itself before them, all of them later by the reported latency.") +
            " ;\n    lv2:optionalFeature lv2:hardRTCapable , urid:map , opts:options , bufsz:boundedBlockLength ;\n"

@@ -9,8 +9,8 @@
 namespace spleeterrt::plugin::lv2 {
 
 std::string file_of(const Product &product); // "4stems.ttl"
-std::string manifest(const std::string &binary);
-std::string description(const Product &product, const std::string &version);
+std::string manifest(const std::string &binary, const std::string &ui);
+std::string description(const Product &product, const std::string &version, bool with_ui);
 
 } // namespace spleeterrt::plugin::lv2
 

@@ -60,14 +60,14 @@ private:
     Held<v3_run_loop> loop_;
     std::unique_ptr<Editor> editor_;
     bool attached_ = false, listening_ = false;
-    double factor_ = 1;
+    double factor_ = 0; // 0: the host has said nothing, the editor asks the system
 };
 
 bool View::sized()
 {
     if (!editor_ && editor_api()) {
         editor_ = make_editor(effect_, editor_api());
-        if (editor_)
+        if (editor_ && factor_ > 0)
             editor_->set_scale(factor_);
     }
     return editor_ != nullptr;
