@@ -212,30 +212,52 @@ def test_a_host_may_destroy_its_window_first(screen: Screen, window: Window) -> 
 # --- in the plugin ---
 
 
-def test_clap(programs: Path, screen: Screen, tmp_path: Path) -> None:
-    """The plugin plays in a window of a CLAP host: gestures reach the host, levels are drawn."""
-    program, plugin = programs / "clap_window", Path(BUILD) / "bundles" / "clap" / "spleeterrt"
-    if not program.exists():
-        pytest.skip("a build without CLAP")
+def play(screen: Screen, host: Window, still: np.ndarray, names: tuple[str, str]) -> None:
+    """Levels are drawn; a click and a drag reach the host; the window may go at any time."""
+    deadline = time.monotonic() + 20
+    meter = np.s_[98:290, 490:520]  # of the mix
+    while np.array_equal(screen.picture()[: still.shape[0], : still.shape[1]][meter], still[meter]):
+        assert time.monotonic() < deadline, "the meter of the mix does not move"
+        time.sleep(0.05)
+    touch(screen, host, *names)
+
+
+def touch(screen: Screen, host: Window, mute: str, gain: str) -> None:
+    screen.do("mousemove", 160, 315, "click", 1)
+    assert host.wait_for("end") == [f"begin {mute}", f"edit {mute} 1.0", f"end {mute}"]
+    screen.do("mousemove", 302, 144, "mousedown", 1, "mousemove", 302, 160, "mousemove", 302, 180)
+    screen.do("mouseup", 1)
+    lines = host.wait_for("end")
+    assert (lines[0], lines[-1]) == (f"begin {gain}", f"end {gain}")
+    assert all(line.startswith(f"edit {gain} -") for line in lines[1:-1])
+    screen.do("windowclose", host.number)
+    assert host.wait_for("closed") == ["closed"]
+    assert host.program.wait(20) == 0
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, programs: Path, screen: Screen, tmp_path: Path) -> Iterator[Window]:
+    """A host of a format with its window, playing noise. request.param: the program and its arguments."""
+    program, bundle, *arguments = request.param
+    if not (programs / program).exists():
+        pytest.skip("a build without this format")
     screen.do("mousemove", 1390, 990)
-    host = Window(screen, tmp_path / "log", program, plugin / "spleeterrt.clap", 4, 1)
-    try:
-        still = drawn(programs, 4, 1, "plain")
-        deadline = time.monotonic() + 20
-        meter = np.s_[98:290, 490:520]  # of the mix
-        while np.array_equal(screen.picture()[: still.shape[0], : still.shape[1]][meter], still[meter]):
-            assert time.monotonic() < deadline, "the meter of the mix does not move"
-            time.sleep(0.05)
-        screen.do("mousemove", 160, 315, "click", 1)
-        assert host.wait_for("end") == ["begin Drums mute", "edit Drums mute 1.0", "end Drums mute"]
-        screen.do("mousemove", 302, 144, "mousedown", 1, "mousemove", 302, 160, "mousemove", 302, 180)
-        screen.do("mouseup", 1)
-        lines = host.wait_for("end")
-        assert (lines[0], lines[-1]) == ("begin Bass gain", "end Bass gain")
-        assert all(line.startswith("edit Bass gain -") for line in lines[1:-1])
-        screen.do("windowclose", host.number)
-        assert host.wait_for("closed") == ["closed"]
-        assert host.program.wait(20) == 0
-    finally:
-        host.program.kill()
-        host.program.wait()
+    made = Window(screen, tmp_path / "log", programs / program, Path(BUILD) / "bundles" / bundle, *arguments)
+    yield made
+    made.program.kill()
+    made.program.wait()
+
+
+@pytest.mark.parametrize("host", [("clap_window", "clap/spleeterrt/spleeterrt.clap", 4, 1)], indirect=True)
+def test_clap(programs: Path, screen: Screen, host: Window) -> None:
+    play(screen, host, drawn(programs, 4, 1, "plain"), ("Drums mute", "Bass gain"))
+
+
+@pytest.mark.parametrize("host", [("lv2_window", "lv2/spleeterrt.lv2", 4)], indirect=True)
+def test_lv2(programs: Path, screen: Screen, host: Window) -> None:
+    play(screen, host, drawn(programs, 4, 1, "plain"), ("drums_mute", "bass_gain"))
+
+
+@pytest.mark.parametrize("host", [("lv2_window", "lv2/spleeterrt.lv2", 4, "alone")], indirect=True)
+def test_lv2_without_access_to_the_plugin(screen: Screen, host: Window) -> None:
+    touch(screen, host, "drums_mute", "bass_gain")
