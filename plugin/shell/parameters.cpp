@@ -124,7 +124,9 @@ std::string number_text(double value, int decimals)
     out.setf(std::ios::fixed);
     out.precision(decimals);
     out << value;
-    return out.str();
+    const std::string text = out.str();
+    const bool zero = text.find_first_of("123456789") == std::string::npos;
+    return zero && text[0] == '-' ? text.substr(1) : text;
 }
 
 bool text_number(const std::string &text, double &value)

@@ -151,7 +151,7 @@ double V3_API get_parameter_normalised(void *self, v3_param_id id)
     const Effect &effect = of(self);
     const Place place = place_of(effect, id);
     if (place.readout != Place::none)
-        return effect.shown_output(place.readout);
+        return effect.readout(place.readout) / readouts[place.readout].most;
     if (place.parameter == Place::none)
         return 0;
     return normalised(effect.parameters()[place.parameter], effect.shown(place.parameter));
@@ -162,7 +162,7 @@ v3_result V3_API set_parameter_normalised(void *self, v3_param_id id, double val
     Effect &effect = of(self);
     const Place place = place_of(effect, id);
     if (place.readout != Place::none)
-        effect.show_output(place.readout, std::clamp(std::isfinite(value) ? value : 0.0, 0.0, 1.0));
+        effect.tell_latency(); // what the plugin said itself in a block: the host's main thread is here
     else if (place.parameter != Place::none)
         effect.show(place.parameter, plain(effect.parameters()[place.parameter], value));
     else

@@ -31,8 +31,6 @@ Effect::Effect(const Product &product)
 {
     for (auto &active : bus_active_)
         active.store(true, relaxed);
-    for (auto &output : outputs_shown_)
-        output.store(0, relaxed);
     outputs_told_.fill(-1);
     changes_.reserve(1024);
     show_all();
@@ -158,12 +156,6 @@ void Effect::show(std::size_t parameter, double value)
     shown_[parameter].store(value, relaxed);
     if (!shell_.active()) // no block brings it
         shell_.set_value(parameter, value);
-    tell_latency();
-}
-
-void Effect::show_output(std::size_t output, double value)
-{
-    outputs_shown_[output].store(value, relaxed);
     tell_latency();
 }
 

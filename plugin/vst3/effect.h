@@ -58,9 +58,8 @@ public:
     // --- controller ---
     double shown(std::size_t parameter) const { return shown_[parameter].load(std::memory_order_relaxed); }
     void show(std::size_t parameter, double value); // the host's user interface has a new value
-    double shown_output(std::size_t output) const { return outputs_shown_[output].load(std::memory_order_relaxed); }
-    void show_output(std::size_t output, double normalised);
-    void show_all(); // the values that sound
+    void show_all();                                // the values that sound
+    double readout(std::size_t index) const { return readings(shell_)[index]; }
     void set_handler(v3_component_handler **handler) { handler_.reset(handler); }
     v3_funknown **context() const { return context_.get(); }
     void tell_latency(); // main thread: the host hears of a change
@@ -96,7 +95,6 @@ private:
     std::array<std::atomic<bool>, 1 + most_stems> bus_active_;
     std::vector<Change> changes_; // of a block; its room never grows in process
     std::vector<std::atomic<double>> shown_;
-    std::array<std::atomic<double>, n_readouts> outputs_shown_;
     std::array<double, n_readouts> outputs_told_;
     std::atomic<uint32_t> latency_told_;
 };
