@@ -46,7 +46,7 @@ void Shell::Body::activate(double rate, std::uint32_t block)
     for (std::vector<float> &channel : mix_)
         channel.assign(block_, 0.0f);
     fade_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(fade_seconds * rate));
-    lead_ = Lead(block_ / rate, frame_step);
+    pace_ = Pace(block_ / rate, frame_step);
     next_ = Voice();
     fading_ = false;
     late_before_ = concealed_before_ = 0;
@@ -153,7 +153,7 @@ void Shell::Body::take_over(bool waiting)
         return;
     next_ = Voice(std::unique_ptr<Delivery>(delivery), latencies_[delivery->setting.mode]);
     if (Engine *engine = next_.engine())
-        engine->set_waiting(offline_.load(std::memory_order_relaxed));
+        engine->set_waiting(waiting);
     // Where time is of no account it hears all that there was, as if it had been there.
     next_.begin(past_, waiting, block_, other_);
     fading_ = true;
@@ -178,7 +178,6 @@ void Shell::Body::finish_fade()
 void Shell::Body::reset()
 {
     past_.clear();
-    lead_.reset();
     mixer_.jump(goals());
     if (current_.engine())
         current_.begin(past_, false, block_, sound_);
@@ -195,14 +194,14 @@ void Shell::Body::process(const float *const *input, float *const *outputs, std:
 {
     const NoDenormals fast;
     const double begun = seconds();
-    lead_.came(begun - waited_, count / rate_.load(std::memory_order_relaxed));
-    const bool told = offline_.load(std::memory_order_relaxed), waiting = told || lead_.ahead();
+    pace_.came(begun, count / rate_.load(std::memory_order_relaxed));
+    const bool waiting = offline_.load(std::memory_order_relaxed) || pace_.ahead();
     follow();
     if (waiting && loader.busy())
         loader.wait();
     take_over(waiting);
     if (Engine *engine = current_.engine())
-        engine->set_waiting(told);
+        engine->set_waiting(waiting);
     changes_ = changes;
     changes_end_ = changes + n_changes;
     for (std::uint32_t at = 0; at < count; at += block_)
@@ -210,8 +209,8 @@ void Shell::Body::process(const float *const *input, float *const *outputs, std:
     for (; changes_ != changes_end_; changes_++)
         set_value(changes_->parameter, changes_->value);
     count_late();
-    if (waiting) // time that is spent waiting does not pass, or the next block would seem to be played
-        waited_ += seconds() - begun;
+    if (waiting)
+        pace_.waited(seconds() - begun);
 }
 
 void Shell::Body::chunk(const float *const *input, float *const *outputs, std::uint32_t at, std::uint32_t count)

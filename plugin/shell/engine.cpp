@@ -33,7 +33,7 @@ srt_options stream_options(const Setting &setting, const std::string &stems)
     options.budget = mode.budget;
     options.max_block = static_cast<int>(setting.block);
     options.sample_rate = static_cast<int>(std::lround(setting.rate));
-    options.realtime = 2;
+    options.realtime = 1;
     options.cover = setting.late;
     options.stems = stems.c_str();
     options.residual = 1;

@@ -47,7 +47,7 @@ public:
     const std::string &file() const { return file_; }
 
     // --- audio ---
-    void set_waiting(bool always) { srt_set_realtime(stream_, always ? 0 : 2); } // 2: while the host renders
+    void set_waiting(bool waiting) { srt_set_realtime(stream_, !waiting); } // for the networks
     void start(std::uint64_t position) { srt_reset_at(stream_, static_cast<std::int64_t>(position)); }
     // stems: two channels of each of the product's; count: at most the largest block.
     void process(const float *const *in, float *const *stems, std::uint32_t count);

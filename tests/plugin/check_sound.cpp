@@ -172,15 +172,34 @@ void check_blocks(const Binary &binary, const Arguments &)
         }
 }
 
+// What the plugin does elsewhere is counted: otherwise there would be nothing to see in its audio thread either.
+static void check_counting(const Binary &binary)
+{
+    Instance plugin(binary, 4);
+    watch::clear();
+    watch::begin();
+    plugin.activate(44100, 512);
+    plugin.status();
+    watch::end();
+    watch::Counts counts = watch::counts();
+    check(watch::works() && counts.allocations > 0 && counts.frees > 0 && counts.locks > 0,
+          "activation counts: %ld allocations, %ld frees, %ld locks", counts.allocations, counts.frees, counts.locks);
+    plugin.set_offline(true);
+    watch::clear();
+    plugin.run(music(44100, 1));
+    counts = watch::counts();
+    check(counts.waits > 0, "a render counts: %ld waits", counts.waits);
+}
+
 void check_realtime(const Binary &binary, const Arguments &arguments)
 {
     const double rate = 44100, seconds = std::stod(arguments.at(0));
     const Channels input = music(rate, 1);
+    check_counting(binary);
     Instance plugin(binary, 4);
     plugin.activate(rate, 512);
     const bool loaded = plugin.wait_until_loaded();
     check(loaded, "%s", plugin.status().message);
-    check(watch::works(), "calls are counted");
     watch::clear();
     std::size_t calls = 0;
     for (double done = 0; done < seconds; done += 1, calls++) {

@@ -94,6 +94,7 @@ bool works() { return true; }
 
 } // namespace watch
 
+#pragma GCC visibility push(default) // the plugin is to find them, too
 extern "C" {
 
 void *__libc_malloc(std::size_t);
@@ -222,6 +223,7 @@ long syscall(long number, ...)
 }
 
 } // extern "C"
+#pragma GCC visibility pop
 
 #else
 
