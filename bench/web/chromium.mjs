@@ -71,7 +71,7 @@ if (only.includes('forward'))
     console.log(`T=${frames} largest difference plain - onnxruntime-web ${difference.toExponential(1)}`);
   }
 if (only.includes('workers'))
-  for (const [name, model, seconds] of [['2 stems, full width', '/data/full.safetensors', 47], ['starter:4stems', '/starter', 47]]) {
+  for (const [name, model, seconds] of [['2 stems, full width', '/data/full.safetensors', 95], ['starter:4stems', '/starter', 95]]) {
     const { times, parts } = await inPage('workers', model, seconds, Math.ceil(rounds / 2));
     const [one, two] = times;
     console.log(`${name}, ${seconds} s: one worker ${best(one).toFixed(0)} ms min, ${median(one).toFixed(0)} median; ` +
