@@ -6,13 +6,13 @@
 //
 // A set's header has the types Vec and IntVec and, where sets differ:
 //
-//     min, max                          lane by lane
-//     store_past_caches, end_streams    of aligned vectors; these are seen by other threads in order after
-//     `end_streams` zip_low, zip_high                 the low or the high halves of two vectors interleaved: a0 b0 a1
-//     b1 ... transpose_quarters                4 x 4 blocks in quarters of 128 bits, whose shuffles are the cheapest
-//     part_quarters                     (from 8 lanes on) quarters of two vectors: the even ones of a, of b; the odd
-//     ones transpose_by_quarter              what is then left of a transposition reciprocal                        for
-//     a sigmoid
+//     min, max                            lane by lane
+//     store_past_caches, end_streams      of aligned vectors, which other threads see in order after `end_streams`
+//     zip_low, zip_high                   the low or the high halves of two vectors interleaved: a0 b0 a1 b1 ...
+//     transpose_quarters                  4 x 4 blocks in quarters of 128 bits, whose shuffles are the cheapest
+//     part_quarters                       (from 8 lanes on) quarters of two vectors: the even ones of a, of b; the odd
+//     transpose_by_quarter                what is then left of a transposition
+//     reciprocal                          for a sigmoid
 //
 // and, in native.h for all sets of machines or in wasm.h, multiply_add and how the micro-kernels are written out.
 #ifndef SPLEETERRT_SIMD_H
