@@ -87,7 +87,8 @@
         return work(this.exports);
       } catch (error) {
         if (error instanceof Failure && error.kind !== 'memory' && error.kind !== 'thrown') throw error;
-        const out = error.kind === 'memory' || /memory/i.test(error.message);
+        const trap = error instanceof WebAssembly.RuntimeError; // "memory access out of bounds", say
+        const out = error.kind === 'memory' || (!trap && /memory/i.test(error.message));
         const what = out ? 'not enough memory' : error.message;
         this.broken = `${what}; the separator has to be loaded again`;
         throw error.kind === 'thrown' ? new Failure(kind, what) : new Failure('engine', this.broken);
@@ -432,7 +433,7 @@
         engine.call('engine', (x) => x.srt_stream_process(count));
         this.outputs(count).forEach((stem, s) => stem.forEach((channel, c) => stems[s][c].set(channel, first)));
       }
-      this.runNetworks();
+      this.runNetworks().catch(() => {}); // told by the next call
       return stems;
     }
 

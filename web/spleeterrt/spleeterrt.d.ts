@@ -31,7 +31,8 @@ export interface LoadOptions {
   signal?: AbortSignal;
   /** Half of the weights' memory, somewhat slower. */
   lowMemory?: boolean;
-  /** The networks that are loaded, by their stems. Default: all of the model. */
+  /** The networks that are loaded, by their stems, which are then the ones that come out. Default: the model's usual
+   * ones (of `starter` the four stems, without the accompaniment). Others are loaded when `separate` wants them. */
   networks?: readonly string[];
   /** Where the two modules are. Default: beside this one. */
   wasm?: { plain?: WasmSource; relaxed?: WasmSource };
@@ -55,7 +56,7 @@ export interface SeparateProgress {
 export interface SeparateOptions {
   signal?: AbortSignal;
   onProgress?: (progress: SeparateProgress) => void;
-  /** The stems that come out. Default: all. */
+  /** The stems that come out. Default: the separator's. */
   stems?: readonly string[];
   /** Which networks run and what becomes of their estimates. Default: 'ratio', as Spleeter does it. */
   mode?: 'ratio' | 'direct' | 'residual' | 'three';

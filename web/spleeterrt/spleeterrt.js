@@ -156,6 +156,7 @@ class Remote {
   waiting = new Map();
   last = 0;
   failure = null;
+  whenFailed = null;
 
   call(call, args, { transfer = [], progress } = {}) {
     if (this.failure) return Promise.reject(this.failure);
@@ -178,9 +179,11 @@ class Remote {
     else waiting.resolve(result);
   }
   fail(failure) {
-    this.failure ??= failure;
+    if (this.failure) return;
+    this.failure = failure;
     for (const { reject } of this.waiting.values()) reject(this.failure);
     this.waiting.clear();
+    this.whenFailed?.(failure);
   }
   close() {
     this.fail(new EngineError('the separator was closed'));
@@ -249,6 +252,16 @@ async function* portions(pieces, most) {
   }
 }
 
+// A promise that rejects when the signal is aborted, or by now(reason).
+function stopping(signal) {
+  let now;
+  const promise = new Promise((_, reject) => (now = reject));
+  promise.catch(() => {});
+  const abort = () => now(signal.reason);
+  signal?.addEventListener('abort', abort);
+  return { promise, now, end: () => signal?.removeEventListener('abort', abort) };
+}
+
 // --- separation ------------------------------------------------------------------------------------
 
 const portion = 1 << 17;
@@ -268,6 +281,8 @@ class ModelSeparator {
   #workers;
   #names; // of the file's networks
   #homes; // the worker of each network that is loaded
+  #chosen; // stems, where not all networks were
+  #closed = false;
   #busy = Promise.resolve();
   #streams = new Set();
 
@@ -281,13 +296,16 @@ class ModelSeparator {
     loaded.forEach((group, i) => group.forEach((network) => this.#homes.set(network, first + i)));
     this.sampleRate = info.sampleRate;
     this.stems = Object.freeze([...info.stems]);
+    this.#chosen = info.chosen ? this.stems : undefined;
+    // They need each other: without one of them some calls would never be answered.
+    for (const worker of workers) worker.whenFailed = (failure) => workers.forEach((other) => other.fail(failure));
     this.threads = loaded.length;
     this.build = made.build;
   }
 
   async *separate(signal, options = {}) {
     const { signal: abort, onProgress } = options;
-    const request = checkNames(options.stems, options.mode);
+    const request = this.#named(options);
     request.flags = flagNames.reduce((flags, name, i) => flags | (options[name] ? 1 << i : 0), 0);
     const { pieces, total, again } = piecesOf(signal, this.sampleRate);
     if (options.wiener && !again)
@@ -298,27 +316,41 @@ class ModelSeparator {
     const before = this.#busy;
     let release;
     this.#busy = new Promise((resolve) => (release = resolve));
-    await before;
+    const stop = stopping(abort);
+    try {
+      await Promise.race([before, stop.promise]);
+    } catch (error) {
+      stop.end();
+      before.then(release);
+      throw error;
+    }
     const [main] = this.#workers;
     const cancel = () => main.tell('cancel');
     abort?.addEventListener('abort', cancel);
     try {
-      abort?.throwIfAborted();
       const plan = await main.call('plan', request);
       await this.#home(plan.networks);
       const owners = plan.networks.map((network) => [network, this.#homes.get(network) - 1]);
       const { flags } = request;
       await main.call('begin', { flags, cascade: plan.cascade, owners: owners.filter(([, peer]) => peer >= 0) });
-      yield* this.#blocks({ main, pieces, total, plan, onProgress, passes: options.wiener ? 2 : 1 });
+      abort?.throwIfAborted(); // before it there was nothing to cancel
+      yield* this.#blocks({ main, pieces, total, plan, stop, onProgress, passes: options.wiener ? 2 : 1 });
     } catch (error) {
       abort?.throwIfAborted();
       throw error;
     } finally {
       abort?.removeEventListener('abort', cancel);
+      stop.end();
       await main.call('cancel').catch(() => {});
       await main.call('end').catch(() => {});
       release();
     }
+  }
+
+  // Mode and stems as the engine takes them.
+  #named({ mode, stems }) {
+    const hasOwn = mode === 'residual' || mode === 'three';
+    return checkNames(stems ?? (hasOwn ? undefined : this.#chosen), mode);
   }
 
   // Networks that nobody wanted so far are loaded by the worker that has the fewest.
@@ -333,13 +365,13 @@ class ModelSeparator {
     }
   }
 
-  async *#blocks({ main, pieces, total, plan, onProgress, passes }) {
+  async *#blocks({ main, pieces, total, plan, stop, onProgress, passes }) {
     const runs = total === undefined ? undefined : passes * plan.networks.length * this.#segments(total);
     let samples = 0;
     const tell = (networks) =>
       onProgress?.({ fraction: runs ? Math.min(1, networks / runs) : runs, samples, total });
     const progress = ({ networks }) => tell(networks);
-    const feed = this.#feeder(main, pieces, progress);
+    const { feed, leave } = this.#feeder(main, pieces, stop, progress);
     // The next block is made while the caller has this one.
     let next = feed();
     next.catch(() => {});
@@ -356,6 +388,8 @@ class ModelSeparator {
       onProgress?.({ fraction: 1, samples, total: samples });
     } finally {
       main.tell('cancel');
+      stop.now(new EngineError('the separation was left'));
+      leave();
       await next.catch(() => {});
     }
   }
@@ -365,10 +399,11 @@ class ModelSeparator {
     return samples ? Math.ceil(Math.ceil((samples + frameLength) / frameStep) / frames) : 0;
   }
 
-  // A function that gives the next block, or null, and hands the worker what it wants meanwhile.
-  #feeder(main, pieces, progress) {
+  // feed(): the next block, or null; it hands the worker what it wants meanwhile. leave(): no more pieces are wanted.
+  #feeder(main, pieces, stop, progress) {
     let source = portions(pieces, portion);
-    return async () => {
+    const leave = () => void source.return().catch(() => {});
+    const feed = async () => {
       for (let args = {}; ; ) {
         const transfer = args.left ? [args.left.buffer, args.right.buffer] : [];
         const reply = await main.call('next', args, { transfer, progress });
@@ -383,19 +418,22 @@ class ModelSeparator {
           args.again = true;
           continue;
         }
-        const { value } = await source.next();
+        // Pieces may never come: whoever stops does not wait for them.
+        const { value } = await Promise.race([source.next(), stop.promise]);
         if (value) [args.left, args.right] = value;
         else args.finish = true;
       }
     };
+    return { feed, leave };
   }
 
   async openStream(options = {}) {
     const remote = await openWorker(this.#made);
     try {
+      if (this.#closed) throw new EngineError('the separator was closed');
       const numbers = streamNumbers(options);
       numbers.sample_rate ??= this.sampleRate;
-      const opened = await remote.call('openStream', { numbers, ...checkNames(options.stems, options.mode) });
+      const opened = await remote.call('openStream', { numbers, ...this.#named(options) });
       const stream = new WorkerStream(remote, opened, numbers.sample_rate, () => this.#streams.delete(stream));
       this.#streams.add(stream);
       return stream;
@@ -412,7 +450,12 @@ class ModelSeparator {
     if (!(reserve >= 0 && reserve <= 10)) throw new ArgumentError(`reserve: expected 0 to 10 s, got ${reserve}`);
     await context.audioWorklet.addModule(options.worklet ?? new URL('./spleeterrt-worklet.js', import.meta.url));
     const stream = await this.openStream({ ...options, sampleRate: context.sampleRate });
-    return new NodeStream(context, stream, Math.round(reserve * context.sampleRate));
+    try {
+      return new NodeStream(context, stream, Math.round(reserve * context.sampleRate));
+    } catch (error) {
+      stream.close();
+      throw error;
+    }
   }
 
   async memory() {
@@ -425,6 +468,7 @@ class ModelSeparator {
   }
 
   close() {
+    this.#closed = true;
     for (const worker of this.#workers) worker.close();
     for (const stream of this.#streams) stream.close();
   }
@@ -525,6 +569,15 @@ async function openWorker(made) {
   }
 }
 
+// All of them or none.
+async function openWorkers(made, count) {
+  const opened = await Promise.allSettled(Array.from({ length: count }, () => openWorker(made)));
+  const failed = opened.find(({ status }) => status === 'rejected');
+  if (!failed) return opened.map(({ value }) => value);
+  for (const { value } of opened) value?.close();
+  throw failed.reason;
+}
+
 // Problems of a model, by the model's name.
 function named(error, name) {
   return error instanceof ModelError ? new ModelError(`${name}: ${error.message}`, { cause: error }) : error;
@@ -565,12 +618,13 @@ export async function load(model, options = {}) {
   const abort = () => workers.forEach((worker) => worker.close());
   signal?.addEventListener('abort', abort);
   try {
+    signal?.throwIfAborted();
     const { networks, usual, shape } = made.info;
     made.shape = shape;
     const wanted = wantedNetworks(options.networks, networks, usual);
     const count = Math.min(threads ?? (await cores()), wanted.length);
     const shares = groups(wanted, count);
-    if (count > 1) workers.push(...(await Promise.all(shares.map(() => openWorker(made)))));
+    if (count > 1) workers.push(...(await openWorkers(made, count)));
     const first = workers.length - count;
     await Promise.all(shares.map((share, i) => workers[first + i].call('load', { networks: share })));
     for (const worker of workers.slice(1)) {
@@ -580,7 +634,7 @@ export async function load(model, options = {}) {
     }
     signal?.throwIfAborted();
     const stems = networks.filter((_, i) => wanted.includes(i));
-    return new ModelSeparator(made, workers, { ...made.info, stems }, shares);
+    return new ModelSeparator(made, workers, { ...made.info, stems, chosen: options.networks !== undefined }, shares);
   } catch (error) {
     abort();
     signal?.throwIfAborted();

@@ -94,6 +94,48 @@ describe('the starter model', () => {
     check(await collect(separator.separate(part, options.three)), 'three');
   });
 
+  test('can be cancelled before anything was separated', async () => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const first = separator.separate(song, { signal: controller.signal }).next();
+    await Promise.resolve();
+    controller.abort(reason);
+    await assert.rejects(first, reason);
+  });
+
+  test('can be cancelled while another signal is separated', async () => {
+    const begun = separator.separate(part);
+    await begun.next();
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const waiting = separator.separate(part, { signal: controller.signal }).next();
+    controller.abort(reason);
+    await assert.rejects(waiting, reason); // although the first one has not ended
+    await begun.return();
+    check(await collect(separator.separate(part, options.direct)), 'direct');
+  });
+
+  test('lets go of pieces that are wanted no more, also of those that never come', async () => {
+    let closed = 0;
+    async function* pieces() {
+      try {
+        for (let piece = 0; piece < 20; piece++) yield noise(44100, piece);
+      } finally {
+        closed++;
+      }
+    }
+    for await (const block of separator.separate(pieces())) if (block.length) break;
+    assert.strictEqual(closed, 1);
+
+    const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => {}) }) };
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const first = separator.separate(never, { signal: controller.signal }).next();
+    setTimeout(() => controller.abort(reason), 50);
+    await assert.rejects(first, reason);
+    check(await collect(separator.separate(part, options.direct)), 'direct');
+  });
+
   const wrong = [
     [{ mode: 'karaoke' }, 'mode: expected one of ratio'],
     [{ stems: ['voice'] }, 'voice'],
@@ -160,6 +202,10 @@ test('any number of workers gives the same bytes', async () => {
 test('networks can be left out, and come when they are wanted', async () => {
   const separator = await load(starter, { threads: 2, networks: ['vocals', 'accompaniment'], build: 'plain' });
   assert.deepStrictEqual(separator.stems, ['vocals', 'accompaniment']);
+  const both = await collect(separator.separate(part));
+  assert.deepStrictEqual(Object.keys(both), ['vocals', 'accompaniment']);
+  const sum = both.vocals.map((channel, c) => channel.map((x, i) => x + both.accompaniment[c][i]));
+  assert(decibels(sum, part) > 10); // two masks that share the song
   check(await collect(separator.separate(part, { mode: 'three' })), 'three');
   separator.close();
 });

@@ -21,7 +21,7 @@ describe('a stream', () => {
   after(() => separator.close());
 
   test('gives the native stems', async () => {
-    const stream = await separator.openStream({ frames: 128, hopFrames: 32, realtime: false });
+    const stream = await separator.openStream({ frames: 128, hopFrames: 32, realtime: false, stems: index.stream.stems });
     assert.strictEqual(stream.latency, index.stream.latency);
     assert.deepStrictEqual([...stream.stems], index.stream.stems);
     const stems = await through(stream, part, 5000);
@@ -49,6 +49,7 @@ describe('a stream', () => {
     const stream = await separator.openStream({ frames: 64, sampleRate: 48000, realtime: false });
     assert(stream.latency > 64 * 1024);
     assert.strictEqual(stream.sampleRate, 48000);
+    assert.deepStrictEqual([...stream.stems], ['vocals']); // the network that was chosen
     assert.strictEqual((await stream.process(new Float32Array(480), new Float32Array(480)))[0][0].length, 480);
     await stream.reset();
     stream.close();
@@ -67,4 +68,5 @@ test('closing the separator closes its streams', async () => {
   const stream = await separator.openStream({ frames: 64 });
   separator.close();
   await assert.rejects(stream.process(new Float32Array(64), new Float32Array(64)), spleeterrt.EngineError);
+  await assert.rejects(separator.openStream({ frames: 64 }), { name: 'EngineError', message: /closed/ });
 });
