@@ -21,7 +21,7 @@ addEventListener('message', (event) => {
 addEventListener('fetch', (event) => {
   const { request } = event, address = new URL(request.url);
   if (request.method !== 'GET' || address.origin !== location.origin) return;
-  event.respondWith(answer(request, address));
+  event.respondWith(answer(event, address));
 });
 
 async function keep() {
@@ -41,27 +41,29 @@ async function take() {
 // The settings name the model; a server may give others, another time another model.
 async function model(cache, response) {
   if (!response.ok) throw new Error(`settings.json: ${response.status}`);
-  await cache.put('settings.json', response.clone());
-  const { model: address } = await response.json();
+  const { model: address } = await response.clone().json();
   if (!(await cache.match(address))) await cache.add(address);
+  await cache.put('settings.json', response); // once what it names is here
   for (const request of await cache.keys()) {
     const other = request.url.includes('.safetensors') && request.url !== new URL(address, location).href;
     if (other) await cache.delete(request);
   }
 }
 
-async function answer(request, address) {
-  const cache = await caches.open(CACHE);
-  if (address.pathname.endsWith('/settings.json')) return settings(cache, request);
-  const kept = await cache.match(address.pathname.endsWith('/') ? './' : request);
+async function answer(event, address) {
+  const { request } = event, cache = await caches.open(CACHE);
+  if (address.pathname.endsWith('/settings.json')) return settings(cache, event);
+  const page = request.mode === 'navigate' && /\/(index\.html)?$/.test(address.pathname);
+  const kept = await cache.match(page ? './' : request);
   if (kept) return kept;
   return fetch(request);
 }
 
-async function settings(cache, request) {
+// The page does not wait for the model, which may be large.
+async function settings(cache, event) {
   try {
-    const response = await fetch(request);
-    if (response.ok) await model(cache, response.clone());
+    const response = await fetch(event.request);
+    if (response.ok) event.waitUntil(model(cache, response.clone()).catch(() => {}));
     return response;
   } catch {
     return cache.match('settings.json');

@@ -13,6 +13,7 @@ export class LiveView {
   #mix = null; // { gains, muted, solo } of the stems that are shown
   #controls = [];
   #timer;
+  #abort = null; // while it starts or runs
 
   constructor(root, models) {
     this.#root = root;
@@ -49,25 +50,33 @@ export class LiveView {
   }
 
   async #toggle() {
-    if (this.#live.running) return this.#live.stop();
+    if (this.#abort) return this.stop();
     this.problem.textContent = '';
-    this.button.disabled = true;
-    this.button.textContent = 'Starting…';
-    try {
-      const separator = await this.#models.separator();
-      this.#show(separator.stems);
-      await this.#live.start(this.source.value, separator, QUALITIES[this.quality.value].options, this.#heard());
+    const abort = (this.#abort = new AbortController());
+    this.#refresh();
+    const begin = (stems) => {
+      this.#show(stems);
       announce('Live sound is being separated');
+      return this.#heard();
+    };
+    try {
+      await this.#live.run(this.source.value, this.#models, QUALITIES[this.quality.value].options, begin, abort.signal);
     } catch (error) {
-      this.problem.textContent = messageOf(error);
+      if (!abort.signal.aborted) this.problem.textContent = messageOf(error);
     } finally {
-      this.button.disabled = false;
-      this.#refresh();
+      if (this.#abort === abort) this.stop();
     }
   }
 
+  get running() {
+    return Boolean(this.#abort);
+  }
+
   stop() {
+    this.#abort?.abort();
+    this.#abort = null;
     this.#live.stop();
+    this.#refresh();
   }
 
   #show(stems) {
@@ -94,8 +103,8 @@ export class LiveView {
 
   #refresh() {
     const { running } = this.#live;
-    this.button.textContent = running ? 'Stop' : 'Start';
-    this.source.disabled = this.quality.disabled = running;
+    this.button.textContent = running ? 'Stop' : this.#abort ? 'Cancel' : 'Start';
+    this.source.disabled = this.quality.disabled = Boolean(this.#abort);
     clearInterval(this.#timer);
     if (!running) {
       this.advice.hidden = true;
@@ -108,8 +117,9 @@ export class LiveView {
   }
 
   async #report() {
-    const { latency, load, underruns, silence } = await this.#live.report();
-    if (!this.#live.running) return;
+    const report = await this.#live.report().catch(() => null); // stopped, or its worker has ended
+    if (!report || !this.#live.running) return;
+    const { latency, load, underruns, silence } = report;
     const facts = [['Delay', `${Math.round(1000 * latency)} ms`], ['Load', `${Math.round(100 * load)} %`],
       ['Late masks', underruns ? String(underruns) : 'none'], ['Gaps', silence ? `${silence.toFixed(1)} s` : 'none']];
     this.facts.replaceChildren(...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));

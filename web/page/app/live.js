@@ -32,31 +32,50 @@ export class Live extends EventTarget {
   #media;
   #gains = [];
   #meters = [];
+  #ended;
   stems = [];
 
   get running() {
     return Boolean(this.#stream);
   }
 
-  async start(source, separator, options, gains) {
+  // Until it is stopped. gainsFor(stems): what is heard of them at first. The sound is asked for before the model, which
+  // may have to be loaded: browsers grant it only soon after a click.
+  async run(source, models, options, gainsFor, signal) {
     const media = await sources[source].open();
     try {
+      signal.throwIfAborted();
       if (media.getAudioTracks().length === 0) {
         throw new Error('No sound was shared. Choose a tab, and let the browser share its sound too (“Also share tab audio”).');
       }
-      this.#media = media;
-      const context = new AudioContext({ latencyHint: 'interactive', sampleRate: separator.sampleRate });
-      this.#context = context;
-      await context.resume();
-      this.#stream = await separator.openLive(context, { ...options, ...assets.liveOptions });
-      this.#connect(gains);
-      media.getAudioTracks()[0].addEventListener('ended', () => this.stop());
-      this.dispatchEvent(new Event('change'));
-    } catch (error) {
+      await models.use(signal, async (separator) => {
+        await this.#open(media, separator, options, signal);
+        this.#connect(gainsFor(this.#stream.stems));
+        const ended = new Promise((resolve) => { this.#ended = resolve; });
+        media.getAudioTracks()[0].addEventListener('ended', () => this.stop());
+        this.dispatchEvent(new Event('change'));
+        await ended;
+      });
+    } finally {
       for (const track of media.getTracks()) track.stop();
-      this.#close();
+    }
+  }
+
+  async #open(media, separator, options, signal) {
+    const context = new AudioContext({ latencyHint: 'interactive', sampleRate: separator.sampleRate });
+    let stream;
+    try {
+      await context.resume();
+      stream = await separator.openLive(context, { ...options, ...assets.liveOptions });
+      signal.throwIfAborted();
+    } catch (error) {
+      stream?.close();
+      context.close();
       throw error;
     }
+    this.#context = context;
+    this.#media = media;
+    this.#stream = stream;
   }
 
   #connect(gains) {
@@ -85,9 +104,10 @@ export class Live extends EventTarget {
     });
   }
 
-  // { latency: seconds from input to loudspeaker, silence: seconds that were lost, load, underruns }
+  // Null, or { latency: seconds from input to loudspeaker, silence: seconds that were lost, load, underruns }
   async report() {
     const stats = await this.#stream.stats();
+    if (!this.#stream) return null; // stopped meanwhile
     const latency = this.#stream.latency + (this.#context.baseLatency || 0) + (this.#context.outputLatency || 0);
     return { ...stats, latency, silence: stats.missed / this.#context.sampleRate };
   }
@@ -95,15 +115,12 @@ export class Live extends EventTarget {
   stop() {
     if (!this.#stream) return;
     for (const track of this.#media.getTracks()) track.stop();
-    this.#close();
-    this.dispatchEvent(new Event('change'));
-  }
-
-  #close() {
-    this.#stream?.close();
-    this.#context?.close();
+    this.#stream.close();
+    this.#context.close();
     this.#stream = this.#context = this.#media = null;
     this.#gains = [];
     this.#meters = [];
+    this.#ended();
+    this.dispatchEvent(new Event('change'));
   }
 }

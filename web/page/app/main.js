@@ -16,7 +16,7 @@ start().catch((error) => complain(`The page could not start: ${error.message}`))
 async function start() {
   const models = new Models(await assets.settings()), store = await openStore();
   const dialog = new ModelDialog(models), player = new PlayerView($('player'), new Player(), store);
-  const queue = new Queue($('queue'), store, models.separator), live = new LiveView($('live'), models);
+  const queue = new Queue($('queue'), store, models), live = new LiveView($('live'), models);
 
   queue.addEventListener('select', () => player.show(queue.selected));
   queue.addEventListener('change', () => {
@@ -30,7 +30,7 @@ async function start() {
   addEventListener('beforeunload', (event) => {
     if (queue.busy) event.preventDefault();
   });
-  if (assets.offline) keepOffline(() => queue.songs.length === 0);
+  if (assets.offline) keepOffline(() => queue.songs.length === 0 && !live.running);
   document.documentElement.dataset.ready = 'true';
 }
 
@@ -93,7 +93,8 @@ function listenForKeys(player) {
   };
   addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
-    if (event.target.closest('input, select, textarea')) return;
+    if ($('songs').hidden || event.target.closest('input, select, textarea')) return;
+    if (event.repeat && !event.key.startsWith('Arrow')) return;
     if (event.key === ' ' && event.target.closest('button, a')) return; // which they press
     const digit = /^Digit([1-9])$/.exec(event.code);
     if (digit) player.flip(event.shiftKey ? 'solo' : 'muted', Number(digit[1]) - 1);

@@ -2,11 +2,11 @@
 import { load } from '../spleeterrt.js';
 import { assets } from './assets.js';
 import { megabytes } from './text.js';
+import { until } from './until.js';
 
 export class Models extends EventTarget {
   #settings;
-  #loading = null; // Promise<Separator>
-  #abort = null;
+  #loaded = null; // a Loaded of `current`
   current; // { name, source, networks, detail }
   own = null; // the user's
 
@@ -24,64 +24,93 @@ export class Models extends EventTarget {
     return this.own ? [...built, this.own] : built;
   }
 
+  // For what begins from now on; a separation in progress goes on with its own.
   choose(choice) {
-    if (choice === this.current) return;
-    this.current = choice;
-    this.#drop();
-    this.#changed('');
+    if (choice.name === this.current.name && choice.source === this.current.source) return;
+    this.#become(choice, null);
   }
 
   // A file of the user's; throws, and keeps what was there, if it is no model.
   async take(file) {
     const choice = { name: file.name.replace(/\.safetensors$/i, ''), source: file, detail: megabytes(file.size) };
-    const before = this.current;
-    this.#drop();
-    this.current = choice;
+    const loaded = new Loaded(choice, (status) => this.#changed(status));
     try {
-      const separator = await this.separator();
+      const separator = await loaded.separator;
       choice.detail = `${separator.stems.join(', ')}; ${megabytes(file.size)}`;
-      this.own = choice;
-      this.#changed('');
-      return separator;
-    } catch (error) {
-      this.current = before;
-      this.#drop();
-      this.#changed('');
-      throw error;
-    }
-  }
-
-  separator = () => {
-    this.#loading ??= this.#load().catch((error) => {
-      this.#loading = null;
-      throw error;
-    });
-    return this.#loading;
-  };
-
-  async #load() {
-    this.#abort = new AbortController();
-    this.#changed('Loading the model…');
-    const onProgress = ({ loaded, total }) => {
-      if (total) this.#changed(`Loading the model: ${Math.floor((100 * loaded) / total)} %`);
-    };
-    const { source, networks } = this.current;
-    try {
-      return await load(typeof source === 'string' ? await assets.model(source) : source, {
-        ...(networks && { networks }), onProgress, signal: this.#abort.signal, ...assets.loadOptions });
     } finally {
       this.#changed('');
     }
+    this.own = choice;
+    this.#become(choice, loaded);
   }
 
-  #drop() {
-    this.#abort?.abort();
-    this.#loading?.then((separator) => separator.close(), () => {});
-    this.#loading = null;
+  // The work gets a separator of the model that is chosen, which stays open for as long as the work lasts. signal:
+  // of the one who waits for it.
+  async use(signal, work) {
+    for (;;) {
+      const loaded = (this.#loaded ??= new Loaded(this.current, (status) => this.#changed(status)));
+      loaded.users += 1;
+      try {
+        const separator = await until(signal, loaded.separator);
+        return await work(separator);
+      } catch (error) {
+        if (loaded.failed && this.#loaded === loaded) this.#loaded = null; // the next one tries anew
+        // Another model was chosen while this one was loading.
+        if (!loaded.dropped || !loaded.failed || signal?.aborted) throw error;
+      } finally {
+        loaded.users -= 1;
+        loaded.tidy();
+      }
+    }
+  }
+
+  #become(choice, loaded) {
+    const before = this.#loaded;
+    this.current = choice;
+    this.#loaded = loaded;
+    before?.drop();
+    this.#changed('');
   }
 
   #changed(status) {
     this.status = status;
     this.dispatchEvent(new Event('change'));
+  }
+}
+
+// A model that is being loaded or is there, until nobody uses it and another one was chosen.
+class Loaded {
+  users = 0;
+  dropped = false;
+  failed = false;
+  #abort = new AbortController();
+  #ready = false;
+
+  constructor(choice, tell) {
+    this.separator = this.#load(choice, (status) => { if (!this.dropped) tell(status); });
+    this.separator.then(() => { this.#ready = true; }, () => { this.failed = true; });
+  }
+
+  async #load({ source, networks }, tell) {
+    tell('Loading the model…');
+    const onProgress = ({ loaded, total }) => {
+      if (total) tell(`Loading the model: ${Math.floor((100 * loaded) / total)} %`);
+    };
+    try {
+      return await load(typeof source === 'string' ? await assets.model(source) : source, {
+        ...(networks && { networks }), onProgress, signal: this.#abort.signal, ...assets.loadOptions });
+    } finally {
+      tell('');
+    }
+  }
+
+  drop() {
+    this.dropped = true;
+    if (!this.#ready) this.#abort.abort();
+    this.tidy();
+  }
+
+  tidy() {
+    if (this.dropped && this.users === 0) this.separator.then((separator) => separator.close(), () => {});
   }
 }

@@ -12,13 +12,22 @@ export async function keepOffline(idle) {
   }
   if (!registration) return;
   const known = Boolean(navigator.serviceWorker.controller);
+  const tell = (onclick) => say('A new version is here. ', make('button', { type: 'button', class: 'link', onclick }, 'Load it'));
+  let wanted = false;
   navigator.serviceWorker.addEventListener('controllerchange', () => {
-    if (known) location.reload();
+    if (!known) return;
+    // Another tab may have taken the new version; the songs of this one stay.
+    if (wanted || idle()) location.reload();
+    else tell(() => location.reload());
   });
+  const activate = (worker) => {
+    wanted = true;
+    worker.postMessage('activate');
+  };
   const offer = (worker) => {
     if (worker.state !== 'installed' || !known) return;
     if (idle()) worker.postMessage('activate');
-    else say('A new version is here. ', make('button', { type: 'button', class: 'link', onclick: () => worker.postMessage('activate') }, 'Load it'));
+    else tell(() => activate(worker));
   };
   if (registration.waiting) offer(registration.waiting);
   registration.addEventListener('updatefound', () => {

@@ -22,7 +22,11 @@ export class PlayerView {
     this.#store = store;
     player.addEventListener('state', () => this.#refreshTransport());
     player.addEventListener('seek', () => this.#refreshPosition());
-    player.addEventListener('problem', ({ detail }) => announce(`Playback stopped: ${detail.message}`));
+    player.addEventListener('problem', ({ detail }) => {
+      player.pause();
+      if (this.#song && this.status) this.status.textContent = `Playback stopped: ${detail.message}`;
+      announce(`Playback stopped: ${detail.message}`);
+    });
     new ResizeObserver(() => this.#layout()).observe(root);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#draw());
     const frame = () => {
@@ -66,7 +70,7 @@ export class PlayerView {
   }
 
   seekBy(seconds) {
-    if (this.#song?.length) this.#player.seek(this.#player.position + seconds * this.#song.rate);
+    if (this.#lanes.length) this.#player.seek(this.#player.position + seconds * this.#song.rate);
   }
 
   flip(list, index) {
@@ -78,14 +82,14 @@ export class PlayerView {
   }
 
   toggleLoop() {
-    if (!this.#song?.length) return;
+    if (!this.#lanes.length) return;
     this.#setLoop(this.#song.loop ? null : { start: 0, end: this.#song.length }, true);
   }
 
   // One end of the loop to where the song is.
   loopFrom(end) {
     const song = this.#song;
-    if (!song?.length) return;
+    if (!this.#lanes.length) return;
     const here = Math.round(this.#player.position), loop = song.loop ?? { start: 0, end: song.length };
     this.#setLoop(end === 'start' ? { start: here, end: loop.end > here ? loop.end : song.length }
       : { start: loop.start < here ? loop.start : 0, end: here }, true);

@@ -7,16 +7,16 @@ export class Queue extends EventTarget {
   songs = [];
   #list;
   #store;
-  #separator; // () => Promise<Separator>
+  #models;
   #rows = new Map();
   #working = false;
   #selected = null;
 
-  constructor(list, store, separator) {
+  constructor(list, store, models) {
     super();
     this.#list = list;
     this.#store = store;
-    this.#separator = separator;
+    this.#models = models;
   }
 
   get selected() {
@@ -88,7 +88,7 @@ export class Queue extends EventTarget {
     this.#working = true;
     try {
       for (let song; (song = this.songs.find((each) => each.state === 'waiting')); ) {
-        song.settled = song.separate(this.#separator, this.#store);
+        song.settled = song.separate(this.#models, this.#store);
         await song.settled;
       }
     } finally {

@@ -2,6 +2,7 @@
 import { decode } from './decode.js';
 import { Peaks } from './peaks.js';
 import { stemOf } from './text.js';
+import { until } from './until.js';
 
 let next = 1;
 
@@ -60,32 +61,12 @@ export class Song extends EventTarget {
 
   settled = null; // a promise, while and after it is separated
 
-  // Never rejects: what goes wrong is in `state` and `error`. getSeparator: its model may have to be loaded first.
-  async separate(getSeparator, store) {
+  // Never rejects: what goes wrong is in `state` and `error`.
+  async separate(models, store) {
     const { signal } = this.#abort;
     try {
       this.#become('decoding');
-      const separator = await getSeparator();
-      signal.throwIfAborted();
-      this.rate = separator.sampleRate;
-      this.stems = [...separator.stems];
-      const source = await decode(this.file, this.rate);
-      Object.assign(this, { length: source.length, note: source.note });
-      this.mix = new Peaks(source.length);
-      for await (const [left, right] of source.pieces()) {
-        signal.throwIfAborted();
-        this.mix.add(left, right);
-        await new Promise((resolve) => { setTimeout(resolve, 0); }); // the page goes on meanwhile
-      }
-      this.scale = Math.max(this.mix.peak, 1e-3);
-      this.peaks = this.stems.map(() => new Peaks(this.length));
-      this.gains = this.stems.map(() => 1);
-      this.muted = this.stems.map(() => false);
-      this.solo = this.stems.map(() => false);
-      await store.create(this.id, this.stems, this.rate);
-      this.#since = performance.now();
-      this.#become('separating');
-      await this.#run(separator, store, source.signal(), signal);
+      await models.use(signal, (separator) => this.#take(separator, store, signal));
       this.#become('done');
     } catch (error) {
       if (signal.aborted) return this.#become('cancelled');
@@ -94,6 +75,28 @@ export class Song extends EventTarget {
         : error.message;
       this.#become('failed');
     }
+  }
+
+  async #take(separator, store, signal) {
+    this.rate = separator.sampleRate;
+    this.stems = [...separator.stems];
+    const source = await until(signal, decode(this.file, this.rate));
+    Object.assign(this, { length: source.length, note: source.note });
+    this.mix = new Peaks(source.length);
+    for await (const [left, right] of source.pieces()) {
+      signal.throwIfAborted();
+      this.mix.add(left, right);
+      await new Promise((resolve) => { setTimeout(resolve, 0); }); // the page goes on meanwhile
+    }
+    this.scale = Math.max(this.mix.peak, 1e-3);
+    this.peaks = this.stems.map(() => new Peaks(this.length));
+    this.gains = this.stems.map(() => 1);
+    this.muted = this.stems.map(() => false);
+    this.solo = this.stems.map(() => false);
+    await store.create(this.id, this.stems, this.rate);
+    this.#since = performance.now();
+    this.#become('separating');
+    await this.#run(separator, store, source.signal(), signal);
   }
 
   async #run(separator, store, sound, signal) {

@@ -16,7 +16,9 @@ export async function openWav(file, rate) {
   const layout = await layoutOf(file);
   const [bytes, sample] = READERS[layout && `${layout.tag}/${layout.bits}`] ?? [];
   if (!bytes || layout.rate !== rate || layout.channels < 1) return null;
-  const frame = bytes * layout.channels, length = Math.floor(Math.min(layout.size, file.size - layout.start) / frame);
+  const frame = bytes * layout.channels;
+  if (layout.frame !== frame) return null; // samples in containers that are wider
+  const length = Math.floor(Math.min(layout.size, file.size - layout.start) / frame);
   if (length < 1) return null;
   async function* pieces() {
     for (let start = 0; start < length; start += PIECE) {
@@ -60,6 +62,7 @@ function formatOf(view) {
     tag: inner ? view.getUint16(24, true) : outer,
     channels: view.getUint16(2, true),
     rate: view.getUint32(4, true),
+    frame: view.getUint16(12, true),
     bits: view.getUint16(14, true),
   };
 }

@@ -64,6 +64,66 @@ test('models of the user', async () => {
   await page.click('label:has-text("starter: 2 stems")');
   await page.keyboard.press('Escape');
   assert.equal(await page.textContent('#model-name'), 'starter: 2 stems');
+  await page.click('[aria-label="Remove song"]');
+  await h.drop(page, h.song);
+  await h.done(page, 'song');
+  assert.deepEqual(await page.locator('.stem-name').allTextContents(), ['Vocals', 'Accompaniment']);
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('another model, or a damaged one, does not stop the song that is being separated', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  const long = h.writeWav(path.join(h.work, 'going on.wav'), 44100 * 40, (i) => 0.3 * Math.sin(i / 20) * Math.sin(i / 9000));
+  await h.drop(page, long);
+  await page.waitForSelector('.row[data-state="separating"]');
+  await h.drop(page, file('words.safetensors', 'not a model at all'));
+  await page.waitForSelector('#model-problem:not(:empty)');
+  await page.click('label:has-text("starter: 2 stems")');
+  await page.keyboard.press('Escape');
+  assert.equal(await page.textContent('#model-name'), 'starter: 2 stems');
+  await h.done(page, 'going on');
+  assert.deepEqual(await page.locator('.stem-name').allTextContents(), ['Vocals', 'Drums', 'Bass', 'Other']);
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('WAV files that are read piece by piece', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  const found = await page.evaluate(async () => {
+    const { openWav } = await import('./app/wav-source.js');
+    const frames = 3_000_000;
+    const wav = (channels, bits, container, put) => {
+      const frame = channels * container, bytes = new ArrayBuffer(56 + frames * frame), view = new DataView(bytes);
+      const word = (at, text) => [...text].forEach((c, i) => view.setUint8(at + i, c.charCodeAt(0)));
+      word(0, 'RIFF'), word(8, 'WAVEodd '), view.setUint32(16, 3, true); // a chunk of an odd length
+      word(24, 'fmt '), view.setUint32(28, 16, true), view.setUint16(32, 1, true), view.setUint16(34, channels, true);
+      view.setUint32(36, 44100, true), view.setUint16(44, frame, true), view.setUint16(46, bits, true);
+      word(48, 'data'), view.setUint32(52, 0xffffffff, true); // of one that was written to a pipe
+      put(view, 56 + (frames - 1) * frame);
+      return new Blob([bytes]);
+    };
+    const last = async (blob) => {
+      const source = await openWav(blob, 44100);
+      if (!source) return null;
+      let samples = 0, end;
+      for await (const [left, right] of source.pieces()) {
+        samples += left.length;
+        end = [left.at(-1), right.at(-1)];
+      }
+      return { samples, channels: source.channels, end };
+    };
+    return {
+      mono: await last(wav(1, 24, 3, (view, at) => { view.setUint8(at, 1); view.setInt16(at + 1, -0x4000, true); })),
+      surround: await last(wav(6, 16, 2, (view, at) => { view.setInt16(at, 0x2000, true); view.setInt16(at + 2, -0x8000, true); })),
+      wide: await last(wav(2, 24, 4, () => {})),
+    };
+  });
+  assert.deepEqual(found, {
+    mono: { samples: 3_000_000, channels: 1, end: [-0.5 + 2 ** -23, -0.5 + 2 ** -23] },
+    surround: { samples: 3_000_000, channels: 6, end: [0.25, -1] },
+    wide: null, // samples in wider containers are left to the browser's decoder
+  });
   assert.deepEqual(said, []);
   await page.context().close();
 });
@@ -108,6 +168,8 @@ test('it works without the server after the first visit', async () => {
   await page.waitForSelector('#offline:visible');
   assert.equal(await page.textContent('#offline'), 'Works without a network from now on.');
   await own.stop();
+  await page.goto(`${own.address}index.html`);
+  await page.waitForSelector('html[data-ready]');
   await page.reload();
   await page.waitForSelector('html[data-ready]');
   await h.drop(page, h.song);
@@ -194,7 +256,22 @@ test('by keyboard alone', async () => {
 
 test('live sound', async () => {
   const { page, said } = await h.open(browser, server.address, { permissions: ['microphone'] });
+  await page.evaluate(() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    window.tracks = [];
+    navigator.mediaDevices.getUserMedia = async (wanted) => {
+      const media = await open(wanted);
+      window.tracks.push(...media.getAudioTracks());
+      return media;
+    };
+  });
   await page.click('#to-live');
+  // Left while it starts, it does not begin behind the other view.
+  await page.click('#live button.primary');
+  await page.click('#to-songs');
+  await page.waitForFunction(() => window.tracks.length === 1 && window.tracks[0].readyState === 'ended');
+  await page.click('#to-live');
+  assert.equal(await page.textContent('#live button.primary'), 'Start');
   await page.selectOption('#live select >> nth=1', 'quick');
   await page.click('#live button.primary');
   await page.waitForSelector('#live .facts dd');
@@ -205,6 +282,7 @@ test('live sound', async () => {
   await h.picture(page, 'live');
   await page.click('#live button.primary');
   await page.waitForFunction(() => document.querySelector('#live button.primary').textContent === 'Start');
+  assert.deepEqual(await page.evaluate(() => window.tracks.map(({ readyState }) => readyState)), ['ended', 'ended']);
   assert.deepEqual(said, []);
   await page.context().close();
 });
