@@ -147,6 +147,14 @@ def test_nothing_but_the_site(site: site_module.Site, tmp_path: Path, address: s
         assert b"secret" not in content.replace(address.encode(), b"")
 
 
+def test_what_is_no_address(site: site_module.Site, capfd: pytest.CaptureFixture[str]) -> None:
+    with served(site) as connection:
+        connection.connect()
+        connection.sock.sendall(b"GET http://[ HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert b" 404 " in connection.sock.recv(100)
+    assert capfd.readouterr().err == ""
+
+
 def test_other_names_are_refused(site: site_module.Site) -> None:
     with served(site) as connection:
         for name in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", ""):
@@ -159,7 +167,8 @@ def test_a_port_that_is_taken(site: site_module.Site) -> None:
     first = Server(site, 0)
     try:
         with pytest.raises(
-            SpleeterError, match=f"cannot listen on 127.0.0.1:{first.port}: Address already in use"
+            SpleeterError,
+            match=f"cannot listen on 127.0.0.1:{first.port}: Address already in use; choose another --port",
         ):
             Server(site, first.port)
     finally:
@@ -193,11 +202,19 @@ def test_command(folder: Path) -> None:
 def test_the_browser_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 
+    tried = threading.Event()
+
     def serve(self: Server) -> None:
+        tried.wait(10)
         self._server.server_close()
 
+    def open_browser(address: str) -> bool:
+        opened.append(address)
+        tried.set()
+        return True
+
     monkeypatch.setattr(Server, "serve", serve)
-    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    monkeypatch.setattr("webbrowser.open", open_browser)
     result = run("--site", folder, "--port", 0)
     assert result.exit_code == 0
     assert opened == [result.stdout.split()[0]]
@@ -297,6 +314,18 @@ def test_exporting_again_replaces_files_only_of_an_export(site: site_module.Site
     with pytest.raises(SpleeterError, match="holds other files"):
         export_site(site, other)
     assert os.listdir(other) == ["letter.txt"]
+
+
+def test_export_into_a_folder_that_is_there(site: site_module.Site, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    same = here.stat().st_ino
+    export_site(site, here)
+    assert here.stat().st_ino == same  # somebody may stand in it
+    whole = content_of(here)
+    (here / "index.html").unlink()  # as of an export that was interrupted
+    export_site(site, here)
+    assert content_of(here) == whole
 
 
 def test_an_export_that_fails_leaves_nothing(

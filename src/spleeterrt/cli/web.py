@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,16 +114,21 @@ def web(
             _serve(opened, port, browser)
 
 
+def _open_browser(address: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(address):
+        say("no browser could be started; open the address yourself", err=True)
+
+
 def _serve(site: Site, port: int | None, browser: bool) -> None:
     from ..web import Server
 
     server = Server(site, port)
     say(f"{server.address}  (Ctrl-C ends)")
     if browser:
-        import webbrowser
-
-        if not webbrowser.open(server.address):
-            say("no browser could be started; open the address yourself", err=True)
+        # Beside the server: browsers of the terminal return only when they are closed.
+        threading.Thread(target=_open_browser, args=(server.address,), daemon=True).start()
     try:
         server.serve()
     except KeyboardInterrupt:

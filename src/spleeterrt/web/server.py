@@ -6,12 +6,13 @@ import http.server
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ..errors import SpleeterError, reason
 from .site import SETTINGS, Site, content_type
@@ -56,12 +57,19 @@ def _bind(handler: Callable[..., _Handler], port: int | None) -> _Http:
             return _Http((HOST, number), handler)
         except OSError as error:
             problem = error
-    raise SpleeterError(f"cannot listen on {HOST}:{port}: {reason(problem)}") from problem
+    raise SpleeterError(
+        f"cannot listen on {HOST}:{number}: {reason(problem)}; choose another --port (0: any that is free)"
+    ) from problem
 
 
 class _Http(http.server.ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = os.name == "posix"  # on Windows two programs would share a port
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing for browsers that hang up; the rest as it is."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def content_policy(site: Site) -> str:
@@ -99,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name not in _NAMES:
             self.send_error(HTTPStatus.FORBIDDEN, "This server answers this machine alone")
             return
-        address = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
+        address = unquote(self.path.partition("?")[0]).removeprefix("/") or "index.html"
         try:
             if address == SETTINGS:
                 self._send(address, self._site.settings, None, body)

@@ -16,33 +16,34 @@ LAST = ("sw.js", "index.html")  # of a folder that is written anew: they name th
 def export_site(site: Site, folder: str | os.PathLike[str]) -> Path:
     """Write the page, the modules and the model; all addresses in them are relative.
 
-    A new folder appears complete or not at all. In one that an earlier export has made every file is replaced
-    in one step, the page last.
+    A new folder appears complete or not at all. In one that is there already (empty, or of an earlier export)
+    every file is written in one step, the page last.
 
     Raises:
         SpleeterError: the folder holds something else, or cannot be written.
     """
     target = Path(os.path.abspath(folder))
     try:
-        if _is_empty(target):
-            _create(site, target)
-        else:
+        if target.exists():
+            _check(site, target)
             _renew(site, target)
+        else:
+            _create(site, target)
     except OSError as error:
         raise SpleeterError(f"cannot write {error.filename or target}: {reason(error)}") from error
     return target
 
 
-def _is_empty(target: Path) -> bool:
-    """Whether the folder can appear in one step."""
-    if not target.exists():
-        return True
+def _check(site: Site, target: Path) -> None:
+    """Of a folder that is there: that nothing of somebody else's is replaced."""
     if not target.is_dir():
         raise SpleeterError(f"{target} is not a folder")
-    names = os.listdir(target)
-    if names and not {"index.html", "spleeterrt.js"} <= set(names):
+    sweep(target)
+    names = set(os.listdir(target))
+    ours = {SETTINGS, *(name.partition("/")[0] for name in site.files)}
+    # All of them ours: also what an export has left that was interrupted.
+    if not ({"index.html", "spleeterrt.js"} <= names or names <= ours):
         raise SpleeterError(f"{target} holds other files; choose a new folder, or one of an earlier export")
-    return not names
 
 
 def _create(site: Site, target: Path) -> None:
@@ -55,8 +56,6 @@ def _create(site: Site, target: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
         (made / SETTINGS).write_bytes(site.settings)
-        if target.exists():
-            target.rmdir()  # empty
         os.replace(made, target)
     finally:
         shutil.rmtree(made, ignore_errors=True)
