@@ -5,6 +5,7 @@ Needs a build of the plugin, whose folder SPLEETERRT_PLUGIN_BUILD names. What ne
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
@@ -26,7 +27,9 @@ pytestmark = pytest.mark.skipif(not BUILD, reason="SPLEETERRT_PLUGIN_BUILD names
 @pytest.fixture(scope="module")
 def programs() -> Path:
     build = ["cmake", "--build", BUILD, "--target", "plugin_editor_tests"]
-    subprocess.run(build, check=True, capture_output=True)
+    with (Path(BUILD) / "tests.lock").open("w") as lock:  # processes of pytest-xdist share the build
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(build, check=True, capture_output=True)
     return Path(BUILD) / "editor_tests"
 
 

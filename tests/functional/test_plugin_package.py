@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -19,14 +20,16 @@ pytestmark = pytest.mark.skipif(not BUILD, reason="SPLEETERRT_PLUGIN_BUILD names
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive, unpacked: its one folder."""
-    made = subprocess.run(
-        ["cmake", "--build", BUILD, "--target", "plugin-zip"], check=True, capture_output=True, text=True
-    )
-    (file,) = re.findall(r"-- (\S+\.zip)$", made.stdout + made.stderr, re.M)
     folder = tmp_path_factory.mktemp("archive")
-    with zipfile.ZipFile(file) as content:
-        assert content.testzip() is None
-        content.extractall(folder)
+    with (Path(BUILD) / "tests.lock").open("w") as lock:  # processes of pytest-xdist share the build
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = subprocess.run(
+            ["cmake", "--build", BUILD, "--target", "plugin-zip"], check=True, capture_output=True, text=True
+        )
+        (file,) = re.findall(r"-- (\S+\.zip)$", made.stdout + made.stderr, re.M)
+        with zipfile.ZipFile(file) as content:
+            assert content.testzip() is None
+            content.extractall(folder)
     (only,) = folder.iterdir()
     assert only.name == Path(file).stem
     return only
