@@ -4,7 +4,7 @@
 const ROOT = 'spleeterrt';
 const FLOAT = 4;
 
-// { track(name), output(name), remove(folder) }: all names are 'folder/file'.
+// { track(name), output(name), discard(name), remove(folder) }: all names are 'folder/file'.
 export async function openDisk(session) {
   try {
     const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
@@ -90,6 +90,11 @@ class FileDisk {
     };
   }
 
+  async discard(path) {
+    const [folder, file] = path.split('/');
+    await (await this.#session.getDirectoryHandle(folder)).removeEntry(file);
+  }
+
   async remove(folder) {
     for (const [path, access] of this.#open) {
       if (!path.startsWith(`${folder}/`)) continue;
@@ -148,6 +153,8 @@ class BlobDisk {
       finish: async () => new Blob(parts),
     };
   }
+
+  async discard() {}
 
   async remove() {}
 }

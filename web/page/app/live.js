@@ -26,10 +26,23 @@ export const sources = {
   },
 };
 
+// At the model's rate, or, where the browser does not resample what comes in, at that of the sound: the stream then does.
+function sourceOf(mediaStream, sampleRate) {
+  const latencyHint = 'interactive', context = new AudioContext({ latencyHint, sampleRate });
+  try {
+    return { context, source: new MediaStreamAudioSourceNode(context, { mediaStream }) };
+  } catch {
+    context.close();
+    const own = new AudioContext({ latencyHint });
+    return { context: own, source: new MediaStreamAudioSourceNode(own, { mediaStream }) };
+  }
+}
+
 export class Live extends EventTarget {
   #context;
   #stream;
   #media;
+  #source;
   #gains = [];
   #meters = [];
   #ended;
@@ -62,7 +75,7 @@ export class Live extends EventTarget {
   }
 
   async #open(media, separator, options, signal) {
-    const context = new AudioContext({ latencyHint: 'interactive', sampleRate: separator.sampleRate });
+    const { context, source } = sourceOf(media, separator.sampleRate);
     let stream;
     try {
       await context.resume();
@@ -74,6 +87,7 @@ export class Live extends EventTarget {
       throw error;
     }
     this.#context = context;
+    this.#source = source;
     this.#media = media;
     this.#stream = stream;
   }
@@ -81,7 +95,7 @@ export class Live extends EventTarget {
   #connect(gains) {
     const { node, stems } = this.#stream;
     this.stems = [...stems];
-    new MediaStreamAudioSourceNode(this.#context, { mediaStream: this.#media }).connect(node);
+    this.#source.connect(node);
     stems.forEach((_, index) => {
       const gain = new GainNode(this.#context, { gain: gains[index] }), meter = new AnalyserNode(this.#context, { fftSize: 1024 });
       node.connect(gain, index);
@@ -117,7 +131,7 @@ export class Live extends EventTarget {
     for (const track of this.#media.getTracks()) track.stop();
     this.#stream.close();
     this.#context.close();
-    this.#stream = this.#context = this.#media = null;
+    this.#stream = this.#context = this.#media = this.#source = null;
     this.#gains = [];
     this.#meters = [];
     this.#ended();

@@ -5,7 +5,7 @@
 
 export function remote(worker) {
   const waiting = new Map();
-  let next = 0;
+  let next = 0, failure = null;
   worker.addEventListener('message', ({ data }) => {
     const call = waiting.get(data.id);
     if (!call) return;
@@ -15,10 +15,12 @@ export function remote(worker) {
     else call.resolve(data.value);
   });
   worker.addEventListener('error', (event) => {
-    for (const call of waiting.values()) call.reject(new Error(event.message || 'A background task stopped.'));
+    failure = new Error(event.message || 'A background task stopped; load the page again.');
+    for (const call of waiting.values()) call.reject(failure);
     waiting.clear();
   });
   return (operation, argument = {}, { transfer = [], onProgress } = {}) => new Promise((resolve, reject) => {
+    if (failure) return reject(failure);
     const id = next++;
     waiting.set(id, { resolve, reject, onProgress });
     worker.postMessage({ id, operation, argument }, transfer);

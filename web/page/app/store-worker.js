@@ -5,11 +5,13 @@ import { FORMATS, encode, wavHeader } from './wav.js';
 import { crc32, directory, localHeader } from './zip.js';
 
 const CHUNK = 1 << 17; // frames that are converted at a time
+const KEPT = 15 * 60_000; // milliseconds for which a file is kept after it was made: longer than its address is good
 
 let disk;
 let exports = 0;
 const songs = new Map(); // id -> { tracks, rate, frames }
 const cancelled = new Set(); // ids of exports
+let made = []; // { path, time } of files that are on the disk
 
 answer({
   async open({ session }) {
@@ -38,10 +40,11 @@ answer({
   // files: [{ name, gains }], gains by stem; several files, or `zip`, make an archive. Returns a Blob or File.
   async export({ id, song, files, format, zip }, progress) {
     const { tracks, rate, frames } = songs.get(song);
-    const output = await disk.output(`${song}/export${exports++}`);
+    await forgetOld();
+    const path = `${song}/export${exports++}`, output = await disk.output(path);
     const date = new Date(), entries = [];
     const size = wavHeader(format, rate, frames).length + frames * 2 * FORMATS[format].bytes;
-    let done = 0, file;
+    let done = 0, whole = false;
     const advance = (count) => {
       if (cancelled.delete(id)) throw new DOMException('Cancelled.', 'AbortError');
       done += count;
@@ -56,9 +59,13 @@ answer({
         entries.push(entry);
       }
       if (zip) for (const part of directory(entries, output.size)) output.write(part);
+      whole = true;
     } finally {
-      file = await output.finish();
+      cancelled.delete(id);
+      if (!whole) await output.finish().then(() => disk.discard(path)).catch(() => {});
     }
+    const file = await output.finish();
+    made.push({ path, time: performance.now() });
     return file;
   },
 
@@ -71,6 +78,13 @@ answer({
     await disk.remove(song);
   },
 });
+
+// Those of songs that were removed are gone already.
+async function forgetOld() {
+  const now = performance.now(), old = made.filter(({ time }) => now - time > KEPT);
+  made = made.filter((entry) => !old.includes(entry));
+  await Promise.all(old.map(({ path }) => disk.discard(path).catch(() => {})));
+}
 
 // Returns the CRC-32 of all bytes of the file, if it is wanted.
 async function writeWav(output, { tracks, gains, format, rate, frames, zip }, onChunk) {

@@ -254,6 +254,66 @@ test('by keyboard alone', async () => {
   await page.context().close();
 });
 
+test('live sound where a source and its context have to have one rate', async () => {
+  const { page, said } = await h.open(browser, server.address, { permissions: ['microphone'] });
+  await page.evaluate(() => {
+    const Node = MediaStreamAudioSourceNode, Context = AudioContext;
+    window.MediaStreamAudioSourceNode = class extends Node {
+      constructor(context, options) {
+        if (context.sampleRate === 44100) throw new DOMException('Different sample rates.', 'NotSupportedError');
+        super(context, options);
+      }
+    };
+    window.AudioContext = class extends Context {
+      constructor(options) {
+        super({ sampleRate: 48000, ...options });
+        window.rate = this.sampleRate;
+      }
+    };
+  });
+  await page.click('#to-live');
+  await page.selectOption('#live select >> nth=1', 'quick');
+  await page.click('#live button.primary');
+  await page.waitForFunction(() => [...document.querySelectorAll('#live .meter span')].some((bar) => /scaleX\(0\.[1-9]/.test(bar.style.transform)));
+  assert.equal(await page.evaluate(() => window.rate), 48000);
+  await page.click('#live button.primary');
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('files that were cancelled leave the disk', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  await h.drop(page, h.writeWav(path.join(h.work, 'some.wav'), 44100 * 20, (i) => 0.3 * Math.sin(i / 20)));
+  await h.done(page, 'some');
+  const exported = () => page.evaluate(async () => {
+    const names = [];
+    const look = async (folder) => {
+      for await (const [name, entry] of folder.entries()) {
+        if (entry.kind === 'directory') await look(entry);
+        else if (name.startsWith('export')) names.push(name);
+      }
+    };
+    await look(await navigator.storage.getDirectory());
+    return names;
+  });
+  await page.evaluate(() => { // as soon as there is something to cancel
+    document.querySelector('.downloads .primary').click();
+    document.querySelector('.working button').click();
+  });
+  await page.waitForSelector('.downloads .primary:not(:disabled)');
+  assert.deepEqual(await exported(), []);
+  await h.saved(page, () => page.click('.lane:nth-child(1) .save'), 'some.wav.saved');
+  assert.equal((await exported()).length, 1);
+  await page.click('[aria-label="Remove some"]');
+  await page.waitForFunction(async () => {
+    for await (const [, session] of (await (await navigator.storage.getDirectory()).getDirectoryHandle('spleeterrt')).entries())
+      for await (const name of session.keys()) if (name) return false;
+    return true;
+  });
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
 test('live sound', async () => {
   const { page, said } = await h.open(browser, server.address, { permissions: ['microphone'] });
   await page.evaluate(() => {
