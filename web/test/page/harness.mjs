@@ -45,7 +45,7 @@ export async function open(browser, address, options = {}) {
   const page = await context.newPage(), said = [];
   page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => said.push(`error: ${error.stack}`));
-  page.setDefaultTimeout(40_000);
+  page.setDefaultTimeout(120_000); // for machines with other things to do
   await page.goto(address);
   await page.waitForSelector('html[data-ready]');
   return { page, context, said };

@@ -140,7 +140,7 @@ test('several songs one after the other; one is cancelled, and separated after a
   await h.drop(page, long, h.song);
   await page.waitForSelector('.row[data-state="separating"]:has-text("long") >> nth=0');
   assert.equal(await page.getAttribute('.row:has-text("song")', 'data-state'), 'waiting');
-  await page.waitForFunction(() => / left$/.test(document.querySelector('.row-status').textContent), null, { timeout: 20_000 });
+  await page.waitForFunction(() => / left$/.test(document.querySelector('.row-status').textContent));
   await h.picture(page, 'queue');
   await page.click('[aria-label="Cancel long"]');
   await page.waitForSelector('.row[data-state="cancelled"]:has-text("long")');
