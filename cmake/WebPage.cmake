@@ -44,4 +44,3 @@ ExternalProject_Add_Step(web_page site
     -DSITE=${web_folder}/site -P ${PROJECT_SOURCE_DIR}/web/page/site.cmake
   DEPENDEES install ALWAYS ON)
 install(DIRECTORY ${web_folder}/site/ DESTINATION spleeterrt/_web)
-install(DIRECTORY ${web_folder}/dist/spleeterrt/licenses DESTINATION spleeterrt/_web)

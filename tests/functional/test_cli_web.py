@@ -36,6 +36,7 @@ PACKAGE = {  # in the place of the npm package: the shape of what the page impor
     "spleeterrt-worker.js": "postMessage('here');\n",
     "spleeterrt.wasm": "\0asm plain",
     "spleeterrt-relaxed.wasm": "\0asm relaxed",
+    "LICENSE": "Permission is hereby granted to copy.\n",
 }
 
 
@@ -369,6 +370,7 @@ def test_single_file(folder: Path, tmp_path: Path) -> None:
     data = dict(re.findall(r'<script type="text/plain" id="([^"]+)">([^<]*)</script>', page))
     assert base64.b64decode(data["model"]) == STARTER_FILE.read_bytes()
     assert base64.b64decode(data["spleeterrt-relaxed.wasm"]) == PACKAGE["spleeterrt-relaxed.wasm"].encode()
+    assert data["LICENSE"] == f"\n{PACKAGE['LICENSE']}"
 
 
 def test_modules_of_the_single_file_come_after_those_they_import(site: site_module.Site) -> None:

@@ -21,7 +21,8 @@ from ..errors import SpleeterError, reason
 from .site import Site
 
 MAIN, ASSETS = "app/main.js", "app/assets.js"
-WORKLET = "spleeterrt-worklet.js"
+# Of what is in the modules.
+NOTICES = ("LICENSE", "NOTICES.md", "licenses/pocketfft.md", "licenses/picojson.txt")
 MODULES = {"plain": "spleeterrt.wasm", "relaxed": "spleeterrt-relaxed.wasm"}
 
 _IMPORT = re.compile(
@@ -172,6 +173,10 @@ def _data(site: Site) -> list[str]:
     for name, path in files.items():
         text = base64.b64encode(path.read_bytes()).decode()
         blocks.append(f'<script type="text/plain" id="{name}">{text}</script>')
+    for name in NOTICES:
+        if name in site.files:
+            notice = _inert(site.files[name].read_text(encoding="utf-8"))
+            blocks.append(f'<script type="text/plain" id="{name}">\n{notice}</script>')
     return blocks
 
 
