@@ -106,8 +106,6 @@ Port parameter_port(const Product &product, const Parameter &p, int index)
         for (std::size_t i = 0; i < p.choices.size(); i++)
             port.point(p.choices[i], static_cast<int>(i));
     }
-    if (p.kind == Kind::mode) // another engine is made
-        port.add("lv2:portProperty", "pprops:expensive");
     if (p.unit == "dB")
         port.add("units:unit", "units:db");
     if (p.stem >= 0)
