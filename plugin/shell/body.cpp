@@ -47,6 +47,8 @@ void Shell::Body::activate(double rate, std::uint32_t block)
         channel.assign(block_, 0.0f);
     fade_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(fade_seconds * rate));
     pace_ = Pace(block_ / rate, frame_step);
+    if (fading_) // what was asked for last is there, and would not be made again
+        current_ = std::move(next_);
     next_ = Voice();
     fading_ = false;
     late_before_ = concealed_before_ = 0;

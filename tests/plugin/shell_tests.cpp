@@ -150,6 +150,28 @@ void check_changes(const std::string &model, bool in_time)
     check(player.shell.latency_changes() <= 1, "the latency has not changed");
 }
 
+// A host that restarts the plugin (a new project, another device) while another mode is faded to, or cannot be yet.
+void check_restart()
+{
+    for (const int mode : {0, 2}) {
+        Player player(2, true), other(2, true);
+        other.shell.deactivate();
+        other.set(Kind::mode, mode);
+        other.shell.activate(rate, block);
+        player.next(sine(1, 0));
+        player.set(Kind::mode, mode);
+        player.next(sine(block / rate, 0));
+        player.shell.deactivate();
+        player.shell.activate(rate, block);
+        const Channels in = sine(mode == 2 ? 8 : 1, 0);
+        const Channels out = player.next(in), expected = other.next(in);
+        check(player.shell.latency() == other.shell.latency(),
+              "mode " + std::to_string(mode) + ": latency " + std::to_string(player.shell.latency()) + ", " +
+                  std::to_string(other.shell.latency()) + " without a restart");
+        check(level(out[2]) > -80 && out == expected, "mode " + std::to_string(mode) + ": the sound, too");
+    }
+}
+
 } // namespace
 
 int main(int count, char **arguments)
@@ -160,8 +182,10 @@ int main(int count, char **arguments)
         check_clicks(name != "clicks");
     else if (name == "changes" || name == "changes-in-time")
         check_changes(model, name != "changes");
+    else if (name == "restart")
+        check_restart();
     else {
-        std::printf("usage: shell_tests clicks|clicks-in-time|changes MODEL|changes-in-time MODEL\n");
+        std::printf("usage: shell_tests restart|clicks|clicks-in-time|changes MODEL|changes-in-time MODEL\n");
         return 2;
     }
     return failed != 0;
