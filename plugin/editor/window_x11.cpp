@@ -35,17 +35,19 @@ namespace {
 // there, errors of its connection are noted, and those of others go where they went before.
 class ErrorGuard {
 public:
-    explicit ErrorGuard(Display *display)
+    explicit ErrorGuard(Display *display) : outer_(guarded)
     {
         guarded = display;
         failed = false;
-        next = x11()->XSetErrorHandler_(&ErrorGuard::handle);
+        if (!outer_) // or the handler would become the one that errors are passed on to
+            next = x11()->XSetErrorHandler_(&ErrorGuard::handle);
     }
     ~ErrorGuard()
     {
         x11()->XSync_(guarded, False); // errors come with the answer to a later request
-        x11()->XSetErrorHandler_(next);
-        guarded = nullptr;
+        if (!outer_)
+            x11()->XSetErrorHandler_(next);
+        guarded = outer_;
     }
     ErrorGuard(const ErrorGuard &) = delete;
     ErrorGuard &operator=(const ErrorGuard &) = delete;
@@ -64,6 +66,7 @@ private:
         failed = true;
         return 0;
     }
+    Display *const outer_; // of a guard around this one: a host may answer an edit by giving the window another size
     // Windows belong to the one thread of the user interface.
     static Display *guarded;
     static XErrorHandler next;
