@@ -68,7 +68,7 @@ bool Adapter::init()
 
 bool Adapter::activate(double rate, std::uint32_t most)
 {
-    if (!(rate > 0))
+    if (!is_rate(rate))
         return false;
     shell_.activate(rate, most);
     restart_asked_.store(false);

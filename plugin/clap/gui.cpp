@@ -11,9 +11,12 @@ bool Adapter::open_editor(const char *api)
 {
     if (editor_ || !(editor_ = make_editor(*this, api)))
         return false;
-    if (!editor_->has_own_timer() && host_timers_)
-        has_timer_ = host_timers_->register_timer(host_, timer_period, &timer_);
-    return true;
+    if (editor_->has_own_timer())
+        return true;
+    has_timer_ = host_timers_ && host_timers_->register_timer(host_, timer_period, &timer_);
+    if (!has_timer_) // its window would stay empty
+        editor_.reset();
+    return has_timer_;
 }
 
 void Adapter::close_editor()

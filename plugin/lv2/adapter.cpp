@@ -235,7 +235,7 @@ LV2_Handle instantiate(const LV2_Descriptor *descriptor, double rate, const char
                        const LV2_Feature *const *features)
 {
     for (const Product &product : products)
-        if (std::strcmp(product.uri, descriptor->URI) == 0) {
+        if (is_rate(rate) && std::strcmp(product.uri, descriptor->URI) == 0) {
             try {
                 return new Instance(product, rate, bundle, features);
             } catch (const std::bad_alloc &) {

@@ -93,6 +93,11 @@ SharedModel open_shared(const std::string &path, std::string &problem)
     std::error_code error;
     const fs::file_time_type time = fs::last_write_time(fs::u8path(path), error);
     const std::uintmax_t size = fs::file_size(fs::u8path(path), error);
+    std::error_code unknown;
+    if (fs::exists(fs::u8path(path), unknown) && !is_file(path)) { // reading a pipe might never end
+        problem = file_name(path) + " is not a file";
+        return nullptr;
+    }
     for (const Known &one : all)
         if (!error && one.path == path && one.time == time && one.size == size)
             if (SharedModel model = one.model.lock())
@@ -155,8 +160,9 @@ std::vector<std::string> model_files(const Product &product, const std::string &
     if (!chosen.empty()) {
         if (is_file(chosen))
             return {chosen};
-        for (const std::string &folder : folders(binary)) { // a project from another machine
-            const std::string same = under(folder, file_name(chosen).c_str());
+        const std::string name = chosen.substr(chosen.find_last_of("/\\") + 1); // of whatever system
+        for (const std::string &folder : folders(binary)) {                     // a project from another machine
+            const std::string same = under(folder, name.c_str());
             if (is_file(same))
                 return {same};
         }

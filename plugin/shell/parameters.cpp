@@ -19,6 +19,16 @@ std::string lower(std::string text)
     return text;
 }
 
+// A number as people write it: with a decimal comma, with the minus sign that the editor shows.
+std::string plain_number(std::string text)
+{
+    const std::string minus = "\u2212";
+    if (text.compare(0, minus.size(), minus) == 0)
+        text.replace(0, minus.size(), "-");
+    std::replace(text.begin(), text.end(), ',', '.');
+    return text;
+}
+
 std::string trimmed(const std::string &text)
 {
     const std::size_t first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
@@ -109,9 +119,10 @@ bool Parameters::value(std::size_t index, const std::string &text, double &value
             return true;
         }
     double number = 0;
-    if (p.kind == Kind::gain && wanted.compare(0, 4, "-inf") == 0)
+    const std::string written = plain_number(wanted);
+    if (p.kind == Kind::gain && (written.compare(0, 4, "-inf") == 0 || written.compare(0, 4, "-\u221e") == 0))
         number = least_gain;
-    else if (!text_number(wanted, number))
+    else if (!text_number(written, number))
         return false;
     value = p.legal(number);
     return true;

@@ -48,7 +48,8 @@ public:
     std::size_t index_of(const std::string &symbol) const; // likewise
     std::size_t index_of(Kind kind, int stem = -1) const;
 
-    // "-6.0 dB", "-inf dB", "Muted", "Middle". Back: with or without unit, in any case; false: it means nothing.
+    // "-6.0 dB", "-inf dB", "Muted", "Middle". Back: with or without unit, in any case, with a decimal comma
+    // too; false: it means nothing.
     std::string text(std::size_t index, double value) const;
     bool value(std::size_t index, const std::string &text, double &value) const;
 

@@ -31,6 +31,9 @@ inline const char *bus_label(const Product &product, int bus)
     return bus == 0 ? "Mix" : product.stem_labels[bus - 1];
 }
 
+// Beyond these a host is in error.
+inline bool is_rate(double rate) { return rate >= 1 && rate <= 1e6; }
+
 // A new value from the sample `offset` of a block on.
 struct Change {
     std::uint32_t offset;

@@ -41,7 +41,7 @@ v3_result Effect::set_up(const v3_process_setup &setup)
 {
     if (shell_.active())
         return no;
-    if (setup.symbolic_sample_size != V3_SAMPLE_32 || setup.max_block_size < 1 || !(setup.sample_rate >= 1))
+    if (setup.symbolic_sample_size != V3_SAMPLE_32 || setup.max_block_size < 1 || !is_rate(setup.sample_rate))
         return bad_argument;
     setup_ = setup;
     return ok;

@@ -113,7 +113,7 @@ def test_without_a_model_the_mix_is_the_last_stem(folders):
     run("clap_tests", "dry", 4, model="/nonexistent.safetensors", **folders)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "other", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "other", "empty", "pipe", "folder"])
 def test_a_damaged_model(folders, tmp_path, damage):
     content = bytearray(STARTER_FILE.read_bytes())
     if damage == "cut":
@@ -123,7 +123,12 @@ def test_a_damaged_model(folders, tmp_path, damage):
     else:
         content = bytearray(b"" if damage == "empty" else b"RIFF" * 1000)
     model = tmp_path / "model.safetensors"
-    model.write_bytes(content)
+    if damage == "pipe":
+        os.mkfifo(model)
+    elif damage == "folder":
+        model.mkdir()
+    else:
+        model.write_bytes(content)
     told = run("clap_tests", "dry", 4, model=model, **folders)
     assert "model.safetensors" in told
 
@@ -164,7 +169,7 @@ def test_models_are_looked_for_beside_the_binary_and_in_the_user_s_folder(folder
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
-def test_a_scan_opens_no_model_and_takes_no_time(folders, tmp_path):
+def test_a_scan_opens_no_model(folders, tmp_path):
     log = tmp_path / "calls"
     trace = ["strace", "-f", "-e", "trace=open,openat,stat,newfstatat,access", "-o", str(log)]
     run("clap_tests", "scan", before=trace, model=STARTER_FILE, **folders)
@@ -174,7 +179,7 @@ def test_a_scan_opens_no_model_and_takes_no_time(folders, tmp_path):
     assert "/models" not in calls
 
 
-@pytest.mark.parametrize("check", ["clicks", "clicks-in-time", "changes", "changes-in-time"])
+@pytest.mark.parametrize("check", ["restart", "clicks", "clicks-in-time", "changes", "changes-in-time"])
 def test_another_mode_or_model_while_it_plays(folders, tmp_path, check):
     other = tmp_path / "four.safetensors"
     shutil.copy(STARTER_FILE, other)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
 import sys
 
 import numpy as np
@@ -409,12 +411,13 @@ def test_another_rate_and_block_have_another_latency(host):
     assert latencies[96000, 512] > 1.9 * latencies[44100, 512]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks for a system call")
-def test_a_scan_opens_no_model(tmp_path):
-    """A model that blocks whoever opens it: a pipe that nobody writes into."""
-    pipe = tmp_path / "4stems.safetensors"
-    os.mkfifo(pipe)
-    with Host(pipe) as host:
+@pytest.mark.skipif(sys.platform != "linux", reason="watches a file by inotify")
+def test_a_scan_opens_no_model(tmp_path, music):
+    model = shutil.copy(STARTER_FILE, tmp_path / "4stems.safetensors")
+    libc = ctypes.CDLL(None)
+    events = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(events, os.fsencode(model), 0x20) > 0  # IN_OPEN
+    with Host(model) as host:
         for index in range(3):
             host("create", index)
             assert host("initialise") == 0
@@ -422,6 +425,13 @@ def test_a_scan_opens_no_model(tmp_path):
             assert host("save", tmp_path / "state")["result"] == 0
             assert host("terminate") == 0
             assert host("release") == 0
+        with pytest.raises(BlockingIOError):
+            os.read(events, 4096)
+        host.ready(mode="offline")
+        host.render(tmp_path, music, 2000)
+        assert os.read(events, 4096)  # then it is
+        host.close()
+    os.close(events)
 
 
 def test_gains_are_the_mix(host, tmp_path, music):

@@ -89,6 +89,11 @@ void check_parameters(const Binary &binary, const Arguments &)
                       !params.text_to_value(plugin.get(), info.id, "nonsense", &none),
                   "little room, and nonsense");
         }
+        for (const auto &[text, expected] :
+             {std::pair{"-3,5", -3.5}, {" \u22126,0 dB", -6.0}, {"\u2212\u221e dB", -60.0}}) {
+            double value = 0;
+            check(params.text_to_value(plugin.get(), 32, text, &value) && value == expected, "a gain of \"%s\"", text);
+        }
         clap_param_info_t info;
         double value = 0;
         check(!params.get_info(plugin.get(), count, &info) && !params.get_value(plugin.get(), 9999, &value),
@@ -185,7 +190,7 @@ void check_mode(const Binary &binary, const Arguments &)
 }
 
 // Without a window, and perhaps without a display.
-static void check_gui_calls(const Instance &plugin)
+static void check_gui_calls(const Instance &plugin, bool timers)
 {
     const clap_plugin_gui_t *gui = plugin.extension<clap_plugin_gui_t>(CLAP_EXT_GUI);
     if (!gui)
@@ -202,7 +207,9 @@ static void check_gui_calls(const Instance &plugin)
               !gui->set_size(p, 100, 100) && !gui->set_scale(p, 2) && !gui->set_parent(p, nullptr),
           "gui: nothing before it is there");
     for (int i = 0; i < 2; i++) {
-        if (gui->create(p, api, false)) {
+        if (!timers && std::strcmp(api, CLAP_WINDOW_API_X11) == 0) {
+            check(!gui->create(p, api, false), "gui: none that nobody would draw");
+        } else if (gui->create(p, api, false)) {
             const bool has_size = gui->get_size(p, &width, &height);
             check(has_size && width > 100 && height > 100, "gui: %u x %u", width, height);
             check(!gui->create(p, api, false), "gui: one at a time");
@@ -231,7 +238,8 @@ void check_orders(const Binary &binary, const Arguments &)
             plugin->on_main_thread(plugin.get());
         };
         ask("after init");
-        check_gui_calls(plugin);
+        check(!plugin.activate(0, 333) && !plugin.activate(INFINITY, 333) && !plugin.activate(NAN, 333), "no rates");
+        check_gui_calls(plugin, extensions);
         for (const double rate : {44100.0, 48000.0}) {
             check(plugin.activate(rate, 333), "activate");
             ask("active");

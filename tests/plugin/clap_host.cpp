@@ -98,6 +98,15 @@ const void *Instance::host_extension(const clap_host_t *host, const char *name)
     static const clap_host_thread_check_t threads = {
         [](const clap_host_t *) { return std::this_thread::get_id() == main_thread && !audio_thread; },
         [](const clap_host_t *) { return audio_thread; }};
+    static const clap_host_timer_support_t timers = {[](const clap_host_t *h, std::uint32_t, clap_id *id) {
+                                                         of(h).expect_main();
+                                                         *id = 0;
+                                                         return true;
+                                                     },
+                                                     [](const clap_host_t *h, clap_id) {
+                                                         of(h).expect_main();
+                                                         return true;
+                                                     }};
     if (!of(host).with_extensions_)
         return nullptr;
     const struct {
@@ -106,7 +115,8 @@ const void *Instance::host_extension(const clap_host_t *host, const char *name)
     } all[] = {{CLAP_EXT_LATENCY, &latency},
                {CLAP_EXT_PARAMS, &params},
                {CLAP_EXT_STATE, &state},
-               {CLAP_EXT_THREAD_CHECK, &threads}};
+               {CLAP_EXT_THREAD_CHECK, &threads},
+               {CLAP_EXT_TIMER_SUPPORT, &timers}};
     for (const auto &one : all)
         if (std::strcmp(name, one.name) == 0)
             return one.extension;

@@ -10,6 +10,7 @@
 #include "clap/ext/params.h"
 #include "clap/ext/state.h"
 #include "clap/ext/thread-check.h"
+#include "clap/ext/timer-support.h"
 #include "clap/extensions.h"
 #include "clap/plugin-factory.h"
 #include "sound.h"
