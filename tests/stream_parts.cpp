@@ -43,8 +43,10 @@ void lead_of_a_player()
         std::mt19937 random(1);
         std::uniform_real_distribution<double> late(0, 0.012);
         Lead lead(block, step);
+        double clock = 0;
         for (int i = 0; i < 20000; i++) {
-            lead.came(i * block * 0.999 + late(random), block); // the sound card's clock is faster than this one
+            clock = std::max(clock, i * block * 0.999 + late(random)); // the sound card's clock is faster than this one
+            lead.came(clock, block);
             EXPECT(!lead.ahead());
         }
         for (int i = 0; i < 2000; i++)
@@ -55,6 +57,27 @@ void lead_of_a_player()
             lead.came(from + i * block, block);
             EXPECT(!lead.ahead() || i * block < 0.6 + 20 * block);
         }
+    }
+}
+
+// Who plays and is held up, time and again, is not ahead while it hurries to be in time again.
+void lead_of_a_player_that_is_held_up()
+{
+    for (const double block : {64 / 44100.0, 512 / 44100.0, 4096 / 44100.0}) {
+        Lead lead(block, step);
+        double clock = 0, sound = 0;
+        for (const double held_up : {0.0, 0.05, 0.4, 2.5}) {
+            clock += held_up;
+            for (int i = 0; i < 3000; i++, sound += block) {
+                clock =
+                    std::max(clock + block / 50, sound); // fifty times as fast as it would play, until it is in time
+                lead.came(clock, block);
+                EXPECT(!lead.ahead());
+            }
+        }
+        for (int i = 0; i * block < 3 * step + 4 * block; i++) // after that it renders
+            lead.came(clock + i * 1e-6, block);
+        EXPECT(lead.ahead());
     }
 }
 
@@ -659,6 +682,7 @@ const struct {
     void (*run)();
 } tests[] = {
     {"lead_of_a_player", lead_of_a_player},
+    {"lead_of_a_player_that_is_held_up", lead_of_a_player_that_is_held_up},
     {"lead_of_a_renderer", lead_of_a_renderer},
     {"runs_in_order", runs_in_order},
     {"runs_are_abandoned", runs_are_abandoned},

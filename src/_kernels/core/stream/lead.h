@@ -11,6 +11,10 @@ namespace spleeterrt {
 // steps of a frame and the largest block after the beginning. Clocks differ, hence the leak. What lies above the brim
 // is lost, so that a caller that has rendered and now plays is seen as such at once.
 //
+// A caller that plays and was held up hurries until it is in time again. What it is behind is remembered for that, or
+// its hurry would be taken for rendering: it would be made to wait, be still further behind, and never be in time
+// again.
+//
 // Time that the caller spends waiting for networks must not count. With it every wait would empty the bucket, the next
 // frame would not be waited for, and so on by turns.
 class Lead {
@@ -18,20 +22,26 @@ public:
     // In seconds: the largest block, the step of frames.
     Lead(double block, double step) : enough_(block + 0.8 * step) {}
 
-    void reset() { begun_ = false; }
+    void reset()
+    {
+        begun_ = false;
+        lead_ = 0;
+    }
     // A block of `duration` seconds has come at `now` of a clock that stands still while the caller waits.
     void came(double now, double duration)
     {
         const double passed = begun_ ? std::max(0.0, now - last_) : 0.0;
-        const double before = begun_ ? std::max(0.0, lead_ - leak * passed) : 0.0;
-        lead_ = std::min(before + duration, 2 * enough_);
+        const double before = lead_ - passed;
+        lead_ = before > 0 ? std::max(0.0, before - leak * passed) : std::min(0.0, before + forgiven * passed);
+        lead_ = std::min(std::max(lead_, -patience) + duration, 2 * enough_);
         last_ = now;
         begun_ = true;
     }
     bool ahead() const { return begun_ && lead_ > enough_; }
 
 private:
-    static constexpr double leak = 1.1;
+    static constexpr double leak = 0.1, forgiven = 0.002; // of the time that passes
+    static constexpr double patience = 3;                 // seconds
     double enough_, lead_ = 0, last_ = 0;
     bool begun_ = false;
 };
