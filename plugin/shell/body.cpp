@@ -46,7 +46,7 @@ void Shell::Body::activate(double rate, std::uint32_t block)
     for (std::vector<float> &channel : mix_)
         channel.assign(block_, 0.0f);
     fade_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(fade_seconds * rate));
-    pace_ = Pace(block_ / rate, frame_step);
+    lead_ = Lead(block_ / rate, frame_step);
     if (fading_) // what was asked for last is there, and would not be made again
         current_ = std::move(next_);
     next_ = Voice();
@@ -196,8 +196,8 @@ void Shell::Body::process(const float *const *input, float *const *outputs, std:
 {
     const NoDenormals fast;
     const double begun = seconds();
-    pace_.came(begun, count / rate_.load(std::memory_order_relaxed));
-    const bool waiting = offline_.load(std::memory_order_relaxed) || pace_.ahead();
+    lead_.came(begun - waited_, count / rate_.load(std::memory_order_relaxed));
+    const bool waiting = offline_.load(std::memory_order_relaxed) || lead_.ahead();
     follow();
     if (waiting && loader.busy())
         loader.wait();
@@ -211,8 +211,8 @@ void Shell::Body::process(const float *const *input, float *const *outputs, std:
     for (; changes_ != changes_end_; changes_++)
         set_value(changes_->parameter, changes_->value);
     count_late();
-    if (waiting)
-        pace_.waited(seconds() - begun);
+    if (waiting) // for engines and networks: time that does not pass, or the next block would seem to be played
+        waited_ += seconds() - begun;
 }
 
 void Shell::Body::chunk(const float *const *input, float *const *outputs, std::uint32_t at, std::uint32_t count)

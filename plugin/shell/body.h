@@ -5,9 +5,9 @@
 #include "shell/delay.h"
 #include "shell/loader.h"
 #include "shell/mixer.h"
-#include "shell/pace.h"
 #include "shell/shell.h"
 #include "shell/voice.h"
+#include "stream/lead.h"
 
 #include <atomic>
 #include <cstdint>
@@ -73,7 +73,8 @@ private:
     Sound sound_, other_;
     std::vector<float> silence_, mix_[2];
     Mixer mixer_;
-    Pace pace_{0.012, 0.023};
+    Lead lead_{0.012, 0.023};
+    double waited_ = 0;                                        // seconds
     const Change *changes_ = nullptr, *changes_end_ = nullptr; // of this block
     std::uint64_t late_before_ = 0, concealed_before_ = 0;     // by engines that are gone
 

@@ -189,7 +189,7 @@ def test_stems_are_those_of_the_library(host, tmp_path, stems, mode, rate):
 def test_a_host_that_says_nothing_and_one_that_lies_about_blocks(tmp_path, music):
     """Faster than the clock, or in blocks other than promised: nothing is concealed, twice the same."""
     results = []
-    for blocks, mode in (("512", "realtime"), ("512", "realtime"), ("1000,3,8192,64", "offline")):
+    for blocks, mode in (("512", "realtime"), ("512", "realtime"), ("1000,3,8192,64", "realtime")):
         with Host(STARTER_FILE) as host:
             latency = host.ready(mode=mode)
             found, report = host.render(tmp_path, music, None, blocks)
