@@ -209,6 +209,9 @@ void check_realtime(const Binary &binary, const Arguments &arguments)
         plugin.set("Bypass", calls % 5 == 0);
         plugin.set("Heard when late", static_cast<double>(calls % 4)); // another engine takes over
         plugin.run(input, {odd_blocks, 1, false});
+        watch::begin(); // this, too, is called on the audio thread
+        plugin->reset(plugin.get());
+        watch::end();
     }
     const watch::Counts counts = watch::counts();
     check(counts.sum() == 0, "%.0f s in real time: %ld allocations, %ld frees, %ld locks, %ld waits", seconds,
