@@ -142,7 +142,7 @@ template <int m, bool decoder> struct FilterLine {
             g[kx] = factor[0] * load(filters + (row[0] * 5 + kx) * stride);
 #pragma GCC unroll 3
             for (int k = 1; k < count; k++)
-                g[kx] += factor[k] * load(filters + (row[k] * 5 + kx) * stride);
+                g[kx] = multiply_add(factor[k], load(filters + (row[k] * 5 + kx) * stride), g[kx]);
         }
         if constexpr (decoder) {
             Transform::template filter<true, true>(g[4], g[2], g[0], values);
