@@ -61,16 +61,14 @@ bool Adapter::init()
 {
     host_latency_ = extension<clap_host_latency_t>(CLAP_EXT_LATENCY);
     host_params_ = extension<clap_host_params_t>(CLAP_EXT_PARAMS);
-    host_state_ = extension<clap_host_state_t>(CLAP_EXT_STATE);
     host_timers_ = extension<clap_host_timer_support_t>(CLAP_EXT_TIMER_SUPPORT);
     return true;
 }
 
 bool Adapter::activate(double rate, std::uint32_t most)
 {
-    if (!is_rate(rate))
+    if (!is_rate(rate) || !shell_.activate(rate, most))
         return false;
-    shell_.activate(rate, most);
     restart_asked_.store(false);
     if (shell_.latency() != told_latency_ && host_latency_)
         host_latency_->changed(host_);

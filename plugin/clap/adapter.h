@@ -64,7 +64,6 @@ private:
     const clap_host_t *host_;
     const clap_host_latency_t *host_latency_ = nullptr;
     const clap_host_params_t *host_params_ = nullptr;
-    const clap_host_state_t *host_state_ = nullptr;
     const clap_host_timer_support_t *host_timers_ = nullptr;
     std::uint32_t told_latency_;
     std::atomic<bool> restart_asked_{false};

@@ -24,11 +24,6 @@ public:
     virtual Status status() const = 0;
     virtual float peak(int bus, int channel) = 0; // linear, since the last call
 
-    // Whether a model can be chosen here; then by a path, "" for what is found.
-    virtual bool can_choose_model() const { return false; }
-    virtual void set_model(const std::string &) {}
-    virtual std::string model() const { return {}; }
-
 protected:
     ~EditorHost() = default;
 };

@@ -15,9 +15,6 @@ public:
     double value(std::size_t parameter) const override { return shell_.value(parameter); }
     Status status() const override { return shell_.status(); }
     float peak(int bus, int channel) override { return shell_.peak(bus, channel); }
-    bool can_choose_model() const override { return true; }
-    void set_model(const std::string &path) override { shell_.set_model(path); }
-    std::string model() const override { return shell_.model(); }
 
 protected:
     ~ShellHost() = default;

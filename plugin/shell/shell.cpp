@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 
 namespace spleeterrt::plugin {
 
@@ -21,7 +22,15 @@ const Parameters &Shell::parameters() const { return body_->parameters; }
 double Shell::value(std::size_t parameter) const { return body_->value(parameter); }
 void Shell::set_value(std::size_t parameter, double value) { body_->set_value(parameter, value); }
 
-void Shell::activate(double sample_rate, std::uint32_t max_block) { body_->activate(sample_rate, max_block); }
+bool Shell::activate(double sample_rate, std::uint32_t max_block)
+{
+    try {
+        body_->activate(sample_rate, max_block);
+    } catch (const std::bad_alloc &) {
+        body_->deactivate();
+    }
+    return active();
+}
 void Shell::deactivate() { body_->deactivate(); }
 bool Shell::active() const { return body_->active_.load(); }
 void Shell::set_offline(bool offline) { body_->offline_.store(offline); }

@@ -85,7 +85,8 @@ public:
     // --- life ---
     // max_block: the most samples that the host promises; more are taken all the same. Forgets the signal. Returns
     // soon: the engine is made meanwhile.
-    void activate(double sample_rate, std::uint32_t max_block);
+    // false: there is too little memory, and process gives silence.
+    bool activate(double sample_rate, std::uint32_t max_block);
     void deactivate();
     bool active() const; // any
     // A host that says that it renders: nothing is concealed, the engine and its networks are waited for. One that says

@@ -123,11 +123,10 @@ v3_result Effect::set_active(bool active)
         return not_initialised;
     if (active == shell_.active())
         return ok;
-    if (active)
-        shell_.activate(setup_.sample_rate, static_cast<uint32_t>(setup_.max_block_size));
-    else
-        shell_.deactivate();
     heard_ = false;
+    if (active)
+        return shell_.activate(setup_.sample_rate, static_cast<uint32_t>(setup_.max_block_size)) ? ok : no_memory;
+    shell_.deactivate();
     return ok;
 }
 
@@ -196,15 +195,6 @@ void Effect::end_edit(std::size_t parameter)
 {
     if (handler_)
         v3_cpp_obj(handler_.get())->end_edit(handler_.get(), parameters()[parameter].id);
-}
-
-void Effect::set_model(const std::string &path)
-{
-    shell_.set_model(path);
-    Held<v3_component_handler2> handler;
-    handler.query(handler_.get(), v3_component_handler2_iid);
-    if (handler) // the project has changed
-        v3_cpp_obj(handler.get())->set_dirty(handler.get(), true);
 }
 
 } // namespace spleeterrt::plugin::vst3

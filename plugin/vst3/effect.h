@@ -69,7 +69,6 @@ public:
     void begin_edit(std::size_t parameter) override;
     void edit(std::size_t parameter, double value) override;
     void end_edit(std::size_t parameter) override;
-    void set_model(const std::string &path) override;
 
 private:
     struct Buses {

@@ -179,8 +179,8 @@ def test_a_scan_opens_no_model(folders, tmp_path):
     assert "/models" not in calls
 
 
-@pytest.mark.parametrize("check", ["restart", "clicks", "clicks-in-time", "changes", "changes-in-time"])
-def test_another_mode_or_model_while_it_plays(folders, tmp_path, check):
+@pytest.mark.parametrize("check", ["restart", "bypass", "clicks", "clicks-in-time", "changes", "changes-in-time"])
+def test_the_shell_alone(folders, tmp_path, check):
     other = tmp_path / "four.safetensors"
     shutil.copy(STARTER_FILE, other)
     run("shell_tests", check, *([other] if "changes" in check else []), model=STARTER_FILE, **folders)

@@ -172,6 +172,23 @@ void check_restart()
     }
 }
 
+// Bypassed, the mix is the input and nothing else, also around a sample that is no number.
+void check_bypass()
+{
+    Player player(4, true);
+    player.set(Kind::bypass, 1);
+    player.shell.reset();
+    Channels in = sine(1, 0);
+    in[0][20000] = std::nanf("");
+    const Channels out = player.next(in);
+    const std::size_t latency = player.shell.latency();
+    std::size_t others = 0;
+    for (std::size_t i = 0; latency + i < out[0].size(); i++)
+        others += i == 20000 ? !std::isnan(out[0][latency + i]) : out[0][latency + i] != in[0][i];
+    check(level(out[2]) > -80, "stems are made meanwhile");
+    check(others == 0, std::to_string(others) + " samples of the bypassed mix are not the input's");
+}
+
 } // namespace
 
 int main(int count, char **arguments)
@@ -184,8 +201,10 @@ int main(int count, char **arguments)
         check_changes(model, name != "changes");
     else if (name == "restart")
         check_restart();
+    else if (name == "bypass")
+        check_bypass();
     else {
-        std::printf("usage: shell_tests restart|clicks|clicks-in-time|changes MODEL|changes-in-time MODEL\n");
+        std::printf("usage: shell_tests restart|bypass|clicks|clicks-in-time|changes MODEL|changes-in-time MODEL\n");
         return 2;
     }
     return failed != 0;
