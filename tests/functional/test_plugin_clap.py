@@ -179,7 +179,9 @@ def test_a_scan_opens_no_model(folders, tmp_path):
     assert "/models" not in calls
 
 
-@pytest.mark.parametrize("check", ["restart", "bypass", "clicks", "clicks-in-time", "changes", "changes-in-time"])
+@pytest.mark.parametrize(
+    "check", ["restart", "bypass", "clicks", "clicks-in-time", "changes", "changes-in-time"]
+)
 def test_the_shell_alone(folders, tmp_path, check):
     other = tmp_path / "four.safetensors"
     shutil.copy(STARTER_FILE, other)

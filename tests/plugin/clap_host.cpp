@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
 #include <thread>
 
 using namespace spleeterrt::plugin;
@@ -38,26 +37,15 @@ int failures() { return failed; }
 
 // --- the file ---------------------------------------------------------------------------------------------
 
-Binary::Binary(const std::string &path)
+Binary::Binary(const std::string &path) : library_(path)
 {
-    handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!handle_) {
-        std::printf("FAILED: %s\n", dlerror());
-        std::exit(2);
-    }
-    entry_ = static_cast<const clap_plugin_entry_t *>(dlsym(handle_, "clap_entry"));
-    if (!entry_ || !entry_->init(path.c_str())) {
-        std::printf("FAILED: clap_entry\n");
-        std::exit(2);
-    }
+    entry_ = library_.find<const clap_plugin_entry_t *>("clap_entry");
+    if (!entry_ || !entry_->init(path.c_str()))
+        throw std::runtime_error("clap_entry");
     factory_ = static_cast<const clap_plugin_factory_t *>(entry_->get_factory(CLAP_PLUGIN_FACTORY_ID));
 }
 
-Binary::~Binary()
-{
-    entry_->deinit();
-    dlclose(handle_);
-}
+Binary::~Binary() { entry_->deinit(); }
 
 const char *Binary::id_of(int stems) const
 {

@@ -13,6 +13,7 @@
 #include "clap/ext/timer-support.h"
 #include "clap/extensions.h"
 #include "clap/plugin-factory.h"
+#include "library.h"
 #include "sound.h"
 
 #include <atomic>
@@ -32,7 +33,7 @@ public:
     const char *id_of(int stems) const;
 
 private:
-    void *handle_ = nullptr;
+    Library library_;
     const clap_plugin_entry_t *entry_ = nullptr;
     const clap_plugin_factory_t *factory_ = nullptr;
 };

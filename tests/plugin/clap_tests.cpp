@@ -27,14 +27,18 @@ int main(int count, char **arguments)
                   {"race", check_race}};
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     watch::prepare();
-    if (count > 2) {
-        const Binary binary(arguments[1]);
-        for (const auto &check : checks)
-            if (!std::strcmp(arguments[2], check.name)) {
-                check.function(binary, Arguments(arguments + 3, arguments + count));
-                return failures() != 0;
-            }
-    }
+    if (count > 2)
+        try {
+            const Binary binary(arguments[1]);
+            for (const auto &check : checks)
+                if (!std::strcmp(arguments[2], check.name)) {
+                    check.function(binary, Arguments(arguments + 3, arguments + count));
+                    return failures() != 0;
+                }
+        } catch (const std::exception &error) {
+            std::printf("FAILED: %s\n", error.what());
+            return 2;
+        }
     std::printf("usage: clap_tests PLUGIN CHECK [ARGUMENT...]\nchecks:");
     for (const auto &check : checks)
         std::printf(" %s", check.name);

@@ -2,38 +2,25 @@
 #ifndef SPLEETERRT_TESTS_VST3_MODULE_H
 #define SPLEETERRT_TESTS_VST3_MODULE_H
 
+#include "library.h"
+
 #include <travesty/factory.h>
-
-#include <stdexcept>
-#include <string>
-
-#if defined(_WIN32)
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
 
 namespace host {
 
 class Module {
 public:
-    explicit Module(const std::string &path)
+    explicit Module(const std::string &path) : library_(path)
     {
 #if defined(_WIN32)
-        library_ = reinterpret_cast<void *>(LoadLibraryA(path.c_str()));
-        if (!library_)
-            throw std::runtime_error(path + " cannot be loaded: " + std::to_string(GetLastError()));
-        if (auto enter = function<bool (*)()>("InitDll"))
+        if (auto enter = library_.find<bool (*)()>("InitDll"))
             enter();
 #else
-        library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-        if (!library_)
-            throw std::runtime_error(dlerror());
-        auto enter = function<bool (*)(void *)>("ModuleEntry");
-        if (!enter || !enter(library_) || !function<bool (*)()>("ModuleExit"))
+        auto enter = library_.find<bool (*)(void *)>("ModuleEntry");
+        if (!enter || !enter(library_.handle()) || !library_.find<bool (*)()>("ModuleExit"))
             throw std::runtime_error("no ModuleEntry and ModuleExit");
 #endif
-        auto get = function<v3_plugin_factory **(V3_API *)()>("GetPluginFactory");
+        auto get = library_.find<v3_plugin_factory **(V3_API *)()>("GetPluginFactory");
         factory = get ? get() : nullptr;
         if (!factory)
             throw std::runtime_error("no factory");
@@ -44,29 +31,17 @@ public:
     {
         v3_cpp_obj_unref(factory);
 #if defined(_WIN32)
-        if (auto leave = function<bool (*)()>("ExitDll"))
+        if (auto leave = library_.find<bool (*)()>("ExitDll"))
             leave();
-        FreeLibrary(static_cast<HMODULE>(library_));
 #else
-        function<bool (*)()>("ModuleExit")();
-        dlclose(library_);
+        library_.find<bool (*)()>("ModuleExit")();
 #endif
     }
 
     v3_plugin_factory **factory = nullptr;
 
 private:
-    template <typename Function> Function function(const char *name)
-    {
-#if defined(_WIN32)
-        return reinterpret_cast<Function>(
-            reinterpret_cast<void *>(GetProcAddress(static_cast<HMODULE>(library_), name)));
-#else
-        return reinterpret_cast<Function>(dlsym(library_, name));
-#endif
-    }
-
-    void *library_ = nullptr;
+    Library library_;
 };
 
 } // namespace host
