@@ -1,7 +1,7 @@
 // What a host stores in a project: lines of text, each a name and a value.
 //
 //     spleeterrt-plugin 1
-//     model /home/anna/models/four.safetensors
+//     model /music/models/four.safetensors
 //     bypass 0
 //     vocals_gain -6
 //
