@@ -7,7 +7,7 @@ frames, so that the result does not depend on their number.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.math cimport fmax, sqrt
+from libc.math cimport sqrt
 from libc.string cimport memset
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -180,13 +180,15 @@ def mean_mask(const float[:, ::1] mask, float[::1] mean, isa=None):
 
 
 def peak_magnitude(const float complex[:, :, ::1] spectrum):
-    """max |spectrum|."""
+    """max |spectrum|; NaN is skipped."""
     cdef const float complex* x = &spectrum[0, 0, 0]
     cdef Py_ssize_t i
-    cdef double peak = 0.0
+    cdef double peak = 0.0, square
     with nogil:
         for i in range(spectrum.shape[0] * spectrum.shape[1] * spectrum.shape[2]):
-            peak = fmax(peak, <double>x[i].real * x[i].real + <double>x[i].imag * x[i].imag)
+            square = <double>x[i].real * x[i].real + <double>x[i].imag * x[i].imag
+            if square > peak:  # not fmax: GCC 12.2 for AArch64 ends with an internal error on that loop
+                peak = square
     return sqrt(peak)
 
 

@@ -328,6 +328,14 @@ def test_peak_magnitude():
     x[1, 4, 1] = -3 - 4j
     x[2, 0, 0] = 4.5
     assert spectral.peak_magnitude(x) == 5
+    x[0, 0, 0] = np.nan  # skipped, wherever it stands
+    x[1, 4, 0] = complex(0, np.nan)
+    x[2, 4, 1] = np.nan
+    assert spectral.peak_magnitude(x) == 5
+    x[1, 0, 0] = complex(-np.inf, 1)
+    assert spectral.peak_magnitude(x) == np.inf
+    x[:] = np.nan
+    assert spectral.peak_magnitude(x) == 0
 
 
 # --- the pipeline -------------------------------------------------------------------------
