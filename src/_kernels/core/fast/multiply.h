@@ -47,9 +47,12 @@ struct Product {
     int prefetch_lines = 0;
 };
 
+// How many of a panel's vectors one micro-kernel holds.
+template <int width> constexpr int kernel_vectors = width / lanes < max_vectors ? width / lanes : max_vectors;
+
 template <int rows, int width> static __attribute__((noinline)) void multiply_rows(const Product &product, int groups)
 {
-    constexpr int vectors = width / lanes;
+    constexpr int vectors = kernel_vectors<width>;
     const float *first = product.a;
     float *c = product.c;
     const char *prefetch = product.prefetch;
@@ -116,6 +119,15 @@ public:
             product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
             product.prefetch_lines = (lines + shares - 1) / shares;
         }
+        constexpr int columns = kernel_vectors<width> * lanes;
+        for (int part = columns; part < width; part += columns, product.b += columns, product.c += columns)
+            run_part(product);
+        run_part(product);
+    }
+
+private:
+    void run_part(Product product) const
+    {
         groups(product, tiles.full);
         if (tiles.rest > 0) {
             product.a += tiles.full * tiles.rows * block;

@@ -1,7 +1,8 @@
 // 4 lanes, by WebAssembly's 128-bit vectors; with -mrelaxed-simd by fused multiply-add.
 //
-// What V8 makes the best code of (bench/results/web.md): five rows of four vectors, though they do not fit x86's 16
-// registers; loops that are unrolled twice, not sixteen times; and no prefetches, for which there are no instructions.
+// What V8 makes the best code of (bench/results/web.md): with stored weights five rows of two vectors, which fit x86's
+// 16 registers, with plain ones five of four, which do not; loops that are unrolled twice, not sixteen times; and no
+// prefetches, for which there are no instructions.
 #ifndef SPLEETERRT_SIMD_WASM_H
 #define SPLEETERRT_SIMD_WASM_H
 
@@ -18,6 +19,7 @@ static ALWAYS_INLINE void end_streams() {}
 
 constexpr bool prefetches = false;
 constexpr int rows_of_four = 5;
+constexpr int max_vectors = 2; // of a row, in a micro-kernel for stored weights
 constexpr int product_unroll = 2, plain_unroll = 2;
 
 static ALWAYS_INLINE void prefetch_line(const void *) {}
