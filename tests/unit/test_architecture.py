@@ -38,6 +38,7 @@ PYTHON_FLOORS = (
     ("",),  # the package itself: public names, on first use
 )
 CORE_FLOORS = (
+    ("cpu",),  # what the machine can run
     ("aligned", "blas", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),
     ("fast",),  # the layers, once per instruction set
     ("network", "sound"),  # networks and model files; modes, STFT, masks, Wiener filter
@@ -308,5 +309,5 @@ def test_faults_are_found(tmp_path: Path):
     )
     (tmp_path / "core" / "clock.h").write_text("#include <chrono>\n")
     assert upward(list(core_arrows(tmp_path / "core")), CORE_FLOORS, set()) == [
-        "core/fast/a.h:3: fast/a.h (floor 1) imports stream/b.h (floor 3); only floors below may be imported"
+        "core/fast/a.h:3: fast/a.h (floor 2) imports stream/b.h (floor 4); only floors below may be imported"
     ]

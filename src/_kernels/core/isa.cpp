@@ -1,52 +1,13 @@
 #include "isa.h"
 
+#include "cpu.h"
+
 #include <cstdlib>
 #include <cstring>
-
-#if defined(SPLEETERRT_X86_ISAS)
-#include <cpuid.h>
-#endif
 
 namespace spleeterrt {
 
 namespace {
-
-#if defined(SPLEETERRT_X86_ISAS)
-
-// The instructions that CMakeLists.txt compiles each set for, and registers that the system saves for them. By cpuid:
-// some compilers' run-time libraries know no __builtin_cpu_supports.
-struct Cpu {
-    bool avx2 = false, avx512 = false;
-
-    Cpu()
-    {
-        unsigned a, b, c, d;
-        if (!__get_cpuid(1, &a, &b, &c, &d) || !has(c, bit_OSXSAVE))
-            return;
-        const bool fma = has(c, bit_AVX) && has(c, bit_FMA);
-        const unsigned saved = registers_saved();
-        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-            return;
-        avx2 = fma && has(b, bit_AVX2) && has(saved, 0x6);
-        avx512 =
-            avx2 && has(b, bit_AVX512F | bit_AVX512CD | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL) && has(saved, 0xe6);
-    }
-
-private:
-    static bool has(unsigned features, unsigned wanted) { return (features & wanted) == wanted; }
-    static unsigned registers_saved() // 2, 4: SSE, AVX; 0xe0: AVX-512
-    {
-        unsigned low, high;
-        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-        return low;
-    }
-};
-
-#else
-
-struct Cpu {};
-
-#endif
 
 struct Set {
     const char *name;
@@ -61,7 +22,7 @@ constexpr int count = 0
 
 const Set *sets()
 {
-    static const Cpu cpu;
+    static const Cpu &cpu = this_cpu();
     (void)cpu;
     static const Set all[] = {
 #define SET(set, here, a, b) {#set, here},
@@ -100,6 +61,14 @@ bool choose_isa(const char *wanted, IsaChoice &choice, std::string &error)
     const bool by_variable = wanted == nullptr;
     if (by_variable)
         wanted = std::getenv("SPLEETERRT_ISA");
+    if (!isa_at(0, choice.isa)) {
+        error = "this CPU lacks instructions that every instruction set of this build needs"
+#if defined(SPLEETERRT_X86_ISAS)
+                " (x86-64-v2: SSE4.2, POPCNT and others; CPUs since about 2009 have them)"
+#endif
+            ;
+        return false;
+    }
     choice.reference = wanted && std::strcmp(wanted, "reference") == 0;
     if (choice.reference) {
         choice.isa = plainest_isa();

@@ -15,12 +15,12 @@
 
 #include <string>
 
-// X(set, whether this CPU has it, ...), the best one first. `cpu` is isa.cpp's.
+// X(set, whether this CPU has it, ...), the best one first. `cpu`: cpu.h.
 #if defined(SPLEETERRT_X86_ISAS)
 #define SRT_ISAS(X, a, b)       \
     X(avx512, cpu.avx512, a, b) \
     X(avx2, cpu.avx2, a, b)     \
-    X(generic, true, a, b)
+    X(generic, cpu.x86_64_v2, a, b)
 #else
 #define SRT_ISAS(X, a, b) X(generic, true, a, b)
 #endif
@@ -55,7 +55,7 @@ bool isa_at(int index, Isa &isa);
 // The set of that name; false: not in this build, or not on this machine.
 bool isa_named(const char *name, Isa &isa);
 
-// The one that every machine of this build has.
+// The one with the fewest needs.
 Isa plainest_isa();
 
 struct IsaChoice {
@@ -64,7 +64,7 @@ struct IsaChoice {
 };
 
 // The set `wanted` ("avx512", "avx2", "generic", or "reference"); null: the one that the environment variable
-// SPLEETERRT_ISA names, or else the best one. False, and a message: not on this machine.
+// SPLEETERRT_ISA names, or else the best one. False, and a message: not on this machine, or none at all is.
 bool choose_isa(const char *wanted, IsaChoice &choice, std::string &error);
 
 // Of what nobody chose a set for: as `choose_isa` by the variable; the best one where it names none of this machine.

@@ -2,12 +2,16 @@
 #ifndef SPLEETERRT_CRC32C_H
 #define SPLEETERRT_CRC32C_H
 
+#include "cpu.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__GNUC__) && defined(__x86_64__)
 #include <nmmintrin.h>
+#define SPLEETERRT_CRC32C_INSTRUCTION __attribute__((target("sse4.2")))
+#elif defined(__GNUC__) && defined(__aarch64__)
 #define SPLEETERRT_CRC32C_INSTRUCTION
 #endif
 
@@ -31,18 +35,25 @@ struct Crc32cTables {
 };
 
 #if defined(SPLEETERRT_CRC32C_INSTRUCTION)
-__attribute__((target("sse4.2"))) inline std::uint32_t crc32c_by_instruction(const unsigned char *bytes,
-                                                                             std::size_t size)
+SPLEETERRT_CRC32C_INSTRUCTION inline std::uint32_t crc32c_by_instruction(const unsigned char *bytes, std::size_t size)
 {
-    unsigned long long crc = ~0u;
+    std::uint32_t crc = ~0u;
     for (; size >= 8; size -= 8, bytes += 8) {
-        unsigned long long word;
+        std::uint64_t word;
         std::memcpy(&word, bytes, 8);
-        crc = _mm_crc32_u64(crc, word);
+#if defined(__x86_64__)
+        crc = static_cast<std::uint32_t>(_mm_crc32_u64(crc, word));
+#else // (of the headers for it, compilers have several)
+        __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+#endif
     }
     for (; size; size--, bytes++)
-        crc = _mm_crc32_u8(static_cast<unsigned>(crc), *bytes);
-    return ~static_cast<std::uint32_t>(crc);
+#if defined(__x86_64__)
+        crc = _mm_crc32_u8(crc, *bytes);
+#else
+        __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"((unsigned)*bytes));
+#endif
+    return ~crc;
 }
 #endif
 
@@ -51,7 +62,7 @@ inline std::uint32_t crc32c(const void *data, std::size_t size)
     static constexpr Crc32cTables tables;
     const auto *bytes = static_cast<const unsigned char *>(data);
 #if defined(SPLEETERRT_CRC32C_INSTRUCTION)
-    if (__builtin_cpu_supports("sse4.2"))
+    if (this_cpu().crc32c)
         return crc32c_by_instruction(bytes, size);
 #endif
     std::uint32_t crc = ~0u;
