@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .realtime.latency_plan import StreamPlan, plan_stream
     from .realtime.stream import StreamSeparator, StreamStats
     from .separator import Separator
+    from .unpack import unpack_stems
 
 # Spleeter's modules that this package does not have of its own (`spleeterrt.utils.logging`,
 # `spleeterrt.model.provider`) lie in `compat/`, which is searched last.
@@ -44,6 +45,7 @@ _HOME = {
     "install_as_spleeter": "as_spleeter",
     "load_model": "models.loading",
     "plan_stream": "realtime.latency_plan",
+    "unpack_stems": "unpack",
 }
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "install_as_spleeter",
     "load_model",
     "plan_stream",
+    "unpack_stems",
 ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,8 +24,9 @@ from .arrays import Float32
 from .audio import Codec
 from .audio.file_objects import renamed
 from .audio.formats import codec_name
+from .audio.stem_files import MIX, STEM_CODECS, STEM_COUNT, in_order
 from .background import ReadAhead, WriteBehind
-from .errors import AudioError, SpleeterError, reason
+from .errors import ArgumentError, AudioError, SpleeterError, reason
 from .names import CHANNELS, Channels
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class WriteOptions:
     """How the stems are written; see `Separator.separate_to_file`."""
 
     codec: Codec | str | None = None
-    bitrate: str | int | None = "128k"
+    bitrate: str | int | None = None
     bit_depth: str = "int16"
     clip: str = "clamp"
     sample_rate: int | Literal["source"] | None = None
@@ -82,6 +83,11 @@ class WriteOptions:
         choice("channels", self.channels, CHANNELS)
         if self.tags is not None:
             flag("tags", self.tags)
+
+    @property
+    def is_stem_file(self) -> bool:
+        """Whether all stems of a song go into one file."""
+        return codec_name(self.codec) in STEM_CODECS
 
     @property
     def is_wav(self) -> bool:
@@ -137,6 +143,19 @@ class WriteOptions:
         """Whether the files of this song are."""
         return song.source_channels == 1 and self.channels == "source"
 
+    def check_stem_file(self, stems: Sequence[str]) -> None:
+        """Raise `ArgumentError` if all of these are to go into one file and cannot."""
+        if not self.is_stem_file:
+            return
+        if len(stems) != STEM_COUNT or MIX in stems:
+            raise ArgumentError(
+                f"codec {codec_name(self.codec)}: a stem file holds the mix and exactly {STEM_COUNT} stems, "
+                f"these are {', '.join(stems)}; use all stems of a model with drums, bass, other and vocals "
+                "(spleeter:4stems, starter:4stems)"
+            )
+        if self.channels != "stereo":
+            raise ArgumentError("stem files are stereo, of mono songs too: leave channels at 'stereo'")
+
     def check_tags(self) -> bool:
         """Whether the stems get anything of the song's tags.
 
@@ -185,6 +204,7 @@ class Engine:
     """What a job needs of its separator.
 
     Attributes:
+        stems: that are made, in order.
         run: separates; takes what gives the blocks at the separator's rate (again and again, where there
             are several passes) and about how many samples they have in all (None: unknown).
         rate: Hz of the blocks.
@@ -193,6 +213,7 @@ class Engine:
         depth: how many blocks are read ahead and written behind.
     """
 
+    stems: tuple[str, ...]
     run: Callable[[Blocks, int | None], Iterator[Piece]]
     rate: int
     rest: str | None
@@ -232,7 +253,7 @@ class FileJob:
         total = None
         if likely_frames is not None:
             total = resampled_frames(likely_frames, source_rate, self.engine.rate)
-        self._check_targets()
+        check_targets(self.path, self.paths)
         with ExitStack() as passes, self._writer(source_rate, frames, mono, films, passes) as writer:
 
             def blocks() -> Iterator[Float32]:
@@ -251,16 +272,6 @@ class FileJob:
         log_warnings(renamed(self._warnings, self.path, self.named))
         log_files(self.paths)
         return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain)
-
-    def _check_targets(self) -> None:
-        source = os.fsdecode(self.path)
-        for target in self.paths.values():
-            try:
-                same = target.exists() and os.path.samefile(target, source)
-            except (OSError, ValueError) as error:  # a name too long, for example
-                raise AudioError(f"{target}: cannot be written: {reason(error)}") from error
-            if same:
-                raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
 
     def _read(self, writer: StemFileWriter) -> Iterator[Float32]:
         """The blocks that are separated; they make the length of the files exact."""
@@ -299,7 +310,9 @@ class FileJob:
         else:
             file_rate = self.writing.file_rate(engine.rate, source_rate)
         mix = None
-        if engine.rest in self.paths and engine.rate not in (source_rate, file_rate):
+        tracks = (MIX, *in_order(engine.stems)) if self.writing.is_stem_file else ()
+        needs_mix = bool(tracks) or engine.rest in self.paths
+        if needs_mix and engine.rate not in (source_rate, file_rate):
             # At the separator's rate it has lost what lies above its band.
             mix = passes.enter_context(closing(self._mix(file_rate, mono)))
         return self.writing.open(
@@ -312,6 +325,7 @@ class FileJob:
             residual=engine.rest,
             mix=mix,
             threads=engine.threads,
+            tracks=tracks,
             films=films,
             tags=None
             if films
@@ -345,6 +359,18 @@ def mono_mix(block: Float32) -> Float32:
     return mean
 
 
+def check_targets(path: PathLike, targets: Mapping[str, Path]) -> None:
+    """Raise `SpleeterError` if one of the files that will be written is the one that is read."""
+    source = os.fsdecode(path)
+    for target in targets.values():
+        try:
+            same = target.exists() and os.path.samefile(target, source)
+        except (OSError, ValueError) as error:  # a name too long, for example
+            raise AudioError(f"{target}: cannot be written: {reason(error)}") from error
+        if same:
+            raise SpleeterError(f"{target}: a stem would replace the input; choose another output")
+
+
 def log_warnings(messages: Iterable[str]) -> None:
     """Each once."""
     for message in dict.fromkeys(messages):
@@ -375,4 +401,6 @@ def stem_tags(
         tags = read_tags(song, texts=writing.tags is True).moved(start, source_rate, file_rate)
     else:
         tags = read_tags(song, marks=False)
+    if writing.is_stem_file:
+        return dict.fromkeys(stems, tags)
     return {stem: tags.titled(stem) for stem in stems}

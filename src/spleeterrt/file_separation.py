@@ -83,7 +83,7 @@ class FileSeparation(BackgroundJobs):
         offset: float | None = 0,
         duration: float | None = None,
         codec: Codec | CodecName | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         filename_format: str = DEFAULT_FORMAT,
         synchronous: Literal[True] = True,
         *,
@@ -108,7 +108,7 @@ class FileSeparation(BackgroundJobs):
         offset: float | None = 0,
         duration: float | None = None,
         codec: Codec | CodecName | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         filename_format: str = DEFAULT_FORMAT,
         *,
         synchronous: bool,
@@ -132,7 +132,7 @@ class FileSeparation(BackgroundJobs):
         offset: float | None = 0,
         duration: float | None = None,
         codec: Codec | CodecName | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         filename_format: str = DEFAULT_FORMAT,
         synchronous: bool = True,
         *,
@@ -159,8 +159,11 @@ class FileSeparation(BackgroundJobs):
             audio_adapter: reads and writes instead of the built-in one; the whole song is then in memory.
             offset, duration: seconds; duration None: to the end (Spleeter stops after 600 s).
             codec: `"wav"`, `"flac"`, `"ogg"`, `"mp3"`, `"opus"`, `"aiff"`, `"caf"`, `"w64"`, `"au"`; with
-                FFmpeg also `"m4a"` and `"wma"`. None: by the ending of `filename_format`, else wav.
-            bitrate: of the lossy ones; one that the codec does not have becomes the nearest, with a warning.
+                FFmpeg also `"m4a"`, `"wma"` and one stem file per song, `"stem"` (AAC) or `"stem-alac"`
+                (lossless), for DJ programs: the mix and four stems. None: by the ending of `filename_format`,
+                else wav.
+            bitrate: of the lossy ones, of stem files of each track; None: 128k, of `"stem"` 256k. One that
+                the codec does not have becomes the nearest, with a warning.
             filename_format: may use {filename}, {instrument}, {foldername} and {codec}; below `destination`.
             synchronous: False: return at once; `join` waits and raises what went wrong.
             bit_depth: `"int16"`, `"int24"` or `"float32"` (FLAC: the integers only).
@@ -180,8 +183,8 @@ class FileSeparation(BackgroundJobs):
                 pictures and subtitles; `codec` does not count (needs FFmpeg; docs/formats.md).
 
         Returns:
-            The path of each stem, with the attributes `clipped`, `gain` and `sample_rate`; None where
-            synchronous is False.
+            The path of each stem (of a stem file one path, under the name `stems`), with the attributes
+            `clipped`, `gain` and `sample_rate`; None where synchronous is False.
 
         Raises:
             SpleeterError: also for two stems with one path, before anything is written.
@@ -206,6 +209,7 @@ class FileSeparation(BackgroundJobs):
             paths = film_paths(named, destination, filename_format, self._stems)
         else:
             writing = writing.with_codec(output_codec(filename_format, codec))
+            writing.check_stem_file(self._stems)
             paths = output_paths(named, destination, filename_format, writing.codec, self._stems)
         # A file object is read now: it may be closed when the job runs.
         with ExitStack() as stack:
@@ -224,7 +228,7 @@ class FileSeparation(BackgroundJobs):
             return self._run(blocks, total, progress, cancel)
 
         depth = 1 if self._low_memory else 2
-        return Engine(run, self.sample_rate, self._mode.rest, self._threads, depth)
+        return Engine(self._stems, run, self.sample_rate, self._mode.rest, self._threads, depth)
 
     def _separate_song(
         self, song: SongJob, progress: Progress | None, cancel: Cancel | None
@@ -258,7 +262,7 @@ class FileSeparation(BackgroundJobs):
         filename_format: str = DEFAULT_FORMAT,
         codec: Codec | CodecName | None = None,
         audio_adapter: AudioAdapter | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         synchronous: Literal[True] = True,
     ) -> SeparatedFiles: ...
 
@@ -271,7 +275,7 @@ class FileSeparation(BackgroundJobs):
         filename_format: str = DEFAULT_FORMAT,
         codec: Codec | CodecName | None = None,
         audio_adapter: AudioAdapter | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         *,
         synchronous: bool,
     ) -> SeparatedFiles | None: ...
@@ -285,7 +289,7 @@ class FileSeparation(BackgroundJobs):
         filename_format: str = DEFAULT_FORMAT,
         codec: Codec | CodecName | None = None,
         audio_adapter: AudioAdapter | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         synchronous: bool = True,
     ) -> SeparatedFiles | None:
         """Write separated waveforms (as `separate` returns them), named after `audio_descriptor`.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 Mode: TypeAlias = Literal["ratio", "direct", "residual", "three"]
-CodecName: TypeAlias = Literal["wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma"]
+CodecName: TypeAlias = Literal[
+    "wav", "flac", "ogg", "mp3", "opus", "aiff", "caf", "w64", "au", "m4a", "wma", "stem", "stem-alac"
+]  # fmt: skip
 BitDepth: TypeAlias = Literal["int16", "int24", "float32"]
 ClipMode: TypeAlias = Literal["clamp", "rescale", "none"]
 Channels: TypeAlias = Literal["stereo", "source"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .arguments import PathLike, names, path, told
 from .audio.films import container_of
 from .audio.formats import codec_name, codec_of
+from .audio.stem_files import STEM_CODECS, STEM_ENDINGS, STEMS
 from .audio.targets import path_conflict
 from .errors import ArgumentError, ArgumentTypeError
 
@@ -43,7 +44,8 @@ def output_paths(
 ) -> dict[str, Path]:
     """Where the stems of a file go, by Spleeter's format rule: always below `destination`.
 
-    `{codec}` stands for `codec` in small letters, for wav where it is None.
+    `{codec}` stands for `codec` in small letters, for wav where it is None. All stems go into one file where
+    the codec is one of stem files: it is called `stems` here, and its ending `stem.mp4`.
 
     Raises:
         SpleeterError: the format names something else than {filename}, {instrument}, {foldername} and
@@ -52,6 +54,8 @@ def output_paths(
     """
     source = Path(path("audio_descriptor", audio_descriptor))
     folder = path("destination", destination)
+    if codec is not None and codec_name(codec) in STEM_CODECS:
+        stems, filename_format = (STEMS,), _stem_format(filename_format)
     paths: dict[str, Path] = {}
     for stem in names("stems", stems):
         fields = {
@@ -93,8 +97,14 @@ def film_paths(
     return paths
 
 
+def _stem_format(filename_format: str) -> str:
+    """A stem file lies where else the folder of a song's stems would, unless somebody says where."""
+    return "{filename}.{codec}" if filename_format == DEFAULT_FORMAT else filename_format
+
+
 def _codec_field(codec: Codec | str | None) -> str:
-    return "wav" if codec is None else codec_name(codec)
+    name = "wav" if codec is None else codec_name(codec)
+    return STEM_ENDINGS[0][1:] if name in STEM_CODECS else name
 
 
 def _check_name(field: str, value: str, source: Path) -> None:

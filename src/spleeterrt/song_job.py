@@ -18,7 +18,7 @@ from .audio import Codec
 from .audio.adapter import AudioAdapter
 from .audio.channels import downmix
 from .audio.file_objects import described_path, input_path, renamed
-from .audio.formats import codec_name
+from .audio.formats import DEFAULT_BITRATE, codec_name
 from .errors import ArgumentError, AudioError, SpleeterError
 from .file_job import ReadOptions, SeparatedFiles, WriteOptions, log_files, log_warnings, mono_mix, stem_tags
 from .output_paths import output_codec, output_paths
@@ -59,7 +59,12 @@ class SongJob:
                 "bit_depth, clip, sample_rate, tags, channels and track are the built-in adapter's; "
                 f"your {'save_to_file' if saved_otherwise else 'adapter'} decides for itself"
             )
-        self.writing.with_codec(self.codec())
+        writing = self.writing.with_codec(self.codec())
+        if writing.is_stem_file:
+            raise ArgumentError(
+                f"codec {writing.codec}: a stem file needs the mix, too; only separate_to_file makes one, "
+                "with the built-in adapter, separate and save_to_file"
+            )
         if stems is not None:
             self._paths(stems)
 
@@ -95,7 +100,11 @@ class SongJob:
         for stem, data in sources.items():
             _make_folder(paths[stem].parent)
             self.adapter.save(
-                str(paths[stem]), data, sample_rate, codec, None if bitrate is None else str(bitrate)
+                str(paths[stem]),
+                data,
+                sample_rate,
+                codec,
+                DEFAULT_BITRATE if bitrate is None else str(bitrate),
             )
         return SeparatedFiles(paths, sample_rate)
 

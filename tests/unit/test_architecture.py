@@ -28,7 +28,7 @@ PYTHON_FLOORS = (
     ("network", "audio"),  # a model in memory; audio files: neither knows the other
     ("models", "stft", "kernels", "background", "background_jobs", "output_paths"),
     ("pipeline", "realtime", "file_job", "plot", "web"),  # stems; streams; one file; pictures; the page
-    ("song_job",),
+    ("song_job", "unpack"),
     ("file_separation",),
     ("separator",),
     ("evaluate", "fidelity"),

@@ -1,12 +1,15 @@
-"""`BlockSource`: what a decoder gives in blocks of its own sizes, read in blocks of any size."""
+"""Blocks of sizes that a decoder chose, read in blocks of any size: `BlockSource`, `Recut`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .resample import fit
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -30,6 +33,24 @@ class BlockSource:
             self._ready = self._ready[count:]
             filled += count
         return filled
+
+
+class Recut:
+    """float32 blocks of any size, cut anew."""
+
+    def __init__(self, blocks: Iterable[NDArray[np.float32]], channels: int) -> None:
+        self._blocks = iter(blocks)
+        self._held = np.empty((0, channels), np.float32)
+
+    def take(self, frames: int) -> NDArray[np.float32]:
+        """The next `frames`; silence after the end."""
+        parts, held = [self._held], len(self._held)
+        while held < frames and (block := next(self._blocks, None)) is not None:
+            parts.append(block)
+            held += len(block)
+        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self._held = joined[frames:].copy()
+        return fit(joined, frames)
 
 
 def cut_short(path: object, declared: int, decoded: int, rate: int) -> str:

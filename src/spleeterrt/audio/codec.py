@@ -20,6 +20,8 @@ class Codec(str, Enum):
     CAF = "caf"
     W64 = "w64"
     AU = "au"
+    STEM = "stem"
+    STEM_ALAC = "stem-alac"
 
     # A plain (str, Enum) prints "Codec.WAV" up to Python 3.10 and formats differently since 3.12.
     def __str__(self) -> str:

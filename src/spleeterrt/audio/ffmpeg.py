@@ -12,7 +12,7 @@ NEEDS_FFMPEG = "needs FFmpeg: pip install 'spleeterrt[ffmpeg]'"
 # Audio files that libsndfile does not read; of video files the audio track is read.
 AUDIO_SUFFIXES = (
     ".m4a", ".m4b", ".aac", ".wma", ".ac3", ".eac3", ".dts", ".ape", ".wv", ".tta", ".tak", ".mka", ".mpc",
-    ".amr", ".ra", ".dsf", ".dff", ".spx", ".weba",
+    ".amr", ".ra", ".dsf", ".dff", ".spx", ".weba", ".stem.mp4",
 )  # fmt: skip
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".asf", ".flv", ".f4v", ".mpg", ".mpeg", ".vob",

@@ -26,6 +26,7 @@ from .ffmpeg import ASF_HEADER
 from .layouts import Layout, ffmpeg_layout
 from .pieces import Span
 from .sequential import VirtualFile
+from .stem_files import read_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,6 +123,12 @@ class FFmpegSource(BlockSource):
         return None
 
     @property
+    def bits(self) -> int | None:
+        """24 of ALAC with so many a sample, which FFmpeg has as 32; else None."""
+        deep = self.codec == "alac" and self._stream.codec_context.format.name.startswith("s32")
+        return 24 if deep else None
+
+    @property
     def late_notes(self) -> list[str]:
         """What there is to say once the file was read."""
         if not self._most_channels:
@@ -155,6 +162,12 @@ class FFmpegSource(BlockSource):
             if track not in tracks:
                 raise AudioError(f"{self._path}: no audio track {track}; it has {listed_tracks(tracks)}")
             return tracks[track]
+        if len(tracks) > 1 and self._is_stem_file():
+            self.notes.append(
+                "a stem file: its mix is used; `spleeterrt stems unpack` takes all of its tracks, --track N "
+                f"(track=N) one of them: {listed_tracks(tracks)}"
+            )
+            return tracks[1]
         best = max(tracks.values(), key=_preference)  # of equal ones the first
         if len(tracks) > 1:
             used = next(number for number, stream in tracks.items() if stream.index == best.index)
@@ -163,6 +176,12 @@ class FFmpegSource(BlockSource):
                 f"one: {listed_tracks(tracks)}"
             )
         return best
+
+    def _is_stem_file(self) -> bool:
+        try:
+            return "mov" in self._container.format.name and read_names(self._path) is not None
+        except OSError as error:
+            raise AudioError(f"{self._path}: cannot be read: {error.strerror or error}") from error
 
     def _check_protection(self) -> None:
         start = self._file.peek(_HEADER_BYTES)
@@ -304,8 +323,13 @@ def _described(stream: Any) -> str:
     _keep_layout(layout)
     language = stream.metadata.get("language", "und")
     parts = ["" if language == "und" else language, stream.metadata.get("title", "")]
+    if not any(parts) and (name := stream.metadata.get("handler_name", "")) not in _NAMELESS:
+        parts.append(name)  # as in stem files
     channels = {1: "mono", 2: "stereo"}.get(layout.nb_channels, layout.name)
     return ", ".join(filter(None, [*parts, stream.codec_context.name, channels]))
+
+
+_NAMELESS = ("SoundHandler", "Core Media Audio")  # what programs write that have no name for a track
 
 
 class _Converter:

@@ -13,14 +13,19 @@ from ..arguments import floats, told
 from ..errors import ArgumentTypeError, AudioError, AudioOptionError
 from ..names import BIT_DEPTHS, CLIP_MODES, CODECS
 from .ffmpeg import FFMPEG_SUFFIXES, NEEDS_FFMPEG, ffmpeg_installed
+from .stem_files import STEM_CODECS, STEM_ENDINGS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FFMPEG_CODECS = ("m4a", "wma")
+FFMPEG_CODECS = ("m4a", "wma", *STEM_CODECS)
 PCM_CODECS = ("wav", "aiff", "caf", "w64", "au")  # plain samples, float32 among them
 DEFAULT_BITRATE = "128k"
-_LOSSLESS_DEPTHS = {**dict.fromkeys(PCM_CODECS, BIT_DEPTHS), "flac": ("int16", "int24")}
+_USUAL_BITRATES = {"stem": "256k"}
+_LOSSLESS_DEPTHS = {
+    **dict.fromkeys(PCM_CODECS, BIT_DEPTHS),
+    **dict.fromkeys(("flac", "stem-alac"), ("int16", "int24")),
+}
 
 # The codecs that a file with such an ending may hold, the usual one first.
 ENDINGS = {
@@ -43,6 +48,7 @@ ENDINGS = {
     ".mp4": ("m4a",),
     ".wma": ("wma",),
     ".asf": ("wma",),
+    **dict.fromkeys(STEM_ENDINGS, STEM_CODECS),
 }
 # Endings of formats that cannot be written; of others nothing is known, and they go with any codec.
 _FOREIGN_ENDINGS = {*FFMPEG_SUFFIXES, ".rf64", ".bwf", ".raw", ".pcm", ".mp2", ".voc", ".sd2"} - set(ENDINGS)
@@ -136,13 +142,18 @@ def codec_of(path: str | Path, codec: object = None, *, called: str | None = Non
         AudioError: the ending is that of another format than `codec`, or, without `codec`, of none that can
             be written; an unknown codec; what writes it is not installed.
     """
-    ending = Path(path).suffix.lower()
+    ending = _ending(path, codec)
     if codec is not None:
         name = check_codec(codec)
-        if (ending in ENDINGS and name not in ENDINGS[ending]) or ending in _FOREIGN_ENDINGS:
+        if ending in ENDINGS:
+            is_wrong = name not in ENDINGS[ending]
+        else:  # DJ programs know stem files by their names
+            is_wrong = ending in _FOREIGN_ENDINGS or name in STEM_CODECS
+        if is_wrong:
             usual = ", ".join(key for key, codecs in ENDINGS.items() if name in codecs)
             raise AudioOptionError(
-                f"{called or path}: a file named {ending} cannot hold {name} ({usual}); change one of them"
+                f"{called or path}: a file named {ending or 'so'} cannot hold {name} ({usual}); "
+                "change one of them"
             )
         return name
     if ending in ENDINGS:
@@ -153,6 +164,18 @@ def codec_of(path: str | Path, codec: object = None, *, called: str | None = Non
             f"use {', '.join(ENDINGS)}, or name a codec"
         )
     return "wav"
+
+
+def _ending(path: str | Path, codec: object) -> str:
+    """The last ending of a file's name in small letters; of a stem file the last two.
+
+    With another codec `song.stem.m4a` is a song that is called `song.stem`.
+    """
+    if codec is None or codec_name(codec) in STEM_CODECS:
+        for ending in STEM_ENDINGS:
+            if str(path).lower().endswith(ending):
+                return ending
+    return Path(path).suffix.lower()
 
 
 def check_codec(codec: object) -> str:
@@ -215,11 +238,13 @@ class Format:
             raise AudioOptionError(
                 "clip 'none' needs bit depth float32 (wav, aiff, caf, w64, au): others have a full scale"
             )
-        limit = {"mp3": 2, "m4a": 2, "wma": 2, "flac": 8, "opus": 8}.get(codec, 255)
+        limit = {"flac": 8, "opus": 8}.get(codec, 2 if codec == "mp3" or codec in FFMPEG_CODECS else 255)
         if isinstance(channels, bool) or not isinstance(channels, (int, np.integer)):
             raise ArgumentTypeError(f"channels: expected an integer, got {told(channels)}")
         if not 1 <= channels <= limit:
             raise AudioOptionError(f"{codec} files have 1 to {limit} channels, not {told(channels)}")
+        if codec in STEM_CODECS and channels != 2:
+            raise AudioOptionError("stem files are stereo: leave channels at 'stereo'")
         self.codec, self.bit_depth, self.rate, self.channels = codec, bit_depth, rate, channels
         self.subtype = _SUBTYPES[bit_depth] if self.lossless else "OPUS" if codec == "opus" else None
         self.frame_bytes = channels * _SAMPLE_BYTES[bit_depth]
@@ -227,7 +252,7 @@ class Format:
         self.level: float | None = None
         self.warnings: list[str] = []
         if not self.lossless:
-            self._set_bitrate(parse_bitrate(bitrate))
+            self._set_bitrate(parse_bitrate(_USUAL_BITRATES.get(codec) if bitrate is None else bitrate))
 
     def _set_bitrate(self, wanted: int) -> None:
         if self.codec == "ogg":
@@ -277,9 +302,11 @@ def _bitrates(codec: str, rate: int, channels: int) -> tuple[int, int]:
                 f"opus files cannot have {rate} Hz, only {', '.join(map(str, _OPUS_RATES))}"
             )
         return 6_000 * channels, 256_000 * channels
-    if codec == "m4a":
+    if codec in ("m4a", "stem"):
         if rate not in _AAC_RATES:
-            raise AudioOptionError(f"m4a files cannot have {rate} Hz, only {', '.join(map(str, _AAC_RATES))}")
+            raise AudioOptionError(
+                f"{codec} files cannot have {rate} Hz, only {', '.join(map(str, _AAC_RATES))}"
+            )
         return 8_000, 6 * rate * channels  # 6144 bits for 1024 frames of a channel
     if rate > _MAX_WMA_RATE:
         raise AudioOptionError(f"wma files cannot have {rate} Hz, only up to {_MAX_WMA_RATE}")

@@ -151,6 +151,11 @@ class AudioReader:
         return None if stream is None else (stream, getattr(self._source, "start", Fraction(0)))
 
     @property
+    def source_bits(self) -> int | None:
+        """24 where FFmpeg decodes a lossless track of so many bits a sample; else None."""
+        return getattr(self._source, "bits", None)
+
+    @property
     def gap(self) -> float:
         """After the iteration: seconds by which the file's time stamps run ahead of the sound."""
         return float(getattr(self._source, "gap", 0.0))

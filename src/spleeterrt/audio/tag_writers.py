@@ -172,5 +172,7 @@ WRITERS: dict[str, Callable[[Path, Tags], None]] = {
     "opus": _write_opus,
     "m4a": _write_m4a,
     "wma": _write_wma,
+    "stem": _write_m4a,
+    "stem-alac": _write_m4a,
 }
 TAGGED_CODECS = (*WRITERS, "wav")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import ArgumentError, AudioError
+from ..errors import ArgumentError, AudioError, AudioOptionError
 from .codec import Codec
 from .formats import codec_of
+from .stem_files import STEM_CODECS, STEM_COUNT
 
 
 class Folders:
@@ -79,6 +80,17 @@ def check_conflicts(paths: Mapping[str, Path]) -> None:
         if key in seen:
             raise path_conflict(path, "check the filename format")
         seen.add(key)
+
+
+def check_tracks(tracks: Sequence[str], codec: str) -> None:
+    """Raise `AudioOptionError` if these cannot be the tracks of a file: a stem file has five, others none."""
+    if codec not in STEM_CODECS and not tracks:
+        return
+    if codec not in STEM_CODECS or len(tracks) != 1 + STEM_COUNT or len(set(tracks)) != len(tracks):
+        raise AudioOptionError(
+            f"{codec}: expected a stem file with the mix and {STEM_COUNT} stems as its tracks, got "
+            f"{', '.join(tracks) or 'none'}"
+        )
 
 
 def path_conflict(path: Path, remedy: str) -> ArgumentError:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from ..arguments import path as checked_path
 from ..atomic import sweep
 from ..errors import ArgumentTypeError, AudioError, AudioOptionError
 from ..parallel import started_pool
+from .blocks import Recut
 from .codec import Codec
 from .encoder import COPY_FRAMES, Encoder, Spool
 from .formats import (
@@ -38,7 +39,7 @@ from .formats import (
 )
 from .resample import StreamResampler, checked_count, checked_rate, fit, resampled_frames
 from .tags import Tags
-from .targets import Folders, check_conflicts, folder_of, one_codec
+from .targets import Folders, check_conflicts, check_tracks, folder_of, one_codec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,11 +61,12 @@ class StemFileWriter:
         sample_rate: Hz of the blocks given to `write`, 1000 to 768000.
         channels: of the blocks.
         codec: `"wav"`, `"flac"`, `"mp3"`, `"ogg"`, `"opus"`, `"aiff"`, `"caf"`, `"w64"`, `"au"`; by FFmpeg
-            `"m4a"` and `"wma"`. None: by the ending of the names, else wav.
+            `"m4a"` and `"wma"`, and with `tracks` `"stem"` and `"stem-alac"`. None: by the ending of the
+            names, else wav.
         bitrate: of mp3 (constant), ogg (nominal: the closest Vorbis quality, which for stereo at 44.1 kHz
-            spans 64k to 500k), opus, m4a and wma; None: 128k. Else ignored. One that the format does
-            not have becomes the nearest that it has, with a warning. An mp3 file below 64k has no room
-            for the header that tells its decoder delay and length.
+            spans 64k to 500k), opus, m4a, wma and stem (of each track); None: 128k, of stem 256k. Else
+            ignored. One that the format does not have becomes the nearest that it has, with a warning. An mp3
+            file below 64k has no room for the header that tells its decoder delay and length.
         bit_depth: `"int16"`, `"int24"` or `"float32"` (not flac). Ignored by lossy codecs.
         clip: `"clamp"` saturates at full scale; `"rescale"` scales all stems by one `gain` if
             any exceeds full scale (spools float32 next to the targets and encodes at the end);
@@ -80,6 +82,8 @@ class StemFileWriter:
             `write` gets, so that what resampling has lost of those is in the residual.
         name: of the song, for warnings; None: the folder of the files.
         tags: of each stem, for codecs that hold any; a failure to write them is only logged.
+        tracks: of the one stem file in `paths`: the name of the mix, and the four stems in order. The mix
+            counts as a stem, but `write` gets it as `mix`.
         films: of each stem the film whose sound it becomes, all of one kind; the files are films, too, and
             `codec` does not count.
         threads: how many stems are encoded at the same time, where encoding is work (not wav); from more
@@ -103,7 +107,7 @@ class StemFileWriter:
         *,
         channels: int = 2,
         codec: Codec | str | None = None,
-        bitrate: str | int | None = "128k",
+        bitrate: str | int | None = None,
         bit_depth: str = "int16",
         clip: str = "clamp",
         file_rate: float | None = None,
@@ -112,6 +116,7 @@ class StemFileWriter:
         mix: Iterable[Block] | None = None,
         name: str | None = None,
         tags: Mapping[str, Tags] | None = None,
+        tracks: Sequence[str] = (),
         films: Mapping[str, Film] | None = None,
         threads: int = 1,
     ) -> None:
@@ -134,7 +139,10 @@ class StemFileWriter:
         self._films = films or {}
         codec = _film_codec(self._films) or one_codec(self.paths.values(), codec)
         self.gain = 1.0
-        self.clipped = dict.fromkeys(self.paths, 0)
+        check_tracks(tracks, codec)
+        self._tracks = tuple(tracks)
+        self._names = self._tracks or tuple(self.paths)
+        self.clipped = dict.fromkeys(self._names, 0)
         self._name = name or str(folder_of(self.paths.values()))
         self.sample_rate = checked_rate(sample_rate)
         self.file_rate = (
@@ -149,12 +157,14 @@ class StemFileWriter:
         if file_rate is None and self.file_rate != self.sample_rate:
             total_frames = None  # the caller did not know
         self.total_frames = total_frames
-        workers = 1 if self._format.pcm else min(threads, len(self.paths))
+        workers = 1 if self._format.pcm else min(threads, len(self._names))
         self._pool = started_pool(workers, "spleeterrt-encode") if workers > 1 else None
         self._integers = self._format.lossless and self._format.bit_depth != "float32"
         # A residual that is not written is not needed.
-        self._residual = residual if residual in self.paths else None
-        self._mix = _Mix(mix, channels) if mix is not None and self._residual is not None else None
+        self._residual = residual if residual in self._names else None
+        # Under these names go blocks of the mix.
+        self._mixes = tuple(name for name in (self._residual, *self._tracks[:1]) if name is not None)
+        self._mix = Recut(mix, channels) if mix is not None and self._mixes else None
         check_conflicts(self.paths)
 
         self._resamplers: dict[str, StreamResampler] = {}
@@ -186,6 +196,10 @@ class StemFileWriter:
         if self._format.codec in FFMPEG_CODECS:
             from .ffmpeg_encoder import FFmpegEncoder
 
+            if self._tracks:
+                from .stem_encoder import StemSetEncoder
+
+                return StemSetEncoder(path, self._format, self.total_frames, self._tracks, self._pool)
             return FFmpegEncoder(path, self._format, self.total_frames)
         return Encoder(path, self._format, self.total_frames)
 
@@ -304,15 +318,15 @@ class StemFileWriter:
         used: dict[str, Any] = {
             name: block
             for name, block in sources.items()
-            if name != self._residual and (name in self.paths or self._residual is not None)
+            if name not in self._mixes and (name in self._names or self._residual is not None)
         }
-        for name in self.paths:
-            if name not in used and name != self._residual:
+        for name in self._names:
+            if name not in used and name not in self._mixes:
                 raise AudioError(f"stem {name!r} is missing from the block, it has {sorted(sources)}")
-        if self._residual is not None and self._mix is None:
+        if self._mixes and self._mix is None:
             if mix is None:
-                raise AudioError(f"the mix is needed for the residual stem {self._residual!r}")
-            used[self._residual] = mix
+                raise AudioError(f"the mix is needed for the residual stem {self._mixes[0]!r}")
+            used.update(dict.fromkeys(self._mixes, mix))
         frames = (*np.shape(floats(f"stem {next(iter(used))!r}", next(iter(used.values())))), 0)[0]
         blocks = {}
         for name, given in used.items():
@@ -330,8 +344,9 @@ class StemFileWriter:
 
     def _with_mix(self, blocks: dict[str, Block]) -> dict[str, Block]:
         """The blocks, and those of the mix where they come by themselves."""
-        if self._mix is not None and self._residual is not None:
-            blocks[self._residual] = self._mix.take(len(next(iter(blocks.values()))))
+        if self._mix is not None:
+            mix = self._mix.take(len(next(iter(blocks.values()))))
+            blocks.update(dict.fromkeys(self._mixes, mix))
         return blocks
 
     def _tell(self) -> None:
@@ -382,7 +397,7 @@ class StemFileWriter:
         peaks = dict(blocks)
         if self._residual is not None:
             peaks[self._residual] = self._float_residual(blocks)
-        for name in self.paths:
+        for name in self._names:
             self._peak = max(self._peak, float(np.abs(peaks[name]).max()))
         for name, block in blocks.items():
             if name not in self._spools:
@@ -411,7 +426,10 @@ class StemFileWriter:
                 ready[name] = self._finished_block(name, block)
         if self._residual is not None:
             ready[self._residual] = self._finished_residual(blocks[self._residual], ready)
-        if self._pool is None:
+        if self._tracks:
+            whole = np.concatenate([ready[name] for name in self._tracks], axis=1)
+            ready = dict.fromkeys(self._encoders, whole)
+        if self._pool is None or self._tracks:
             for name, encoder in self._encoders.items():
                 encoder.write(ready[name])
             return
@@ -437,8 +455,9 @@ class StemFileWriter:
         full = full_scale(self._format.bit_depth)
         # The mix is rounded but not clipped: a residual within full scale stays exact.
         rest = np.rint(mix.astype(np.float64) * full).astype(np.int64)
-        for block in others.values():
-            rest -= block
+        for name, block in others.items():
+            if name not in self._mixes:
+                rest -= block
         cut = np.clip(rest, -full, full - 1)
         self.clipped[self._residual] += int(np.count_nonzero(cut != rest))
         return cut.astype(np.int16 if self._format.bit_depth == "int16" else np.int32)
@@ -448,31 +467,13 @@ class StemFileWriter:
         assert self._residual is not None
         rest = blocks[self._residual].astype(np.float64)
         for name, block in blocks.items():
-            if name != self._residual:
+            if name not in self._mixes:
                 rest -= block
         return rest.astype(np.float32)
 
     def _drop_spools(self) -> None:
         for spool in self._spools.values():
             spool.remove()
-
-
-class _Mix:
-    """Blocks of any size, cut anew."""
-
-    def __init__(self, blocks: Iterable[Block], channels: int) -> None:
-        self._blocks: Iterator[Block] = iter(blocks)
-        self._held: Block = np.empty((0, channels), np.float32)
-
-    def take(self, frames: int) -> Block:
-        """The next `frames`; silence after the end."""
-        parts, held = [self._held], len(self._held)
-        while held < frames and (block := next(self._blocks, None)) is not None:
-            parts.append(block)
-            held += len(block)
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        self._held = joined[frames:].copy()
-        return fit(joined, frames)
 
 
 def _film_codec(films: Mapping[str, Film]) -> str | None:

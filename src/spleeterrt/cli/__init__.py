@@ -23,6 +23,7 @@ _COMMANDS = {
     "separate": ".separate:separate",
     "stream": ".stream:stream",
     "live": ".live:live",
+    "stems": ".stems:stems",
     "models": ".models:models",
     "evaluate": ".evaluate:evaluate",
     "plot": ".plot:plot",

@@ -81,7 +81,9 @@ def check_output(
     from ..audio.formats import Format, usual_rate
     from ..file_job import WriteOptions
 
-    WriteOptions(codec, tags=options["tags"]).check_tags()
+    writing = WriteOptions(codec, tags=options["tags"], channels=options["channels"])
+    writing.check_tags()
+    writing.check_stem_file(stems)
     rate = options["sample_rate"]
     rates = _USUAL_RATES if rate == "source" else [usual_rate(codec, model_rate) if rate is None else rate]
     problem: SpleeterError | None = None

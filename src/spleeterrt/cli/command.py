@@ -88,7 +88,8 @@ class Group(_WithExamples, click.Group):
         """Say that there is no such command."""
         from difflib import get_close_matches
 
-        meant = get_close_matches(name.lower(), self.list_commands(ctx))
+        lower, known = name.lower(), self.list_commands(ctx)
+        meant = [lower] if lower in known else get_close_matches(lower, known)
         hint = f" Did you mean {' or '.join(meant)}?" if meant else ""
         if name == "help":
             hint = f" Did you mean {ctx.command_path} --help?"

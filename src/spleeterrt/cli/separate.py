@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ..audio.stem_files import STEM_CODECS
 from ..errors import SeparationCancelled, SpleeterError
 from ..names import BIT_DEPTHS, CHANNELS, CLIP_MODES, CODECS
 from .command import Command
@@ -44,8 +45,8 @@ _GROUPS = {
     "Input": ("offset", "duration", "recursive", "track", "downmix"),
     "Model and stems": ("model", "stems", "two_stems", "karaoke", "mode", "above_band", "full_band", "mwf",
                         "residual"),
-    "Output": ("output", "filename_format", "codec", "bitrate", "bit_depth", "sample_rate", "channels",
-                "clip", "tags", "remux", "skip_existing"),
+    "Output": ("output", "filename_format", "codec", "stem_file", "bitrate", "bit_depth", "sample_rate",
+                "channels", "clip", "tags", "remux", "skip_existing"),
     "Machine": ("threads", "low_memory", "adapter"),
     "Messages": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
 }  # fmt: skip
@@ -131,10 +132,19 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     "--codec",
     type=click.Choice(CODECS, case_sensitive=False),
     default=None,
-    help="Output format; m4a and wma need the extra spleeterrt[ffmpeg].  [default: from the ending of the "
-    "names, or else wav]",
+    help="Output format; m4a, wma and stem files need the extra spleeterrt[ffmpeg]. stem, stem-alac: one "
+    "file per song for DJ programs, with the mix and four stems (AAC, lossless).  [default: from the "
+    "ending of the names, or else wav]",
 )
-@click.option("-b", "--bitrate", default="128k", show_default=True, help="Bitrate of lossy codecs.")
+@click.option(
+    "--stem-file", is_flag=True, help="Write one stem file per song, SONG.stem.mp4; short for --codec stem."
+)
+@click.option(
+    "-b",
+    "--bitrate",
+    default=None,
+    help="Bitrate of lossy codecs; in stem files of each track.  [default: 128k; of stem files 256k]",
+)
 @offset_option
 @duration_option
 @click.option(
@@ -236,7 +246,8 @@ def separate(
     output: str,
     filename_format: str,
     codec: str | None,
-    bitrate: str,
+    stem_file: bool,
+    bitrate: str | None,
     offset: float,
     duration: float | None,
     recursive: bool,
@@ -271,6 +282,7 @@ def separate(
     does not stop the others; the exit code is then 1.
     """
     spleeter_log = _spleeter_log(ctx, as_json, spleeter_log)
+    codec = ctx.params["codec"] = _codec(codec, stem_file)
     two_stems, stems = _stems_to_write(two_stems, stems, karaoke=karaoke, remux=remux)
     report = Report(as_json, mode, quiet, spleeter_log, configure_logging(verbose, quiet))
     check_folder()
@@ -302,6 +314,7 @@ def separate(
         without=output,
         as_named=audio_adapter is not None,
         films=remux,
+        stem_files=codec not in STEM_CODECS,
     )
     outputs = _outputs(songs, report, partial(_paths, output, filename_format, codec, wanted, remux))
     report.total = len(report.failed) + len(outputs)
@@ -344,6 +357,15 @@ def _spleeter_log(ctx: click.Context, as_json: bool, spleeter_log: bool) -> bool
     if ctx.get_parameter_source("spleeter_log") is not click.core.ParameterSource.DEFAULT_MAP:
         raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
     return False  # what is asked for goes before what `python -m spleeter` prints by default
+
+
+def _codec(codec: str | None, stem_file: bool) -> str | None:
+    """--codec, as --stem-file has it."""
+    if not stem_file:
+        return codec
+    if codec not in (None, *STEM_CODECS):
+        raise click.UsageError(f"--stem-file is --codec stem, not {codec}: leave out one or the other")
+    return codec or STEM_CODECS[0]
 
 
 def _stems_to_write(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..audio import ffmpeg
 from ..audio.films import CONTAINERS
+from ..audio.stem_files import is_stem_file
 from ..errors import AudioError, SpleeterError
 from .report import Report
 
@@ -84,6 +85,7 @@ def find_songs(
     without: str | None = None,
     as_named: bool = False,
     films: bool = False,
+    stem_files: bool = True,
 ) -> list[Song]:
     """The files to separate, each once; folders give their audio files, sorted.
 
@@ -92,6 +94,7 @@ def find_songs(
         without: a folder that is not searched: the output.
         as_named: what is no folder stays as it is named; an adapter of the user's may read anything.
         films: folders give the films whose sound can be replaced.
+        stem_files: folders give stem files, too; not where such are made, maybe in the same folder.
     """
     songs: dict[str, Song] = {}
     for name in files:
@@ -99,7 +102,7 @@ def find_songs(
             path = name if as_named and name else local_path(name)
             if os.path.isdir(path):
                 suffixes = tuple(CONTAINERS) if films else audio_suffixes()
-                found = _Search(path, recursive, without, suffixes).run(report)
+                found = _Search(path, recursive, without, suffixes, stem_files).run(report)
             else:
                 if not as_named:
                     os.stat(path)  # what is not there is told now, not after hours
@@ -126,8 +129,10 @@ class _Search:
     recursive: bool
     without: str | None
     suffixes: tuple[str, ...]  # of songs
+    stem_files: bool = True
     songs: list[Song] = field(default_factory=list)
     clutter: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)  # stem files
     others: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)  # not searched
     need_ffmpeg: list[str] = field(default_factory=list)
@@ -146,6 +151,8 @@ class _Search:
                 counted(self.clutter, "hidden file"),
             )
         others = []
+        if self.finished:
+            others.append(counted(self.finished, "stem file"))
         if self.others:
             others.append(
                 f"{counted(self.others, 'file')} whose ending is not that of {self._kind()}{self._films()}"
@@ -183,6 +190,8 @@ class _Search:
                     self.clutter.append(entry.name)
             elif not entry.is_file():
                 self.others.append(entry.name)
+            elif not self.stem_files and is_stem_file(entry.name):
+                self.finished.append(entry.name)
             elif entry.name.lower().endswith(self.suffixes):
                 self.songs.append(Song(path, below))
             elif entry.name.lower().endswith(ffmpeg.AUDIO_SUFFIXES) and not ffmpeg.ffmpeg_installed():
