@@ -19,10 +19,10 @@ import struct
 import subprocess
 from pathlib import Path
 
-import google_crc32c
 import pytest
 
 from spleeterrt.models import convert
+from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.sources import STARTER_FILE
 from support.golden import case
 
@@ -49,7 +49,7 @@ def five_stems(tmp_path_factory):
     header = json.loads(content[8 : 8 + size].replace(b"accompaniment", b"piano"))
     metadata = header["__metadata__"]
     sums = json.loads(metadata["crc32c"])
-    sums[""] = google_crc32c.value(metadata["config"].encode())
+    sums[""] = crc32c(metadata["config"].encode())
     metadata["crc32c"] = json.dumps(sums)
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

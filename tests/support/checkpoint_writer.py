@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
+
+from spleeterrt.models.checksum import crc32c
 
 MAGIC = 0xDB4775248B80FB57
 DTYPES = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "float16": 19}
 
 
 def masked_crc(data: bytes) -> int:
-    crc = int(google_crc32c.value(data))
+    crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
 
 

@@ -23,7 +23,7 @@ from spleeterrt.models.checkpoint import (
     read_index,
     verify_checksums,
 )
-from spleeterrt.models.checksum import crc32c, masked_crc32c
+from spleeterrt.models.checksum import crc32c, extend, masked_crc32c
 from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.network.tensors import check_weights, checkpoint_name, expected_shapes
 from support.checkpoint_writer import field, masked_crc, random_tensors, write_checkpoint
@@ -61,6 +61,26 @@ def test_crc32c_vectors() -> None:
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     assert crc32c(array) == crc32c(array.tobytes())
     assert masked_crc32c(b"123456789") == masked_crc(b"123456789") != crc32c(b"123456789")
+
+
+def bit_by_bit(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def test_crc32c_of_any_length_and_place() -> None:
+    data = np.random.default_rng(5).integers(0, 256, 90, np.uint8)
+    for first in range(9):
+        for last in [*range(first, first + 20), 90]:
+            assert crc32c(data[first:last]) == bit_by_bit(data[first:last].tobytes())
+    for cut in range(0, 91, 7):
+        assert extend(crc32c(data[:cut]), data[cut:]) == bit_by_bit(data.tobytes())
+    data.flags.writeable = False
+    assert crc32c(data) == crc32c(bytes(data))
 
 
 # The official 2stems model's index

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import numpy.typing as npt
+
+from .._kernels import machine
 
 _MASK_DELTA = 0xA282EAD8
 
@@ -15,7 +16,7 @@ def crc32c(data: bytes | npt.NDArray[Any]) -> int:
     """CRC-32C of bytes, or of a C-contiguous array's memory (read in place, not copied)."""
     if isinstance(data, np.ndarray):
         data = data.reshape(-1).view(np.uint8)
-    return int(google_crc32c.value(data))
+    return machine.crc32c(data)
 
 
 def masked_crc32c(data: bytes | npt.NDArray[Any]) -> int:
@@ -28,7 +29,7 @@ def masked_crc32c(data: bytes | npt.NDArray[Any]) -> int:
 
 def extend(crc: int, data: bytes | npt.NDArray[np.uint8]) -> int:
     """CRC-32C of what `crc` is that of, and `data` behind it."""
-    return int(google_crc32c.extend(crc, data))
+    return machine.crc32c(data, crc)
 
 
 def mask(crc: int) -> int:

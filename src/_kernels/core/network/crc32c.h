@@ -35,9 +35,10 @@ struct Crc32cTables {
 };
 
 #if defined(SPLEETERRT_CRC32C_INSTRUCTION)
-SPLEETERRT_CRC32C_INSTRUCTION inline std::uint32_t crc32c_by_instruction(const unsigned char *bytes, std::size_t size)
+// (crc: not inverted.)
+SPLEETERRT_CRC32C_INSTRUCTION inline std::uint32_t crc32c_by_instruction(std::uint32_t crc, const unsigned char *bytes,
+                                                                         std::size_t size)
 {
-    std::uint32_t crc = ~0u;
     for (; size >= 8; size -= 8, bytes += 8) {
         std::uint64_t word;
         std::memcpy(&word, bytes, 8);
@@ -53,19 +54,20 @@ SPLEETERRT_CRC32C_INSTRUCTION inline std::uint32_t crc32c_by_instruction(const u
 #else
         __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"((unsigned)*bytes));
 #endif
-    return ~crc;
+    return crc;
 }
 #endif
 
-inline std::uint32_t crc32c(const void *data, std::size_t size)
+// Of what `before` is that of (0: of nothing), and these bytes behind it.
+inline std::uint32_t crc32c(const void *data, std::size_t size, std::uint32_t before = 0)
 {
     static constexpr Crc32cTables tables;
     const auto *bytes = static_cast<const unsigned char *>(data);
 #if defined(SPLEETERRT_CRC32C_INSTRUCTION)
     if (this_cpu().crc32c)
-        return crc32c_by_instruction(bytes, size);
+        return ~crc32c_by_instruction(~before, bytes, size);
 #endif
-    std::uint32_t crc = ~0u;
+    std::uint32_t crc = ~before;
     for (; size >= 8; size -= 8, bytes += 8) {
         std::uint32_t next = 0;
         for (int i = 0; i < 4; i++)
