@@ -1,4 +1,4 @@
-# The target `blas`: where the reference path's cblas_sgemm comes from (SPLEETERRT_BLAS).
+# The target `blas`: where the reference path's matrix product comes from (SPLEETERRT_BLAS).
 
 # Folders of the build environment that hold the files of MKL's wheels. The
 # wheels install into the environment's data folder, which pip's build
@@ -26,12 +26,14 @@ if(blas_choice STREQUAL "auto" OR blas_choice STREQUAL "mkl-static")
   elseif(blas_choice STREQUAL "mkl-static")
     message(FATAL_ERROR "SPLEETERRT_BLAS=mkl-static needs the wheels mkl-static and mkl-include in the build environment")
   else()
-    set(blas_choice "cblas")
+    set(blas_choice "builtin")
   endif()
 endif()
 
 add_library(blas INTERFACE)
-if(blas_choice STREQUAL "mkl-static")
+if(blas_choice STREQUAL "builtin")
+  target_compile_definitions(blas INTERFACE SPLEETERRT_BUILTIN)
+elseif(blas_choice STREQUAL "mkl-static")
   target_include_directories(blas INTERFACE "${mkl_include}")
   target_compile_definitions(blas INTERFACE SPLEETERRT_MKL SPLEETERRT_MKL_PRIVATE)
   foreach(part intel_lp64 sequential core)
@@ -76,7 +78,7 @@ elseif(blas_choice STREQUAL "cblas")
     target_compile_definitions(blas INTERFACE SPLEETERRT_OPENBLAS)
   endif()
 else()
-  message(FATAL_ERROR "SPLEETERRT_BLAS: expected auto, mkl-static, mkl-shared or cblas, got ${SPLEETERRT_BLAS}")
+  message(FATAL_ERROR "SPLEETERRT_BLAS: expected auto, mkl-static, mkl-shared, cblas or builtin, got ${SPLEETERRT_BLAS}")
 endif()
 target_compile_definitions(blas INTERFACE "SPLEETERRT_BLAS_NAME=\"${blas_choice}\"")
 message(STATUS "spleeterrt: BLAS is ${blas_choice}")

@@ -15,7 +15,7 @@ function(add_kernel_module name)
   Python_add_library(${name} MODULE WITH_SOABI "${generated}")
   use_core(${name} ${arg_CORE})
   target_include_directories(${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
-  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} OpenMP::OpenMP_CXX Threads::Threads)
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} $<TARGET_NAME_IF_EXISTS:OpenMP::OpenMP_CXX> Threads::Threads)
   target_compile_options(${name} PRIVATE ${kernel_options})
   if(UNIX AND NOT APPLE)
     # $ORIGIN: the bundled OpenMP runtime. The others: <environment>/lib, where the mkl wheel puts its libraries, seen

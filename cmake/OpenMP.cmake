@@ -1,10 +1,6 @@
 # OpenMP for the Python modules, and GCC's runtime beside them: machines without a compiler often lack libgomp.so.1.
 
-find_package(OpenMP COMPONENTS C CXX)
-if(NOT OpenMP_FOUND)
-  message(WARNING "spleeterrt: no OpenMP; the networks will run one after the other")
-  add_library(OpenMP::OpenMP_CXX INTERFACE IMPORTED)
-endif()
+find_package(OpenMP REQUIRED COMPONENTS C CXX)
 
 if(SPLEETERRT_BUNDLE_OPENMP AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND UNIX AND NOT APPLE)
   execute_process(COMMAND "${CMAKE_C_COMPILER}" -print-file-name=libgomp.so.1

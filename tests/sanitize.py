@@ -19,7 +19,7 @@ gains, models and states change; needs the headers that CMake names.
 
 Any report ends the program or the tests at once and fails the run. Leaks are not looked for: Python keeps
 memory until it ends. The BLAS is not instrumented. Options that follow go to pip, for instance
-`--config-settings=cmake.define.SPLEETERRT_BLAS=cblas`.
+`--config-settings=cmake.define.SPLEETERRT_BLAS=builtin`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,19 @@ cdef extern from "core/blas.h" nogil:
     void blas_start()
     const char* BLAS_NAME "SPLEETERRT_BLAS_NAME"
 
+cdef extern from "core/fast/sgemm.h" namespace "spleeterrt" nogil:
+    cdef cppclass Sgemm:
+        bint trans_a, trans_b
+        size_t m, n, k
+        const float* a
+        size_t lda
+        const float* b
+        size_t ldb
+        float* c
+        size_t ldc
+    void builtin_sgemm "spleeterrt::sgemm" (const Sgemm& product)
+    bint builtin_sgemm_by "spleeterrt::sgemm_by" (const char* isa, const Sgemm& product)
+
 
 cdef inline void gemm(
     const float* a, Py_ssize_t lda, bint trans_a,

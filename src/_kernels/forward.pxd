@@ -1,10 +1,14 @@
-"""The reference layers of the forward pass, on im2col and BLAS: what `core/executor` calls for every layer of
-a table that is none of the fast ones. Nothing here knows Python.
+"""The forward pass: its tasks, and the reference layers on im2col and BLAS, which `core/executor` calls for
+every layer of a table that is none of the fast ones. Nothing here knows Python.
 """
 
+from libcpp cimport bool as cbool
+
 from _kernels.executor cimport (
-    NETWORK_INPUT, NETWORK_OUTPUT, NOWHERE, OP_CONV, OP_TRANSPCONV, network_layer, network_task)
-from _kernels.layers cimport conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_REST
+    NETWORK_INPUT, NETWORK_OUTPUT, NOWHERE, OP_CONV, OP_TRANSPCONV, fast_kernels, finish_softmax,
+    network_layer, network_task, run_network)
+from _kernels.layers cimport (
+    conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_FAST, STAGE_REST, STAGES)
 from _kernels.shapes cimport ConvShape
 
 
@@ -55,3 +59,44 @@ cdef inline void run_reference_layer(const network_task* task, Py_ssize_t index)
         t = seconds() if profile != NULL else 0.0
         task.kernels.elementwise.bias_mask(y, bias, input, y, rows * s.out_w, layer.out_c)
         lap(profile, STAGE_REST, t)
+
+
+cdef struct ForwardJob:
+    # The networks of some stems on all segments; the places of the stem's weights, and of (stem, segment) in
+    # outputs, are `weights[stem]` and `outputs + (stem * segments + segment) * values`.
+    const fast_kernels* kernels
+    const network_layer* layers
+    Py_ssize_t n_layers
+    const float* const* weights
+    Py_ssize_t stems, segments
+    float* workspaces
+    Py_ssize_t workspace  # floats between those of two threads
+    const float* inputs
+    Py_ssize_t input      # floats between two segments
+    float* outputs
+    Py_ssize_t values, wanted  # floats of an output; where its first frame stands in the input
+    cbool softmax
+    double* profile
+
+
+cdef inline void run_stem(const void* context, Py_ssize_t index, Py_ssize_t thread) noexcept nogil:
+    # Task `index`: stems of the first segment, of the second, ...
+    cdef const ForwardJob* job = <const ForwardJob*>context
+    cdef Py_ssize_t stem = index % job.stems, segment = index // job.stems
+    cdef network_task task
+    task.kernels, task.layers, task.n_layers = job.kernels, job.layers, job.n_layers
+    task.weights = job.weights[stem]
+    task.workspace = job.workspaces + thread * job.workspace
+    task.input = job.inputs + segment * job.input
+    task.output = job.outputs + (stem * job.segments + segment) * job.values
+    task.logits = job.softmax
+    task.profile, task.stages, task.fast_stage = job.profile, STAGES, STAGE_FAST
+    run_network(&task, run_reference_layer)
+
+
+cdef inline void finish_segment(const void* context, Py_ssize_t segment, Py_ssize_t thread) noexcept nogil:
+    # Logits of all stems -> their estimates.
+    cdef const ForwardJob* job = <const ForwardJob*>context
+    finish_softmax(
+        job.kernels[0], job.outputs + segment * job.values, job.segments * job.values, job.stems,
+        job.inputs + segment * job.input + job.wanted, job.values)

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, freethreading_compatible=True
 """Audio clients whose callback is C++ (`core/live`): JACK, PortAudio.
 
 Arguments are trusted; the public face is `spleeterrt.realtime.live`. What goes wrong is a RuntimeError with

@@ -1,7 +1,11 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
-"""What this machine has for us: `core/machine`, `core/denormals`."""
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, freethreading_compatible=True
+"""What this machine has for us: `core/machine`, `core/task_threads`, `core/denormals`, its checksums."""
 
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport uint32_t
 from libcpp.string cimport string
+
+from _kernels.tasks cimport OPENMP as _OPENMP, Task
 
 cdef extern from "core/machine.h" namespace "spleeterrt" nogil:
     cdef cppclass ThreadCount:
@@ -12,11 +16,23 @@ cdef extern from "core/machine.h" namespace "spleeterrt" nogil:
         const char* omp, const string& root, size_t cores) except +
     size_t cpp_threads_to_be_had "spleeterrt::threads_to_be_had" (size_t wanted)
 
+cdef extern from "core/network/crc32c.h" namespace "spleeterrt" nogil:
+    uint32_t cpp_crc32c "spleeterrt::crc32c" (const void* data, size_t size, uint32_t before)
+
 cdef extern from "core/denormals.h" namespace "spleeterrt" nogil:
     cdef cppclass CppNoDenormals "spleeterrt::NoDenormals":
         CppNoDenormals()
 
+cdef extern from "core/task_threads.h" namespace "spleeterrt" nogil:
+    void cpp_run_tasks "spleeterrt::run_tasks" (
+        Task work, const void* job, Py_ssize_t tasks, Py_ssize_t threads) noexcept
+
 MOST_THREADS = _MOST_THREADS
+OPENMP = bool(_OPENMP)
+"""Whether the kernels' loops run by OpenMP; or else in threads of our own."""
+
+task_runner = PyCapsule_New(<void*>&cpp_run_tasks, "task_runner", NULL)
+"""For the other modules (`tasks.pxd`): runs tasks in the threads that this module keeps."""
 
 
 def usual_threads(omp_num_threads=None, root=b"", size_t cores=0):
@@ -34,6 +50,17 @@ def threads_to_be_had(size_t wanted):
     with nogil:
         threads = cpp_threads_to_be_had(wanted)
     return threads
+
+
+def crc32c(const unsigned char[::1] data, uint32_t before=0):
+    """CRC-32C of what `before` is that of (0: nothing), and these bytes behind it."""
+    cdef uint32_t crc
+    cdef size_t size = data.shape[0]
+    if size == 0:
+        return before
+    with nogil:
+        crc = cpp_crc32c(&data[0], size, before)
+    return crc
 
 
 cdef class NoDenormals:

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, freethreading_compatible=True
 """The network's kernels behind numpy arrays, and the parallel forward pass.
 
 The functions on memoryviews are thin twins of the `nogil` functions that the network runs; the
@@ -6,7 +6,6 @@ public, validating face is `spleeterrt.kernels`. All arrays are float32 and C-co
 """
 
 from cpython.pycapsule cimport PyCapsule_New
-from cython.parallel cimport prange, threadid
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
@@ -23,22 +22,21 @@ from _kernels.executor cimport (
     OP_MASK as _OP_MASK,
     OP_TRANSPCONV as _OP_TRANSPCONV,
     fast_kernels,
-    finish_softmax,
     network_layer,
-    network_task,
     reference_layer,
     rows_of,
-    run_network,
     want_frames as _want_frames,
 )
-from _kernels.forward cimport run_reference_layer
+from _kernels.forward cimport ForwardJob, finish_segment, run_reference_layer, run_stem
 from _kernels cimport network as net
 from _kernels.shapes cimport ConvShape
+from _kernels.tasks cimport TaskRunner, for_each, task_runner
 
 blas.blas_start()
+cdef TaskRunner runner = task_runner()
 
 BLAS = blas.BLAS_NAME.decode()
-"""Which BLAS was linked: "mkl-static", "mkl-shared" or "cblas"."""
+"""Which BLAS computes: "mkl-static", "mkl-shared", "cblas" or "builtin"."""
 
 OP_CONV, OP_TRANSPCONV, OP_MASK = _OP_CONV, _OP_TRANSPCONV, _OP_MASK
 METHOD_REFERENCE, METHOD_DIRECT = _METHOD_REFERENCE, _METHOD_DIRECT
@@ -94,6 +92,26 @@ def gemm(const float[:, ::1] a, bint trans_a, const float[:, ::1] b, bint trans_
     with nogil:
         blas.gemm(&a[0, 0], a.shape[1], trans_a, &b[0, 0], b.shape[1], trans_b,
                   &c[0, 0], c.shape[1], c.shape[0], c.shape[1], k)
+
+
+def builtin_gemm(
+    const float[:, :] a, bint trans_a, const float[:, :] b, bint trans_b, float[:, :] c, isa=None
+):
+    """c = op(a) @ op(b) by our own product, whichever BLAS is linked. Rows may lie apart."""
+    cdef blas.Sgemm p
+    cdef bytes name
+    p.trans_a, p.trans_b = trans_a, trans_b
+    p.m, p.n, p.k = c.shape[0], c.shape[1], a.shape[0] if trans_a else a.shape[1]
+    p.a, p.lda = &a[0, 0], a.strides[0] // sizeof(float)
+    p.b, p.ldb = &b[0, 0], b.strides[0] // sizeof(float)
+    p.c, p.ldc = &c[0, 0], c.strides[0] // sizeof(float)
+    if isa is None:
+        with nogil:
+            blas.builtin_sgemm(p)
+        return
+    name = isa.encode()
+    if not blas.builtin_sgemm_by(name, p):
+        raise ValueError(f"no instruction set {isa!r} here")
 
 
 def im2col(const float[:, :, ::1] x, grid, kernel, stride, dilation, pad, float[:, ::1] cols):
@@ -435,18 +453,6 @@ def reference_capsule():
     return PyCapsule_New(<void*>function, "reference_layer", NULL)
 
 
-cdef void run_stem(
-    const fast_kernels* kernels, const network_layer* table, Py_ssize_t n_layers, const float* weights,
-    float* workspace, const float* input, float* output, bint logits, double* profile,
-) noexcept nogil:
-    cdef network_task task
-    task.kernels, task.layers, task.n_layers = kernels, table, n_layers
-    task.weights, task.workspace = weights, workspace
-    task.input, task.output, task.logits = input, output, logits
-    task.profile, task.stages, task.fast_stage = profile, layers.STAGES, layers.STAGE_FAST
-    run_network(&task, run_reference_layer)
-
-
 def want_frames(table, Py_ssize_t first, Py_ssize_t last):
     """A copy of a table that computes frames first ... last - 1 of the output only, with the same bits."""
     narrowed = table.copy()
@@ -469,30 +475,22 @@ def forward(
     does not depend on the number of threads or of segments.
     profile: None, or [layers, stages] seconds (one thread only).
     """
-    cdef vector[Py_ssize_t] chosen = range(weights.shape[0]) if networks is None else networks
-    cdef Py_ssize_t stems = chosen.size(), segments = inputs.shape[0], task
-    cdef Py_ssize_t tasks = stems * segments
-    cdef const network_layer* rows = rows_of(table)
-    cdef Py_ssize_t n_layers = len(table)
-    cdef Py_ssize_t first = rows[n_layers - 1].first_row  # frame of the output
-    cdef Py_ssize_t values = outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
-    cdef int threads = <int>workspaces.shape[0]
-    cdef const fast_kernels* kernels = net.kernels_to_run(isa)
-    cdef double* seconds = &profile[0, 0] if profile is not None else NULL
-    if tasks == 0:
+    cdef vector[const float*] places
+    cdef ForwardJob job
+    cdef Py_ssize_t row
+    for row in range(weights.shape[0]) if networks is None else networks:
+        places.push_back(&weights[row, 0])
+    job.stems, job.segments, job.weights = places.size(), inputs.shape[0], places.data()
+    job.kernels, job.layers, job.n_layers = net.kernels_to_run(isa), rows_of(table), len(table)
+    job.softmax = softmax
+    if job.stems * job.segments == 0:
         return
+    job.workspaces, job.workspace = &workspaces[0, 0], workspaces.shape[1]
+    job.inputs, job.input = &inputs[0, 0, 0, 0], inputs.shape[1] * inputs.shape[2] * inputs.shape[3]
+    job.outputs, job.values = &outputs[0, 0, 0, 0, 0], outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
+    job.wanted = job.layers[job.n_layers - 1].first_row * inputs.shape[2] * inputs.shape[3]
+    job.profile = &profile[0, 0] if profile is not None and workspaces.shape[0] == 1 else NULL
     with nogil:
-        for task in prange(
-            tasks, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
-        ):
-            run_stem(
-                kernels, rows, n_layers, &weights[chosen[task % stems], 0], &workspaces[threadid(), 0],
-                &inputs[task // stems, 0, 0, 0], &outputs[task % stems, task // stems, 0, 0, 0],
-                softmax, seconds if threads == 1 else NULL)
+        for_each(runner, run_stem, &job, job.stems * job.segments, workspaces.shape[0])
         if softmax:
-            for task in prange(
-                segments, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
-            ):
-                finish_softmax(
-                    kernels[0],
-                    &outputs[0, task, 0, 0, 0], segments * values, stems, &inputs[task, first, 0, 0], values)
+            for_each(runner, finish_segment, &job, job.segments, workspaces.shape[0])

@@ -1,10 +1,9 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
-"""The offline engine (`core/offline/separation.h`) behind numpy arrays, its tasks parallel under `prange`.
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, freethreading_compatible=True
+"""The offline engine (`core/offline/separation.h`) behind numpy arrays, its tasks in several threads.
 
 Arguments are trusted; the faces are `spleeterrt.pipeline` and `spleeterrt.Separator`.
 """
 
-from cython.parallel cimport prange, threadid
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 from libcpp cimport bool as cbool
@@ -13,6 +12,7 @@ from libcpp.vector cimport vector
 
 from _kernels.modes cimport ModePlan, plan_of
 from _kernels.network_set cimport NetworkSet, set_of
+from _kernels.tasks cimport TaskRunner, for_each, task_runner
 
 cdef extern from "core/offline/separation.h" namespace "spleeterrt" nogil:
     cdef cppclass SeparationOptions:
@@ -48,6 +48,19 @@ cdef extern from "core/offline/separation.h" namespace "spleeterrt" nogil:
         void again()
         uint64_t windows_heard()
         uint64_t samples_heard()
+
+
+cdef TaskRunner runner = task_runner()
+
+cdef struct EngineTasks:
+    CppSeparation* engine
+    float* workspaces
+    Py_ssize_t row
+
+
+cdef void run_engine_task(const void* job, Py_ssize_t task, Py_ssize_t thread) noexcept nogil:
+    cdef const EngineTasks* tasks = <const EngineTasks*>job
+    tasks.engine.run(task, tasks.workspaces + thread * tasks.row)
 
 
 def segments_at_a_time(size_t networks, size_t threads):
@@ -135,15 +148,11 @@ cdef class Separation:
         workspaces [threads, >= workspace_floats], rows at 64-byte boundaries: one per thread. Tasks are
         independent and run the same operations on any thread, so the result does not depend on their number.
         """
-        cdef Py_ssize_t task, tasks = self.engine.tasks()
-        cdef int threads = <int>workspaces.shape[0]
-        cdef CppSeparation* engine = self.engine
+        cdef EngineTasks job
+        job.engine, job.workspaces, job.row = self.engine, &workspaces[0, 0], workspaces.shape[1]
         with nogil:
-            for task in prange(
-                tasks, schedule="dynamic", chunksize=1, num_threads=threads, use_threads_if=threads > 1,
-            ):
-                engine.run(task, &workspaces[threadid(), 0])
-            engine.complete()
+            for_each(runner, run_engine_task, &job, job.engine.tasks(), workspaces.shape[0])
+            job.engine.complete()
         self.outs = None
 
     @property

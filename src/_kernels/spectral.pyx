@@ -1,12 +1,11 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
-"""STFT, ratio masks, Wiener filter and overlap-add behind numpy arrays, parallel over frames.
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, freethreading_compatible=True
+"""STFT, ratio masks, Wiener filter and overlap-add behind numpy arrays, parallel over frames (`tasks.pxd`).
 
 Shapes: samples [n, 2]; spectrum complex64 [frames, bins, 2]; magnitudes [frames, F, 2]; estimates and
 masks [stems, frames, F, 2]. Threads share nothing but their inputs; the work is cut at fixed
 frames, so that the result does not depend on their number.
 """
 
-from cython.parallel cimport prange, threadid
 from libc.math cimport sqrt
 from libc.string cimport memset
 from libcpp.string cimport string
@@ -15,6 +14,7 @@ from libcpp.vector cimport vector
 from _kernels.modes cimport (
     ModeOptions, ModePlan, cpp_model_stems, cpp_plan_mode, mode_names, name_bytes, name_text,
 )
+from _kernels.tasks cimport TaskRunner, for_each, task_runner
 
 cdef extern from "core/sound/masks.h" namespace "spleeterrt" nogil:
     cdef enum class Isa:
@@ -80,6 +80,8 @@ cdef extern from "core/sound/wiener.h" namespace "spleeterrt" nogil:
         const WienerInput& input, size_t frames, size_t first_bin, size_t last_bin, double* sums)
     void cpp_wiener_apply "spleeterrt::wiener_apply" (
         const WienerInput& input, size_t frame, double scale, const double* sums, float complex* out)
+
+cdef TaskRunner runner = task_runner()
 
 CHUNK_FRAMES = _CHUNK_FRAMES
 """Frames that one task of the synthesis overlap-adds by itself; divides every T."""
@@ -192,6 +194,27 @@ def peak_magnitude(const float complex[:, :, ::1] spectrum):
     return sqrt(peak)
 
 
+cdef struct WienerJob:
+    WienerInput input
+    size_t frames
+    double scale
+    double* sums
+    const double* covariances
+    float complex* out
+    Py_ssize_t row  # of out's frames
+
+
+cdef void accumulate_bins(const void* context, Py_ssize_t task, Py_ssize_t thread) noexcept nogil:
+    cdef const WienerJob* job = <const WienerJob*>context
+    cdef size_t block = 64, first = task * block
+    cpp_wiener_accumulate(job.input, job.frames, first, min(first + block, job.input.f), job.sums)
+
+
+cdef void filter_frame(const void* context, Py_ssize_t frame, Py_ssize_t thread) noexcept nogil:
+    cdef const WienerJob* job = <const WienerJob*>context
+    cpp_wiener_apply(job.input, frame, job.scale, job.covariances, job.out + frame * job.row)
+
+
 cdef WienerInput wiener_input(
     const float complex[:, :, ::1] spectrum, const float[:, :, :, ::1] magnitudes, double eps
 ):
@@ -211,14 +234,10 @@ def wiener_accumulate(
     double eps, double[:, :, ::1] sums, int threads,
 ):
     """Adds the covariances of the first `frames` frames to sums [stems, F, covariance_terms]."""
-    cdef WienerInput w = wiener_input(spectrum, magnitudes, eps)
-    cdef Py_ssize_t block = 64, f = magnitudes.shape[2], b
-    for b in prange(
-        (f + block - 1) // block, nogil=True, num_threads=threads, use_threads_if=threads > 1,
-        schedule="dynamic",
-    ):
-        cpp_wiener_accumulate(
-            w, frames, b * block, f if (b + 1) * block > f else (b + 1) * block, &sums[0, 0, 0])
+    cdef WienerJob job
+    job.input, job.frames, job.sums = wiener_input(spectrum, magnitudes, eps), frames, &sums[0, 0, 0]
+    with nogil:
+        for_each(runner, accumulate_bins, &job, (job.input.f + 63) // 64, threads)
 
 
 def wiener_apply(
@@ -226,12 +245,43 @@ def wiener_apply(
     double eps, double scale, const double[:, :, ::1] sums, float complex[:, :, :, ::1] out, int threads,
 ):
     """Filters the first `frames` frames: out [frames, stems, F, 2]."""
-    cdef WienerInput w = wiener_input(spectrum, magnitudes, eps)
-    cdef Py_ssize_t t
-    for t in prange(
-        frames, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
-    ):
-        cpp_wiener_apply(w, t, scale, &sums[0, 0, 0], &out[t, 0, 0, 0])
+    cdef WienerJob job
+    job.input, job.scale, job.covariances = wiener_input(spectrum, magnitudes, eps), scale, &sums[0, 0, 0]
+    job.out, job.row = &out[0, 0, 0, 0], out.shape[1] * out.shape[2] * out.shape[3]
+    with nogil:
+        for_each(runner, filter_frame, &job, frames, threads)
+
+
+cdef struct AnalysisJob:
+    const CppStft* plan
+    const float* samples
+    Py_ssize_t frames, hop, f
+    float complex* spectrum  # NULL: not wanted
+    Py_ssize_t row           # of its frames
+    float* magnitude         # NULL: not wanted
+    float* work
+    Py_ssize_t work_row
+
+
+cdef void analyse_frames(const void* context, Py_ssize_t task, Py_ssize_t thread) noexcept nogil:
+    cdef const AnalysisJob* job = <const AnalysisJob*>context
+    cdef Py_ssize_t group = FRAMES_PER_GROUP, first = task * group
+    cpp_analyse_group(
+        job.plan[0], job.samples + first * job.hop * 2, min(group, job.frames - first),
+        job.spectrum + first * job.row if job.spectrum != NULL else NULL,
+        job.magnitude + first * job.f * 2 if job.magnitude != NULL else NULL, job.f,
+        job.work + thread * job.work_row)
+
+
+cdef struct SynthesisJob:
+    const Synthesis* synthesis
+    float* work
+    Py_ssize_t work_row
+
+
+cdef void synthesise(const void* context, Py_ssize_t chunk, Py_ssize_t thread) noexcept nogil:
+    cdef const SynthesisJob* job = <const SynthesisJob*>context
+    cpp_synthesise_chunk(job.synthesis[0], chunk, job.work + thread * job.work_row)
 
 
 cdef class Stft:
@@ -276,20 +326,18 @@ cdef class Stft:
         """samples [>= (frames - 1) * hop + frame_length, 2] -> the first `frames` frames of spectrum
         [.., bins, 2] and magnitude [.., F, 2], either of which may be None; frames behind them become zero.
         """
-        cdef Py_ssize_t group = FRAMES_PER_GROUP, groups = (frames + group - 1) // group, g, n
+        cdef Py_ssize_t group = FRAMES_PER_GROUP, groups = (frames + group - 1) // group
         cdef Py_ssize_t f = magnitude.shape[1] if magnitude is not None else 0
         cdef Py_ssize_t row = self.bins * 2
         cdef float complex* x = &spectrum[0, 0, 0] if spectrum is not None else NULL
         cdef float* m = &magnitude[0, 0, 0] if magnitude is not None else NULL
-        cdef int threads = <int>work.shape[0]
-        for g in prange(
-            groups, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
-        ):
-            n = min(group, frames - g * group)
-            cpp_analyse_group(
-                self.plan[0], &samples[g * group * self.hop, 0], n,
-                x + g * group * row if x != NULL else NULL,
-                m + g * group * f * 2 if m != NULL else NULL, f, &work[threadid(), 0])
+        cdef AnalysisJob job
+        job.plan, job.frames, job.hop, job.f = self.plan, frames, self.hop, f
+        job.samples = &samples[0, 0]
+        job.spectrum, job.row, job.magnitude = x, row, m
+        job.work, job.work_row = &work[0, 0], work.shape[1]
+        with nogil:
+            for_each(runner, analyse_frames, &job, groups, work.shape[0])
         if x != NULL and frames < spectrum.shape[0]:
             memset(x + frames * row, 0, (spectrum.shape[0] - frames) * row * sizeof(float complex))
         if m != NULL and frames < magnitude.shape[0]:
@@ -334,9 +382,7 @@ cdef class Stft:
     ):
         cdef vector[float*] pointers
         cdef float[:, ::1] out
-        cdef Py_ssize_t chunk
-        cdef Py_ssize_t n_chunks
-        cdef int threads = <int>work.shape[0]
+        cdef SynthesisJob tasks
         cdef size_t count = 0
         if frames == 0:
             return
@@ -346,10 +392,7 @@ cdef class Stft:
             pointers.push_back(&out[0, 0])
         job.frames, job.skip, job.count = frames, skip, count
         job.chosen, job.outs, job.tails = &stems[0], pointers.data(), &tails[0, 0, 0, 0]
-        n_chunks = job.chunks()
-        for chunk in prange(
-            n_chunks, nogil=True, num_threads=threads, use_threads_if=threads > 1, schedule="dynamic",
-        ):
-            cpp_synthesise_chunk(job, chunk, &work[threadid(), 0])
+        tasks.synthesis, tasks.work, tasks.work_row = &job, &work[0, 0], work.shape[1]
         with nogil:
+            for_each(runner, synthesise, &tasks, job.chunks(), work.shape[0])
             cpp_join_chunks(job, &carry[0, 0, 0, 0])

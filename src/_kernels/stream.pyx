@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=clinic
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, freethreading_compatible=True
 """The real-time engine (`core/stream/engine.h`) behind numpy arrays.
 
 Arguments are trusted; the public, validating face is `spleeterrt.realtime.stream`.

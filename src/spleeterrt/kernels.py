@@ -237,7 +237,10 @@ def col2im(
 
 
 def gemm(a: Float32, b: Float32, trans_a: bool = False, trans_b: bool = False) -> Float32:
-    """Matrix product op(a) @ op(b) of float32 matrices by the linked BLAS (`cblas_sgemm`), one thread."""
+    """Matrix product op(a) @ op(b) of float32 matrices by the linked BLAS (`cblas_sgemm`), one thread.
+
+    Builds without a BLAS (`spleeterrt info`: builtin) have a product of their own.
+    """
     a, b = _array("a", a, 2, "matrix"), _array("b", b, 2, "matrix")
     trans_a, trans_b = flag("trans_a", trans_a), flag("trans_b", trans_b)
     m, k = a.shape[::-1] if trans_a else a.shape

@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("spleeterrt")
 _forked = False
-_local = threading.local()  # .team: threads that OpenMP keeps for the calling thread, itself counted
+_openmp = machine.OPENMP  # its threads are those of the calling thread; or else the kernels have their own
+_local = threading.local()  # .team: as many threads as the calling thread's last kernel had, itself counted
 _shortage_told = False
 
 
@@ -64,8 +65,8 @@ def available_threads(threads: int) -> int:
     """How many of so many threads a kernel may have that the calling thread calls next: all, or as many as
     the system gives (limits of processes, control groups or address space).
 
-    OpenMP ends the process where it gets fewer threads than it asks for. Those that it keeps for the calling
-    thread, as many as its last kernel had, need no asking.
+    OpenMP, in builds with it, ends the process where it gets fewer threads than it asks for. Those that are
+    kept, as many as the calling thread's last kernel had, need no asking.
     """
     global _shortage_told
     team = 1 if _forked else getattr(_local, "team", 1)
@@ -105,14 +106,15 @@ def started_pool(workers: int, name: str) -> ThreadPoolExecutor | None:
 
 
 def run_parallel(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a kernel that may open an OpenMP region.
+    """Call a kernel that may run in several threads.
 
-    GCC's OpenMP keeps a pool of workers per calling thread, which a fork does not copy: the child
-    would wait for them for ever. A fresh thread has no pool yet, so a forked child calls from one.
-    (As with every threaded library, a fork while another thread is inside a kernel is safe only as
-    far as the system's allocator is; MKL's own allocator is switched off for that.)
+    The kernels' own threads are made anew in a forked child. In builds with OpenMP, GCC's keeps a pool of
+    workers per calling thread, which a fork does not copy: the child would wait for them for ever. A
+    fresh thread has no pool yet, so a forked child calls from one. (As with every threaded library, a fork
+    while another thread is inside a kernel is safe only as far as the system's allocator is; MKL's own
+    allocator is switched off for that.)
     """
-    if not _forked:
+    if not (_forked and _openmp):
         return function(*args, **kwargs)
     result: list[T] = []
     failure: list[BaseException] = []

@@ -39,9 +39,12 @@ PYTHON_FLOORS = (
 )
 CORE_FLOORS = (
     ("cpu",),  # what the machine can run
-    ("aligned", "blas", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),
-    ("fast",),  # the layers, once per instruction set
-    ("network", "sound"),  # networks and model files; modes, STFT, masks, Wiener filter
+    (
+        *("aligned", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),
+        "task_threads",
+    ),
+    ("fast",),  # the layers and a matrix product, once per instruction set
+    ("network", "sound", "blas"),  # networks and model files; modes, STFT, masks, Wiener filter; which BLAS
     ("stream", "offline"),  # the engines
     ("c", "live"),  # the C interface; audio clients
 )
@@ -56,6 +59,7 @@ PYTHON_EXCEPTIONS = {
 }
 CORE_EXCEPTIONS = {
     ("machine.cpp", "stream"),  # starts threads as the engine does, to see how many can be had
+    ("task_threads.cpp", "stream"),  # so do these
 }
 
 # Modules that import each other, and why that is as it should be.

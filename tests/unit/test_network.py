@@ -469,7 +469,7 @@ print("done")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_after_fork():
-    """A child (and its child) of a process whose OpenMP workers run: the same bits, and no waiting."""
+    """A child (and its child) of a process whose kernels' threads run: the same bits, and no waiting."""
     path = os.pathsep.join([str(Path(ref.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK],

@@ -33,6 +33,7 @@ def fail(*args):
 @pytest.fixture(params=[False, True], ids=["parent", "forked"])
 def forked(request, monkeypatch):
     monkeypatch.setattr(parallel, "_forked", request.param)
+    monkeypatch.setattr(parallel, "_openmp", True)
     return request.param
 
 
@@ -75,6 +76,7 @@ def refuse(thread):
 
 def test_no_thread_in_a_forked_child(monkeypatch):
     monkeypatch.setattr(parallel, "_forked", True)
+    monkeypatch.setattr(parallel, "_openmp", True)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(SpleeterError, match="no more threads"):
         run_parallel(lambda: None)
@@ -91,7 +93,7 @@ def test_pools_run_before_they_are_used(monkeypatch):
 
 
 def test_a_team_that_is_there_needs_no_asking(monkeypatch):
-    """OpenMP keeps as many threads for the calling thread as its last parallel kernel had."""
+    """As many threads are kept as the calling thread's last parallel kernel had."""
     asked = []
 
     def give(wanted):

@@ -2,9 +2,9 @@
 #include "offline/separation.h"
 #include "c/common.h"
 #include "c/model.h"
-#include "c/task_threads.h"
 #include "machine.h"
 #include "sound/masks.h"
+#include "task_threads.h"
 
 #include <algorithm>
 #include <cstdio>
