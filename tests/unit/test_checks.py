@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None or os.name != "posix", reason="
 
 # What the cases of kernels are linked with: the generic set alone.
 KERNELS = (
+    "cpu.cpp",
     "isa.cpp",
     "network/elementwise.cpp",
     "network/elementwise_dispatch.cpp",
