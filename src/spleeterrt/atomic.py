@@ -12,8 +12,10 @@ import logging
 import os
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
+from typing import IO
 
 STALE_SECONDS = 24 * 3600.0  # for how long the leftovers of processes that cannot be asked for stay
 
@@ -119,3 +121,30 @@ def _is_running(pid: int, start: str) -> bool:
         return _start(pid) == start
     except (OSError, IndexError):
         return True  # hidden, or about to end
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Lock an open file for this process until it is closed or the process ends; whether nobody else has it.
+
+    Raises:
+        OSError: the file system has no locks.
+    """
+    if sys.platform == "win32":
+        import errno
+        import msvcrt
+
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EDEADLK):
+                return False
+            raise
+    else:
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

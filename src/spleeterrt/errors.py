@@ -54,3 +54,11 @@ class SeparationCancelled(SpleeterError):
 def reason(error: BaseException) -> str:
     """What went wrong, without the number and the file name that an OSError adds."""
     return getattr(error, "strerror", None) or str(error)
+
+
+def error_code(error: BaseException) -> str:
+    """What kind of error it is, for programs."""
+    for kind, code in ((AudioError, "audio"), (ModelError, "model"), (SpleeterError, "invalid")):
+        if isinstance(error, kind):
+            return code
+    return "unexpected"

@@ -31,11 +31,15 @@ from .names import CHANNELS, Channels
 
 if TYPE_CHECKING:
     from .audio.films import Film
+    from .audio.formats import Format
     from .audio.reader import AudioReader
     from .audio.tags import Tags
     from .audio.writer import StemFileWriter
 
 logger = logging.getLogger("spleeterrt")
+
+# Rates of songs: with `sample_rate="source"` one of them must do.
+_USUAL_RATES = (44100, 48000, 32000, 22050, 16000, 11025, 8000)
 
 Blocks: TypeAlias = Callable[[], Iterable[Float32]]
 Piece: TypeAlias = tuple[dict[str, Float32], Float32]  # stems that networks make, and the mix
@@ -138,6 +142,28 @@ class WriteOptions:
         if isinstance(self.sample_rate, str) and self.sample_rate == "source":
             return source_rate
         return checked_rate(self.sample_rate, "sample rate of the files")
+
+    def check(self, stems: Sequence[str], model_rate: int) -> Format:
+        """The format of the files with these stems, of a model at so many Hz.
+
+        Checks what would fail for every song alike.
+
+        Raises:
+            SpleeterError: settings of files that cannot be.
+        """
+        from .audio.formats import Format
+
+        self.check_tags()
+        self.check_stem_file(stems)
+        rates = _USUAL_RATES if self.sample_rate == "source" else [self.file_rate(model_rate, model_rate)]
+        problem: SpleeterError | None = None
+        for rate in rates:
+            try:
+                return Format(self.codec, self.bit_depth, self.clip, self.bitrate, rate, 2)
+            except SpleeterError as error:
+                problem = problem or error
+        assert problem is not None
+        raise problem
 
     def is_mono(self, song: AudioReader) -> bool:
         """Whether the files of this song are."""

@@ -109,15 +109,7 @@ class Separator(FileSeparation):
         self._threads = check_threads(threads)
         MWF, low_memory = flag("MWF", MWF), flag("low_memory", low_memory)
         residual, full_band = flag("residual", residual), flag("full_band", full_band)
-        choice("mode", mode, MODES)
-        if MWF and mode != "ratio":
-            raise ArgumentError(
-                f"MWF: the Wiener filter needs all networks' estimates: mode ratio, not {mode}"
-            )
-        if MWF and full_band:
-            raise ArgumentError(
-                "full_band: Spleeter's Wiener filter is silent above the networks' band; use one or the other"
-            )
+        check_modes(mode, MWF=MWF, full_band=full_band)
 
         def plan(config: ModelConfig) -> ModePlan:
             return plan_mode(
@@ -356,6 +348,17 @@ class Separator(FileSeparation):
             for sources, mix in pipeline.run(blocks, on_samples):
                 yield dict(zip(pipeline.stems, sources, strict=True)), mix
                 del sources, mix  # not kept while the next piece is made
+
+
+def check_modes(mode: str, *, MWF: bool, full_band: bool) -> None:
+    """Raise `ArgumentError` for an unknown mode, and for a Wiener filter with what it does not go with."""
+    choice("mode", mode, MODES)
+    if MWF and mode != "ratio":
+        raise ArgumentError(f"MWF: the Wiener filter needs all networks' estimates: mode ratio, not {mode}")
+    if MWF and full_band:
+        raise ArgumentError(
+            "full_band: Spleeter's Wiener filter is silent above the networks' band; use one or the other"
+        )
 
 
 def _choose(stems: Sequence[str] | None, made: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ PYTHON_FLOORS = (
     ("song_job", "unpack"),
     ("file_separation",),
     ("separator",),
-    ("evaluate", "fidelity"),
+    ("evaluate", "fidelity", "serve"),  # scores and comparisons; songs over HTTP
     ("cli",),  # click; imported by nobody but the two doors above it
     ("compat",),  # Spleeter's own module names and command line
     ("__main__",),  # `python -m spleeterrt`

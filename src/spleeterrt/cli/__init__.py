@@ -28,6 +28,7 @@ _COMMANDS = {
     "evaluate": ".evaluate:evaluate",
     "plot": ".plot:plot",
     "web": ".web:web",
+    "serve": ".serve:serve",
     "info": ".info:info",
     "completion": ".completion:completion",
 }

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from ..audio.formats import Format
     from ..realtime.stream import StreamSettings
 
-# Rates of songs: with --sample-rate source one of them must do.
-_USUAL_RATES = [44100, 48000, 32000, 22050, 16000, 11025, 8000]
 _BUILT_IN_ONLY = {
     "bit_depth": "int16",
     "clip": "clamp",
@@ -78,22 +76,17 @@ def check_output(
                 f"{names}: for the built-in adapter only; {type(adapter).__name__} decides for itself"
             )
         return None
-    from ..audio.formats import Format, usual_rate
     from ..file_job import WriteOptions
 
-    writing = WriteOptions(codec, tags=options["tags"], channels=options["channels"])
-    writing.check_tags()
-    writing.check_stem_file(stems)
-    rate = options["sample_rate"]
-    rates = _USUAL_RATES if rate == "source" else [usual_rate(codec, model_rate) if rate is None else rate]
-    problem: SpleeterError | None = None
-    for rate in rates:
-        try:
-            return Format(codec, options["bit_depth"], options["clip"], options["bitrate"], rate, 2)
-        except SpleeterError as error:
-            problem = problem or error
-    assert problem is not None
-    raise problem
+    return WriteOptions(
+        codec,
+        options["bitrate"],
+        options["bit_depth"],
+        options["clip"],
+        options["sample_rate"],
+        options["tags"],
+        options["channels"],
+    ).check(stems, model_rate)
 
 
 def check_stream(settings: StreamSettings, model: str, named: Iterable[str]) -> None:

@@ -23,14 +23,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def error_code(error: BaseException) -> str:
-    """What kind of error it is, for machines."""
-    for kind, code in ((AudioError, "audio"), (ModelError, "model"), (SpleeterError, "invalid")):
-        if isinstance(error, kind):
-            return code
-    return "unexpected"
-
-
 def error_message(error: BaseException) -> str:
     return str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
 

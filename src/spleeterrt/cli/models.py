@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SpleeterError
+from ..errors import SpleeterError, error_code
 from ..names import DTYPES, MODEL_FORMATS, ONNX_LAYOUTS
 from .command import Group
 from .completion import complete_files, complete_models, complete_names
-from .errors import FAILED, error_code, handle_errors
+from .errors import FAILED, handle_errors
 from .terminal import configure_logging, say
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ..atomic import sweep, temporary
+from ..atomic import sweep, temporary, try_lock
 from ..errors import ModelError
 from ..regular import no_follow
 from . import transfer
@@ -173,28 +172,10 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-if sys.platform == "win32":
-    import errno
-    import msvcrt
-
-    def _try_lock(file: IO[bytes]) -> bool:
-        try:
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            return error.errno not in (errno.EACCES, errno.EDEADLK)
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks: the move into place is atomic all the same
-            return True
+def _try_lock(file: IO[bytes]) -> bool:
+    try:
+        return try_lock(file)
+    except OSError:  # a file system without locks: the move into place is atomic all the same
         return True
 
 
