@@ -176,6 +176,12 @@ export function load(model: ModelSource, options?: LoadOptions): Promise<Separat
 /** The file's sound at `sampleRate` Hz (default 44100), by the browser's own decoders. Throws DecodeError. Not in node. */
 export function decode(file: Blob | ArrayBuffer | ArrayBufferView, options?: { sampleRate?: number }): Promise<AudioBuffer>;
 
+/** What a file is by its first bytes; null: nothing that is known. `sound`: whether such files hold sound; `decodable`:
+ * whether browsers decode them (AIFF and WMA, for example, they do not). */
+export function identify(
+  file: Blob | ArrayBuffer | ArrayBufferView,
+): Promise<{ name: string; sound: boolean; decodable: boolean } | null>;
+
 /** Whether this JavaScript engine has WebAssembly with SIMD, and the relaxed instructions. */
 export const supported: { readonly simd: boolean; readonly relaxed: boolean };
 

@@ -98,3 +98,11 @@ test('modules from elsewhere', async () => {
 
 test('decoding needs a browser', () =>
   assert.rejects(spleeterrt.decode(new Blob(['abc'])), { name: 'UnsupportedError' }));
+
+test('what a file is, by its first bytes', async () => {
+  const { identify } = spleeterrt;
+  assert.deepEqual(await identify(new Blob(['FORM\0\0\0\x20AIFFCOMM'])), { name: 'AIFF', sound: true, decodable: false });
+  assert.deepEqual(await identify(Uint8Array.of(0xff, 0xfb, 0x90, 0)), { name: 'MP3', sound: true, decodable: true });
+  assert.deepEqual(await identify(new TextEncoder().encode('%PDF-1.7').buffer), { name: 'PDF', sound: false, decodable: false });
+  assert.equal(await identify(new Blob(['these are words'])), null);
+});

@@ -1,4 +1,4 @@
-import { load, decode, supported, ModelError, type Block, type Separator, type LiveStream } from 'spleeterrt';
+import { load, decode, identify, supported, ModelError, type Block, type Separator, type LiveStream } from 'spleeterrt';
 
 async function main(file: File): Promise<void> {
   if (!supported.simd) return;
@@ -7,6 +7,8 @@ async function main(file: File): Promise<void> {
     threads: 2, signal: controller.signal, onProgress: ({ loaded, total }) => console.log(loaded / (total ?? 1)),
   });
   const stems: readonly string[] = separator.stems;
+  const kind: string | undefined = (await identify(file))?.name;
+  console.log(kind);
   try {
     const song: AudioBuffer = await decode(file, { sampleRate: separator.sampleRate });
     for await (const block of separator.separate(song, { stems: ['vocals'], mode: 'direct' })) {

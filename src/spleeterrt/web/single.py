@@ -46,6 +46,7 @@ const bytesOf = (id) => {
 export const assets = {
   settings: async () => JSON.parse(document.getElementById('settings.json').textContent),
   model: () => new Blob([bytesOf('model')]),
+  worker: (address) => new Worker(address),
   loadOptions: { wasm: { plain: bytesOf('spleeterrt.wasm'), relaxed: bytesOf('spleeterrt-relaxed.wasm') } },
   liveOptions: {},
   offline: false,

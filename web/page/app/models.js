@@ -4,6 +4,8 @@ import { assets } from './assets.js';
 import { megabytes } from './text.js';
 import { until } from './until.js';
 
+const createWorker = () => assets.worker(new URL('../spleeterrt-worker.js', import.meta.url));
+
 export class Models extends EventTarget {
   #settings;
   #loaded = null; // a Loaded of `current`
@@ -98,7 +100,7 @@ class Loaded {
     };
     try {
       return await load(typeof source === 'string' ? await assets.model(source) : source, {
-        ...(networks && { networks }), onProgress, signal: this.#abort.signal, ...assets.loadOptions });
+        ...(networks && { networks }), onProgress, signal: this.#abort.signal, createWorker, ...assets.loadOptions });
     } finally {
       tell('');
     }

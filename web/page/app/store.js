@@ -1,10 +1,11 @@
 // The page's side of the store of stems.
+import { assets } from './assets.js';
 import { remote } from './rpc.js';
 
 let next = 0;
 
 export async function openStore() {
-  const worker = new Worker(new URL('./store-worker.js', import.meta.url), { type: 'module' });
+  const worker = assets.worker(new URL('./store-worker.js', import.meta.url));
   const ask = remote(worker);
   const session = `session-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
   // Held until the page is closed: other pages then clear away what this one has left.

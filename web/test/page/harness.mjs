@@ -4,6 +4,7 @@
 //   CHROMIUM              /usr/bin/chromium    SCREENSHOTS  a folder for pictures, if wanted
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,10 +17,11 @@ export const work = fs.mkdtempSync(path.join(os.tmpdir(), 'spleeterrt-page-'));
 process.on('exit', () => fs.rmSync(work, { recursive: true, force: true }));
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+  '--disable-component-update', '--disable-sync'];
+const FAKE_MICROPHONE = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 
-export const launch = () => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+export const launch = (options = { args: FAKE_MICROPHONE }) => chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', ...options, args: [...FLAGS, ...options.args] });
 
 export const spleeterrt = (...args) => execFileSync(python, ['-m', 'spleeterrt', ...args], { encoding: 'utf8' });
 
@@ -39,9 +41,27 @@ export async function serve(...args) {
   return { address: line.split(' ')[0], stop };
 }
 
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+
+// A folder on a server that knows nothing of the page: types, and no other header. { address, stop, asked: addresses }
+export async function serveFolder(folder) {
+  const asked = [];
+  const server = http.createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    asked.push(pathname);
+    const file = path.join(folder, pathname.endsWith('/') ? `${pathname}index.html` : pathname);
+    if (!fs.existsSync(file)) return response.writeHead(404).end();
+    response.writeHead(200, { 'content-type': TYPES[path.extname(file)] ?? 'application/octet-stream' });
+    fs.createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const stop = () => new Promise((resolve) => { server.close(resolve), server.closeAllConnections(); });
+  return { address: `http://127.0.0.1:${server.address().port}/`, stop, asked };
+}
+
 // A page whose console is collected: { page, context, said }.
-export async function open(browser, address, options = {}) {
-  const context = await browser.newContext({ acceptDownloads: true, viewport: { width: 1280, height: 800 }, ...options });
+export async function open(browser, address, options = {}, given = null) {
+  const context = given ?? await browser.newContext({ acceptDownloads: true, viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage(), said = [];
   page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => said.push(`error: ${error.stack}`));
