@@ -47,6 +47,10 @@ class UnknownFormatError(AudioError):
     """libsndfile does not know the format; FFmpeg may."""
 
 
+class StorageError(SpleeterError):
+    """What lies in object storage or on a shared disk cannot be read or written; it may be tried again."""
+
+
 class SeparationCancelled(SpleeterError):
     """The caller's `cancel` asked a separation to stop."""
 
@@ -58,7 +62,15 @@ def reason(error: BaseException) -> str:
 
 def error_code(error: BaseException) -> str:
     """What kind of error it is, for programs."""
-    for kind, code in ((AudioError, "audio"), (ModelError, "model"), (SpleeterError, "invalid")):
-        if isinstance(error, kind):
-            return code
-    return "unexpected"
+    kinds = (
+        (AudioError, "audio"),
+        (ModelError, "model"),
+        (StorageError, "storage"),
+        (SpleeterError, "invalid"),
+    )
+    return next((code for kind, code in kinds if isinstance(error, kind)), "unexpected")
+
+
+def error_message(error: BaseException) -> str:
+    """With the name of the kind where it is none of ours."""
+    return str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"

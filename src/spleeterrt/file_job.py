@@ -209,8 +209,10 @@ class SeparatedFiles(dict[str, Path]):
         sample_rate: Hz of the files.
         clipped: of each stem, samples (of all channels) that were beyond full scale and are cut off there.
         gain: by which all stems were multiplied (`clip="rescale"`); else 1.
+        levels: of each stem, peak and RMS in dB relative to full scale, before samples beyond it are cut off;
+            None: silence.
 
-    The last two are None where another adapter than the built-in one wrote the files.
+    The last three are None where another adapter than the built-in one wrote the files.
     """
 
     def __init__(
@@ -219,10 +221,12 @@ class SeparatedFiles(dict[str, Path]):
         sample_rate: int | None = None,
         clipped: Mapping[str, int] | None = None,
         gain: float | None = None,
+        levels: Mapping[str, tuple[float | None, float | None]] | None = None,
     ) -> None:
         super().__init__(paths)
         self.sample_rate, self.gain = sample_rate, gain
         self.clipped = None if clipped is None else dict(clipped)
+        self.levels = None if levels is None else dict(levels)
 
 
 @dataclass(frozen=True)
@@ -297,7 +301,7 @@ class FileJob:
                     del piece
         log_warnings(renamed(self._warnings, self.path, self.named))
         log_files(self.paths)
-        return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain)
+        return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain, writer.levels)
 
     def _read(self, writer: StemFileWriter) -> Iterator[Float32]:
         """The blocks that are separated; they make the length of the files exact."""

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,9 @@ from .watching import Cancel, Progress, stopper
 if TYPE_CHECKING:
     from .network.config import ModelConfig
     from .network.modes import ModePlan
+
+
+SHORT_FRAMES = 256  # T of `short_segments`
 
 
 class Separator(FileSeparation):
@@ -63,6 +67,9 @@ class Separator(FileSeparation):
         two_stems: the name of a stem: it and everything else, the mix minus it, named `no_vocals` for
             `"vocals"`; they sum to the mix. In the mode `ratio` all networks run, in `direct` one alone.
             `stems` may choose one of the two.
+        short_segments: signals of up to 256 frames (5.9 s at 44100 Hz with Spleeter's frames) run in segments
+            of 256, where the model's T is larger: about half the work, and other samples than Spleeter's
+            towards the end of the signal (docs/speed.md).
 
     Separators pickle and copy by their model and settings (`Model`). As a context manager one is closed at
     the end (`close`).
@@ -87,6 +94,7 @@ class Separator(FileSeparation):
         residual: bool = False,
         full_band: bool = False,
         two_stems: str | None = None,
+        short_segments: bool = False,
     ) -> None:
         foreign = set(vars(self))  # of a subclass
         if isinstance(multiprocess, str) and multiprocess in _STFT_BACKENDS:  # in the order of Spleeter 2.0
@@ -105,6 +113,7 @@ class Separator(FileSeparation):
             "residual": residual,
             "full_band": full_band,
             "two_stems": two_stems,
+            "short_segments": short_segments,
         }
         self._threads = check_threads(threads)
         MWF, low_memory = flag("MWF", MWF), flag("low_memory", low_memory)
@@ -139,6 +148,7 @@ class Separator(FileSeparation):
         self._model = model
         self._MWF = MWF
         self._low_memory = low_memory
+        self._short_model = _short_twin(model) if flag("short_segments", short_segments) else None
         self._stems = _choose(stems, self._mode.stems)
         super().__init__()
         # What programs written for Spleeter read.
@@ -172,7 +182,12 @@ class Separator(FileSeparation):
         try:
             super().close()
         finally:
-            self._model.release_buffers()
+            self._release_buffers()
+
+    def _release_buffers(self) -> None:
+        self._model.release_buffers()
+        if self._short_model is not None:
+            self._short_model.release_buffers()
 
     @property
     def model(self) -> Model:
@@ -231,7 +246,7 @@ class Separator(FileSeparation):
             SeparationCancelled: `cancel` asked it to stop.
         """
         (mix,) = stereo_blocks([waveform])
-        pipeline = self._pipeline()
+        pipeline = self._pipeline(samples=len(mix))
         results = {name: np.empty(mix.shape, np.float32) for name in pipeline.stems}
         with self._running():
             pipeline.run_into(mix, list(results.values()), self._watch(len(mix), progress, cancel))
@@ -299,11 +314,35 @@ class Separator(FileSeparation):
             yield finished
             del finished
 
-    def _pipeline(self, rest: bool = True) -> Pipeline:
-        """rest: whether it makes the stem, too, that is the mix minus the others."""
-        return Pipeline(
-            self._model, self._threads, self._mode, self._MWF, rest=rest, low_memory=self._low_memory
-        )
+    def _pipeline(self, rest: bool = True, samples: int | None = None) -> Pipeline:
+        """rest: whether it makes the stem, too, that is the mix minus the others.
+        samples: of the signal; None: more than short segments are for.
+        """
+        model = self._model
+        if self._short_model is not None and samples is not None and samples <= self._most_short_samples():
+            model = self._short_model
+        return Pipeline(model, self._threads, self._mode, self._MWF, rest=rest, low_memory=self._low_memory)
+
+    def _most_short_samples(self) -> int:
+        """The longest signal that one short segment holds."""
+        config = self._model.config
+        return SHORT_FRAMES * config.frame_step - config.frame_length
+
+    def _measured(
+        self, blocks: Callable[[], Iterable[Float32]]
+    ) -> tuple[int | None, Callable[[], Iterable[Float32]]]:
+        """The samples of a short signal, None of a longer one; and its blocks again, the first of which are
+        read for that."""
+        source = iter(blocks())
+        begun: list[Float32] = []
+        samples, most = 0, self._most_short_samples()
+        for block in source:
+            begun.append(block)
+            samples += len(block)
+            if samples > most:
+                break
+        passes = chain([chain(begun, source)], (blocks() for _ in count()))
+        return (samples if samples <= most else None), lambda: next(passes)
 
     def _watch(
         self, total: int | None, progress: Progress | None, cancel: Cancel | None
@@ -330,7 +369,7 @@ class Separator(FileSeparation):
             yield
         finally:
             if self._low_memory:
-                self._model.release_buffers()
+                self._release_buffers()
 
     def _run(
         self,
@@ -342,8 +381,11 @@ class Separator(FileSeparation):
         rest: bool = False,
     ) -> Iterator[tuple[dict[str, Float32], Float32]]:
         """Pieces of (stems, mix): the stems that networks make, and the rest if it is wanted."""
-        pipeline = self._pipeline(rest)
         on_samples = self._watch(total, progress, cancel)
+        samples = None
+        if self._short_model is not None:
+            samples, blocks = self._measured(blocks)
+        pipeline = self._pipeline(rest, samples)
         with self._running():
             for sources, mix in pipeline.run(blocks, on_samples):
                 yield dict(zip(pipeline.stems, sources, strict=True)), mix
@@ -361,13 +403,19 @@ def check_modes(mode: str, *, MWF: bool, full_band: bool) -> None:
         )
 
 
+def _short_twin(model: Model) -> Model | None:
+    """The model in short segments; None where its own are not longer."""
+    config = model.config
+    return model.with_config(config.replace(T=SHORT_FRAMES)) if config.T > SHORT_FRAMES else None
+
+
 def _choose(stems: Sequence[str] | None, made: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the stems that are made which are wanted: more are where the rest needs them."""
     wanted = made if stems is None else (stems,) if isinstance(stems, str) else stems
     return tuple(name for name in made if name in wanted)
 
 
-_FLAGS = ("MWF", "low_memory", "residual", "full_band", "two_stems")
+_FLAGS = ("MWF", "low_memory", "residual", "full_band", "two_stems", "short_segments")
 _STFT_BACKENDS = ("auto", "tensorflow", "librosa")  # of Spleeter 2.0 to 2.3
 
 

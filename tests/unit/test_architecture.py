@@ -31,7 +31,7 @@ PYTHON_FLOORS = (
     ("song_job", "unpack"),
     ("file_separation",),
     ("separator",),
-    ("evaluate", "fidelity", "serve"),  # scores and comparisons; songs over HTTP
+    ("evaluate", "fidelity", "serve", "catalogue"),  # scores and comparisons; songs over HTTP; many songs
     ("cli",),  # click; imported by nobody but the two doors above it
     ("compat",),  # Spleeter's own module names and command line
     ("__main__",),  # `python -m spleeterrt`

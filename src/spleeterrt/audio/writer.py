@@ -37,6 +37,7 @@ from .formats import (
     quantize,
     usual_rate,
 )
+from .meters import Meter
 from .resample import StreamResampler, checked_count, checked_rate, fit, resampled_frames
 from .tags import Tags
 from .targets import Folders, check_conflicts, check_tracks, folder_of, one_codec
@@ -94,6 +95,8 @@ class StemFileWriter:
     Attributes:
         gain: the factor of `clip="rescale"`, known after `commit`; else 1.
         clipped: of each stem, samples (of all channels) that were beyond full scale and are cut off there.
+        levels: of each stem, peak and RMS in dB relative to full scale, before what is beyond it is cut off;
+            None: silence.
 
     Raises:
         SpleeterError: two stems have one path.
@@ -143,6 +146,7 @@ class StemFileWriter:
         self._tracks = tuple(tracks)
         self._names = self._tracks or tuple(self.paths)
         self.clipped = dict.fromkeys(self._names, 0)
+        self._meters = {name: Meter() for name in self._names}
         self._name = name or str(folder_of(self.paths.values()))
         self.sample_rate = checked_rate(sample_rate)
         self.file_rate = (
@@ -373,6 +377,10 @@ class StemFileWriter:
                 ", ".join(parts),
             )
 
+    @property
+    def levels(self) -> dict[str, tuple[float | None, float | None]]:
+        return {stem: meter.levels() for stem, meter in self._meters.items()}
+
     def _file_frames(self) -> int:
         """Length of the resampled files: `total_frames` if that is within rounding."""
         frames = resampled_frames(self._read, self.sample_rate, self.file_rate)
@@ -440,9 +448,10 @@ class StemFileWriter:
 
     def _finished_block(self, name: str, block: Block) -> NDArray[Any]:
         """As the encoder takes it; what is cut off is counted."""
+        peak = self._meters[name].add(block) if name in self._meters else float(np.abs(block).max())
         if self._clip == "none":
             return block
-        if name in self.clipped and (block.max() > 1.0 or block.min() < -1.0):
+        if name in self.clipped and peak > 1.0:
             self.clipped[name] += int(np.count_nonzero(np.abs(block) > 1.0))
         if self._integers:
             return quantize(block, self._format.bit_depth)
@@ -458,6 +467,7 @@ class StemFileWriter:
         for name, block in others.items():
             if name not in self._mixes:
                 rest -= block
+        self._meters[self._residual].add((rest / full).astype(np.float32))
         cut = np.clip(rest, -full, full - 1)
         self.clipped[self._residual] += int(np.count_nonzero(cut != rest))
         return cut.astype(np.int16 if self._format.bit_depth == "int16" else np.int32)

@@ -21,6 +21,7 @@ from .terminal import say
 
 _COMMANDS = {
     "separate": ".separate:separate",
+    "catalogue": ".catalogue:catalogue",
     "stream": ".stream:stream",
     "live": ".live:live",
     "stems": ".stems:stems",

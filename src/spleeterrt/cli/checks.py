@@ -16,6 +16,7 @@ from .command import no_effect
 if TYPE_CHECKING:
     from ..audio.adapter import AudioAdapter
     from ..audio.formats import Format
+    from ..network.config import ModelConfig
     from ..realtime.stream import StreamSettings
 
 _BUILT_IN_ONLY = {
@@ -42,6 +43,22 @@ def find_adapter(name: str | None) -> AudioAdapter | None:
 
     adapter = AudioAdapter.get(name)
     return None if type(adapter) is type(AudioAdapter.default()) else adapter
+
+
+def stems_made(config: ModelConfig, settings: Mapping[str, Any]) -> list[str]:
+    """Names of the stems that are written.
+
+    Args:
+        settings: of `plan_mode`.
+
+    Raises:
+        SpleeterError: a mode that the model does not have, an unknown stem.
+    """
+    from ..network.modes import plan_mode
+
+    made = plan_mode(config=config, **settings).stems
+    chosen = settings["stems"]
+    return [stem for stem in made if chosen is None or stem in chosen]
 
 
 def check_output(

@@ -23,10 +23,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def error_message(error: BaseException) -> str:
-    return str(error) if isinstance(error, SpleeterError) else f"{type(error).__name__}: {error}"
-
-
 def usage_error(error: SpleeterError) -> click.UsageError:
     """Of wrong usage; arguments of Python's that the message names become the options."""
     context = click.get_current_context()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import SeparationCancelled, SpleeterError
+from ..errors import SeparationCancelled, SpleeterError, error_message
 from .command import Command, no_effect
-from .errors import FAILED, error_message, handle_errors, usage_errors
+from .errors import FAILED, handle_errors, usage_errors
 from .options import (
     OutputFolder,
     above_band_option,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..audio.song_names import audio_suffixes, is_clutter
 from ..errors import AudioError, SeparationCancelled, SpleeterError
 from ..names import MIXTURE_NAME
 from .command import Command
@@ -22,7 +23,7 @@ from .options import (
     threads_option,
     track_option,
 )
-from .songs import audio_suffixes, counted, is_clutter, local_path
+from .songs import counted, local_path
 from .terminal import CancelOnSignal, check_folder, configure_logging, printable, progress_bar, say
 
 if TYPE_CHECKING:

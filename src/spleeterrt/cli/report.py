@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import AudioError, ModelError, SpleeterError, error_code
-from .errors import FAILED, error_message, usage_error
+from ..errors import AudioError, ModelError, SpleeterError, error_code, error_message
+from .errors import FAILED, usage_error
 from .terminal import logger, printable, say
 
 if TYPE_CHECKING:

@@ -7,29 +7,24 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..audio.stem_files import STEM_CODECS
 from ..errors import SeparationCancelled, SpleeterError
-from ..names import BIT_DEPTHS, CHANNELS, CLIP_MODES, CODECS
 from .command import Command
 from .completion import complete_files
 from .errors import handle_errors
-from .options import (
-    OutputFolder,
-    above_band_option,
-    downmix_option,
-    duration_option,
-    full_band_option,
-    mode_option,
-    model_option,
-    names_of,
-    offset_option,
-    threads_option,
-    track_option,
+from .file_options import (
+    codec_to_write,
+    file_options,
+    file_settings,
+    mode_settings,
+    separator_settings,
+    stems_to_write,
 )
+from .options import OutputFolder, model_option, threads_option
 from .report import Report
 from .songs import Song, find_conflicts, find_songs
 from .terminal import CancelOnSignal, Draw, check_folder, configure_logging, progress_bar
@@ -47,7 +42,7 @@ _GROUPS = {
                         "residual"),
     "Output": ("output", "filename_format", "codec", "stem_file", "bitrate", "bit_depth", "sample_rate",
                 "channels", "clip", "tags", "remux", "skip_existing"),
-    "Machine": ("threads", "low_memory", "adapter"),
+    "Machine": ("threads", "low_memory", "short_segments", "adapter"),
     "Messages": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
 }  # fmt: skip
 _EXAMPLES = """
@@ -92,21 +87,6 @@ def default_output() -> str:
         ) from None
 
 
-class _SampleRate(click.ParamType):  # type: ignore[type-arg]
-    name = "hz|source"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value is None or value == "source" or isinstance(value, int):
-            return value
-        try:
-            rate = int(value)
-        except ValueError:
-            rate = 0
-        if not 1000 <= rate <= 768_000:
-            self.fail(f"expected a rate of 1000 to 768000 Hz or 'source', got {value!r}", param, ctx)
-        return rate
-
-
 @click.command(cls=_SeparateCommand, no_args_is_help=True, groups=_GROUPS, examples=_EXAMPLES)
 @click.argument("files", nargs=-1, required=True, metavar="FILE|FOLDER...", shell_complete=complete_files)
 @click.option("-B", "--stft-backend", hidden=True, expose_value=False)  # of Spleeter before 2.1
@@ -120,33 +100,7 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
     default=default_output,
     help="Output folder.  [default: separated_audio in the folder for temporary files]",
 )
-@click.option(
-    "-f",
-    "--filename_format",
-    default="{filename}/{instrument}.{codec}",
-    show_default=True,
-    help="Names of the output files; may use {filename}, {instrument}, {foldername} and {codec}.",
-)
-@click.option(
-    "-c",
-    "--codec",
-    type=click.Choice(CODECS, case_sensitive=False),
-    default=None,
-    help="Output format; m4a, wma and stem files need the extra spleeterrt[ffmpeg]. stem, stem-alac: one "
-    "file per song for DJ programs, with the mix and four stems (AAC, lossless).  [default: from the "
-    "ending of the names, or else wav]",
-)
-@click.option(
-    "--stem-file", is_flag=True, help="Write one stem file per song, SONG.stem.mp4; short for --codec stem."
-)
-@click.option(
-    "-b",
-    "--bitrate",
-    default=None,
-    help="Bitrate of lossy codecs; in stem files of each track.  [default: 128k; of stem files 256k]",
-)
-@offset_option
-@duration_option
+@file_options
 @click.option(
     "-r",
     "--recursive",
@@ -156,72 +110,13 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "-a", "--adapter", default=None, help="Use this audio adapter (module.Class) instead of the built-in one."
 )
-@mode_option
-@above_band_option
-@click.option("--mwf", is_flag=True, help="Apply a multichannel Wiener filter (two passes).")
-@click.option("--stems", default=None, metavar="A,B", help="Write only these stems, separated by commas.")
-@click.option(
-    "--residual",
-    is_flag=True,
-    help="Make the last stem the mix minus the others, so that the stems sum to the mix.",
-)
-@click.option(
-    "--two-stems",
-    default=None,
-    metavar="STEM",
-    help="Write this stem and everything else (no_STEM), which sum to the mix; with --mode direct only one "
-    "network runs.",
-)
-@click.option(
-    "--karaoke",
-    is_flag=True,
-    help="Write one file per song, the mix without vocals; short for --two-stems vocals --stems no_vocals.",
-)
-@full_band_option
 @click.option(
     "--remux",
     is_flag=True,
     help="Write a copy of a film whose sound is the mix without vocals, or a copy for each chosen stem. "
     "Needs the extra spleeterrt[ffmpeg].",
 )
-@track_option
-@downmix_option
-@click.option(
-    "--bit-depth",
-    type=click.Choice(BIT_DEPTHS),
-    default="int16",
-    show_default=True,
-    help="Bit depth of lossless files (wav, flac, ...).",
-)
-@click.option(
-    "--clip",
-    type=click.Choice(CLIP_MODES),
-    default="clamp",
-    show_default=True,
-    help="How to handle samples that exceed full scale. clamp: clip them; rescale: turn down all stems of "
-    "a song with one gain; none: keep them (float32).",
-)
-@click.option(
-    "--sample-rate",
-    type=_SampleRate(),
-    default=None,
-    help="Sample rate of the output.  [default: the model's]",
-)
-@click.option(
-    "--channels",
-    type=click.Choice(CHANNELS),
-    default="stereo",
-    show_default=True,
-    help="Channels of the output. source: mono if the input is mono.",
-)
-@click.option(
-    "--tags/--no-tags",
-    default=None,
-    help="Copy tags and cover, with a title like 'Song (vocals)'.  [default: on if spleeterrt[tags] is "
-    "installed; in wav files only time reference and cue points]",
-)
 @threads_option
-@click.option("--low-memory", is_flag=True, help="Use less memory; somewhat slower.")
 @click.option(
     "--skip-existing",
     is_flag=True,
@@ -241,40 +136,20 @@ class _SampleRate(click.ParamType):  # type: ignore[type-arg]
 @handle_errors
 def separate(
     ctx: click.Context,
+    /,
     files: tuple[str, ...],
     model: str,
     output: str,
-    filename_format: str,
-    codec: str | None,
-    stem_file: bool,
-    bitrate: str | None,
-    offset: float,
-    duration: float | None,
     recursive: bool,
     adapter: str | None,
-    mode: str,
-    above_band: float | None,
-    mwf: bool,
-    stems: str | None,
-    residual: bool,
-    two_stems: str | None,
-    karaoke: bool,
     remux: bool,
-    full_band: bool,
-    track: int | None,
-    downmix: bool,
-    bit_depth: str,
-    clip: str,
-    sample_rate: Any,
-    channels: Literal["stereo", "source"],
-    tags: bool | None,
     threads: int | None,
-    low_memory: bool,
     skip_existing: bool,
     as_json: bool,
     spleeter_log: bool,
     quiet: bool,
     verbose: bool,
+    **options: Any,
 ) -> None:
     """Separate audio files into stems; a folder stands for the audio files in it.
 
@@ -282,31 +157,21 @@ def separate(
     does not stop the others; the exit code is then 1.
     """
     spleeter_log = _spleeter_log(ctx, as_json, spleeter_log)
-    codec = ctx.params["codec"] = _codec(codec, stem_file)
-    two_stems, stems = _stems_to_write(two_stems, stems, karaoke=karaoke, remux=remux)
-    report = Report(as_json, mode, quiet, spleeter_log, configure_logging(verbose, quiet))
+    options["codec"] = ctx.params["codec"] = codec_to_write(options)
+    options |= stems_to_write(options, remux=remux)
+    report = Report(as_json, options["mode"], quiet, spleeter_log, configure_logging(verbose, quiet))
     check_folder()
-    chosen = names_of(stems)
-    settings: dict[str, Any] = {
-        "stems": chosen,
-        "mode": mode,
-        "residual": residual,
-        "above_band": above_band,
-        "full_band": full_band,
-        "two_stems": two_stems,
-    }
     with report.checking():
         from ..models import configuration
-        from ..network.modes import plan_mode
-        from .checks import check_output, find_adapter, say_what_has_no_effect
+        from .checks import check_output, find_adapter, say_what_has_no_effect, stems_made
 
         config = configuration(model)
-        made = plan_mode(config=config, **settings).stems
-        wanted = [stem for stem in made if chosen is None or stem in chosen]
+        wanted = stems_made(config, mode_settings(options))
         audio_adapter = find_adapter(adapter)
         files_format = check_output(ctx.params, wanted, config.sample_rate, audio_adapter)
         say_what_has_no_effect(ctx, files_format)
-        codec = codec if files_format is None else files_format.codec
+        if files_format is not None:
+            options["codec"] = files_format.codec
     songs = find_songs(
         files,
         report,
@@ -314,36 +179,22 @@ def separate(
         without=output,
         as_named=audio_adapter is not None,
         films=remux,
-        stem_files=codec not in STEM_CODECS,
+        stem_files=options["codec"] not in STEM_CODECS,
     )
-    outputs = _outputs(songs, report, partial(_paths, output, filename_format, codec, wanted, remux))
+    paths = partial(_paths, output, options["filename_format"], options["codec"], wanted, remux)
+    outputs = _outputs(songs, report, paths)
     report.total = len(report.failed) + len(outputs)
     if skip_existing:
-        for song in [song for song, paths in outputs.items() if all(map(os.path.exists, paths.values()))]:
+        for song in [song for song, stems in outputs.items() if all(map(os.path.exists, stems.values()))]:
             report.skip(song.name, outputs.pop(song))
     if outputs:
         with report.loading():
             from ..separator import Separator
 
-            separator = Separator(model, MWF=mwf, threads=threads, low_memory=low_memory, **settings)
-        options = {
-            "audio_adapter": audio_adapter,
-            "offset": offset,
-            "duration": duration,
-            "codec": codec,
-            "bitrate": bitrate,
-            "filename_format": filename_format,
-            "bit_depth": bit_depth,
-            "clip": clip,
-            "sample_rate": sample_rate,
-            "tags": tags,
-            "track": track,
-            "remux": remux,
-            "downmix": downmix,
-            "channels": channels,
-        }
+            separator = Separator(model, threads=threads, **separator_settings(options))
+        settings = {**file_settings(options), "audio_adapter": audio_adapter, "remux": remux}
         try:
-            _separate_all(outputs, separator, output, report, 2 if mwf else 1, options)
+            _separate_all(outputs, separator, output, report, 2 if options["mwf"] else 1, settings)
         except KeyboardInterrupt:
             report.interrupted(output, skip_existing)
             raise
@@ -357,28 +208,6 @@ def _spleeter_log(ctx: click.Context, as_json: bool, spleeter_log: bool) -> bool
     if ctx.get_parameter_source("spleeter_log") is not click.core.ParameterSource.DEFAULT_MAP:
         raise click.UsageError("--json and --spleeter-log both print a line per file; choose one")
     return False  # what is asked for goes before what `python -m spleeter` prints by default
-
-
-def _codec(codec: str | None, stem_file: bool) -> str | None:
-    """--codec, as --stem-file has it."""
-    if not stem_file:
-        return codec
-    if codec not in (None, *STEM_CODECS):
-        raise click.UsageError(f"--stem-file is --codec stem, not {codec}: leave out one or the other")
-    return codec or STEM_CODECS[0]
-
-
-def _stems_to_write(
-    two_stems: str | None, stems: str | None, *, karaoke: bool, remux: bool
-) -> tuple[str | None, str | None]:
-    """--two-stems and --stems, as --karaoke and --remux have them."""
-    if karaoke and (two_stems is not None or stems is not None):
-        raise click.UsageError(
-            "--karaoke is --two-stems vocals --stems no_vocals: leave out one or the other"
-        )
-    if karaoke or (remux and two_stems is None and stems is None):
-        return "vocals", "no_vocals"
-    return two_stems, stems
 
 
 def _paths(

@@ -11,19 +11,10 @@ from pathlib import Path
 
 from ..audio import ffmpeg
 from ..audio.films import CONTAINERS
+from ..audio.song_names import CLUTTER_FOLDERS, audio_suffixes, is_clutter
 from ..audio.stem_files import is_stem_file
 from ..errors import AudioError, SpleeterError
 from .report import Report
-
-LIBSNDFILE_SUFFIXES = (
-    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2",
-    ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd",
-)  # fmt: skip
-
-# What systems put beside songs under the songs' own endings: macOS' companions, Android's bin and unfinished
-# downloads, Emacs' locks. Any other name is a song's, also with a dot in front: `...And Justice.wav`.
-_CLUTTER = ("._", ".trashed-", ".pending-", ".#")
-_CLUTTER_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")
 
 logger = logging.getLogger("spleeterrt")
 
@@ -39,16 +30,6 @@ class Song:
 
     name: str
     folder: str = ""
-
-
-def audio_suffixes() -> tuple[str, ...]:
-    """The endings by which folders are searched, in small letters."""
-    return LIBSNDFILE_SUFFIXES + (ffmpeg.AUDIO_SUFFIXES if ffmpeg.ffmpeg_installed() else ())
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a file of this name is no song whatever its ending says."""
-    return name.startswith(_CLUTTER)
 
 
 def local_path(name: str) -> str:
@@ -73,7 +54,10 @@ def local_path(name: str) -> str:
 
     url = urlsplit(name)
     if url.scheme != "file" or url.netloc not in ("", "localhost"):
-        raise SpleeterError(f"{name}: not a file on this machine; download it first")
+        raise SpleeterError(
+            f"{name}: not a file on this machine; download it first, or let `spleeterrt "
+            "catalogue` read it (s3:// and gs://)"
+        )
     return url2pathname(url.path)
 
 
@@ -209,7 +193,7 @@ class _Search:
 
     def _is_entered(self, entry: os.DirEntry[str]) -> bool:
         hidden = entry.name.startswith(".") and not entry.name.startswith("..")
-        if not self.recursive or hidden or entry.name in _CLUTTER_FOLDERS:
+        if not self.recursive or hidden or entry.name in CLUTTER_FOLDERS:
             return False
         place = os.path.realpath(entry.path)
         return place not in self._seen and (self.without is None or place != os.path.realpath(self.without))

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from ..audio.stem_files import STEM_CODECS
-from ..errors import SpleeterError, error_code
+from ..errors import SpleeterError, error_code, error_message
 from ..names import BIT_DEPTHS, CODECS
 from .command import Group
 from .completion import complete_files
-from .errors import FAILED, error_message, handle_errors, usage_errors
+from .errors import FAILED, handle_errors, usage_errors
 from .options import OutputFolder
 from .terminal import check_folder, configure_logging, say
 

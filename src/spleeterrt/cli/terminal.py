@@ -142,6 +142,23 @@ def progress_bar(song: str, number: int, count: int, quiet: bool) -> Iterator[Dr
         bar.close()
 
 
+@contextmanager
+def status_line(quiet: bool) -> Iterator[Callable[[str], object] | None]:
+    """A line that is written anew, on a terminal; nothing in a pipe."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    bar = tqdm(total=None, bar_format="{desc}", leave=False, file=_Terminal(sys.stderr))
+    _bars.append(bar)
+    try:
+        yield lambda text: bar.set_description_str(shortened(printable(text), _columns() - 1))
+    finally:
+        _bars.remove(bar)
+        bar.close()
+
+
 def _bar_format(columns: int, total: float | None) -> tuple[str, int]:
     """What a bar shows on a terminal of so many columns, and how many there are for the name."""
     if total is None:

@@ -11,14 +11,15 @@ from ..network.config import ModelConfig
 from ..network.method_plan import default_isa, make_plan
 from ..network.model import Model
 from .reading import open_model
+from .sources import Config, Source
 
 
 def load_model(
-    source: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]],
+    source: Source,
     *,
     progress: bool = True,
     low_memory: bool = False,
-    config: str | os.PathLike[str] | ModelConfig | None = None,
+    config: Config | None = None,
     networks: Sequence[str] | None = None,
 ) -> Model:
     """Load a model.
@@ -45,14 +46,7 @@ def load_model(
     found, weights, origin = open_model(source, progress=progress, config=config, stems=networks)
     plan = make_plan(found, default_isa(), low_memory)
     model = Model(found, weights, origin, plan=plan, consume=True, networks=networks)
-    model.recipe = Recipe(
-        {stem: _absolute(path) for stem, path in source.items()}
-        if isinstance(source, Mapping)
-        else _absolute(source),
-        bool(low_memory),
-        config if config is None or isinstance(config, ModelConfig) else _absolute(config),
-        model.networks,
-    )
+    model.recipe = recipe_of(source, bool(low_memory), config, model.networks)
     return model
 
 
@@ -76,10 +70,22 @@ class Recipe(NamedTuple):
         return model.with_config(config)
 
 
+def recipe_of(source: Source, low_memory: bool, config: Config | None, networks: tuple[str, ...]) -> Recipe:
+    """With paths for any current folder."""
+    return Recipe(
+        {stem: _absolute(path) for stem, path in source.items()}
+        if isinstance(source, Mapping)
+        else _absolute(source),
+        low_memory,
+        config if config is None or isinstance(config, ModelConfig) else _absolute(config),
+        networks,
+    )
+
+
 def _absolute(source: str | os.PathLike[str]) -> str:
     """Names of models stay as they are."""
     text = os.fspath(source)
     return os.path.abspath(text) if os.path.exists(text) else text
 
 
-__all__ = ["Recipe", "load_model"]
+__all__ = ["Recipe", "load_model", "recipe_of"]

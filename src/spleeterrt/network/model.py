@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -91,6 +91,8 @@ class Model:
         plan: which method runs each layer; None: the best for this CPU.
         consume: remove each stem's tensors from `weights` once they are packed, to save memory.
         networks: the stems whose networks will run; None: all.
+        arena: makes the float32 array of zeros (networks, floats) that the packed weights go to, its rows
+            at 64-byte boundaries.
 
     Raises:
         SpleeterError: a network that the model does not have, or a part of a softmax model's.
@@ -105,6 +107,7 @@ class Model:
         plan: Plan | None = None,
         consume: bool = False,
         networks: Sequence[str] | None = None,
+        arena: Callable[[tuple[int, int]], Float32] = aligned_zeros,
     ) -> None:
         if not isinstance(config, ModelConfig):
             raise ArgumentTypeError(f"config: expected a ModelConfig, got {told(config)}")
@@ -123,7 +126,7 @@ class Model:
                 f"weights: those of {', '.join(missing)} are missing, of {told(list(weights))}"
             )
         self._plan = plan = make_plan(config, default_isa()) if plan is None else plan
-        self._weights = aligned_zeros((len(self.networks), weight_layout(config, plan).size))
+        self._weights = arena((len(self.networks), weight_layout(config, plan).size))
 
         def pack(index: int) -> None:
             stem = self.networks[index]
@@ -145,9 +148,30 @@ class Model:
     def source(self) -> str | dict[str, str] | None:
         return None if self.recipe is None else self.recipe.source
 
+    @classmethod
+    def of_packed(
+        cls,
+        config: ModelConfig,
+        plan: Plan,
+        weights: Float32,
+        origin: Path | None,
+        networks: tuple[str, ...],
+    ) -> Model:
+        """A model of weights that are packed already: (networks, floats) by `plan`, for this very version."""
+        model = object.__new__(cls)
+        model.config, model.origin, model.networks = config, origin, networks
+        model._plan, model._weights = plan, weights
+        model._tables, model._kept, model._lock, model.recipe = {}, None, threading.Lock(), None
+        return model
+
     @property
     def instruments(self) -> tuple[str, ...]:
         return self.config.instruments
+
+    @property
+    def packed_weights(self) -> Float32:
+        """(networks, floats), in the layout of the plan."""
+        return self._weights
 
     def __repr__(self) -> str:
         c = self.config
@@ -396,12 +420,9 @@ def _rebuild(
             f"is version {__version__} on a machine with {', '.join(nn.FAST_ISAS) or 'neither'}. A model "
             "that is loaded from a file has no such limits"
         )
-    model = object.__new__(Model)
-    model.config, model.origin, model.networks = config, origin, networks
-    model._plan, model._weights = known, aligned_zeros(weights.shape)
-    model._weights[:] = weights
-    model._tables, model._kept, model._lock, model.recipe = {}, None, threading.Lock(), None
-    return model
+    copy = aligned_zeros(weights.shape)
+    copy[:] = weights
+    return Model.of_packed(config, known, copy, origin, networks)
 
 
 def _chosen_networks(config: ModelConfig, networks: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,0 +1,143 @@
+"""INPUT: a folder tree, a pattern, a file or a table of songs (CSV, JSON lines, Parquet), here or remote."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..audio.song_names import audio_suffixes, is_clutter
+from ..audio.stem_files import is_stem_file
+from ..errors import ArgumentError, SpleeterError, StorageError
+from .files import Found
+from .job import Song
+from .places import files_of, has_magic, is_remote, normal
+from .rows import _pyarrow
+
+TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
+
+
+class Fault(NamedTuple):
+    """An entry that is no song, and why."""
+
+    name: str
+    message: str
+
+
+def list_songs(source: str, without: str | None = None, *, stem_files: bool = True) -> Iterator[Song | Fault]:
+    """The songs of INPUT, as they are found; nothing is kept.
+
+    Args:
+        source: a folder or a prefix of object storage (all below it, by the endings of audio files), a
+            pattern of names (`**` for any folders), a table with a column `uri`, or one audio file.
+        without: a place whose files are none: the output.
+        stem_files: folders and patterns give stem files, too; not where such are made.
+
+    Raises:
+        SpleeterError: there is no such place, or a table without the column.
+    """
+    files = files_of(source)
+    if has_magic(source):
+        yield from _songs(files.glob(source), without, stem_files)
+    elif files.is_folder(normal(source)):
+        yield from _songs(files.walk(normal(source)), without, stem_files)
+    elif source.lower().endswith(TABLES):
+        yield from _table(normal(source))
+    else:
+        stat = files.stat(normal(source))
+        yield Song(normal(source), "", stat.size, stat.etag)
+
+
+def _songs(found: Iterable[Found], without: str | None, stem_files: bool) -> Iterator[Song]:
+    suffixes = audio_suffixes()
+    own = None if without is None else without.rstrip("/\\") + ("/" if is_remote(without) else os.sep)
+    for uri, folder, stat in found:
+        name = uri.replace("\\", "/").rpartition("/")[2]
+        ours = (own is not None and uri.startswith(own)) or (not stem_files and is_stem_file(name))
+        if name.lower().endswith(suffixes) and not is_clutter(name) and not ours:
+            yield Song(uri, folder, stat.size, stat.etag)
+
+
+# --- tables -----------------------------------------------------------------------------
+
+
+def _table(table: str) -> Iterator[Song | Fault]:
+    with _here(table) as path:
+        rows = {".csv": _csv, ".parquet": _parquet}.get(path.suffix.lower(), _json_lines)(path)
+        for number, row in enumerate(rows, 1):
+            where = f"{table}, row {number}"
+            try:
+                yield _song(row, table)
+            except (SpleeterError, ValueError, TypeError) as error:
+                yield Fault(where, str(error))
+
+
+@contextmanager
+def _here(table: str) -> Iterator[Path]:
+    """The table as a file of this machine."""
+    files = files_of(table)
+    if files.local:
+        yield Path(table)
+        return
+    with tempfile.TemporaryDirectory(prefix="spleeterrt-") as folder:
+        path = Path(folder) / table.rpartition("/")[2]
+        files.fetch(table, path, files.stat(table))
+        yield path
+
+
+def _song(row: Any, table: str) -> Song:
+    if isinstance(row, Exception):
+        raise row
+    uri = row.get("uri") if isinstance(row, dict) else None
+    if not isinstance(uri, str) or not uri.strip():
+        raise ArgumentError("no uri")
+    uri = uri.strip()
+    if not is_remote(uri) and not uri.startswith("/"):
+        files = files_of(table)
+        uri = files.join(table.rpartition("/")[0] if not files.local else str(Path(table).parent), uri)
+    folder = str(row.get("folder") or "").replace("\\", "/").strip("/")
+    if ".." in folder.split("/") or "\0" in folder:
+        raise ArgumentError(f"folder {folder!r} would leave the output")
+    size, etag = row.get("size"), str(row.get("etag") or "")
+    return Song(normal(uri), folder, None if size in (None, "") else int(size), etag)
+
+
+def _csv(path: Path) -> Iterator[Any]:
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if "uri" not in (reader.fieldnames or ()):
+            raise ArgumentError(
+                f"{path}: expected a first line with a column uri (and size, etag, folder), got "
+                f"{', '.join(reader.fieldnames or ()) or 'nothing'}"
+            )
+        yield from reader
+
+
+def _json_lines(path: Path) -> Iterator[Any]:
+    with open(path, "rb") as file:
+        for line in file:
+            if line.strip():
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    yield ValueError(f"not JSON: {error}")
+
+
+def _parquet(path: Path) -> Iterator[Any]:
+    pyarrow, parquet = _pyarrow()
+    try:
+        with parquet.ParquetFile(path) as file:
+            columns = [name for name in ("uri", "size", "etag", "folder") if name in file.schema_arrow.names]
+            if "uri" not in columns:
+                raise ArgumentError(
+                    f"{path}: expected a column uri, got {', '.join(file.schema_arrow.names)}"
+                )
+            for batch in file.iter_batches(10_000, columns=columns):
+                yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise StorageError(f"{path}: cannot be read: {error}") from error
