@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 
 from spleeterrt import AudioError, SpleeterError
 from spleeterrt.catalogue import Job, Manifest, Row, Song, StemRow, Task, run_task, separate_song
@@ -272,6 +274,18 @@ def test_a_song_is_done_when_its_row_is_there(tmp_path: Path):
     assert list(Manifest(job.manifest).rows()) == rows
     again = run_task(Task(job, [song_of(path, folder="sub")]))
     assert again == rows  # the fragment of the same task was there: nothing is done twice
+
+
+def test_levels_are_those_of_the_files(tmp_path: Path):
+    (path,) = write_songs(tmp_path, ["a.wav"], 2)
+    made = separate_song(song_of(path), make_job(tmp_path / "out"))
+    for stem in made.stems:
+        samples, _ = soundfile.read(stem.uri)
+        assert stem.peak_db == pytest.approx(20 * np.log10(np.abs(samples).max()), abs=0.02)
+        assert stem.rms_db == pytest.approx(10 * np.log10(np.square(samples).mean()), abs=0.02)
+    soundfile.write(path, np.zeros((22050, 2)), 44100)
+    silent = separate_song(song_of(path), make_job(tmp_path / "out"))
+    assert [(stem.peak_db, stem.rms_db) for stem in silent.stems] == [(None, None)] * 2
 
 
 def test_errors_are_rows(tmp_path: Path):

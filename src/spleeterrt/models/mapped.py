@@ -49,7 +49,8 @@ def model_digest(source: Source) -> str:
         SpleeterError: as of `load_model`.
     """
     config, weights, _ = open_model(source)
-    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode())
+    facts = {**config.to_dict(), "model_dir": ""}  # where it lies is no part of it
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for stem in config.instruments:
         tensors = weights.pop(stem)
         for name in sorted(tensors):
@@ -115,7 +116,7 @@ def _key(digest: str, config: ModelConfig, plan: Plan, networks: tuple[str, ...]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def _map(path: Path, shape: tuple[int, int]) -> Float32 | None:
+def _map(path: Path, shape: tuple[int, ...]) -> Float32 | None:
     """The file's weights; None where there is no whole one."""
     count = shape[0] * shape[1]
     try:
@@ -144,11 +145,11 @@ def _pack(source: Source, path: Path, plan: Plan, networks: tuple[str, ...]) -> 
                 return np.memmap(made, np.float32, "w+", shape=shape)
 
             model = Model(config, tensors, origin, plan=plan, consume=True, networks=networks, arena=arena)
-            checksum = crc32c(model.packed_weights)
+            checksum, shape = crc32c(model.packed_weights), model.packed_weights.shape
             del model
             with open(made, "ab") as file:
                 file.write(_MARK + checksum.to_bytes(4, "little"))
-            _publish(made, path)
+            _publish(made, path, shape)
         finally:
             with contextlib.suppress(OSError):
                 made.unlink(missing_ok=True)
@@ -163,12 +164,12 @@ def _pack(source: Source, path: Path, plan: Plan, networks: tuple[str, ...]) -> 
     return None
 
 
-def _publish(made: Path, path: Path) -> None:
+def _publish(made: Path, path: Path, shape: tuple[int, ...]) -> None:
     """Give the file its name, unless another process was earlier: then its file is the one to map."""
     try:
         os.link(made, path)
     except FileExistsError:
-        if path.stat().st_size != made.stat().st_size:  # not a whole one
+        if _map(path, shape) is None:  # damaged
             os.replace(made, path)
     except OSError:  # a file system without hard links
         os.replace(made, path)
