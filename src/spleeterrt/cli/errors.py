@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from ..errors import AudioError, ModelError, SpleeterError
+from ..errors import AudioError, AudioOptionError, ModelError, SpleeterError, StorageError
 
 # The exit codes of every command; docs/machines.md has the same table.
 DONE = 0
@@ -44,11 +44,13 @@ _NAME = re.compile(r"(?<![\w-])[a-z]+(?:_[a-z]+)+(?!\w)")
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """While options are looked at: what does not go together is wrong usage (exit code 2), a model that is
-    not there is not."""
+    """While options are looked at: what does not go together is wrong usage (exit code 2), a model
+    or storage that is not there is not."""
     try:
         yield
-    except (AudioError, ModelError):
+    except AudioOptionError as error:
+        raise usage_error(error) from error
+    except (AudioError, ModelError, StorageError):
         raise
     except SpleeterError as error:
         raise usage_error(error) from error
