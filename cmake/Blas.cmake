@@ -42,10 +42,8 @@ elseif(blas_choice STREQUAL "mkl-static")
   if(MSVC)
     target_link_libraries(blas INTERFACE ${mkl_parts})
   else()
-    # The three archives refer to one another; nothing of MKL is exported, so
-    # that another MKL in the same process stays untouched.
-    target_link_libraries(blas INTERFACE
-      -Wl,--start-group ${mkl_parts} -Wl,--end-group -Wl,--exclude-libs,ALL pthread m dl)
+    # The three archives refer to one another.
+    target_link_libraries(blas INTERFACE -Wl,--start-group ${mkl_parts} -Wl,--end-group pthread m dl)
   endif()
 elseif(blas_choice STREQUAL "mkl-shared")
   find_wheel_folder(mkl-include mkl_cblas.h mkl_include)
@@ -72,6 +70,15 @@ elseif(blas_choice STREQUAL "cblas")
     HINTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial)
   target_include_directories(blas INTERFACE "${CBLAS_INCLUDE_DIR}")
   target_link_libraries(blas INTERFACE "${CBLAS_LIBRARY}")
+  if(CBLAS_LIBRARY MATCHES "\\${CMAKE_STATIC_LIBRARY_SUFFIX}$") # it becomes a part of the module
+    set(CBLAS_LICENSE "" CACHE FILEPATH "The text of the licence of a static CBLAS")
+    set(CBLAS_LICENSE_EXPRESSION BSD-3-Clause CACHE STRING "That licence in SPDX")
+    if(CBLAS_LICENSE)
+      contains(cblas "${CBLAS_LICENSE_EXPRESSION}" "${CBLAS_LICENSE}")
+    else()
+      message(WARNING "spleeterrt: ${CBLAS_LIBRARY} is linked statically; CBLAS_LICENSE names no text for the package")
+    endif()
+  endif()
   include(CheckLibraryExists)
   check_library_exists("${CBLAS_LIBRARY}" openblas_get_parallel "" HAVE_OPENBLAS)
   if(HAVE_OPENBLAS)
@@ -86,6 +93,6 @@ message(STATUS "spleeterrt: BLAS is ${blas_choice}")
 if(blas_choice STREQUAL "mkl-static")
   find_wheel_folder(mkl-static LICENSE.txt mkl_license)
   find_wheel_folder(mkl-static third-party-programs.txt mkl_third_party)
-  install(FILES "${mkl_license}/LICENSE.txt" "${mkl_third_party}/third-party-programs.txt"
-    DESTINATION spleeterrt/_kernels/licenses/mkl)
+  contains(mkl LicenseRef-Intel-Simplified-Software-License
+    "${mkl_license}/LICENSE.txt" "${mkl_third_party}/third-party-programs.txt")
 endif()

@@ -19,6 +19,7 @@ foreach(library spleeterrt spleeterrt_static)
   target_link_libraries(${library} PRIVATE Threads::Threads)
 endforeach()
 target_compile_definitions(spleeterrt PRIVATE SRT_BUILD)
+target_link_libraries(spleeterrt PRIVATE portable)
 target_compile_definitions(spleeterrt_static PUBLIC SRT_STATIC) # the functions stay inside what it is linked into
 set_target_properties(spleeterrt PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${abi})
 set_target_properties(spleeterrt_static PROPERTIES EXPORT_NAME static)

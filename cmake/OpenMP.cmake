@@ -8,6 +8,6 @@ if(SPLEETERRT_BUNDLE_OPENMP AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND UNIX AND 
   if(IS_ABSOLUTE "${libgomp}")
     file(REAL_PATH "${libgomp}" libgomp)
     install(FILES "${libgomp}" DESTINATION spleeterrt/_kernels RENAME libgomp.so.1)
-    install(DIRECTORY src/_kernels/licenses/libgomp DESTINATION spleeterrt/_kernels/licenses)
+    contains_gcc()
   endif()
 endif()
