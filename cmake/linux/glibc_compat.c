@@ -1,4 +1,4 @@
-// What the static C++ library asks for and an older glibc (SPLEETERRT_GLIBC) lacks. Nothing of it is exported.
+// What the static part of the C++ library asks for and an older glibc (SPLEETERRT_GLIBC) lacks. Nothing of it is exported.
 
 #define _GNU_SOURCE
 #include <stdint.h>

@@ -1,10 +1,10 @@
-"""Stand-ins for the linker of an older glibc's libraries, made from those of this machine.
+"""Stand-ins for the linker of an older system's libraries, made from those of this machine.
 
-    python cmake/linux/glibc_stubs.py --compiler CC --version 2.28 DIR
+    python cmake/linux/older_libraries.py --compiler CC --version 2.28 DIR
 
-A library that is linked on a new system asks for the newest version of each function, and does not start
-on an older system. glibc keeps the older versions, too, for programs of that time. The stand-ins in DIR
-(libc, libm, libpthread, libdl, librt) have, of every function, the newest version that VERSION had, and
+A library that is linked on a new system asks for the newest version of each function, and does not start on
+an older system. glibc keeps the older versions, too, for programs of that time. The stand-ins in DIR (libc,
+libm, libpthread, libdl, librt, libstdc++) have, of every function, the newest version that VERSION had, and
 none that came later: what is linked with `-LDIR` runs from VERSION on, and functions that are too new are
 not found. CC may be a cross compiler.
 """
@@ -15,12 +15,16 @@ import argparse
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
-LIBRARIES = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1")
-MERGED = (2, 34)  # libpthread, libdl and librt became parts of libc
-SYMBOL = re.compile(r"\s(FUNC|IFUNC|OBJECT)\s+\S+\s+\S+\s+\d+\s+(\w+)@@?GLIBC_([\d.]+)$")
+LIBRARIES = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libstdc++.so.6")
+STANDARD_LIBRARY = {"GLIBCXX": (3, 4, 24), "CXXABI": (1, 3, 11)}  # GCC 8's, of systems with glibc 2.28
+MERGED = ("GLIBC", 2, 34)  # libpthread, libdl and librt became parts of libc
+SYMBOL = re.compile(r"\s(FUNC|IFUNC|OBJECT|TLS)\s+\S+\s+\S+\s+\d+\s+(\w+)@@?(GLIBC|GLIBCXX|CXXABI)_([\d.]+)$")
 
-Version = tuple[int, ...]
+KINDS = {"OBJECT": "object", "TLS": "tls_object"}
+
+Version = tuple[Any, ...]  # ("GLIBC", 2, 28)
 
 
 def run(*command: str | Path) -> str:
@@ -32,8 +36,8 @@ def versions_of(readelf: str, library: Path) -> dict[str, dict[Version, str]]:
     found: dict[str, dict[Version, str]] = {}
     for line in run(readelf, "-W", "--dyn-syms", library).splitlines():
         if match := SYMBOL.search(line):
-            kind, name, version = match.groups()
-            found.setdefault(name, {})[tuple(map(int, version.split(".")))] = kind
+            kind, name, family, version = match.groups()
+            found.setdefault(name, {})[(family, *map(int, version.split(".")))] = kind
     return found
 
 
@@ -46,15 +50,17 @@ def former_home(name: str) -> str:
     return "librt.so.1"
 
 
-def chosen(readelf: str, compiler: str, newest: Version) -> dict[str, dict[str, tuple[Version, str]]]:
+def chosen(
+    readelf: str, compiler: str, newest: dict[str, tuple[int, ...]]
+) -> dict[str, dict[str, tuple[Version, str]]]:
     """{library: {symbol: (version, kind)}}: what the libraries had at that time."""
     had: dict[str, dict[str, tuple[Version, str]]] = {library: {} for library in LIBRARIES}
     for library in LIBRARIES:
         path = Path(run(compiler, f"-print-file-name={library}").strip())
         if not path.is_absolute():
-            raise SystemExit(f"glibc_stubs.py: {compiler} knows no {library}")
+            raise SystemExit(f"older_libraries.py: {compiler} knows no {library}")
         for name, versions in versions_of(readelf, path).items():
-            old = [version for version in versions if version <= newest]
+            old = [version for version in versions if version[1:] <= newest[version[0]]]
             if old:
                 moved = library == "libc.so.6" and MERGED in versions
                 home = former_home(name) if moved else library
@@ -69,17 +75,19 @@ def loader(compiler: str) -> str:
 
 
 def text(version: Version) -> str:
-    return "GLIBC_" + ".".join(map(str, version))
+    family, *numbers = version
+    return f"{family}_{'.'.join(map(str, numbers))}"
 
 
 def write(folder: Path, compiler: str, library: str, symbols: dict[str, tuple[Version, str]]) -> None:
     """A library with these symbols, and nothing behind them."""
-    lines = [".data"]
+    lines = []
     for number, (name, (version, kind)) in enumerate(sorted(symbols.items())):
         label = f"symbol_{number}"
         lines += [
+            '.section .tdata,"awT",%progbits' if kind == "TLS" else ".data",
             f".globl {label}",
-            f".type {label}, %{'object' if kind == 'OBJECT' else 'function'}",
+            f".type {label}, %{KINDS.get(kind, 'function')}",
             f"{label}: .quad 0",
             f".size {label}, 8",
             f".symver {label}, {name}@@@{text(version)}",
@@ -102,17 +110,24 @@ def main() -> None:
     arguments = parser.parse_args()
     folder, compiler = arguments.folder.resolve(), arguments.compiler
     folder.mkdir(parents=True, exist_ok=True)
-    newest = tuple(map(int, arguments.version.split(".")))
+    newest = {"GLIBC": tuple(map(int, arguments.version.split("."))), **STANDARD_LIBRARY}
     for library, symbols in chosen(arguments.readelf, compiler, newest).items():
         write(folder, compiler, library, symbols)
         short = folder / re.sub(r"\.\d+$", "", library)
         short.unlink(missing_ok=True)
         if library == "libc.so.6":  # and what has moved into it, and its part that is linked statically
             rest = run(compiler, "-print-file-name=libc_nonshared.a").strip()
-            former = " ".join(str(folder / name) for name in LIBRARIES if name not in (library, "libm.so.6"))
+            former = " ".join(
+                str(folder / name)
+                for name in LIBRARIES
+                if name in ("libpthread.so.0", "libdl.so.2", "librt.so.1")
+            )
             short.write_text(
                 f"GROUP ( {folder / library} {rest} AS_NEEDED ( {former} {loader(compiler)} ) )\n"
             )
+        elif library == "libstdc++.so.6":  # and what came later, statically
+            rest = run(compiler, "-print-file-name=libstdc++.a").strip()
+            short.write_text(f"GROUP ( {folder / library} {rest} )\n")
         else:
             short.symlink_to(library)
 
