@@ -1,4 +1,5 @@
-// What the static part of the C++ library asks for and an older glibc (SPLEETERRT_GLIBC) lacks. Nothing of it is exported.
+// What the static part of the C++ library asks for and an older glibc (SPLEETERRT_GLIBC) lacks. Nothing of it is
+// exported.
 
 #define _GNU_SOURCE
 #include <stdint.h>
