@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .network.model import Model
     from .realtime.latency_plan import StreamPlan, plan_stream
     from .realtime.stream import StreamSeparator, StreamStats
+    from .reaper import save_reaper_project
     from .separator import Separator
     from .unpack import unpack_stems
 
@@ -45,6 +46,7 @@ _HOME = {
     "install_as_spleeter": "as_spleeter",
     "load_model": "models.loading",
     "plan_stream": "realtime.latency_plan",
+    "save_reaper_project": "reaper",
     "unpack_stems": "unpack",
 }
 
@@ -66,6 +68,7 @@ __all__ = [
     "install_as_spleeter",
     "load_model",
     "plan_stream",
+    "save_reaper_project",
     "unpack_stems",
 ]
 

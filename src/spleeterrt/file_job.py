@@ -19,15 +19,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from .activity import ActivityMeter, vocals_of, written
 from .arguments import PathLike, choice, flag
 from .arrays import Float32
+from .atomic import write_whole
 from .audio import Codec
 from .audio.file_objects import renamed
 from .audio.formats import codec_name
 from .audio.stem_files import MIX, STEM_CODECS, STEM_COUNT, in_order
 from .background import ReadAhead, WriteBehind
 from .errors import ArgumentError, AudioError, SpleeterError, reason
-from .names import CHANNELS, Channels
+from .names import ACTIVITY_FORMATS, CHANNELS, ActivityFormat, Channels
+from .output_paths import activity_path
 
 if TYPE_CHECKING:
     from .audio.films import Film
@@ -82,9 +85,12 @@ class WriteOptions:
     tags: bool | None = None
     channels: Channels = "stereo"
     remux: bool = False
+    vocals_activity: ActivityFormat | None = None
 
     def __post_init__(self) -> None:
         choice("channels", self.channels, CHANNELS)
+        if self.vocals_activity is not None:
+            choice("vocals_activity", self.vocals_activity, ACTIVITY_FORMATS)
         if self.tags is not None:
             flag("tags", self.tags)
 
@@ -211,8 +217,9 @@ class SeparatedFiles(dict[str, Path]):
         gain: by which all stems were multiplied (`clip="rescale"`); else 1.
         levels: of each stem, peak and RMS in dB relative to full scale, before samples beyond it are cut off;
             None: silence.
+        vocals_activity: the file with the times of singing, if it was asked for; else None.
 
-    The last three are None where another adapter than the built-in one wrote the files.
+    `clipped`, `gain` and `levels` are None where another adapter than the built-in one wrote the files.
     """
 
     def __init__(
@@ -222,8 +229,10 @@ class SeparatedFiles(dict[str, Path]):
         clipped: Mapping[str, int] | None = None,
         gain: float | None = None,
         levels: Mapping[str, tuple[float | None, float | None]] | None = None,
+        vocals_activity: Path | None = None,
     ) -> None:
         super().__init__(paths)
+        self.vocals_activity = vocals_activity
         self.sample_rate, self.gain = sample_rate, gain
         self.clipped = None if clipped is None else dict(clipped)
         self.levels = None if levels is None else dict(levels)
@@ -280,6 +289,7 @@ class FileJob:
             source_rate, likely_frames, frames = probe.source_rate, probe.likely_frames, probe.frames
             mono = self.writing.is_mono(probe)
             films = self._films(probe.place) if self.writing.remux else None
+        meter = None if self.writing.vocals_activity is None else ActivityMeter(self.engine.rate)
         total = None
         if likely_frames is not None:
             total = resampled_frames(likely_frames, source_rate, self.engine.rate)
@@ -291,6 +301,8 @@ class FileJob:
 
             def write(piece: Piece) -> None:
                 sources, mix = piece
+                if meter is not None:
+                    meter.process(vocals_of(sources, mix, self.engine.rest), mix)
                 if mono:
                     sources, mix = {stem: mono_mix(block) for stem, block in sources.items()}, mono_mix(mix)
                 writer.write(sources, mix)
@@ -300,8 +312,22 @@ class FileJob:
                     later(piece)
                     del piece
         log_warnings(renamed(self._warnings, self.path, self.named))
+        activity = None if meter is None else self._write_activity(meter)
         log_files(self.paths)
-        return SeparatedFiles(self.paths, writer.file_rate, writer.clipped, writer.gain, writer.levels)
+        return SeparatedFiles(
+            self.paths, writer.file_rate, writer.clipped, writer.gain, writer.levels, activity
+        )
+
+    def _write_activity(self, meter: ActivityMeter) -> Path:
+        kind = self.writing.vocals_activity
+        assert kind is not None
+        target = activity_path(self.named, self.paths, kind)
+        start = self.reading.offset or 0
+        try:
+            write_whole(target, written([found.later(start) for found in meter.finish()], kind).encode())
+        except OSError as error:
+            raise AudioError(f"{target}: cannot be written: {reason(error)}") from error
+        return target
 
     def _read(self, writer: StemFileWriter) -> Iterator[Float32]:
         """The blocks that are separated; they make the length of the files exact."""

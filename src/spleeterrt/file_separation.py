@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy.typing as npt
 
+from .activity import Activity, ActivityMeter, ActivitySettings, check_vocals, vocals_of
 from .arguments import flag, function
 from .arrays import Float32
 from .audio import Codec
 from .audio.adapter import AudioAdapter
-from .audio.file_objects import AudioInput, described_path, input_path
+from .audio.file_objects import AudioInput, described_path, input_path, renamed
 from .background_jobs import BackgroundJobs
 from .errors import ArgumentError, ArgumentTypeError, SeparationCancelled
-from .file_job import Engine, FileJob, Piece, ReadOptions, SeparatedFiles, WriteOptions
-from .names import BitDepth, Channels, ClipMode, CodecName
+from .file_job import Engine, FileJob, Piece, ReadOptions, SeparatedFiles, WriteOptions, log_warnings
+from .names import ActivityFormat, BitDepth, Channels, ClipMode, CodecName
 from .output_paths import DEFAULT_FORMAT, film_paths, output_codec, output_paths
 from .song_job import SongJob, is_builtin
 from .watching import Cancel, Progress, stopper
@@ -95,6 +96,7 @@ class FileSeparation(BackgroundJobs):
         channels: Channels = "stereo",
         track: int | None = None,
         remux: bool = False,
+        vocals_activity: ActivityFormat | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> SeparatedFiles: ...
@@ -120,6 +122,7 @@ class FileSeparation(BackgroundJobs):
         channels: Channels = "stereo",
         track: int | None = None,
         remux: bool = False,
+        vocals_activity: ActivityFormat | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> SeparatedFiles | None: ...
@@ -144,6 +147,7 @@ class FileSeparation(BackgroundJobs):
         channels: Channels = "stereo",
         track: int | None = None,
         remux: bool = False,
+        vocals_activity: ActivityFormat | None = None,
         progress: Progress | None = None,
         cancel: Cancel | None = None,
     ) -> SeparatedFiles | None:
@@ -181,10 +185,12 @@ class FileSeparation(BackgroundJobs):
                 warning that lists them.
             remux: of a film: each stem becomes the sound of a copy of the film, of the same kind and with its
                 pictures and subtitles; `codec` does not count (needs FFmpeg; docs/formats.md).
+            vocals_activity: also write when there is singing, to `SONG.vocals.csv` (or `.json`, `.txt`)
+                beside the stems: `"csv"`, `"json"` or `"audacity"` (docs/dj.md).
 
         Returns:
             The path of each stem (of a stem file one path, under the name `stems`), with the attributes
-            `clipped`, `gain` and `sample_rate`; None where synchronous is False.
+            `clipped`, `gain`, `sample_rate` and `vocals_activity`; None where synchronous is False.
 
         Raises:
             SpleeterError: also for two stems with one path, before anything is written.
@@ -194,7 +200,11 @@ class FileSeparation(BackgroundJobs):
         reading = ReadOptions(offset, duration, downmix, track, fill_gaps=remux)
         if remux and (offset or duration is not None):
             raise ArgumentError("remux: a film is separated as a whole, without offset and duration")
-        writing = WriteOptions(codec, bitrate, bit_depth, clip, sample_rate, tags, channels, remux)
+        writing = WriteOptions(
+            codec, bitrate, bit_depth, clip, sample_rate, tags, channels, remux, vocals_activity
+        )
+        if vocals_activity is not None:
+            check_vocals(self._mode.stems)
         synchronous = flag("synchronous", synchronous)
         function("progress", progress)
         stopper(cancel)
@@ -222,6 +232,46 @@ class FileSeparation(BackgroundJobs):
                 return files.run()
 
         return self._do(job, synchronous)
+
+    def vocals_activity(
+        self,
+        audio_descriptor: AudioInput,
+        *,
+        settings: ActivitySettings | None = None,
+        downmix: bool = False,
+        track: int | None = None,
+        progress: Progress | None = None,
+        cancel: Cancel | None = None,
+    ) -> list[Activity]:
+        """When there is singing in a file, which is separated for this, in constant memory.
+
+        Args:
+            audio_descriptor: the file: its path, a binary file object, or its bytes.
+            settings: what counts as singing; None: the usual (`spleeterrt.activity.ActivitySettings`).
+            downmix, track, progress, cancel: as for `separate_to_file`.
+
+        Returns:
+            The stretches of singing in order, with `start` and `end` in seconds and `level` in dBFS.
+
+        Raises:
+            SpleeterError: there is no stem `vocals`; `cancel` asked it to stop.
+            AudioError: the file cannot be read.
+        """
+        check_vocals(self._mode.stems)
+        reading, meter = ReadOptions(downmix=downmix, track=track), ActivityMeter(self.sample_rate, settings)
+        with input_path(audio_descriptor) as path, ExitStack() as passes:
+            with reading.open(path, self.sample_rate) as probe:
+                total = probe.likely_frames
+            readers = []
+
+            def blocks() -> Iterator[Float32]:
+                readers.append(passes.enter_context(reading.open(path, self.sample_rate)))
+                return readers[-1].stereo()
+
+            for sources, mix in self._run(blocks, total, progress, cancel):
+                meter.process(vocals_of(sources, mix, self._mode.rest), mix)
+            log_warnings(renamed(readers[-1].warnings, path, described_path(audio_descriptor)))
+        return meter.finish()
 
     def _engine(self, progress: Progress | None, cancel: Cancel | None) -> Engine:
         def run(blocks: Callable[[], Iterable[Float32]], total: int | None) -> Iterator[Piece]:

@@ -11,12 +11,14 @@ CodecName: TypeAlias = Literal[
 BitDepth: TypeAlias = Literal["int16", "int24", "float32"]
 ClipMode: TypeAlias = Literal["clamp", "rescale", "none"]
 Channels: TypeAlias = Literal["stereo", "source"]
+ActivityFormat: TypeAlias = Literal["csv", "json", "audacity"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 BIT_DEPTHS: tuple[BitDepth, ...] = get_args(BitDepth)
 CLIP_MODES: tuple[ClipMode, ...] = get_args(ClipMode)
 CHANNELS: tuple[Channels, ...] = get_args(Channels)
+ACTIVITY_FORMATS: tuple[ActivityFormat, ...] = get_args(ActivityFormat)
 
 DTYPES = ("float32", "float16", "int8")
 """What a `.safetensors` model's kernels are stored in, the largest first."""

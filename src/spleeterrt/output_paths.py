@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .audio import Codec
 
 DEFAULT_FORMAT = "{filename}/{instrument}.{codec}"
+ACTIVITY_ENDINGS = {"csv": ".csv", "json": ".json", "audacity": ".txt"}
 _FIELDS = "expected {filename}, {instrument}, {foldername} or {codec}"
 
 
@@ -75,6 +76,12 @@ def output_paths(
             )
         paths[stem] = target
     return paths
+
+
+def activity_path(audio_descriptor: PathLike, paths: Mapping[str, Path], kind: str) -> Path:
+    """Where the times of singing in a song go: beside the first of its results."""
+    song = Path(path("audio_descriptor", audio_descriptor)).stem
+    return next(iter(paths.values())).parent / f"{song}.vocals{ACTIVITY_ENDINGS[kind]}"
 
 
 def film_paths(

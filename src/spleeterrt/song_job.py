@@ -49,8 +49,9 @@ class SongJob:
         Raises:
             SpleeterError: options of the built-in adapter where another one saves; names that cannot be.
         """
-        if self.writing.remux:
-            raise ArgumentError("remux: goes with the built-in adapter, separate and save_to_file only")
+        for name in ("remux", "vocals_activity"):
+            if getattr(self.writing, name):
+                raise ArgumentError(f"{name}: goes with the built-in adapter, separate and save_to_file only")
         special = self.writing.are_special()
         if not is_builtin(self.adapter):
             special |= self.reading.track is not None

@@ -30,9 +30,9 @@ av = pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not insta
 FOUR, TWO = (str(case(f"tiny-{count}stems") / "config.json") for count in (4, 2))
 TRACKS = ("mix", "drums", "bass", "other", "vocals")
 RATE = 44100
-# 256 kbit/s of FFmpeg's AAC keep this noise below 4 kHz with an error some 30 dB below it; other tracks have
-# nothing in common with it, so that a wrong one would be 3 dB above.
-AAC_SNR = 15.0
+# 256 kbit/s of FFmpeg's AAC keep this noise with an error 26 to 34 dB below it (measured for five tracks at
+# two rates). A wrong track would be 3 dB above it, one sample of delay 10 dB below.
+AAC_SNR = 24.0
 
 
 def tracks(frames: int = 40000, rate: int = RATE) -> dict[str, np.ndarray]:
@@ -246,7 +246,7 @@ def test_with_a_residual_the_stems_sum_to_the_mix(
     if codec == "stem-alac":
         np.testing.assert_array_equal(sum(stem.astype(np.float64) for stem in stems), mix)
     else:
-        assert snr(mix, sum(stems)) > AAC_SNR
+        assert snr(mix, sum(stems)) > AAC_SNR - 9  # the errors of five tracks, and half the level in each
 
 
 def test_what_cannot_be_a_stem_file(tmp_path: Path, song: Path, two_stems: Model, four_stems: Model) -> None:
@@ -436,8 +436,22 @@ def test_nothing_half_written(tmp_path: Path, song: Path, four_stems: Model) -> 
     assert not out.exists()
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the last of all writes fails, that of the box."""
+def test_a_full_disk(tmp_path: Path) -> None:
+    """In the midst of the samples."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    given = tracks()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(AudioError, match=r"a\.stem\.mp4: cannot be written: File too large"):
+            write(tmp_path / "out" / "a.stem.mp4", given, codec="stem-alac")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the last of all writes fails, that of the box."""
     given = tracks()
 
     def full(*_: object) -> int:

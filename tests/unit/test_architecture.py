@@ -26,9 +26,9 @@ PYTHON_FLOORS = (
     ("arguments", "embedding"),  # checks of what users pass; where the library for C lies
     ("arrays", "atomic", "parallel", "watching"),  # memory, files and threads
     ("network", "audio"),  # a model in memory; audio files: neither knows the other
-    ("models", "stft", "kernels", "background", "background_jobs", "output_paths"),
+    ("models", "stft", "kernels", "background", "background_jobs", "output_paths", "activity", "reaper"),
     ("pipeline", "realtime", "file_job", "plot", "web"),  # stems; streams; one file; pictures; the page
-    ("song_job", "unpack"),
+    ("song_job", "unpack", "stem_activity"),
     ("file_separation",),
     ("separator",),
     ("evaluate", "fidelity", "serve", "catalogue"),  # scores and comparisons; songs over HTTP; many songs

@@ -25,6 +25,7 @@ _ASF_NAMES = {
     "discnumber": "WM/PartOfSet",
     "copyright": "Copyright",
     "bpm": "WM/BeatsPerMinute",
+    "initialkey": "WM/InitialKey",
     "comment": "Description",
 }
 
@@ -135,6 +136,8 @@ def _write_m4a(path: Path, tags: Tags) -> None:
             if numbers is not None:
                 first, second = int(numbers[1]), int(numbers[2] or 0)
                 file[MP4_NAMES[name]] = [first if name == "bpm" else (first, second)]
+        elif MP4_NAMES[name].startswith("----:"):
+            file[MP4_NAMES[name]] = [value.encode() for value in values]
         else:
             file[MP4_NAMES[name]] = values
     if tags.cover:

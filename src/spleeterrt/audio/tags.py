@@ -30,7 +30,7 @@ NEEDS_MUTAGEN = "tags need mutagen: pip install 'spleeterrt[tags]'"
 # The names of Vorbis comments, and what the other formats call them.
 NAMES = (
     "title", "artist", "album", "albumartist", "composer", "genre", "date", "tracknumber", "discnumber",
-    "copyright", "bpm", "comment",
+    "copyright", "bpm", "initialkey", "comment",
 )  # fmt: skip
 ID3_NAMES = {
     "title": "TIT2",
@@ -44,6 +44,7 @@ ID3_NAMES = {
     "discnumber": "TPOS",
     "copyright": "TCOP",
     "bpm": "TBPM",
+    "initialkey": "TKEY",
 }
 MP4_NAMES = {
     "title": "\xa9nam",
@@ -57,6 +58,7 @@ MP4_NAMES = {
     "discnumber": "disk",
     "copyright": "cprt",
     "bpm": "tmpo",
+    "initialkey": "----:com.apple.iTunes:initialkey",
     "comment": "\xa9cmt",
 }
 # What Vorbis comments, APEv2, ASF and FFmpeg call them, without case, spaces, `_` and ASF's `WM/`; the first
@@ -73,6 +75,7 @@ _KEYS = {
     "discnumber": ("discnumber", "disc", "partofset"),
     "copyright": ("copyright",),
     "bpm": ("bpm", "tbpm", "tempo", "beatsperminute"),
+    "initialkey": ("initialkey", "key"),
     "comment": ("comment", "description"),
 }
 _TOTALS = {"tracknumber": ("tracktotal", "totaltracks"), "discnumber": ("disctotal", "totaldiscs")}
@@ -195,6 +198,8 @@ def _mp4_text(value: Any) -> str:
     """A pair of numbers is MP4's way to say "3/12"."""
     if isinstance(value, tuple):
         return f"{value[0]}/{value[1]}" if value[1] else str(value[0] or "")
+    if isinstance(value, bytes):  # under a name of one's own
+        return value.decode("utf-8", "replace")
     return str(value)
 
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "stream": ".stream:stream",
     "live": ".live:live",
     "stems": ".stems:stems",
+    "vocals-activity": ".vocals_activity:vocals_activity",
     "models": ".models:models",
     "evaluate": ".evaluate:evaluate",
     "plot": ".plot:plot",

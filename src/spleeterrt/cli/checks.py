@@ -26,6 +26,7 @@ _BUILT_IN_ONLY = {
     "tags": None,
     "channels": "stereo",
     "track": None,
+    "vocals_activity": None,
 }
 
 logger = logging.getLogger("spleeterrt")

@@ -93,7 +93,8 @@ class Report:
         """Those of the run and of the file at hand, each once."""
         return list(dict.fromkeys([*(self._of_the_run or ()), *self.warnings]))
 
-    def succeed(self, song: str, files: SeparatedFiles) -> None:
+    def succeed(self, song: str, files: SeparatedFiles, project: Path | None = None) -> None:
+        """`project`: the file of a set for another program."""
         self.done.append(song)
         if self._replaces:
             self.replaced.append(song)
@@ -111,6 +112,8 @@ class Report:
                 "sample_rate": files.sample_rate,
                 "clipped": files.clipped,
                 "gain": files.gain,
+                "vocals_activity": files.vocals_activity and os.path.abspath(files.vocals_activity),
+                "project": project and os.path.abspath(project),
                 "seconds": round(self.seconds, 3),
                 "wall_seconds": round(wall, 3),
                 "load_seconds": round(self._load_seconds, 3),

@@ -13,6 +13,7 @@ import click
 
 from ..audio.stem_files import STEM_CODECS
 from ..errors import SeparationCancelled, SpleeterError
+from ..names import ACTIVITY_FORMATS, ActivityFormat
 from .command import Command
 from .completion import complete_files
 from .errors import handle_errors
@@ -25,6 +26,7 @@ from .file_options import (
     stems_to_write,
 )
 from .options import OutputFolder, model_option, threads_option
+from .projects import check_project, project_option, project_path, set_defaults, write_project
 from .report import Report
 from .songs import Song, find_conflicts, find_songs
 from .terminal import CancelOnSignal, Draw, check_folder, configure_logging, progress_bar
@@ -41,7 +43,7 @@ _GROUPS = {
     "Model and stems": ("model", "stems", "two_stems", "karaoke", "mode", "above_band", "full_band", "mwf",
                         "residual"),
     "Output": ("output", "filename_format", "codec", "stem_file", "bitrate", "bit_depth", "sample_rate",
-                "channels", "clip", "tags", "remux", "skip_existing"),
+                "channels", "clip", "tags", "remux", "project", "vocals_activity", "skip_existing"),
     "Machine": ("threads", "low_memory", "short_segments", "adapter"),
     "Messages": ("quiet", "verbose", "as_json", "spleeter_log", "help"),
 }  # fmt: skip
@@ -116,6 +118,14 @@ def default_output() -> str:
     help="Write a copy of a film whose sound is the mix without vocals, or a copy for each chosen stem. "
     "Needs the extra spleeterrt[ffmpeg].",
 )
+@project_option
+@click.option(
+    "--vocals-activity",
+    type=click.Choice(ACTIVITY_FORMATS),
+    default=None,
+    help="Also write when there is singing, to SONG.vocals.csv, .json or .txt (labels for Audacity) beside "
+    "the stems, as `spleeterrt vocals-activity` finds it.",
+)
 @threads_option
 @click.option(
     "--skip-existing",
@@ -143,6 +153,8 @@ def separate(
     recursive: bool,
     adapter: str | None,
     remux: bool,
+    project: str | None,
+    vocals_activity: ActivityFormat | None,
     threads: int | None,
     skip_existing: bool,
     as_json: bool,
@@ -157,21 +169,26 @@ def separate(
     does not stop the others; the exit code is then 1.
     """
     spleeter_log = _spleeter_log(ctx, as_json, spleeter_log)
+    options |= set_defaults(ctx)
     options["codec"] = ctx.params["codec"] = codec_to_write(options)
     options |= stems_to_write(options, remux=remux)
     report = Report(as_json, options["mode"], quiet, spleeter_log, configure_logging(verbose, quiet))
     check_folder()
     with report.checking():
+        from ..activity import check_vocals
         from ..models import configuration
         from .checks import check_output, find_adapter, say_what_has_no_effect, stems_made
 
         config = configuration(model)
         wanted = stems_made(config, mode_settings(options))
+        if vocals_activity is not None:
+            check_vocals(stems_made(config, {**mode_settings(options), "stems": None}))
         audio_adapter = find_adapter(adapter)
         files_format = check_output(ctx.params, wanted, config.sample_rate, audio_adapter)
         say_what_has_no_effect(ctx, files_format)
         if files_format is not None:
             options["codec"] = files_format.codec
+        check_project(project, options["filename_format"], options["codec"])
     songs = find_songs(
         files,
         report,
@@ -185,20 +202,34 @@ def separate(
     outputs = _outputs(songs, report, paths)
     report.total = len(report.failed) + len(outputs)
     if skip_existing:
-        for song in [song for song, stems in outputs.items() if all(map(os.path.exists, stems.values()))]:
+        for song in [song for song in outputs if _is_done(song, outputs[song], vocals_activity, project)]:
             report.skip(song.name, outputs.pop(song))
     if outputs:
         with report.loading():
             from ..separator import Separator
 
             separator = Separator(model, threads=threads, **separator_settings(options))
-        settings = {**file_settings(options), "audio_adapter": audio_adapter, "remux": remux}
+        settings = {
+            **file_settings(options),
+            "audio_adapter": audio_adapter,
+            "remux": remux,
+            "vocals_activity": vocals_activity,
+        }
         try:
-            _separate_all(outputs, separator, output, report, 2 if options["mwf"] else 1, settings)
+            _separate_all(outputs, separator, output, report, 2 if options["mwf"] else 1, project, settings)
         except KeyboardInterrupt:
             report.interrupted(output, skip_existing)
             raise
     report.finish(output)
+
+
+def _is_done(song: Song, paths: Mapping[str, Path], vocals_activity: str | None, project: str | None) -> bool:
+    """Whether all results of a song are there."""
+    from ..output_paths import activity_path
+
+    times = None if vocals_activity is None else activity_path(song.name, paths, vocals_activity)
+    beside = [path for path in (times, project_path(project, song.name, paths)) if path is not None]
+    return all(map(os.path.exists, [*paths.values(), *beside]))
 
 
 def _spleeter_log(ctx: click.Context, as_json: bool, spleeter_log: bool) -> bool:
@@ -243,6 +274,7 @@ def _separate_all(
     output: str,
     report: Report,
     passes: int,
+    project: str | None,
     options: Mapping[str, Any],
 ) -> None:
     """One song after the other; `passes`: how often each is gone over.
@@ -270,11 +302,13 @@ def _separate_all(
                         cancel=interruption,
                         **options,
                     )
+                target = project_path(project, song.name, paths)
+                write_project(target, made or {})
             except SeparationCancelled:
                 raise KeyboardInterrupt from None
             except Exception as error:  # of the file, or of the user's adapter: the others go on
                 report.fail(song.name, error)
             else:
-                report.succeed(song.name, made or SeparatedFiles(paths))
+                report.succeed(song.name, made or SeparatedFiles(paths), target)
             if interruption.is_set():  # too late for this song, in time for the next
                 raise KeyboardInterrupt
