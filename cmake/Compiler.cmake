@@ -64,6 +64,9 @@ if(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(flags_generic -march=x86-64-v2)
   set(flags_avx2 -mavx2 -mfma)
   set(flags_avx512 -march=skylake-avx512 -mprefer-vector-width=512)
+elseif(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+  set(isas neon) # a part of the architecture: no flags
+  add_compile_definitions(SPLEETERRT_ARM_ISAS)
 elseif(WASI)
   # Modules with one set each (web/CMakeLists.txt), as a browser without relaxed SIMD rejects a module that has it. The
   # core knows both by the same name.

@@ -50,7 +50,7 @@ constexpr std::size_t T = 64, F = 192, hop = 128;
 
 const char *best_isa()
 {
-    for (const char *isa : {"avx512", "avx2"})
+    for (const char *isa : {"avx512", "avx2", "neon"})
         if (fast_kernels_for(isa))
             return isa;
     return "generic";

@@ -397,7 +397,7 @@ int main(int argc, char **argv)
     const int rounds = argc > 1 ? std::atoi(argv[1]) : 20;
     const unsigned seed = argc > 2 ? (unsigned)std::atoi(argv[2]) : 0;
     bool any = false;
-    for (const char *isa : {"avx512", "avx2", "generic"}) {
+    for (const char *isa : {"avx512", "avx2", "neon", "generic"}) {
         const fast_kernels *f = fast_kernels_for(isa);
         if (!f)
             continue;

@@ -189,7 +189,7 @@ int main(int argc, char **argv)
 {
     const unsigned rounds = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 20;
     const unsigned first = argc > 2 ? static_cast<unsigned>(std::atoi(argv[2])) : 1;
-    const char *names[] = {"avx512", "avx2", "generic"};
+    const char *names[] = {"avx512", "avx2", "neon", "generic"};
     unsigned ran = 0;
     for (unsigned seed = first; seed < first + rounds; seed++)
         for (const char *isa : names)

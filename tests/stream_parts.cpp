@@ -368,7 +368,7 @@ void signal_comes_back()
 
 const char *best_isa()
 {
-    for (const char *isa : {"avx512", "avx2"})
+    for (const char *isa : {"avx512", "avx2", "neon"})
         if (fast_kernels_for(isa))
             return isa;
     return "generic";

@@ -21,6 +21,8 @@
     X(avx512, cpu.avx512, a, b) \
     X(avx2, cpu.avx2, a, b)     \
     X(generic, cpu.x86_64_v2, a, b)
+#elif defined(SPLEETERRT_ARM_ISAS)
+#define SRT_ISAS(X, a, b) X(neon, cpu.neon, a, b)
 #else
 #define SRT_ISAS(X, a, b) X(generic, true, a, b)
 #endif
@@ -63,7 +65,7 @@ struct IsaChoice {
     bool reference = false; // the networks go by im2col and a BLAS; everything else by `isa`, the plainest set
 };
 
-// The set `wanted` ("avx512", "avx2", "generic", or "reference"); null: the one that the environment variable
+// The set `wanted` ("avx512", "avx2", "neon", "generic", or "reference"); null: the one that the environment variable
 // SPLEETERRT_ISA names, or else the best one. False, and a message: not on this machine, or none at all is.
 bool choose_isa(const char *wanted, IsaChoice &choice, std::string &error);
 

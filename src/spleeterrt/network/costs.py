@@ -49,8 +49,8 @@ TRANSPOSE = 6  # estimated, of an element that changes from channels to columns 
 RUN, RUN_ELEMENT = 45, 8
 GEMM_DEPTH, GEMM_WIDTH, GEMM_PACK = 16, 16, 10
 # Measured: multiply-adds of the BLAS, which takes the best instructions, in the time of one operation of
-# these kernels (generic: four lanes, no fused multiply-add).
-SLOWNESS = {"avx512": 1.0, "avx2": 1.1, "generic": 3.2}
+# these kernels (generic: four lanes, no fused multiply-add; neon, for want of a machine: by instructions).
+SLOWNESS = {"avx512": 1.0, "avx2": 1.1, "generic": 3.2, "neon": 1.8}
 
 
 class Cost(NamedTuple):

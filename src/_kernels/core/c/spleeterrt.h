@@ -130,8 +130,8 @@ typedef struct srt_stats {
 /* How a model is loaded: begin with srt_default_model_options(). */
 typedef struct srt_model_options {
     size_t size;     /* sizeof(srt_model_options), as srt_default_model_options sets it */
-    const char *isa; /* "avx512", "avx2", "generic"; NULL: the one that the environment variable SPLEETERRT_ISA names,
-                        or the best of this CPU */
+    const char *isa; /* "avx512", "avx2", "neon", "generic"; NULL: the one that the environment variable SPLEETERRT_ISA
+                        names, or the best of this CPU */
     int low_memory;  /* half of the weights' memory, somewhat slower */
     int reserved;    /* 0 */
 } srt_model_options;

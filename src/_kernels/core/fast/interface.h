@@ -69,7 +69,8 @@ struct fast_kernels {
     void (*last)(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask);
 };
 
-// The kernels of a set ("generic", "avx2", "avx512"); NULL: it does not run here, or its fast layers are not built.
+// The kernels of a set ("generic", "neon", "avx2", "avx512"); NULL: it does not run here, or its fast layers are not
+// built.
 const fast_kernels *fast_kernels_for(const char *name);
 
 // The sets that run here, the best one first (index 0); NULL: no more.

@@ -10,7 +10,8 @@
 
 namespace spleeterrt::SRT_ISA {
 
-// Registers: 32 with AVX-512 (12 x 2 sums, 2 weights), 16 else (AVX2: 6 x 2 sums; SSE: 3 x 4; wasm.h has its own).
+// Registers: 32 with AVX-512 (12 x 2 sums, 2 weights), 16 else (AVX2: 6 x 2 sums; SSE: 3 x 4; neon.h and
+// wasm.h have their own).
 constexpr int panel = vector_bytes == 64 ? 32 : 16;
 
 template <int width> constexpr int max_rows()
@@ -67,6 +68,11 @@ template <int rows, int width> static __attribute__((noinline)) void multiply_ro
         for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
             for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
                 prefetch_line(prefetch);
+            if constexpr (has_depths) {
+                depths(a, b, sum);
+                b += block * width;
+                continue;
+            }
 #pragma GCC unroll product_unroll
             for (int kk = 0; kk < block; kk++) {
                 Vec weights[vectors];
@@ -162,7 +168,11 @@ static __attribute__((noinline)) void multiply_matrices(int groups, bool add, co
         }
         const float *x = a, *w = b;
 #pragma GCC unroll 1
-        for (int part = 0; part < parts; part++, x += a_stride, w += b_stride)
+        for (int part = 0; part < parts; part++, x += a_stride, w += b_stride) {
+            if constexpr (has_depths) {
+                depths(x, w, sum);
+                continue;
+            }
 #pragma GCC unroll plain_unroll
             for (int k = 0; k < block; k++) {
                 Vec weights[vectors_per_block];
@@ -175,6 +185,7 @@ static __attribute__((noinline)) void multiply_matrices(int groups, bool add, co
                     for (int v = 0; v < vectors_per_block; v++)
                         sum[i][v] = multiply_add(x[i * block + k], weights[v], sum[i][v]);
             }
+        }
 #pragma GCC unroll 32
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4

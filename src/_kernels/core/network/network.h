@@ -74,7 +74,7 @@ int filter_cost(int tile);
 // convolution, inputs of the transposed one).
 long long tile_cost(int tile, long long h, long long w, int tiles_at_a_time);
 
-// The kernels of the set `wanted` ("avx512", "avx2", "generic"); null: the set that the environment variable
+// The kernels of the set `wanted` ("avx512", "avx2", "neon", "generic"); null: the set that the environment variable
 // SPLEETERRT_ISA names, or the best of this CPU. False, and a message: not on this machine. `kernels` null and
 // true: "reference" was wanted, or this build has no fast kernels.
 bool choose_kernels(const char *wanted, const fast_kernels *&kernels, std::string &error);

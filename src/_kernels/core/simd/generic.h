@@ -1,4 +1,4 @@
-// 4 lanes, by vector extensions alone: AArch64 and whatever else there is.
+// 4 lanes, by vector extensions alone: whatever has no header of its own.
 #ifndef SPLEETERRT_SIMD_GENERIC_H
 #define SPLEETERRT_SIMD_GENERIC_H
 

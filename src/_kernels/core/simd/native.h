@@ -1,4 +1,5 @@
-// How kernels are written out for compilers that make machine code; simd/wasm.h has the same for WebAssembly.
+// How kernels are written out for compilers that make machine code; simd/neon.h has the same for AArch64, simd/wasm.h
+// for WebAssembly.
 #ifndef SPLEETERRT_SIMD_NATIVE_H
 #define SPLEETERRT_SIMD_NATIVE_H
 
@@ -6,6 +7,7 @@
 
 namespace spleeterrt::SRT_ISA {
 
+constexpr bool has_depths = false; // steps of depth written out by the set itself (neon.h)
 constexpr bool prefetches = true;
 constexpr int rows_of_four = 3;   // of a micro-kernel whose rows are four vectors
 constexpr int max_vectors = 4;    // of a row, in a micro-kernel for stored weights

@@ -14,7 +14,7 @@
 //     transpose_by_quarter                what is then left of a transposition
 //     reciprocal                          for a sigmoid
 //
-// and, in native.h for all sets of machines or in wasm.h, multiply_add and how the micro-kernels are written out.
+// and, in native.h, neon.h or wasm.h, multiply_add and how the micro-kernels are written out.
 #ifndef SPLEETERRT_SIMD_H
 #define SPLEETERRT_SIMD_H
 
@@ -24,6 +24,8 @@
 #include "simd/avx2.h"
 #elif defined(__SSE2__)
 #include "simd/sse.h"
+#elif defined(__aarch64__)
+#include "simd/neon.h"
 #elif defined(__wasm__)
 #include "simd/wasm.h"
 #else

@@ -17,6 +17,7 @@ static ALWAYS_INLINE Vec max(Vec a, Vec b) { return a > b ? a : b; }
 static ALWAYS_INLINE void store_past_caches(float *p, Vec v) { *(Vec *)p = v; }
 static ALWAYS_INLINE void end_streams() {}
 
+constexpr bool has_depths = false; // steps of depth written out by the set itself (neon.h)
 constexpr bool prefetches = false;
 constexpr int rows_of_four = 5;
 constexpr int max_vectors = 2; // of a row, in a micro-kernel for stored weights
