@@ -556,6 +556,7 @@ INDEX = (Path(__file__).parents[1] / "data" / "official-2stems.index").read_byte
         (gzip.compress(b"garbage" * 1000), "not a readable .tar.gz"),
         (tar_gz(member("model.index", os.urandom(9000)))[:4000], "not a readable .tar.gz"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "archive",  # bytes hold times, which differ
 )
 def test_unusable_archives(server: Server, machine: Path, target: Path, content: bytes, message: str) -> None:
     server.publish("2stems", content)
