@@ -388,7 +388,9 @@ def test_description_has_what_there_is(service: Service) -> None:
     finally:
         jobs.close()
     there = {(route.path, method) for route in routes for method in route.methods or () if method != "HEAD"}
-    assert there - described == {(path, "GET") for path in ("/", "/page.css", "/page.js", "/openapi.json")}
+    assert there - described == {
+        (path, "GET") for path in ("/", "/icon.svg", "/page.css", "/page.js", "/openapi.json")
+    }
     assert described <= there
     limits = service.ask("GET", "/limits").json()
     assert limits["most"]["size"] == MOST_BYTES

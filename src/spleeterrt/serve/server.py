@@ -36,7 +36,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Server:
-    """Answers until a signal comes.
+    """Answers until a signal comes, or `stop` is called.
 
     Raises:
         SpleeterError: the address cannot be had.
@@ -65,9 +65,13 @@ class Server:
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=_HEADER_BYTES,
         )
-        server = _Uvicorn(config, self._service, ready)
-        with _Signals(server):
-            asyncio.run(server.serve(sockets=[self._socket]))
+        self._uvicorn = _Uvicorn(config, self._service, ready)
+        with _Signals(self._uvicorn):
+            asyncio.run(self._uvicorn.serve(sockets=[self._socket]))
+
+    def stop(self) -> None:
+        """Let `serve` return, from another thread, once it answers."""
+        self._uvicorn.should_exit = True
 
 
 def _bind(host: str, port: int | None) -> socket.socket:
