@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SpleeterError
 from ..file_job import WriteOptions
 from ..names import BIT_DEPTHS, CHANNELS, CLIP_MODES, CODECS, MODES
+from ..network.modes import plan_mode
+from ..separator import check_modes
 from .limits import Refused
 
 if TYPE_CHECKING:
@@ -197,9 +199,6 @@ def song_options(pairs: Iterable[tuple[str, str]], config: ModelConfig) -> SongO
 
 
 def _checked(given: Mapping[str, Any], config: ModelConfig) -> SongOptions:
-    from ..network.modes import plan_mode
-    from ..separator import check_modes
-
     values = {option.name: option.default for option in OPTIONS} | dict(given)
     if values["karaoke"]:
         if "two_stems" in given or "stems" in given:

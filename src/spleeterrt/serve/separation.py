@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SeparationCancelled, SpleeterError, error_code
 from ..file_job import ReadOptions
+from ..separator import Separator
 from .job import Failure
 from .limits import Limits
 
 if TYPE_CHECKING:
     from ..network.model import Model
-    from ..separator import Separator
     from .job import Job
 
 logger = logging.getLogger("spleeterrt")
@@ -110,8 +110,6 @@ class Separation:
         )
 
     def _separator_for(self, settings: Any) -> Separator:
-        from ..separator import Separator
-
         if self._separator is None or self._settings != settings:
             if self._separator is not None:
                 self._separator.close()
