@@ -116,7 +116,7 @@ class Service:
         with anyio.CancelScope() as scope:
             self._uploads.add(scope)
             try:
-                with await run_sync(job.song.open, "wb", 0) as file:
+                with await run_sync(job.song.open, "wb") as file:
                     return await receive_song(request, file, job, self.jobs.limits.size)
             finally:
                 self._uploads.discard(scope)
