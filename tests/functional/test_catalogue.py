@@ -186,6 +186,9 @@ def test_wrong_usage_is_told_before_any_work(tmp_path: Path):
         done = cli("catalogue", "-p", MODEL, *args, tmp_path / "in", tmp_path / "out")
         assert done.returncode == 2, (args, done.stderr)
         assert what in done.stderr
+    file = cli("catalogue", "-p", MODEL, tmp_path / "in", tmp_path / "in" / "a.wav")
+    assert file.returncode == 2
+    assert "is not a folder" in file.stderr
     empty = cli("catalogue", "-p", MODEL, tmp_path / "out", tmp_path / "out2")
     assert empty.returncode == 1
     assert not (tmp_path / "out2").exists()

@@ -157,19 +157,27 @@ def test_a_bucket_into_a_folder_and_a_folder_into_a_bucket(s3: Any, tmp_path: Pa
     assert objects(s3, "two", "out/") == expected
 
 
-def test_unfinished_uploads_of_ours_are_ended_and_no_others(s3: Any, tmp_path: Path):
+@pytest.mark.parametrize("known", [True, False])  # before the run, or by a worker that dies during it
+def test_unfinished_uploads_of_ours_are_ended_and_no_others(
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+):
+    from spleeterrt.catalogue import remote
+
+    bucket = f"three-{known}".lower()
+    if not known:
+        monkeypatch.setattr(remote, "LARGE_BYTES", 1000)
     (a,) = write_songs(tmp_path / "in", ["a.wav"])
-    s3.create_bucket(Bucket="three")
+    s3.create_bucket(Bucket=bucket)
     for key in ("out/a/vocals.wav", "out/a/vocals.wav.mine", "out/other.wav"):
-        s3.create_multipart_upload(Bucket="three", Key=key)
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
 
     def unfinished() -> list[str]:
-        return sorted(entry["Key"] for entry in s3.list_multipart_uploads(Bucket="three").get("Uploads", []))
+        return sorted(entry["Key"] for entry in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []))
 
     from spleeterrt.catalogue.places import files_of
 
-    assert files_of("s3://three/out").open_uploads("s3://three/out")
-    job = make_job("s3://three/out", uploads=True)
+    assert files_of(f"s3://{bucket}/out").open_uploads(f"s3://{bucket}/out")
+    job = make_job(f"s3://{bucket}/out", uploads=known)
     assert [row.status for row in run_task(Task(job, [song_of(a)]))] == [DONE]
     assert unfinished() == ["out/a/vocals.wav.mine", "out/other.wav"]
 

@@ -15,6 +15,7 @@ from .files import Files, Found, Stat, before_magic
 BLOCK_BYTES = 8 << 20  # of a range request
 _PART_BYTES = 16 << 20  # of an upload in parts, and how many of them are in memory at a time
 _PARTS = 2
+LARGE_BYTES = _PART_BYTES  # what is smaller is never uploaded in parts
 _READ_AT_ONCE = 64  # fragments
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
@@ -143,6 +144,8 @@ class RemoteFiles(Files):
 
     def put(self, path: Path, uri: str) -> None:
         parts = {"chunksize": _PART_BYTES, "max_concurrency": _PARTS} if self._is_s3() else {}
+        if self._is_s3() and path.stat().st_size > LARGE_BYTES:
+            self.abort_uploads(uri)  # of a worker that died
         try:
             with _as_storage_error(uri):
                 self._fs.put_file(os.fspath(path), uri, **parts)

@@ -168,7 +168,7 @@ def _separated(row: Row, song: Song, stat: Stat, job: Job, cancel: Cancel | None
         sizes = {stem: path.stat().st_size for stem, path in made.items()}
         if target is not None:
             for stem, path in made.items():
-                if song.attempt > 1 or job.uploads:
+                if job.uploads:
                     output.abort_uploads(uris[stem])
                 output.put(path, uris[stem])
         else:

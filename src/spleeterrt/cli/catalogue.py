@@ -23,7 +23,7 @@ from .file_options import (
     separator_settings,
     stems_to_write,
 )
-from .options import model_option
+from .options import OutputFolder, model_option
 from .terminal import CancelOnSignal, check_folder, configure_logging, printable, say, status_line
 
 if TYPE_CHECKING:
@@ -151,10 +151,12 @@ def catalogue(
     from ..catalogue.engines import make_engine
     from ..catalogue.listing import list_songs
     from ..catalogue.manifest import History, Manifest
-    from ..catalogue.places import normal
+    from ..catalogue.places import is_remote, normal
     from ..catalogue.plan import Plan
     from ..catalogue.scheduler import Run
 
+    if not is_remote(output):
+        OutputFolder().convert(output, None, ctx)
     with usage_errors():
         job, stems = _job(model, normal(output), manifest, fragments, ctx.params, options)
     kept = Manifest(job.manifest)
