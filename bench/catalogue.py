@@ -134,10 +134,9 @@ def _memory_of(process: int) -> dict[str, float]:
 
 
 def _children(parent: int) -> list[int]:
-    found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True
-    ).stdout
-    return [int(line.split()[0]) for line in found.splitlines() if "spawn_main" in line]
+    """The workers that a process has started."""
+    numbers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(n) for n in numbers if b"spawn_main" in Path(f"/proc/{n}/cmdline").read_bytes()]
 
 
 def memory(_rounds: int) -> str:
@@ -169,7 +168,7 @@ def memory(_rounds: int) -> str:
                 }
                 if len(found) == workers and whole["Pss"] > best["Pss"]:
                     best = whole
-                time.sleep(0.02)
+                time.sleep(0.1)
             peaks[workers] = best
     more = peaks[2]["Pss"] - peaks[1]["Pss"]
     rows = [[str(n), *(f"{peaks[n][key]:.0f}" for key in ("Pss", "Rss", "Private_Dirty"))] for n in peaks]

@@ -28,14 +28,17 @@ _NAME = re.compile(
 logger = logging.getLogger("spleeterrt")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, clear: bool = True) -> None:
     """Write a file in one step, its folders made if need be: `path` holds the old content or the new.
+
+    clear: `sweep` the folder; not for one of many files that are written one by one.
 
     Raises:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
+    if clear:
+        sweep(path.parent)
     made = temporary(path.parent)
     try:
         made.write_bytes(content)

@@ -52,7 +52,8 @@ class Files(ABC):
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """Of the files in a folder, sorted; none where there is no such folder."""
+        """Of the files in a folder, sorted; none where there is no such folder. What killed writers left
+        there is removed."""
 
     @abstractmethod
     def read(self, uris: Sequence[str]) -> list[bytes | None]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..atomic import write_whole
+from ..atomic import sweep, write_whole
 from ..audio.song_names import CLUTTER_FOLDERS
 from ..errors import AudioError, SpleeterError, StorageError, reason
 from .files import Files, Found, Stat, before_magic
@@ -98,6 +98,7 @@ class LocalFiles(Files):
                 yield Found(path, "" if folder == "." else folder, self.stat(path))
 
     def names(self, folder: str) -> list[str]:
+        sweep(Path(folder))
         with _storage(folder), contextlib.suppress(FileNotFoundError), os.scandir(folder) as listing:
             return sorted(entry.name for entry in listing if entry.is_file())
         return []
@@ -113,7 +114,7 @@ class LocalFiles(Files):
 
     def write(self, uri: str, data: bytes) -> None:
         with _storage(uri):
-            write_whole(Path(uri), data)
+            write_whole(Path(uri), data, clear=False)
 
     def remove(self, uri: str) -> None:
         with _storage(uri), contextlib.suppress(FileNotFoundError):
