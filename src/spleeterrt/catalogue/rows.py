@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ..errors import SpleeterError
@@ -76,7 +76,8 @@ class Row:
         return identity(self.size, self.etag)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        # Not `asdict`, which copies every value deeply: this is done for millions.
+        return {**vars(self), "stems": [dict(vars(s)) for s in self.stems], "warnings": list(self.warnings)}
 
     @classmethod
     def from_dict(cls, values: Any) -> Row:
