@@ -59,9 +59,8 @@ class ActivitySettings:
     """What counts as singing.
 
     Attributes:
-        on: dB below the mix at which singing begins (the level of the vocals less that of the mix, at most 0
-            or a little more).
-        off: dB below the mix at which it ends, at most `on`.
+        on: level of the vocals relative to the mix, in dB, above which singing begins.
+        off: relative level below which it ends, at most `on`.
         floor: dBFS below which vocals never count.
         gap: seconds of a pause that is none: shorter ones are sung through.
         shortest: seconds of the shortest stretch that counts.
