@@ -1,13 +1,13 @@
 // The offline engine with a small random network: no Python, no files.
 //
 //     offline_engine [test]
+#include "expect.h"
 #include "offline/separation.h"
 #include "random_network.h"
 #include "stream/engine.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -35,16 +35,6 @@ __attribute__((noinline)) void operator delete(void *memory) noexcept { std::fre
 __attribute__((noinline)) void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
-
-int failures = 0;
-
-#define EXPECT(condition)                                               \
-    do {                                                                \
-        if (!(condition)) {                                             \
-            std::printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            failures++;                                                 \
-        }                                                               \
-    } while (0)
 
 constexpr std::size_t T = 64, F = 192, hop = 128;
 
@@ -365,10 +355,7 @@ void what_cannot_be_is_said()
     EXPECT(!problem([](SeparationOptions &o) { o.wiener = true; }, own).empty());
 }
 
-const struct {
-    const char *name;
-    void (*run)();
-} tests[] = {
+const Test tests[] = {
     {"alike_networks_share_the_mix", alike_networks_share_the_mix},
     {"stems_sum_to_the_mix", stems_sum_to_the_mix},
     {"blocks_tasks_and_threads_make_no_difference", blocks_tasks_and_threads_make_no_difference},
@@ -381,16 +368,4 @@ const struct {
 
 } // namespace
 
-int main(int argc, char **argv)
-{
-    int ran = 0;
-    for (const auto &test : tests) {
-        if (argc > 1 && std::strcmp(argv[1], test.name) != 0)
-            continue;
-        const int before = failures;
-        test.run();
-        ran++;
-        std::printf("%s %s\n", failures == before ? "passed" : "FAILED", test.name);
-    }
-    return failures != 0 || ran == 0;
-}
+int main(int argc, char **argv) { return run_tests(tests, argc, argv); }

@@ -3,6 +3,7 @@
 #ifndef SPLEETERRT_PLUGIN_EDITOR_H
 #define SPLEETERRT_PLUGIN_EDITOR_H
 
+#include "editor/input.h"
 #include "shell/shell.h"
 
 #include <cstdint>
@@ -49,6 +50,9 @@ public:
     virtual bool set_scale(double scale) = 0;    // 1: 96 dots per inch; before set_parent
     virtual void show() = 0;
     virtual void hide() = 0;
+    // A key that did not come to its window but to the host's; whether it meant something here. Tab is none of them: it
+    // leaves the window behind the last control, and would come in again.
+    virtual bool key(editor::Key key, editor::Modifiers modifiers) = 0;
     // Handles what has happened and draws what has changed. The adapter calls it some 30 times a second where the host
     // offers a timer or an idle callback; `has_own_timer`: it need not.
     virtual void idle() = 0;

@@ -86,6 +86,8 @@ std::string level_text(float level)
 
 std::string latency_text(double seconds)
 {
+    if (seconds <= 0) // nobody says it
+        return "";
     return seconds < 1 ? plugin::number_text(seconds * 1000, 0) + " ms" : plugin::number_text(seconds, 1) + " s";
 }
 

@@ -67,6 +67,11 @@ public:
             window_->hide();
     }
 
+    bool key(editor::Key key, editor::Modifiers modifiers) override
+    {
+        return window_ && key != editor::Key::none && key != editor::Key::tab && panel_.key(key, modifiers);
+    }
+
     void idle() override
     {
         if (window_)

@@ -1,4 +1,5 @@
 // The LV2 plugin. Nothing is required of hosts: without options, URIDs or a state the plugin works as well.
+#include "features.h"
 #include "instance.h"
 #include "ports.h"
 
@@ -21,15 +22,7 @@
 namespace spleeterrt::plugin::lv2 {
 namespace {
 
-constexpr uint32_t usual_block = 1024; // of hosts that say nothing
-
-template <typename Data> Data *feature(const LV2_Feature *const *features, const char *uri)
-{
-    for (; features && *features; features++)
-        if (std::strcmp((*features)->URI, uri) == 0)
-            return static_cast<Data *>((*features)->data);
-    return nullptr;
-}
+constexpr uint32_t usual_block = 1024, largest_block = 16384; // of hosts that say nothing
 
 // What the host's numbers for URIs are; all 0 where it has none.
 struct Uris {
@@ -66,7 +59,7 @@ public:
         if (port < connected_.size())
             connected_[port] = static_cast<float *>(data);
     }
-    void activate() { shell_.activate(rate_, block()); } // ports need not be connected yet
+    void activate() { shell_.activate(rate_, block(), largest()); } // ports need not be connected yet
     void deactivate() { shell_.deactivate(); }
     void run(uint32_t count);
 
@@ -87,6 +80,7 @@ private:
         const int32_t size = nominal_block_ > 0 ? nominal_block_ : max_block_;
         return size > 0 ? static_cast<uint32_t>(size) : usual_block;
     }
+    uint32_t largest() const { return max_block_ > 0 ? static_cast<uint32_t>(max_block_) : largest_block; }
     void read_parameters();
     void tell();
 

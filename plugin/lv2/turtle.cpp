@@ -1,6 +1,7 @@
 #include "turtle.h"
 
 #include <cstdio>
+#include <vector>
 
 namespace spleeterrt::plugin::lv2 {
 namespace {
@@ -11,6 +12,7 @@ constexpr const char *prefixes = "@prefix atom: <http://lv2plug.in/ns/ext/atom#>
                                  "@prefix foaf: <http://xmlns.com/foaf/0.1/> .\n"
                                  "@prefix lv2: <http://lv2plug.in/ns/lv2core#> .\n"
                                  "@prefix opts: <http://lv2plug.in/ns/ext/options#> .\n"
+                                 "@prefix param: <http://lv2plug.in/ns/ext/parameters#> .\n"
                                  "@prefix pg: <http://lv2plug.in/ns/ext/port-groups#> .\n"
                                  "@prefix pprops: <http://lv2plug.in/ns/ext/port-props#> .\n"
                                  "@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .\n"
@@ -203,6 +205,21 @@ std::string versions(const std::string &version)
            std::to_string(2 * micro) + " ;\n";
 }
 
+// What hosts are to tell the user interface: the parameters they do anyway, but what comes out some only if asked.
+std::string notifications()
+{
+    std::string text;
+    for (const Product &product : products) {
+        std::vector<std::string> symbols = {"latency"};
+        for (const int shown : Ports::shown)
+            symbols.emplace_back(readouts[static_cast<std::size_t>(shown)].symbol);
+        for (const std::string &symbol : symbols)
+            text += " ;\n    ui:portNotification [ ui:plugin " + resource(product.uri) + " ; lv2:symbol " +
+                    quoted(symbol) + " ; ui:protocol ui:floatProtocol ]";
+    }
+    return text;
+}
+
 } // namespace
 
 std::string file_of(const Product &product) { return std::to_string(product.stems) + "stems.ttl"; }
@@ -217,7 +234,8 @@ std::string manifest(const std::string &binary, const std::string &ui)
             "    lv2:optionalFeature <http://lv2plug.in/ns/ext/instance-access> , ui:parent , ui:resize , ui:touch , "
             "urid:map , opts:options ;\n"
             "    lv2:extensionData ui:idleInterface , ui:resize ;\n"
-            "    opts:supportedOption ui:scaleFactor .\n\n";
+            "    opts:supportedOption ui:scaleFactor , param:sampleRate" +
+            notifications() + " .\n\n";
     for (const Product &product : products)
         text += resource(product.uri) + "\n    a lv2:Plugin ;\n    lv2:binary " + resource(binary) +
                 " ;\n    rdfs:seeAlso " + resource(file_of(product)) + " .\n\n";

@@ -1,16 +1,15 @@
 // The editor in LV2 hosts. It is told values by the host, as LV2 has it; where the host lets it see the plugin
 // (instance-access) it shows levels and the model's name as well, and elsewhere what the ports of output say.
+#include "features.h"
 #include "instance.h"
 #include "ports.h"
 
 #include "editor/editor.h"
 
-#include <lv2/atom/atom.h>
 #include <lv2/core/lv2.h>
 #include <lv2/instance-access/instance-access.h>
-#include <lv2/options/options.h>
+#include <lv2/parameters/parameters.h>
 #include <lv2/ui/ui.h>
-#include <lv2/urid/urid.h>
 
 #include <algorithm>
 #include <cmath>
@@ -21,28 +20,6 @@
 namespace spleeterrt::plugin::lv2 {
 namespace {
 
-template <typename Data> Data *feature(const LV2_Feature *const *features, const char *uri)
-{
-    for (; features && *features; features++)
-        if (std::strcmp((*features)->URI, uri) == 0)
-            return static_cast<Data *>((*features)->data);
-    return nullptr;
-}
-
-// The host's scale of its user interface; 0: it says nothing.
-double scale_of(const LV2_Feature *const *features)
-{
-    const auto *map = feature<const LV2_URID_Map>(features, LV2_URID__map);
-    const auto *option = feature<const LV2_Options_Option>(features, LV2_OPTIONS__options);
-    if (!map)
-        return 0;
-    const LV2_URID key = map->map(map->handle, LV2_UI__scaleFactor), type = map->map(map->handle, LV2_ATOM__Float);
-    for (; option && (option->key || option->value); option++)
-        if (option->key == key && option->type == type && option->size == sizeof(float) && option->value)
-            return *static_cast<const float *>(option->value);
-    return 0;
-}
-
 class Ui final : public EditorHost {
 public:
     Ui(const Product &product, LV2UI_Write_Function write, LV2UI_Controller controller,
@@ -50,6 +27,7 @@ public:
         : product_(product), ports_(product), write_(write), controller_(controller),
           touch_(feature<const LV2UI_Touch>(features, LV2_UI__touch)),
           resize_(feature<const LV2UI_Resize>(features, LV2_UI__resize)), shell_(nullptr), latency_(0),
+          rate_(float_option(features, LV2_PARAMETERS__sampleRate, 0)),
           readings_(static_cast<std::size_t>(Ports::n_shown), 0)
     {
         if (const auto instance = feature<void>(features, LV2_INSTANCE_ACCESS_URI))
@@ -63,7 +41,7 @@ public:
         editor_ = make_editor(*this, editor_api());
         if (!editor_)
             return false;
-        const double scale = scale_of(features);
+        const double scale = float_option(features, LV2_UI__scaleFactor, 0);
         if (scale > 0)
             editor_->set_scale(scale);
         if (!editor_->set_parent(reinterpret_cast<std::uintptr_t>(feature<void>(features, LV2_UI__parent))))
@@ -134,7 +112,8 @@ private:
     const LV2UI_Touch *touch_;
     const LV2UI_Resize *resize_;
     Shell *shell_;
-    double latency_; // samples
+    double latency_;    // samples
+    const double rate_; // 0: the host does not say it
     std::vector<double> values_, readings_;
     std::unique_ptr<Editor> editor_;
 };
@@ -156,7 +135,7 @@ Status Ui::status() const
     }
     static const char *const words[] = {"Idle", "Loading the model", "", "No model", "The model cannot be used"};
     status.message = words[std::clamp(static_cast<int>(status.phase), 0, 4)];
-    status.latency = latency_ / 44100; // the rate is the plugin's own affair
+    status.latency = rate_ > 0 ? latency_ / rate_ : 0;
     return status;
 }
 

@@ -26,7 +26,7 @@ Shell::Body::Body(const Product &which, LatencyChange when, std::string binary)
 
 // --- main ---------------------------------------------------------------------------------------------
 
-void Shell::Body::activate(double rate, std::uint32_t block)
+void Shell::Body::activate(double rate, std::uint32_t block, std::uint32_t largest)
 {
     rate_.store(rate);
     block_ = std::min(std::max<std::uint32_t>(block, 1), most_block);
@@ -46,7 +46,7 @@ void Shell::Body::activate(double rate, std::uint32_t block)
     for (std::vector<float> &channel : mix_)
         channel.assign(block_, 0.0f);
     fade_ = std::max<std::uint32_t>(1, static_cast<std::uint32_t>(fade_seconds * rate));
-    lead_ = Lead(block_ / rate, frame_step);
+    lead_ = Lead(block_ / rate, frame_step, largest / rate);
     if (fading_) // what was asked for last is there, and would not be made again
         current_ = std::move(next_);
     next_ = Voice();

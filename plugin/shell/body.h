@@ -21,7 +21,7 @@ class Shell::Body {
 public:
     Body(const Product &product, LatencyChange when, std::string binary);
 
-    void activate(double rate, std::uint32_t block);
+    void activate(double rate, std::uint32_t block, std::uint32_t largest);
     void deactivate() { active_.store(false); }
     void process(const float *const *input, float *const *outputs, std::uint32_t count, const Change *changes,
                  std::size_t n_changes);

@@ -1,5 +1,6 @@
 #include "shell/loader.h"
 
+#include "network/byte_source.h"
 #include "shell/models.h"
 #include "stream/worker_threads.h"
 
@@ -118,6 +119,7 @@ void Loader::wait()
 
 void Loader::work()
 {
+    const StopReading stop(quit_); // who closes the plugin does not wait for a model to be read
     for (;;) {
         wake_.wait();
         delete outgoing_.exchange(nullptr, std::memory_order_acq_rel);

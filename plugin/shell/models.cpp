@@ -1,10 +1,14 @@
 #include "shell/models.h"
 
+#include "network/byte_source.h"
+
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
 #include <system_error>
+#include <thread>
 
 namespace fs = std::filesystem;
 
@@ -86,9 +90,14 @@ struct Known {
 
 SharedModel open_shared(const std::string &path, std::string &problem)
 {
-    static std::mutex mutex;
-    static std::vector<Known> &all = *new std::vector<Known>; // loaders may outlive the destructors of statics
-    std::lock_guard<std::mutex> lock(mutex);
+    static std::mutex &mutex = *new std::mutex; // loaders may outlive the destructors of statics
+    static std::vector<Known> &all = *new std::vector<Known>;
+    std::unique_lock<std::mutex> lock(mutex, std::try_to_lock);
+    for (; !lock.owns_lock(); static_cast<void>(lock.try_lock())) { // another one is being read
+        if (StopReading::stopped())
+            return nullptr;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     all.erase(std::remove_if(all.begin(), all.end(), [](const Known &one) { return one.model.expired(); }), all.end());
     std::error_code error;
     const fs::file_time_type time = fs::last_write_time(fs::u8path(path), error);

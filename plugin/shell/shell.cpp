@@ -22,10 +22,10 @@ const Parameters &Shell::parameters() const { return body_->parameters; }
 double Shell::value(std::size_t parameter) const { return body_->value(parameter); }
 void Shell::set_value(std::size_t parameter, double value) { body_->set_value(parameter, value); }
 
-bool Shell::activate(double sample_rate, std::uint32_t max_block)
+bool Shell::activate(double sample_rate, std::uint32_t max_block, std::uint32_t largest)
 {
     try {
-        body_->activate(sample_rate, max_block);
+        body_->activate(sample_rate, max_block, largest);
     } catch (const std::bad_alloc &) {
         body_->deactivate();
     }

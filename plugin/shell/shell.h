@@ -84,9 +84,10 @@ public:
 
     // --- life ---
     // max_block: the most samples that the host promises; more are taken all the same. Forgets the signal. Returns
-    // soon: the engine is made meanwhile.
+    // soon: the engine is made meanwhile. largest: for hosts that promise nothing, or only what is usual: the most that
+    // one of them may send while it plays.
     // false: there is too little memory, and process gives silence.
-    bool activate(double sample_rate, std::uint32_t max_block);
+    bool activate(double sample_rate, std::uint32_t max_block, std::uint32_t largest = 0);
     void deactivate();
     bool active() const; // any
     // A host that says that it renders: nothing is concealed, the engine and its networks are waited for. One that says

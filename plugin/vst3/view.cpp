@@ -24,6 +24,35 @@ const char *api_of(const char *platform)
     return nullptr;
 }
 
+// What VST3's numbers of keys mean here.
+editor::Key key_of(int16_t code)
+{
+    using editor::Key;
+    switch (code) {
+    case 1:
+    case 22: return Key::remove;
+    case 2: return Key::tab;
+    case 4:
+    case 19: return Key::enter;
+    case 6: return Key::escape;
+    case 9: return Key::end;
+    case 10: return Key::home;
+    case 11: return Key::left;
+    case 12: return Key::up;
+    case 13: return Key::right;
+    case 14: return Key::down;
+    case 15: return Key::page_up;
+    case 16: return Key::page_down;
+    default: return Key::none;
+    }
+}
+
+editor::Modifiers modifiers_of(int16_t modifiers)
+{
+    const int shift = 1, control = 4; // the latter is VST3's "command"
+    return {(modifiers & shift) != 0, (modifiers & control) != 0};
+}
+
 template <typename Functions> struct Table : v3_funknown {
     Functions functions;
 };
@@ -42,6 +71,10 @@ public:
     v3_result fit(v3_view_rect &rect);
     v3_result scale(float factor);
     bool resizable() { return sized() && editor_->can_resize(); }
+    v3_result key(int16_t code, int16_t modifiers)
+    {
+        return attached_ && editor_->key(key_of(code), modifiers_of(modifiers)) ? ok : no;
+    }
     void set_frame(v3_plugin_frame **frame) { frame_.reset(frame); }
     void idle();
 
@@ -180,7 +213,12 @@ v3_result V3_API is_platform_type_supported(void *, const char *platform) { retu
 v3_result V3_API attached(void *self, void *parent, const char *platform) { return of(self).attach(parent, platform); }
 v3_result V3_API removed(void *self) { return of(self).detach(); }
 v3_result V3_API on_wheel(void *, float) { return no; }
-v3_result V3_API on_key(void *, int16_t, int16_t, int16_t) { return no; } // the host keeps its keys
+// What the editor has no use for is the host's.
+v3_result V3_API on_key_down(void *self, int16_t, int16_t code, int16_t modifiers)
+{
+    return of(self).key(code, modifiers);
+}
+v3_result V3_API on_key_up(void *, int16_t, int16_t, int16_t) { return no; }
 v3_result V3_API get_size(void *self, v3_view_rect *rect) { return rect ? of(self).size(*rect) : bad_argument; }
 v3_result V3_API on_size(void *self, v3_view_rect *rect) { return rect ? of(self).resize(*rect) : bad_argument; }
 v3_result V3_API on_focus(void *, v3_bool) { return ok; }
@@ -199,8 +237,8 @@ void V3_API on_timer(void *self) { of(self).idle(); }
 void V3_API on_fd_is_set(void *self, int) { of(self).idle(); }
 
 const Table<v3_plugin_view> view_functions = {Unknown<View>::table,
-                                              {is_platform_type_supported, attached, removed, on_wheel, on_key, on_key,
-                                               get_size, on_size, on_focus, set_frame, can_resize,
+                                              {is_platform_type_supported, attached, removed, on_wheel, on_key_down,
+                                               on_key_up, get_size, on_size, on_focus, set_frame, can_resize,
                                                check_size_constraint}};
 const Table<v3_plugin_view_content_scale> scale_functions = {Unknown<View>::table, {set_content_scale_factor}};
 const Table<v3_timer_handler> timer_functions = {Unknown<View>::table, {on_timer}};

@@ -180,9 +180,15 @@ def test_a_scan_opens_no_model(folders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "check", ["restart", "bypass", "clicks", "clicks-in-time", "changes", "changes-in-time"]
+    "check", ["restart", "bypass", "closing", "clicks", "clicks-in-time", "changes", "changes-in-time"]
 )
 def test_the_shell_alone(folders, tmp_path, check):
     other = tmp_path / "four.safetensors"
     shutil.copy(STARTER_FILE, other)
-    run("shell_tests", check, *([other] if "changes" in check else []), model=STARTER_FILE, **folders)
+    run(
+        "shell_tests",
+        check,
+        *([other] if "changes" in check or check == "closing" else []),
+        model=STARTER_FILE,
+        **folders,
+    )

@@ -125,7 +125,11 @@ class Window:
         self.said = 0
         with log.open("w") as out:
             self.program = subprocess.Popen(
-                [str(word) for word in command], env=screen.environment, stdout=out
+                [str(word) for word in command],
+                env=screen.environment,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                text=True,
             )
         self.number = self.wait_for("shown")[-1].split()[1]
 
@@ -258,12 +262,46 @@ def test_clap(programs: Path, screen: Screen, host: Window) -> None:
     play(screen, host, drawn(programs, 4, 1, "plain"), ("Drums mute", "Bass gain"))
 
 
+STILL = ("clap_window", "clap/spleeterrt/spleeterrt.clap", 4, 1, "still")
+
+
+@pytest.mark.parametrize("host", [STILL], indirect=True)
+def test_clap_gestures_while_nothing_plays(screen: Screen, host: Window) -> None:
+    """The plugin asks for a flush; a host that takes one event at a time gets them all, in their order."""
+    touch(screen, host, "Drums mute", "Bass gain")
+
+
 VST3 = f"vst3/spleeterrt.vst3/Contents/{platform.machine()}-linux/spleeterrt.so"
 
 
 @pytest.mark.parametrize("host", [("vst3_window", VST3, 4)], indirect=True)
 def test_vst3(screen: Screen, host: Window) -> None:
     touch(screen, host, "Drums mute", "Bass gain", "1.0", "0.")  # VST3's values are from 0 to 1
+
+
+@pytest.mark.parametrize("host", [("vst3_window", VST3, 4)], indirect=True)
+def test_vst3_keys_that_reach_the_host(screen: Screen, host: Window) -> None:
+    left, home, up, space, tab, enter, shift = 11, 10, 12, 7, 2, 4, 1
+
+    def key(code: int, modifiers: int = 0) -> list[str]:
+        host.program.stdin.write(f"{code} {modifiers}\n")
+        host.program.stdin.flush()
+        return host.wait_for("key")
+
+    assert key(up) == [f"key {up} left"]  # the pointer is on nothing
+    screen.do("mousemove", 302, 200)  # the fader of the bass
+    time.sleep(0.2)
+    gain = ["begin Bass gain", "edit Bass gain {:.1f}", "end Bass gain"]
+
+    def edit(value: float) -> list[str]:
+        return [line.format(value) for line in gain]
+
+    assert key(home) == [*edit(1), f"key {home} used"]
+    assert key(left) == [*edit((72 - 1) / 72), f"key {left} used"]
+    assert key(left, shift)[-1] == f"key {left} used"
+    assert key(space) == [f"key {space} left"]
+    assert key(tab) == [f"key {tab} left"]
+    assert key(enter)[-1] == f"key {enter} used"
 
 
 @pytest.mark.parametrize("host", [("lv2_window", "lv2/spleeterrt.lv2", 4)], indirect=True)
@@ -274,3 +312,29 @@ def test_lv2(programs: Path, screen: Screen, host: Window) -> None:
 @pytest.mark.parametrize("host", [("lv2_window", "lv2/spleeterrt.lv2", 4, "alone")], indirect=True)
 def test_lv2_without_access_to_the_plugin(screen: Screen, host: Window) -> None:
     touch(screen, host, "drums_mute", "bass_gain")
+
+
+def test_lv2_latency_at_another_rate(programs: Path, screen: Screen, tmp_path: Path) -> None:
+    """What the editor shows is the same with and without access to the plugin, and another one at another rate."""
+    if not (programs / "lv2_window").exists():
+        pytest.skip("a build without this format")
+    caption = np.s_[345:365, 20:240]
+    screen.do("mousemove", 1390, 990)
+
+    def shown(rate: int, *more: str) -> np.ndarray:
+        bundle = Path(BUILD) / "bundles/lv2/spleeterrt.lv2"
+        made = Window(screen, tmp_path / "log", programs / "lv2_window", bundle, 4, *more, rate)
+        deadline, before = time.monotonic() + 20, None
+        while time.monotonic() < deadline:
+            time.sleep(0.3)
+            now = screen.picture()[caption].copy()
+            if before is not None and np.ptp(now) and np.array_equal(now, before):
+                break
+            before = now
+        made.program.kill()
+        made.program.wait()
+        return now
+
+    seen = shown(96000)
+    np.testing.assert_array_equal(shown(96000, "alone"), seen)
+    assert not np.array_equal(shown(44100, "alone"), seen)

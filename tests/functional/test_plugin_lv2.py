@@ -22,7 +22,7 @@ URI = "https://github.com/spleeterrt/spleeterrt/plugin#{}stems"
 STEMS = {4: ["vocals", "drums", "bass", "other"], 2: ["vocals", "accompaniment"]}
 STEMS[5] = ["vocals", "drums", "bass", "piano", "other"]
 LV2, EXTENSION = "http://lv2plug.in/ns/lv2core#", "http://lv2plug.in/ns/ext/"
-READY = 2
+READY, FAILED = 2, 4
 
 pytestmark = [
     pytest.mark.skipif(not HOST.is_file(), reason="SPLEETERRT_PLUGIN_BUILD names no build of the plugin"),
@@ -110,6 +110,14 @@ def music():
 def test_the_description_is_valid():
     found = tool("sord_validate", *sorted(Path("/usr/lib/lv2").rglob("*.ttl")), *sorted(BUNDLE.glob("*.ttl")))
     assert "Found 0 errors" in found
+
+
+def test_hosts_are_to_tell_the_user_interface_what_comes_out():
+    found = re.findall(r'ui:plugin <(.*)> ; lv2:symbol "(\w+)"', (BUNDLE / "manifest.ttl").read_text())
+    for stems in STEMS:
+        told = {symbol for uri, symbol in found if uri == URI.format(stems)}
+        controls = [port for port in described(stems) if f"{LV2}ControlPort" in port["Type"]]
+        assert told == {port["Symbol"][0] for port in controls if f"{LV2}OutputPort" in port["Type"]}
 
 
 def test_lilv_lists_the_plugins():
@@ -211,6 +219,15 @@ def test_a_host_that_says_nothing(tmp_path, music):
     assert level(results[0][1:].sum(0) - delayed, delayed) <= -120
 
 
+def test_a_host_that_says_nothing_and_plays_in_large_blocks(tmp_path, music):
+    """It is not taken for one that renders: nothing waits in its callback."""
+    with Host(STARTER_FILE) as host:
+        host.ready(features="-")
+        host("sleep", 3000)
+        assert quiet(host.render(tmp_path, music, None, "4096", "paced")[1])
+        host.close()
+
+
 def test_the_callback_takes_no_lock_and_no_memory(host, tmp_path, music):
     host.ready()
     host("sleep", 3000)
@@ -292,6 +309,33 @@ def test_state_names_the_model(host, tmp_path):
     host.ready(features="-")
     assert host("save")["result"] != 0  # no URIDs, no keys
     host.close()
+
+
+@pytest.mark.parametrize("path", ["/gone/mine.safetensors", "D:\\Models\\mine.safetensors"])
+def test_a_project_of_another_machine(tmp_path, monkeypatch, path):
+    """The model that it names is looked for by its file's name, and no other one is taken."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    key, kind = f"{URI.format('')[:-5]}model", f"{EXTENSION}atom#Path"
+
+    def status():
+        with Host() as host:
+            host.ready()
+            assert host("restore", key, kind, path) == 0
+            for _ in range(200):
+                host("sleep", 100)
+                host("nothing")
+                found = host.read("status")
+                if found in (READY, FAILED):
+                    break
+            assert host("save")["stored"][0]["value"] == path  # for the machine where it was made
+            host.close()
+        return found
+
+    assert status() == FAILED
+    folder = tmp_path / "spleeterrt/models"
+    folder.mkdir(parents=True)
+    shutil.copy(STARTER_FILE, folder / "mine.safetensors")
+    assert status() == READY
 
 
 # --- other hosts ---

@@ -1,6 +1,6 @@
 // clap_window FILE.clap STEMS SCALE [SONG]: the plugin with its editor inside a window, playing in time with the clock:
-// noise, or SONG (raw float32, stereo, 44.1 kHz). Prints what the editor tells the host. Tests click in it with
-// xdotool.
+// noise, or SONG (raw float32, stereo, 44.1 kHz); "still": it does not play, and takes what the editor tells when the
+// plugin asks for that, one event at a time. Prints what the editor tells the host. Tests click in it with xdotool.
 #include "clap/entry.h"
 #include "clap/ext/audio-ports.h"
 #include "clap/ext/gui.h"
@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint32_t block = 512;
 constexpr double rate = 44100;
-bool has_timer = false;
+bool has_timer = false, wants_flush = false;
 clap_id timer = 7;
 
 [[noreturn]] void fail(const char *what)
@@ -42,6 +42,11 @@ const void *host_extension(const clap_host_t *, const char *name)
                                                          has_timer = has_timer && id != timer;
                                                          return id == timer;
                                                      }};
+    static const clap_host_params_t params = {[](const clap_host_t *, clap_param_rescan_flags) {},
+                                              [](const clap_host_t *, clap_id, clap_param_clear_flags) {},
+                                              [](const clap_host_t *) { wants_flush = true; }};
+    if (std::strcmp(name, CLAP_EXT_PARAMS) == 0)
+        return &params;
     return std::strcmp(name, CLAP_EXT_TIMER_SUPPORT) == 0 ? &timers : nullptr;
 }
 
@@ -65,6 +70,8 @@ std::vector<float> sound_of(const char *file)
 struct Session {
     const clap_plugin_t *plugin;
     const clap_plugin_params_t *params;
+    bool still = false; // takes one event
+    int taken = 0;
 
     std::string name_of(clap_id id) const
     {
@@ -76,7 +83,9 @@ struct Session {
     }
     static bool push(const clap_output_events_t *list, const clap_event_header_t *event)
     {
-        const auto &self = *static_cast<const Session *>(list->ctx);
+        auto &self = *static_cast<Session *>(list->ctx);
+        if (self.still && self.taken++ > 0)
+            return false;
         const auto *gesture = reinterpret_cast<const clap_event_param_gesture_t *>(event);
         const auto *value = reinterpret_cast<const clap_event_param_value_t *>(event);
         if (event->type == CLAP_EVENT_PARAM_GESTURE_BEGIN)
@@ -89,6 +98,18 @@ struct Session {
         return true;
     }
 };
+
+const clap_input_events_t nothing = {
+    nullptr, [](const clap_input_events_t *) { return 0u; },
+    [](const clap_input_events_t *, std::uint32_t) -> const clap_event_header_t * { return nullptr; }};
+
+void flush(Session &session)
+{
+    const clap_output_events_t out = {&session, Session::push};
+    session.taken = 0;
+    session.params->flush(session.plugin, &nothing, &out);
+    wants_flush = session.taken > 1; // the rest the next time
+}
 
 class Sound {
 public:
@@ -109,9 +130,6 @@ public:
         for (std::size_t i = 0; i < block; i++)
             for (std::size_t c = 0; c < 2; c++)
                 buffers_[2 * count_ + c][i] = song_[at_++ % song_.size()];
-        const clap_input_events_t none = {
-            nullptr, [](const clap_input_events_t *) { return 0u; },
-            [](const clap_input_events_t *, std::uint32_t) -> const clap_event_header_t * { return nullptr; }};
         const clap_output_events_t out = {&session, Session::push};
         clap_process_t process = {};
         process.frames_count = block;
@@ -119,7 +137,7 @@ public:
         process.audio_inputs_count = 1;
         process.audio_outputs = ports_.data();
         process.audio_outputs_count = static_cast<std::uint32_t>(count_);
-        process.in_events = &none;
+        process.in_events = &nothing;
         process.out_events = &out;
         if (plugin_->process(plugin_, &process) == CLAP_PROCESS_ERROR)
             fail("process");
@@ -158,10 +176,13 @@ void run(Session &session, const clap_plugin_gui_t &gui, const char *scale, cons
         static_cast<const clap_plugin_timer_support_t *>(plugin->get_extension(plugin, CLAP_EXT_TIMER_SUPPORT));
     std::printf("shown %lu %u %u\n", window, width, height);
     std::fflush(stdout);
-    Sound sound(plugin, song);
+    Sound sound(plugin, session.still ? nullptr : song);
     auto due = std::chrono::steady_clock::now();
     for (int i = 0;; i++) {
-        sound.next(session);
+        if (!session.still)
+            sound.next(session);
+        else if (wants_flush)
+            flush(session);
         if (i % 3 == 0)
             timers->on_timer(plugin, timer);
         while (XPending(display)) {
@@ -204,14 +225,19 @@ int main(int count, char **words)
         if (std::strstr(id, (std::string(words[2]) + "stems").c_str()))
             plugin = factory->create_plugin(factory, &host, id);
     }
-    if (!plugin || !plugin->init(plugin) || !plugin->activate(plugin, rate, 1, block) ||
-        !plugin->start_processing(plugin))
+    const bool still = count > 4 && std::strcmp(words[4], "still") == 0;
+    if (!plugin || !plugin->init(plugin))
         fail("no plugin");
-    Session session{plugin, static_cast<const clap_plugin_params_t *>(plugin->get_extension(plugin, CLAP_EXT_PARAMS))};
+    if (!still && (!plugin->activate(plugin, rate, 1, block) || !plugin->start_processing(plugin)))
+        fail("the plugin does not start");
+    Session session{plugin, static_cast<const clap_plugin_params_t *>(plugin->get_extension(plugin, CLAP_EXT_PARAMS)),
+                    still};
     run(session, *static_cast<const clap_plugin_gui_t *>(plugin->get_extension(plugin, CLAP_EXT_GUI)), words[3],
         count > 4 ? words[4] : nullptr);
-    plugin->stop_processing(plugin);
-    plugin->deactivate(plugin);
+    if (!still) {
+        plugin->stop_processing(plugin);
+        plugin->deactivate(plugin);
+    }
     plugin->destroy(plugin);
     std::printf(has_timer ? "FAILED: the timer is left\n" : "closed\n");
     entry->deinit();

@@ -1,7 +1,7 @@
 // The editor without a window: what pointer and keyboard do to the parameters, and what is drawn when.
+#include "../expect.h"
 #include "editor/panel.h"
 #include "editor/style.h"
-#include "editor_check.h"
 #include "editor_host.h"
 
 #include <cmath>
@@ -55,11 +55,11 @@ void test_every_parameter_has_a_control()
         Session s(stems);
         const Point size = Panel::layout_size(s.host.product());
         for (std::size_t i = 0; i < s.host.parameters().size(); i++) {
-            CHECK(s.panel.control(i) != nullptr);
+            EXPECT(s.panel.control(i) != nullptr);
             const Rect a = s.panel.control(i)->area();
-            CHECK(a.x >= 0 && a.y >= 0 && a.right() <= size.x && a.bottom() <= size.y);
+            EXPECT(a.x >= 0 && a.y >= 0 && a.right() <= size.x && a.bottom() <= size.y);
             for (std::size_t j = 0; j < i; j++)
-                CHECK(!a.meets(s.panel.control(j)->area()));
+                EXPECT(!a.meets(s.panel.control(j)->area()));
         }
     }
 }
@@ -69,17 +69,17 @@ void test_toggles()
     for (float scale : {1.0f, 1.75f}) {
         Session s(4, scale);
         s.click(s.area(Kind::mute, 2).centre());
-        CHECK(s.taken_log() == "begin bass_mute\nedit bass_mute 1.0\nend bass_mute\n");
+        EXPECT(s.taken_log() == "begin bass_mute\nedit bass_mute 1.0\nend bass_mute\n");
         s.click(s.area(Kind::mute, 2).centre());
-        CHECK(s.taken_log() == "begin bass_mute\nedit bass_mute 0.0\nend bass_mute\n");
+        EXPECT(s.taken_log() == "begin bass_mute\nedit bass_mute 0.0\nend bass_mute\n");
         // Twice quickly: on and off again.
         s.press(s.area(Kind::solo, 0).centre());
         s.release(s.area(Kind::solo, 0).centre());
         s.press(s.area(Kind::solo, 0).centre());
         s.release(s.area(Kind::solo, 0).centre());
-        CHECK(count(s.taken_log(), "edit vocals_solo") == 2 && s.host.values[s.host.of(Kind::solo, 0)] == 0);
+        EXPECT(count(s.taken_log(), "edit vocals_solo") == 2 && s.host.values[s.host.of(Kind::solo, 0)] == 0);
         s.click(s.area(Kind::bypass).centre());
-        CHECK(s.host.values[s.host.of(Kind::bypass)] == 1);
+        EXPECT(s.host.values[s.host.of(Kind::bypass)] == 1);
     }
 }
 
@@ -88,10 +88,10 @@ void test_solo_of_one_alone()
     Session s;
     s.click(s.area(Kind::solo, 0).centre());
     s.click(s.area(Kind::solo, 1).centre());
-    CHECK(s.host.values[s.host.of(Kind::solo, 0)] == 1 && s.host.values[s.host.of(Kind::solo, 1)] == 1);
+    EXPECT(s.host.values[s.host.of(Kind::solo, 0)] == 1 && s.host.values[s.host.of(Kind::solo, 1)] == 1);
     s.click(s.area(Kind::solo, 3).centre(), {false, true});
     for (int stem = 0; stem < 4; stem++)
-        CHECK(s.host.values[s.host.of(Kind::solo, stem)] == (stem == 3));
+        EXPECT(s.host.values[s.host.of(Kind::solo, stem)] == (stem == 3));
 }
 
 void test_a_drag_is_one_movement()
@@ -100,19 +100,19 @@ void test_a_drag_is_one_movement()
     const Rect cap = dynamic_cast<const Fader *>(s.panel.control(s.host.of(Kind::gain, 1)))->cap();
     const Point from = cap.centre();
     s.press({from.x + 3, from.y + 2});
-    CHECK(s.taken_log() == "begin drums_gain\n"); // where the cap is taken it does not move
+    EXPECT(s.taken_log() == "begin drums_gain\n"); // where the cap is taken it does not move
     for (int i = 1; i <= 40; i++)
         s.move({from.x + 3 * static_cast<float>(i), from.y + 2 + static_cast<float>(i)}); // far out sideways
     const double down = s.host.values[s.host.of(Kind::gain, 1)];
-    CHECK(down < -6 && down > -40);
+    EXPECT(down < -6 && down > -40);
     s.release({from.x + 120, from.y + 42});
     const std::string log = s.taken_log();
-    CHECK(count(log, "begin") == 0 && count(log, "end drums_gain\n") == 1 && count(log, "edit drums_gain") > 20);
-    CHECK(log.size() > 4 && log.substr(log.rfind("\n", log.size() - 2) + 1) == "end drums_gain\n");
+    EXPECT(count(log, "begin") == 0 && count(log, "end drums_gain\n") == 1 && count(log, "edit drums_gain") > 20);
+    EXPECT(log.size() > 4 && log.substr(log.rfind("\n", log.size() - 2) + 1) == "end drums_gain\n");
     const Rect moved = dynamic_cast<const Fader *>(s.panel.control(s.host.of(Kind::gain, 1)))->cap();
-    CHECK(std::fabs(moved.y - cap.y - 40) < 1); // the cap has followed the pointer
+    EXPECT(std::fabs(moved.y - cap.y - 40) < 1); // the cap has followed the pointer
     s.move({from.x, from.y + 80});
-    CHECK(s.taken_log().empty());
+    EXPECT(s.taken_log().empty());
 }
 
 void test_drags_to_the_ends()
@@ -121,9 +121,9 @@ void test_drags_to_the_ends()
     const Point from = dynamic_cast<const Fader *>(s.panel.control(s.host.of(Kind::gain, 0)))->cap().centre();
     s.press(from);
     s.move({from.x, from.y - 500});
-    CHECK(s.host.values[s.host.of(Kind::gain, 0)] == 12);
+    EXPECT(s.host.values[s.host.of(Kind::gain, 0)] == 12);
     s.move({from.x, from.y + 500});
-    CHECK(s.host.values[s.host.of(Kind::gain, 0)] == -60);
+    EXPECT(s.host.values[s.host.of(Kind::gain, 0)] == -60);
     s.release({from.x, from.y + 500});
 }
 
@@ -137,12 +137,12 @@ void test_shift_is_finer()
     fine.move({from.x, from.y + 20}, {true, false});
     const double a = coarse.host.values[coarse.host.of(Kind::gain, 0)],
                  b = fine.host.values[fine.host.of(Kind::gain, 0)];
-    CHECK(std::fabs(a / b - 10) < 1);
+    EXPECT(std::fabs(a / b - 10) < 1);
     // Shift during a drag does not make the cap jump.
     const double before = b;
     fine.move({from.x, from.y + 20});
     fine.move({from.x, from.y + 21});
-    CHECK(std::fabs(fine.host.values[fine.host.of(Kind::gain, 0)] - before) < 1);
+    EXPECT(std::fabs(fine.host.values[fine.host.of(Kind::gain, 0)] - before) < 1);
 }
 
 void test_resets_wheel_escape()
@@ -151,30 +151,30 @@ void test_resets_wheel_escape()
     const std::size_t gain = s.host.of(Kind::gain, 3);
     const Point where = s.area(Kind::gain, 3).centre();
     s.panel.wheel(s.pixel(where), 1, {});
-    CHECK(s.taken_log() == "begin other_gain\nedit other_gain 1.0\nend other_gain\n");
+    EXPECT(s.taken_log() == "begin other_gain\nedit other_gain 1.0\nend other_gain\n");
     s.panel.wheel(s.pixel(where), -2, {true, false});
-    CHECK(std::fabs(s.host.values[gain] - 0.8) < 1e-9);
+    EXPECT(std::fabs(s.host.values[gain] - 0.8) < 1e-9);
     s.host.values[gain] = -23;
     s.press(where);
     s.release(where);
     s.now += 0.2;
     s.press(where);
     s.release(where);
-    CHECK(s.host.values[gain] == 0);
+    EXPECT(s.host.values[gain] == 0);
     s.now += 1;
     s.press(where);
     s.move({where.x, where.y + 30});
-    CHECK(s.host.values[gain] < -3);
-    CHECK(s.panel.key(Key::escape, {}));
-    CHECK(s.host.values[gain] == 0);
+    EXPECT(s.host.values[gain] < -3);
+    EXPECT(s.panel.key(Key::escape, {}));
+    EXPECT(s.host.values[gain] == 0);
     const std::string log = s.taken_log();
-    CHECK(count(log, "begin") == count(log, "end"));
+    EXPECT(count(log, "begin") == count(log, "end"));
     s.now += 1;
     s.press(where);
     s.panel.cancel(); // the window has lost the pointer
-    CHECK(s.taken_log() == "begin other_gain\nend other_gain\n");
+    EXPECT(s.taken_log() == "begin other_gain\nend other_gain\n");
     s.move({where.x, where.y + 60});
-    CHECK(s.host.values[gain] == 0);
+    EXPECT(s.host.values[gain] == 0);
 }
 
 void test_choices()
@@ -184,13 +184,13 @@ void test_choices()
         const auto *late = dynamic_cast<const Choice *>(s.panel.control(s.host.of(Kind::late)));
         for (int i = 0; i < stems; i++) {
             s.click(late->part(static_cast<std::size_t>(i)).centre());
-            CHECK(s.host.values[s.host.of(Kind::late)] == i);
+            EXPECT(s.host.values[s.host.of(Kind::late)] == i);
         }
         const auto *mode = dynamic_cast<const Choice *>(s.panel.control(s.host.of(Kind::mode)));
         s.click(mode->part(2).centre());
-        CHECK(s.host.values[s.host.of(Kind::mode)] == 2);
+        EXPECT(s.host.values[s.host.of(Kind::mode)] == 2);
         s.panel.wheel(s.pixel(mode->area().centre()), 1, {});
-        CHECK(s.host.values[s.host.of(Kind::mode)] == 1);
+        EXPECT(s.host.values[s.host.of(Kind::mode)] == 1);
     }
 }
 
@@ -201,25 +201,25 @@ void test_keyboard()
     int reached = 0;
     while (s.panel.key(Key::tab, {}) && reached < 100)
         reached++;
-    CHECK(reached == static_cast<int>(s.host.parameters().size()));
-    CHECK(s.taken_log().empty());
+    EXPECT(reached == static_cast<int>(s.host.parameters().size()));
+    EXPECT(s.taken_log().empty());
     s.panel.key(Key::tab, {}); // bypass
-    CHECK(s.panel.key(Key::enter, {}) && s.host.values[s.host.of(Kind::bypass)] == 1);
+    EXPECT(s.panel.key(Key::enter, {}) && s.host.values[s.host.of(Kind::bypass)] == 1);
     s.panel.key(Key::tab, {}); // gain of the first stem
     const std::size_t gain = s.host.of(Kind::gain, 0);
     s.panel.key(Key::down, {});
-    CHECK(s.host.values[gain] == -1);
+    EXPECT(s.host.values[gain] == -1);
     s.panel.key(Key::up, {true, false});
-    CHECK(std::fabs(s.host.values[gain] + 0.9) < 1e-9);
+    EXPECT(std::fabs(s.host.values[gain] + 0.9) < 1e-9);
     s.panel.key(Key::end, {});
-    CHECK(s.host.values[gain] == -60);
+    EXPECT(s.host.values[gain] == -60);
     s.panel.key(Key::up, {});
-    CHECK(s.host.values[gain] > -60);
+    EXPECT(s.host.values[gain] > -60);
     s.panel.key(Key::remove, {});
-    CHECK(s.host.values[gain] == 0);
-    CHECK(s.panel.key(Key::tab, {true, false}) && s.panel.key(Key::enter, {})); // back
-    CHECK(s.host.values[s.host.of(Kind::bypass)] == 0);
-    CHECK(s.panel.key(Key::escape, {}) && !s.panel.key(Key::escape, {}) && !s.panel.key(Key::enter, {}));
+    EXPECT(s.host.values[gain] == 0);
+    EXPECT(s.panel.key(Key::tab, {true, false}) && s.panel.key(Key::enter, {})); // back
+    EXPECT(s.host.values[s.host.of(Kind::bypass)] == 0);
+    EXPECT(s.panel.key(Key::escape, {}) && !s.panel.key(Key::escape, {}) && !s.panel.key(Key::enter, {}));
 }
 
 void test_tips_come_and_go()
@@ -227,35 +227,35 @@ void test_tips_come_and_go()
     Session s;
     s.move(s.area(Kind::mute, 0).centre());
     s.panel.tick(s.now += 0.3);
-    CHECK(!s.panel.tip_shown());
+    EXPECT(!s.panel.tip_shown());
     s.panel.tick(s.now += 0.6);
-    CHECK(s.panel.tip_shown());
+    EXPECT(s.panel.tip_shown());
     s.move({2, 2});
-    CHECK(!s.panel.tip_shown());
+    EXPECT(!s.panel.tip_shown());
     s.click(s.area(Kind::mute, 0).centre());
     s.panel.tick(s.now += 5);
-    CHECK(!s.panel.tip_shown());
+    EXPECT(!s.panel.tip_shown());
 }
 
 void test_values_from_the_host_are_drawn()
 {
     Session s;
     s.panel.tick(s.now += 0.03);
-    CHECK(s.panel.paint().empty()); // nothing has changed
+    EXPECT(s.panel.paint().empty()); // nothing has changed
     s.host.values[s.host.of(Kind::gain, 2)] = -12;
     s.panel.tick(s.now += 0.03);
     const auto drawn = s.panel.paint();
     const PixelRect wanted = s.panel.canvas().pixels_of(s.area(Kind::gain, 2));
-    CHECK(drawn.size() == 1 && drawn[0].with(wanted).width() == drawn[0].width() &&
-          drawn[0].with(wanted).height() == drawn[0].height());
-    CHECK(drawn[0].width() < s.panel.canvas().width() / 2);
+    EXPECT(drawn.size() == 1 && drawn[0].with(wanted).width() == drawn[0].width() &&
+           drawn[0].with(wanted).height() == drawn[0].height());
+    EXPECT(drawn[0].width() < s.panel.canvas().width() / 2);
     // What moves in two places is drawn there and not between.
     s.host.peaks.assign(s.host.peaks.size(), 0.5f);
     s.panel.tick(s.now += 0.03);
     int area = 0;
     for (const PixelRect &one : s.panel.paint())
         area += one.width() * one.height();
-    CHECK(area > 0 && area < s.panel.canvas().width() * s.panel.canvas().height() / 5);
+    EXPECT(area > 0 && area < s.panel.canvas().width() * s.panel.canvas().height() / 5);
 }
 
 void test_a_missing_model_is_told()
@@ -267,25 +267,25 @@ void test_a_missing_model_is_told()
     int highest = 0;
     for (const PixelRect &one : s.panel.paint())
         highest = std::max(highest, one.height());
-    CHECK(highest > 150);
+    EXPECT(highest > 150);
     // What lies below the notice is not touched by the press that puts it away.
     const Point over = s.area(Kind::gain, 1).centre();
     s.click(over);
-    CHECK(s.taken_log().empty());
+    EXPECT(s.taken_log().empty());
     s.panel.tick(s.now += 0.03);
     s.panel.paint();
     s.click(over);
-    CHECK(s.taken_log() == "begin drums_gain\nend drums_gain\n");
+    EXPECT(s.taken_log() == "begin drums_gain\nend drums_gain\n");
     // Other news, another notice.
     s.host.now.phase = Phase::failed;
     s.host.now.message = "The model is damaged.";
     s.panel.tick(s.now += 0.03);
     s.click(over);
-    CHECK(s.taken_log().empty());
+    EXPECT(s.taken_log().empty());
     s.host.now.phase = Phase::ready;
     s.panel.tick(s.now += 0.03);
     s.click(over);
-    CHECK(!s.taken_log().empty());
+    EXPECT(!s.taken_log().empty());
 }
 
 // What is drawn bit by bit is what one picture of the whole would be.
@@ -322,7 +322,7 @@ void test_partial_pictures()
                 continue;
             s.panel.repaint();
             s.panel.paint();
-            CHECK(std::memcmp(bit_by_bit.data(), s.panel.canvas().pixels(), 4 * bit_by_bit.size()) == 0);
+            EXPECT(std::memcmp(bit_by_bit.data(), s.panel.canvas().pixels(), 4 * bit_by_bit.size()) == 0);
         }
     }
 }
@@ -331,22 +331,22 @@ void test_sizes()
 {
     TestHost host(4);
     auto editor = spleeterrt::plugin::make_editor(host, spleeterrt::plugin::editor_api());
-    CHECK(editor != nullptr && !spleeterrt::plugin::make_editor(host, "cocoa"));
+    EXPECT(editor != nullptr && !spleeterrt::plugin::make_editor(host, "cocoa"));
     if (!editor)
         return;
-    CHECK(editor->set_scale(1));
+    EXPECT(editor->set_scale(1));
     const auto one = editor->size();
-    CHECK(editor->set_scale(2) && editor->size().width == 2 * one.width && editor->size().height == 2 * one.height);
-    CHECK(!editor->set_scale(0) && !editor->set_scale(std::nan("")) && !editor->set_size({0, 5}));
+    EXPECT(editor->set_scale(2) && editor->size().width == 2 * one.width && editor->size().height == 2 * one.height);
+    EXPECT(!editor->set_scale(0) && !editor->set_scale(std::nan("")) && !editor->set_size({0, 5}));
     const auto fitting = editor->fitting({3 * one.width, 2 * one.height});
-    CHECK(fitting.width == 2 * one.width && fitting.height == 2 * one.height);
+    EXPECT(fitting.width == 2 * one.width && fitting.height == 2 * one.height);
     Panel panel(host); // a window without a size
     panel.resize(0, 0);
     panel.tick(1);
     panel.pressed({0, 0}, {}, 1);
-    CHECK(panel.paint().size() == 1 && panel.canvas().width() == 1);
+    EXPECT(panel.paint().size() == 1 && panel.canvas().width() == 1);
     const auto least = editor->fitting({1, 1});
-    CHECK(least.width > one.width / 2 && editor->set_size(least) && editor->size().width == least.width);
+    EXPECT(least.width > one.width / 2 && editor->set_size(least) && editor->size().width == least.width);
 }
 
 } // namespace

@@ -1,9 +1,9 @@
-// A song through a plugin that another JACK client runs, while the server freewheels:
+// A song through a plugin that another JACK client runs, while the server freewheels; live: at its own pace.
 //
-//     jack_render CLIENT IN.f32 OUT.f32 SAMPLES
+//     jack_render CLIENT IN.f32 OUT.f32 SAMPLES [live]
 //
 // IN: float32, two channels; OUT: all of the client's outputs. Both ends are one client here, so that what comes out is
-// a period later than the plugin says.
+// a period later than the plugin says. Prints the samples of a period, and how often the server was late meanwhile.
 #include <jack/jack.h>
 
 #include <algorithm>
@@ -24,6 +24,7 @@ struct Client {
     std::vector<float> song, recorded;
     std::size_t samples = 0;
     std::atomic<std::size_t> at{~std::size_t{0}}; // that: not yet
+    std::atomic<int> late{0};
 };
 
 int process(jack_nframes_t count, void *data)
@@ -62,8 +63,9 @@ void pause(int milliseconds) { std::this_thread::sleep_for(std::chrono::millisec
 
 int main(int count, char **arguments)
 {
-    if (count != 5)
+    if (count != 5 && count != 6)
         return 2;
+    const bool live = count == 6;
     Client c;
     c.jack = jack_client_open("render", JackNoStartServer, nullptr);
     if (!c.jack)
@@ -87,6 +89,8 @@ int main(int count, char **arguments)
         c.in.push_back(jack_port_register(c.jack, ("in" + std::to_string(i)).c_str(), JACK_DEFAULT_AUDIO_TYPE,
                                           JackPortIsInput, 0));
     jack_set_process_callback(c.jack, process, &c);
+    const auto was_late = [](void *data) { return static_cast<Client *>(data)->late++, 0; };
+    jack_set_xrun_callback(c.jack, was_late, &c);
     if (jack_activate(c.jack) != 0)
         return 1;
     for (std::size_t i = 0; i < 2; i++)
@@ -94,13 +98,16 @@ int main(int count, char **arguments)
     for (std::size_t i = 0; i < from.size(); i++)
         jack_connect(c.jack, from[i].c_str(), jack_port_name(c.in[i]));
     pause(500);
-    jack_set_freewheel(c.jack, 1);
+    if (!live)
+        jack_set_freewheel(c.jack, 1);
     pause(500);
+    c.late = 0; // by what was connected
     c.at = 0;
     while (c.at.load() < c.samples)
         pause(20);
-    jack_set_freewheel(c.jack, 0);
-    std::printf("%u\n", jack_get_buffer_size(c.jack));
+    if (!live)
+        jack_set_freewheel(c.jack, 0);
+    std::printf("%u %d\n", jack_get_buffer_size(c.jack), c.late.load());
     jack_client_close(c.jack);
     std::ofstream(arguments[3], std::ios::binary)
         .write(reinterpret_cast<const char *>(c.recorded.data()),

@@ -1,5 +1,5 @@
-// lv2_window BUNDLE STEMS [alone]: the plugin and its user interface inside a window, with noise that plays in time
-// with the clock. Prints what the user interface tells the host, by symbols. alone: it does not see the plugin (no
+// lv2_window BUNDLE STEMS [alone] [RATE]: the plugin and its user interface inside a window, with noise that plays in
+// time with the clock. Prints what the user interface tells the host, by symbols. alone: it does not see the plugin (no
 // instance-access). Tests click in it with xdotool.
 #include "lv2/ports.h"
 
@@ -8,9 +8,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
+#include <lv2/atom/atom.h>
 #include <lv2/core/lv2.h>
 #include <lv2/instance-access/instance-access.h>
+#include <lv2/options/options.h>
+#include <lv2/parameters/parameters.h>
 #include <lv2/ui/ui.h>
+#include <lv2/urid/urid.h>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,14 +35,14 @@ constexpr std::uint32_t block = 512;
 // The plugin with all ports connected.
 class Plugin {
 public:
-    Plugin(void *library, const Product &product, const std::string &bundle) : ports(product)
+    Plugin(void *library, const Product &product, const std::string &bundle, double rate) : ports(product)
     {
         auto *find = reinterpret_cast<LV2_Descriptor_Function>(dlsym(library, "lv2_descriptor"));
         for (std::uint32_t i = 0; find && (descriptor_ = find(i)); i++)
             if (std::strcmp(descriptor_->URI, product.uri) == 0)
                 break;
         const LV2_Feature *const none[] = {nullptr};
-        handle = descriptor_ ? descriptor_->instantiate(descriptor_, 44100, bundle.c_str(), none) : nullptr;
+        handle = descriptor_ ? descriptor_->instantiate(descriptor_, rate, bundle.c_str(), none) : nullptr;
         if (!handle)
             fail("no plugin");
         buffers_.assign(static_cast<std::size_t>(ports.count), std::vector<float>(block));
@@ -87,7 +91,18 @@ void touch(LV2UI_Feature_Handle handle, std::uint32_t port, bool held)
     std::fflush(stdout);
 }
 
-void run(Plugin &plugin, const LV2UI_Descriptor &ui, const char *uri, const char *bundle, bool alone)
+// The numbers of URIs are their places here.
+LV2_URID number_of(LV2_URID_Map_Handle, const char *uri)
+{
+    static std::vector<std::string> all;
+    for (std::size_t i = 0; i < all.size(); i++)
+        if (all[i] == uri)
+            return static_cast<LV2_URID>(i + 1);
+    all.emplace_back(uri);
+    return static_cast<LV2_URID>(all.size());
+}
+
+void run(Plugin &plugin, const LV2UI_Descriptor &ui, const char *uri, const char *bundle, bool alone, double rate)
 {
     Display *display = XOpenDisplay(nullptr);
     if (!display)
@@ -99,7 +114,15 @@ void run(Plugin &plugin, const LV2UI_Descriptor &ui, const char *uri, const char
     LV2UI_Touch touching = {&plugin, touch};
     const LV2_Feature parent = {LV2_UI__parent, reinterpret_cast<void *>(window)}, touched = {LV2_UI__touch, &touching},
                       idling = {LV2_UI__idleInterface, nullptr}, access = {LV2_INSTANCE_ACCESS_URI, plugin.handle};
-    const LV2_Feature *const features[] = {&parent, &touched, &idling, alone ? nullptr : &access, nullptr};
+    LV2_URID_Map map = {nullptr, number_of};
+    const auto said = static_cast<float>(rate);
+    const LV2_Options_Option options[] = {{LV2_OPTIONS_INSTANCE, 0, number_of(nullptr, LV2_PARAMETERS__sampleRate),
+                                           sizeof said, number_of(nullptr, LV2_ATOM__Float), &said},
+                                          {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, nullptr}};
+    const LV2_Feature mapped = {LV2_URID__map, &map},
+                      optional = {LV2_OPTIONS__options, const_cast<LV2_Options_Option *>(options)};
+    const LV2_Feature *const features[] = {&parent, &touched, &idling, &mapped, &optional, alone ? nullptr : &access,
+                                           nullptr};
     LV2UI_Widget widget = nullptr;
     LV2UI_Handle handle = ui.instantiate(&ui, uri, bundle, write, &plugin, &widget, features);
     const auto *idle = static_cast<const LV2UI_Idle_Interface *>(ui.extension_data(LV2_UI__idleInterface));
@@ -118,7 +141,7 @@ void run(Plugin &plugin, const LV2UI_Descriptor &ui, const char *uri, const char
             XNextEvent(display, &event);
             open = open && event.type != DestroyNotify;
         }
-        due += std::chrono::microseconds(block * 1000000 / 44100);
+        due += std::chrono::microseconds(static_cast<std::int64_t>(block * 1e6 / rate));
         std::this_thread::sleep_until(due);
     }
     ui.cleanup(handle);
@@ -131,14 +154,16 @@ int main(int count, char **words)
     const Product *product = count > 2 ? product_of_stems(std::atoi(words[2])) : nullptr;
     void *library = product ? dlopen((std::string(words[1]) + "/spleeterrt.so").c_str(), RTLD_NOW) : nullptr;
     if (!library)
-        fail("usage: lv2_window BUNDLE STEMS [alone]");
+        fail("usage: lv2_window BUNDLE STEMS [alone] [RATE]");
+    const bool alone = count > 3 && std::strcmp(words[3], "alone") == 0;
+    const double rate = count > 3 + alone ? std::atof(words[3 + alone]) : 44100;
     auto *find = reinterpret_cast<LV2UI_DescriptorFunction>(dlsym(library, "lv2ui_descriptor"));
     const LV2UI_Descriptor *ui = find ? find(0) : nullptr;
     if (!ui || std::strcmp(ui->URI, lv2::ui_uri) != 0 || find(1))
         fail("no user interface in the file");
     {
-        Plugin plugin(library, *product, words[1]);
-        run(plugin, *ui, product->uri, words[1], count > 3);
+        Plugin plugin(library, *product, words[1], rate);
+        run(plugin, *ui, product->uri, words[1], alone, rate);
     }
     std::printf("closed\n");
     return 0;

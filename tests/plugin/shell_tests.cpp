@@ -1,13 +1,17 @@
 // The shell as adapters use it whose hosts take another latency at once (VST3, LV2):
 // shell_tests CHECK [MODEL]
+#include "network/byte_source.h"
+#include "shell/models.h"
 #include "shell/shell.h"
 #include "sound.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -189,6 +193,36 @@ void check_bypass()
     check(others == 0, std::to_string(others) + " samples of the bypassed mix are not the input's");
 }
 
+// Who closes a plugin while its model is read does not wait for that; the next one reads it anew.
+void check_closing(const std::string &model)
+{
+    std::atomic<bool> stop{false};
+    const auto opens = [&] {
+        std::string file, problem;
+        return open_model(*product_of_stems(4), {model}, file, problem) != nullptr;
+    };
+    {
+        const spleeterrt::StopReading reading(stop);
+        check(opens(), "a model is read");
+        stop = true;
+        check(!opens(), "not once it is wanted no longer");
+    }
+    check(opens(), "and again by others");
+    double longest = 0;
+    for (int i = 0; i < 12; i++) {
+        auto player = std::make_unique<Player>(4, false);
+        std::this_thread::sleep_for(std::chrono::milliseconds(i * i * 5));
+        const auto before = std::chrono::steady_clock::now();
+        player.reset();
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
+        longest = std::max(longest, took.count());
+    }
+    Player last(4, true);
+    last.next(sine(1, 0));
+    check(last.shell.status().phase == Phase::ready,
+          "after plugins that were closed while loading (the longest took " + std::to_string(longest) + " s)");
+}
+
 } // namespace
 
 int main(int count, char **arguments)
@@ -203,8 +237,11 @@ int main(int count, char **arguments)
         check_restart();
     else if (name == "bypass")
         check_bypass();
+    else if (name == "closing")
+        check_closing(model);
     else {
-        std::printf("usage: shell_tests restart|bypass|clicks|clicks-in-time|changes MODEL|changes-in-time MODEL\n");
+        std::printf("usage: shell_tests restart|bypass|clicks|clicks-in-time, or with a model "
+                    "closing|changes|changes-in-time\n");
         return 2;
     }
     return failed != 0;

@@ -1,11 +1,15 @@
 // vst3_window MODULE STEMS: the editor of the VST3 plugin inside a window, run by a frame's loop. Prints what the
-// editor tells the host, by names. Tests click in it with xdotool.
+// editor tells the host, by names, and what it says to keys. Tests click in it with xdotool, and write keys as VST3 has
+// them to the standard input: CODE MODIFIERS.
 #include "vst3_session.h"
 
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <poll.h>
+#include <sstream>
 #include <travesty/view.h>
+#include <unistd.h>
 #include <X11/Xlib.h>
 
 namespace {
@@ -94,6 +98,23 @@ struct Edits : host::Object<v3_component_handler> {
     explicit Edits(host::Session &s) : Object({begin, perform, end, restart}, v3_component_handler_iid), session(s) {}
 };
 
+// Those that have been written meanwhile.
+void keys(v3_plugin_view **view, std::string &written)
+{
+    char some[256];
+    for (ssize_t count; (count = read(STDIN_FILENO, some, sizeof some)) > 0;)
+        written.append(some, static_cast<std::size_t>(count));
+    for (std::size_t end; (end = written.find('\n')) != std::string::npos; written.erase(0, end + 1)) {
+        std::istringstream words(written.substr(0, end));
+        int16_t code = 0, modifiers = 0;
+        words >> code >> modifiers;
+        const bool used = v3_cpp_obj(view)->on_key_down(view, 0, code, modifiers) == V3_OK;
+        const bool up = v3_cpp_obj(view)->on_key_up(view, 0, code, modifiers) == V3_OK;
+        std::printf("key %d %s%s\n", code, used ? "used" : "left", up ? ", and when it went up" : "");
+        std::fflush(stdout);
+    }
+}
+
 void run(host::Session &session, Display *display)
 {
     v3_plugin_view **view = v3_cpp_obj(session.controller)->create_view(session.controller, "editor");
@@ -107,6 +128,8 @@ void run(host::Session &session, Display *display)
     XSelectInput(display, window, StructureNotifyMask);
     XMapWindow(display, window);
     XSync(display, False);
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+    std::string written;
     Frame frame;
     v3_cpp_obj(view)->set_frame(view, reinterpret_cast<v3_plugin_frame **>(&frame));
     if (v3_cpp_obj(view)->attached(view, reinterpret_cast<void *>(window), V3_VIEW_PLATFORM_TYPE_X11) != V3_OK ||
@@ -119,6 +142,7 @@ void run(host::Session &session, Display *display)
         if (poll(&wanted, 1, 20) > 0 && frame.loop.events)
             v3_cpp_obj(frame.loop.events)->on_fd_is_set(frame.loop.events, frame.loop.descriptor);
         v3_cpp_obj(frame.loop.timer)->on_timer(frame.loop.timer);
+        keys(view, written);
         while (XPending(display)) {
             XEvent event;
             XNextEvent(display, &event);

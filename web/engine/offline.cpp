@@ -3,7 +3,7 @@
 #include "host.h"
 #include "model.h"
 
-#include "offline/separation.h"
+#include "offline/model_plan.h"
 #include "sound/masks.h"
 
 #include <algorithm>
@@ -35,24 +35,14 @@ enum Flags { residual = 1, full_band = 2, wiener = 4 };
 
 SeparationOptions engine_options(const Offline &o, int flags)
 {
-    const ModelFileConfig &c = the_model().config;
-    SeparationOptions e;
-    e.frame_length = static_cast<std::size_t>(c.frame_length);
-    e.frame_step = static_cast<std::size_t>(c.frame_step);
-    e.fft_length = static_cast<std::size_t>(c.fft_length());
-    e.frames = static_cast<std::size_t>(c.T);
-    e.bins = static_cast<std::size_t>(c.F);
-    e.exponent = static_cast<float>(c.separation_exponent);
-    e.average = flags & full_band || (o.mode.ratio && c.mask_extension == ModelFileConfig::MaskExtension::average);
+    const WebModel &m = the_model();
+    SeparationOptions e = separation_options(m.config, o.mode, flags & full_band, flags & wiener, m.kernels->name);
     e.piece_frames = std::min(piece_frames, e.frames);
-    e.wiener = flags & wiener;
-    e.isa = the_model().kernels->name;
     return e;
 }
 
 std::string plan(Offline &o, const char *mode, const char *stems, int flags)
 {
-    const ModelFileConfig &c = the_model().config;
     ModeOptions options;
     options.mode = mode;
     options.wanted = names_of(stems);
@@ -60,14 +50,7 @@ std::string plan(Offline &o, const char *mode, const char *stems, int flags)
     options.full_band = flags & full_band;
     if (flags & wiener && flags & full_band)
         return "fullBand: Spleeter's Wiener filter is silent above the networks' band; use one or the other";
-    if (flags & wiener && options.mode != "ratio")
-        return "wiener: the filter needs all networks' estimates: mode ratio, not " + options.mode;
-    const std::string problem = plan_file(options, c.instruments, c.softmax, o.mode);
-    const auto &wanted = options.wanted;
-    for (std::size_t stem = 0; stem < o.mode.stems.size(); stem++) // more are made where the rest needs them
-        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), o.mode.stems[stem]) != wanted.end())
-            o.stems.push_back(stem);
-    return problem;
+    return plan_separation(options, flags & wiener, the_model().config, o.mode, o.stems);
 }
 
 } // namespace

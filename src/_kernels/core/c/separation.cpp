@@ -1,8 +1,8 @@
 // Whole signals in C; see spleeterrt.h.
-#include "offline/separation.h"
 #include "c/common.h"
 #include "c/model.h"
 #include "machine.h"
+#include "offline/model_plan.h"
 #include "sound/masks.h"
 #include "task_threads.h"
 
@@ -58,31 +58,15 @@ std::string mode_of(const srt_separation_options &o, const ModelFileConfig &conf
         return "above_band: full_band extends the masks themselves; use one or the other";
     if (o.wiener && o.full_band)
         return "full_band: Spleeter's Wiener filter is silent above the networks' band; use one or the other";
-    if (o.wiener && options.mode != "ratio")
-        return "wiener: the filter needs all networks' estimates: mode ratio, not " + options.mode;
-    const std::string problem = plan_file(options, config.instruments, config.softmax, s.mode);
-    const auto &wanted = options.wanted;
-    for (std::size_t stem = 0; stem < s.mode.stems.size(); stem++) // more are made where the rest needs them
-        if (wanted.empty() || std::find(wanted.begin(), wanted.end(), s.mode.stems[stem]) != wanted.end())
-            s.stems.push_back(stem);
-    return problem;
+    return plan_separation(options, o.wiener, config, s.mode, s.stems);
 }
 
 SeparationOptions engine_options(const srt_separation_options &o, const ModelFileConfig &c, const srt_separation &s)
 {
-    SeparationOptions e;
-    e.frame_length = static_cast<std::size_t>(c.frame_length);
-    e.frame_step = static_cast<std::size_t>(c.frame_step);
-    e.fft_length = static_cast<std::size_t>(c.fft_length());
-    e.frames = static_cast<std::size_t>(c.T);
-    e.bins = static_cast<std::size_t>(c.F);
-    e.exponent = static_cast<float>(c.separation_exponent);
-    e.average = o.full_band || (s.mode.ratio && c.mask_extension == ModelFileConfig::MaskExtension::average);
+    SeparationOptions e = separation_options(c, s.mode, o.full_band, o.wiener, s.model->kernels()->name);
     e.segments = o.low_memory ? 1 : segments_at_a_time(s.mode, s.threads);
     const std::size_t chunks = o.low_memory ? 2 : std::max<std::size_t>(4, s.threads); // keep all threads busy
     e.piece_frames = std::min(chunks * Synthesis::chunk_frames, e.segments * e.frames);
-    e.wiener = o.wiener;
-    e.isa = s.model->kernels()->name;
     return e;
 }
 

@@ -7,6 +7,8 @@
 namespace spleeterrt {
 namespace {
 
+thread_local const std::atomic<bool> *stop_reading = nullptr;
+
 class FileSource : public ByteSource {
 public:
     FileSource(const std::filesystem::path &path, std::uint64_t size) : stream_(path, std::ios::binary), size_(size) {}
@@ -16,6 +18,8 @@ public:
 
     bool read(std::uint64_t offset, void *out, std::size_t size) override
     {
+        if (StopReading::stopped())
+            return false;
         stream_.clear();
         stream_.seekg(static_cast<std::streamoff>(offset));
         stream_.read(static_cast<char *>(out), static_cast<std::streamsize>(size));
@@ -28,6 +32,10 @@ private:
 };
 
 } // namespace
+
+StopReading::StopReading(const std::atomic<bool> &stop) : outer_(stop_reading) { stop_reading = &stop; }
+StopReading::~StopReading() { stop_reading = outer_; }
+bool StopReading::stopped() { return stop_reading && stop_reading->load(std::memory_order_relaxed); }
 
 std::unique_ptr<ByteSource> open_file(const std::string &path, std::string &error)
 {

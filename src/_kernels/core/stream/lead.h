@@ -15,12 +15,17 @@ namespace spleeterrt {
 // its hurry would be taken for rendering: it would be made to wait, be still further behind, and never be in time
 // again.
 //
+// Where nobody promises a largest block, those that come say what it is, from the first on.
+//
 // Time that the caller spends waiting for networks must not count. With it every wait would empty the bucket, the next
 // frame would not be waited for, and so on by turns.
 class Lead {
 public:
-    // In seconds: the largest block, the step of frames.
-    Lead(double block, double step) : enough_(block + 0.8 * step) {}
+    // In seconds: the largest block as far as is known, the step of frames; the largest that may turn out to be.
+    Lead(double block, double step, double largest = 0)
+        : block_(block), step_(step), largest_(std::max(block, largest)), enough_(enough(block))
+    {
+    }
 
     void reset()
     {
@@ -30,6 +35,10 @@ public:
     // A block of `duration` seconds has come at `now` of a clock that stands still while the caller waits.
     void came(double now, double duration)
     {
+        if (duration > block_) {
+            block_ = std::min(duration, largest_);
+            enough_ = enough(block_);
+        }
         const double passed = begun_ ? std::max(0.0, now - last_) : 0.0;
         const double before = lead_ - passed;
         lead_ = before > 0 ? std::max(0.0, before - leak * passed) : std::min(0.0, before + forgiven * passed);
@@ -40,9 +49,11 @@ public:
     bool ahead() const { return begun_ && lead_ > enough_; }
 
 private:
+    double enough(double block) const { return block + 0.8 * step_; }
+
     static constexpr double leak = 0.1, forgiven = 0.002; // of the time that passes
     static constexpr double patience = 3;                 // seconds
-    double enough_, lead_ = 0, last_ = 0;
+    double block_, step_, largest_, enough_, lead_ = 0, last_ = 0;
     bool begun_ = false;
 };
 
