@@ -315,7 +315,7 @@ def test_lv2_without_access_to_the_plugin(screen: Screen, host: Window) -> None:
 
 
 def test_lv2_latency_at_another_rate(programs: Path, screen: Screen, tmp_path: Path) -> None:
-    """What the editor shows is the same with and without access to the plugin, and another one at another rate."""
+    """The editor shows the same with and without access to the plugin, and another one at another rate."""
     if not (programs / "lv2_window").exists():
         pytest.skip("a build without this format")
     caption = np.s_[345:365, 20:240]

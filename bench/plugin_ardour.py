@@ -1,0 +1,201 @@
+"""What does Ardour 7 export with the LV2 plugin on a track? Without a display, twice, beside the C interface.
+
+    cmake -S . -B build/plugin -DSPLEETERRT_PYTHON=OFF -DSPLEETERRT_PLUGIN=ON -DSPLEETERRT_C_LIBRARY=ON
+    cmake --build build/plugin
+    SPLEETERRT_C_BUILD=build/plugin python bench/plugin_ardour.py build/plugin
+
+A session is made by `ardour7-lua`, gets a song on the plugin's track and ten channels from there through the
+master, and `ardour7-export` renders it. The song begins a while after the session. Needs Debian's `ardour`.
+
+Ardour runs its plugins from the moment when the session is loaded, so that nobody knows on which grid of
+frames the song lies; it is looked for. Where all stems have the bits of a stream of the C interface that
+waits for its networks, nothing was concealed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.plugin_host import level  # noqa: E402
+from support.plugin_reference import MODES, OPTIONS, STEMS, expected_stems, reference_library, song  # noqa: E402
+
+RATE = 44100
+CLOCK = 282240000 // RATE  # of Ardour's units of time in a sample
+AHEAD = 32768  # samples of silence before the song
+MODEL = ROOT / "src/spleeterrt/models/starter.safetensors"
+
+MAKE = """
+AudioEngine:set_backend("None (Dummy)", "", "")
+local session = create_session(os.getenv("SESSION"), "session", 44100)
+local tracks = session:new_audio_track(
+  2, 2, nil, 1, "song", ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal, true)
+local uri = "https://github.com/spleeterrt/spleeterrt/plugin#%d" .. "stems"
+local processor = ARDOUR.LuaAPI.new_plugin(session, uri, ARDOUR.PluginType.LV2, "")
+assert(not processor:isnil(), "not found: " .. uri)
+tracks:front():add_processor_by_index(processor, 0, nil, true)
+local plugin, controls = processor:to_insert():plugin(0), 0
+for index = 0, plugin:parameter_count() - 1 do
+  if plugin:parameter_is_control(index) then
+    if plugin:parameter_label(index) == "Latency mode" then
+      assert(ARDOUR.LuaAPI.set_processor_param(processor, controls, %d))
+    end
+    controls = controls + 1
+  end
+end
+session:save_state("", false, false, false, false, false)
+close_session()
+"""
+
+
+def ardour(program: str, *words: object, **more: str) -> str:
+    done = subprocess.run(
+        [program, *map(str, words)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, **more},
+    )
+    if done.returncode:
+        sys.exit(f"{program}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def once(text: str, pattern: str, replacement: str) -> str:
+    changed, count = re.subn(pattern, lambda match: match.expand(replacement), text)
+    if count != 1:
+        sys.exit(f"the session has {pattern!r} {count} times")
+    return changed
+
+
+def ports(route: str, way: str, count: int, to: str | None) -> str:
+    def port(i: int) -> str:
+        inside = f'<Connection other="{to} {i}"/>' if to else ""
+        return f'<Port type="audio" name="{route}/audio_{way} {i}">{inside}</Port>'
+
+    return "".join(map(port, range(1, count + 1)))
+
+
+def fill(folder: Path, samples: np.ndarray, channels: int) -> None:
+    """Puts the song on the track, and leads all channels of the track through the master."""
+    sound = folder / "interchange" / folder.name / "audiofiles/song.wav"
+    soundfile.write(sound, samples, RATE, "FLOAT")
+    length, begin = len(samples) * CLOCK, AHEAD * CLOCK
+    sources = "".join(
+        f'<Source name="song.wav" type="audio" flags="" id="{90000 + c}" channel="{c}" origin="" gain="1"/>'
+        for c in range(2)
+    )
+    region = (
+        f'<Region name="song" id="90010" type="audio" start="a0" length="a{length}@a{begin}" opaque="1" '
+        'first-edit="nothing" default-fade-in="0" default-fade-out="0" fade-in-active="0" '
+        'fade-out-active="0" envelope-active="0" scale-amplitude="1" layering-index="0" stretch="1" '
+        'shift="1" channels="2" source-0="90000" source-1="90001" master-source-0="90000" '
+        'master-source-1="90001"/>'
+    )
+    whole = f'<Location id="90020" name="session" start="a0" end="a{begin + length}" flags="IsSessionRange"/>'
+    path = folder / "session.ardour"
+    text = path.read_text()
+    text = once(text, r"<Sources/>", f"<Sources>{sources}</Sources>")
+    text = once(text, r"<Locations/>", f"<Locations>{whole}</Locations>")
+    text = once(text, r'(<Playlist [^>]*name="song"[^>]*)/>', rf"\1>{region}</Playlist>")
+    text = once(text, r'id-counter="\d+"', 'id-counter="100000"')
+    for route, way, name, to in (
+        ("Master", "in", "Input", None),
+        ("Master", "out", "Output", None),
+        ("song", "out", "Output", "Master/audio_in"),
+    ):
+        own = ports(route, way, channels, to)
+        text = once(
+            text, rf'(?s)(<IO name="{route}" id="\d+" direction="{name}"[^>]*>).*?(</IO>)', rf"\1{own}\2"
+        )
+    text = text.replace('<PannerShell bypassed="0"', '<PannerShell bypassed="1"')
+    path.write_text(text)
+
+
+def stems_of(found: np.ndarray) -> np.ndarray:
+    """Of an export [n, channels]: [buses, 2, samples of the song]; Ardour leaves the latency out."""
+    return np.ascontiguousarray(found[AHEAD:].T).reshape(found.shape[1] // 2, 2, -1)
+
+
+def grid(found: np.ndarray, samples: np.ndarray, stems: int, mode: str) -> int | None:
+    """Silence before the song (in samples, over the least) with which the C interface gives the same bits."""
+    hop = OPTIONS[mode]["hop_frames"]
+    block, latency = 512, {"short": 3071, "middle": 5119}[mode] + 511
+    part = samples[:RATE]
+    count = len(part) - latency
+    for offset in range(2, 1024 * hop, 128):  # where Ardour puts it, as far as was seen
+        silence = np.zeros((4096 + offset, 2), np.float32)
+        whole = np.concatenate((silence, part))
+        expected = expected_stems(reference_library(), MODEL, stems, mode, RATE, whole, latency, block)
+        begin = len(silence) + latency
+        if np.array_equal(expected[..., begin : begin + count], found[1:, :, :count]):
+            return offset
+    return None
+
+
+def compared(found: np.ndarray, samples: np.ndarray, stems: int, mode: str) -> str:
+    """Of all stems and the whole song: beside the C interface."""
+    if mode == "long":
+        return "not looked for"
+    offset = grid(found, samples, stems, mode)
+    if offset is None:
+        return "no grid found"
+    latency = {"short": 3071, "middle": 5119}[mode] + 511
+    silence = np.zeros((4096 + offset, 2), np.float32)
+    whole = np.concatenate((silence, samples, np.zeros((latency, 2), np.float32)))
+    expected = expected_stems(reference_library(), MODEL, stems, mode, RATE, whole, latency)
+    expected = expected[..., len(silence) + latency :][..., : len(samples)]
+    same = np.array_equal(expected, found[1:])
+    return f"{'the same bits' if same else 'other bits'}, grid {offset}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("build", type=Path, help="the plugin's build folder")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--stems", type=int, choices=STEMS, default=4)
+    options = parser.parse_args()
+    samples = song(RATE, options.seconds)
+    environment = {
+        "LV2_PATH": f"{options.build.resolve() / 'bundles/lv2'}:/usr/lib/lv2",
+        "SPLEETERRT_PLUGIN_MODEL": str(MODEL),
+    }
+    print("| mode | two exports | sum of stems, mix to song (dB) | stems beside the C interface |")
+    print("|---|---|--:|---|")
+    for mode, name in enumerate(MODES):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "made"
+            environment |= {"SESSION": str(folder), "XDG_CONFIG_HOME": temporary}
+            script = Path(temporary) / "make.lua"
+            script.write_text(MAKE % (options.stems, mode))
+            ardour("ardour7-lua", script, **environment)
+            fill(folder, samples, 2 + 2 * options.stems)
+            found = []
+            for take in range(2):
+                target = Path(temporary) / f"{take}.wav"
+                ardour("ardour7-export", "-b", "float", "-o", target, folder, "session", **environment)
+                found.append(stems_of(soundfile.read(target, dtype="float32")[0]))
+        nulls = [level(bus - samples.T, samples) for bus in (found[0][1:].sum(0), found[0][0])]
+        print(
+            f"| {name} | {'the same bits' if np.array_equal(*found) else 'DIFFER'} "
+            f"| {nulls[0]:.0f}, {nulls[1]:.0f} | {compared(found[0], samples, options.stems, name)} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
