@@ -1,7 +1,7 @@
 """Does the plugin for Windows give the same sound? Both systems' VST3 test hosts render a song, one in wine.
 
     cmake -S . -B build/plugin -DSPLEETERRT_PYTHON=OFF -DSPLEETERRT_PLUGIN=ON -DSPLEETERRT_PLUGIN_TESTS=ON
-    cmake -S . -B build/windows --toolchain plugin/cmake/mingw-w64.cmake -DSPLEETERRT_PYTHON=OFF \\
+    cmake -S . -B build/windows --toolchain cmake/mingw-w64.cmake -DSPLEETERRT_PYTHON=OFF \\
       -DSPLEETERRT_PLUGIN=ON -DSPLEETERRT_PLUGIN_TESTS=ON "-DSPLEETERRT_PLUGIN_FORMATS=clap;vst3"
     cmake --build build/plugin && cmake --build build/windows
     python bench/plugin_windows.py build/plugin build/windows

@@ -23,9 +23,11 @@ target_link_libraries(spleeterrt PRIVATE portable)
 target_compile_definitions(spleeterrt_static PUBLIC SRT_STATIC) # the functions stay inside what it is linked into
 set_target_properties(spleeterrt PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${abi})
 set_target_properties(spleeterrt_static PROPERTIES EXPORT_NAME static)
-if(NOT WIN32) # there `spleeterrt.lib` belongs to the DLL
-  set_target_properties(spleeterrt_static PROPERTIES OUTPUT_NAME spleeterrt)
+set(static_stem spleeterrt)
+if(MSVC) # `spleeterrt.lib` belongs to the DLL
+  set(static_stem spleeterrt_static)
 endif()
+set_target_properties(spleeterrt_static PROPERTIES OUTPUT_NAME ${static_stem})
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SPLEETERRT_SANITIZE)
   # Nothing but the interface is exported: not the templates of the C++ library either.
@@ -34,10 +36,14 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SPLEETERRT_SANITIZE)
   set_target_properties(spleeterrt PROPERTIES LINK_DEPENDS ${core_folder}/c/spleeterrt.map)
 endif()
 
+if(MINGW)
+  target_link_options(spleeterrt PRIVATE -static $<$<CONFIG:Release>:-Wl,-s>) # it needs no DLL of the compiler's
+endif()
+
 if(NOT SPLEETERRT_PYTHON AND NOT embedded)
   add_executable(separate_wav examples/c/separate_wav.c)
   target_compile_options(separate_wav PRIVATE ${warnings})
-  target_link_libraries(separate_wav PRIVATE spleeterrt)
+  target_link_libraries(separate_wav PRIVATE spleeterrt $<$<PLATFORM_ID:Windows>:shell32>)
 endif()
 
 # --- installation -------------------------------------------------------------------------
@@ -89,7 +95,7 @@ install(FILES ${PROJECT_BINARY_DIR}/package/spleeterrt-config.cmake
 get_filename_component(absolute_library "${library_folder}" ABSOLUTE BASE_DIR ${CMAKE_INSTALL_PREFIX})
 get_filename_component(absolute_include "${include_folder}" ABSOLUTE BASE_DIR ${CMAKE_INSTALL_PREFIX})
 file(RELATIVE_PATH include_from_pc "${absolute_library}/pkgconfig" "${absolute_include}")
-set(static_name ${CMAKE_STATIC_LIBRARY_PREFIX}spleeterrt${CMAKE_STATIC_LIBRARY_SUFFIX})
+set(static_name ${CMAKE_STATIC_LIBRARY_PREFIX}${static_stem}${CMAKE_STATIC_LIBRARY_SUFFIX})
 string(REPLACE ";" " -l" private_libraries "-l${static_libraries}")
 configure_file(cmake/spleeterrt.pc.in ${PROJECT_BINARY_DIR}/package/spleeterrt.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/spleeterrt.pc DESTINATION ${library_folder}/pkgconfig)

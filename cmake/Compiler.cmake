@@ -19,11 +19,24 @@ if(NOT embedded)
   endif()
 endif()
 
-if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang" AND NOT MSVC)
-  set(vector_extensions ON) # what the fast layers are written in
-else()
-  set(vector_extensions OFF)
-endif()
+# What the fast layers are written in: GCC and clang have it, clang-cl too, Microsoft's compiler has not.
+include(CheckCXXSourceCompiles)
+check_cxx_source_compiles("
+  typedef float Vec __attribute__((vector_size(16)));
+  typedef int Mask __attribute__((vector_size(16)));
+  int main(int argc, char **) { Vec a = (float)argc - (Vec){}; Mask m = a > 1.0f; a = m ? a * a : -a; return (int)a[0]; }"
+  vector_extensions)
+
+# Options of GCC and clang, as this compiler takes them; Microsoft's has none of them.
+function(of_clang out)
+  set(options ${ARGN})
+  if(MSVC AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang") # clang-cl
+    list(TRANSFORM options PREPEND "/clang:")
+  elseif(MSVC)
+    set(options)
+  endif()
+  set(${out} ${options} PARENT_SCOPE)
+endfunction()
 
 set(optimization -O3)
 if(SPLEETERRT_SANITIZE)
@@ -40,16 +53,17 @@ if(WIN32)
 endif()
 
 # Of all kernels, generated ones too. (GCC takes its own AVX-512 headers' undefined vectors for mistakes of ours.)
-if(MSVC)
-  set(kernel_options)
-else()
-  set(kernel_options ${optimization} -fno-math-errno -fno-trapping-math
+of_clang(kernel_options ${optimization} -fno-math-errno -fno-trapping-math)
+if(NOT MSVC)
+  list(APPEND kernel_options
     $<$<COMPILE_LANGUAGE:CXX>:-Wno-psabi> $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
 endif()
+of_clang(fuse_multiply_add -ffp-contract=fast)
+of_clang(keep_multiply_add -ffp-contract=off)
 
 # Of what is written here: neither Cython's output nor what lies in extern/.
-if(MSVC)
-  set(warnings /W3 $<$<BOOL:${SPLEETERRT_WERROR}>:/WX>)
+if(MSVC) # clang-cl: 4 is -Wall -Wextra
+  set(warnings $<IF:$<CXX_COMPILER_ID:Clang>,/W4,/W3> $<$<BOOL:${SPLEETERRT_WERROR}>:/WX>)
 else()
   set(warnings -Wall -Wextra -Wshadow $<$<BOOL:${SPLEETERRT_WERROR}>:-Werror>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 19)

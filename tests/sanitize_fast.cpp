@@ -24,23 +24,20 @@ constexpr float nan_value = std::numeric_limits<float>::quiet_NaN();
 
 // `count` floats and not one more; `aligned`: from a cache line on, else from 4 bytes behind one.
 class Floats {
-    void *block;
+    float *const block;
 
 public:
     float *const at;
     const size_t count;
 
-    explicit Floats(size_t n, bool aligned = true) : block(nullptr), at(nullptr), count(n)
+    explicit Floats(size_t n, bool aligned = true)
+        : block(cache_lines((n + !aligned) * sizeof(float))), at(block + !aligned), count(n)
     {
-        const size_t before = aligned ? 0 : 1;
-        if (posix_memalign(&block, 64, (n + before) * sizeof(float)))
-            std::abort();
-        const_cast<float *&>(at) = (float *)block + before;
         std::fill_n(at, n, nan_value); // what is read before it is written shows in the results
     }
     Floats(const Floats &) = delete;
     Floats &operator=(const Floats &) = delete;
-    ~Floats() { free(block); }
+    ~Floats() { give_back(block); }
 
     void normal(float deviation)
     {
@@ -49,6 +46,25 @@ public:
             at[i] = distribution(generator);
     }
     std::vector<float> copy() const { return std::vector<float>(at, at + count); }
+
+private:
+#if defined(_WIN32)
+    static float *cache_lines(size_t bytes) { return checked(_aligned_malloc(bytes, 64)); }
+    static void give_back(float *memory) { _aligned_free(memory); }
+#else
+    static float *cache_lines(size_t bytes)
+    {
+        void *memory = nullptr;
+        return checked(posix_memalign(&memory, 64, bytes) ? nullptr : memory);
+    }
+    static void give_back(float *memory) { free(memory); }
+#endif
+    static float *checked(void *memory)
+    {
+        if (!memory)
+            std::abort();
+        return static_cast<float *>(memory);
+    }
 };
 
 void check(bool good, const char *what)

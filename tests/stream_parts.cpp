@@ -6,7 +6,10 @@
 #include "stream/engine.h"
 #include "stream/lead.h"
 #if SPLEETERRT_THREADS
+#include "stream/worker_threads.h"
 #include "stream/workers.h"
+
+#include <thread>
 #endif
 
 #include <algorithm>
@@ -682,6 +685,32 @@ void threads_are_fair()
     EXPECT(ended.size() == 4 && ended.back() == &busy.tasks); // not all three of the busy one first
 }
 
+// What the system knows of a thread of the engine.
+void threads_have_name_and_rank()
+{
+    std::thread([] {
+#if defined(__linux__)
+        const id_t self = static_cast<id_t>(syscall(SYS_gettid));
+        const int before = getpriority(PRIO_PROCESS, self);
+#endif
+        name_thread();
+        EXPECT(set_priority(5, 0));
+#if defined(_WIN32)
+        EXPECT(GetThreadPriority(GetCurrentThread()) == THREAD_PRIORITY_BELOW_NORMAL);
+        EXPECT(set_priority(10, 0));
+        EXPECT(GetThreadPriority(GetCurrentThread()) == THREAD_PRIORITY_LOWEST);
+        EXPECT(set_priority(0, 1)); // every program may
+#else
+        char name[32];
+        EXPECT(pthread_getname_np(pthread_self(), name, sizeof name) == 0);
+        EXPECT(std::strcmp(name, thread_name) == 0);
+#endif
+#if defined(__linux__)
+        EXPECT(getpriority(PRIO_PROCESS, self) == std::min(before + 5, 19));
+#endif
+    }).join();
+}
+
 #endif
 
 const Test tests[] = {
@@ -705,6 +734,7 @@ const Test tests[] = {
     {"resets_do_not_wait", resets_do_not_wait},
     {"streams_share_threads", streams_share_threads},
     {"threads_are_fair", threads_are_fair},
+    {"threads_have_name_and_rank", threads_have_name_and_rank},
 #endif
 };
 

@@ -13,6 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef _WIN32
+#include <windows.h>
+
+#include <shellapi.h>
+#endif
+
 enum { most_stems = 64, most_block = 65536, most_channels = 255, header_bytes = 80 };
 
 #define UNKNOWN UINT64_MAX
@@ -22,6 +28,65 @@ struct wav {
     unsigned format, channels, rate, bytes, shift; /* bytes: of a sample; shift: of its bits, up to 32 */
     uint64_t frames;                               /* or UNKNOWN: up to the end */
 };
+
+/* Paths are UTF-8 here, as in the library; Windows' C library takes them in wide characters alone. */
+#ifdef _WIN32
+static wchar_t *wide(const char *text)
+{
+    const int size = MultiByteToWideChar(CP_UTF8, 0, text, -1, NULL, 0);
+    wchar_t *made = malloc((size_t)size * sizeof(wchar_t));
+    if (made)
+        MultiByteToWideChar(CP_UTF8, 0, text, -1, made, size);
+    return made;
+}
+
+static FILE *open_file(const char *path, const char *mode)
+{
+    wchar_t *name = wide(path), *how = wide(mode);
+    FILE *file = name && how ? _wfopen(name, how) : NULL;
+    free(name);
+    free(how);
+    return file;
+}
+
+static int remove_file(const char *path)
+{
+    wchar_t *name = wide(path);
+    const int failed = name ? _wremove(name) : -1;
+    free(name);
+    return failed;
+}
+
+static int replace_file(const char *made, const char *target)
+{
+    wchar_t *from = wide(made), *to = wide(target);
+    const int moved = from && to && MoveFileExW(from, to, MOVEFILE_REPLACE_EXISTING);
+    free(from);
+    free(to);
+    if (!moved)
+        errno = EACCES; /* a player has it open, say */
+    return moved ? 0 : -1;
+}
+
+/* The command line in UTF-8: that of `main` lacks what is not in the system's old character set. */
+static char **utf8_arguments(int *count)
+{
+    wchar_t **words = CommandLineToArgvW(GetCommandLineW(), count);
+    char **made = words ? malloc((size_t)*count * sizeof *made) : NULL;
+    for (int i = 0; made && i < *count; i++) {
+        const int size = WideCharToMultiByte(CP_UTF8, 0, words[i], -1, NULL, 0, NULL, NULL);
+        if (!(made[i] = malloc((size_t)size)))
+            return NULL;
+        WideCharToMultiByte(CP_UTF8, 0, words[i], -1, made[i], size, NULL, NULL);
+    }
+    LocalFree(words);
+    return made;
+}
+#else
+#define open_file fopen
+#define remove_file remove
+#define replace_file rename
+#endif
 
 static uint64_t little(const unsigned char *bytes, int count)
 {
@@ -77,7 +142,7 @@ static const char *open_wav(const char *path, struct wav *wav)
     unsigned char head[12], chunk[8], body[40];
     uint64_t long_size = UNKNOWN;
     memset(wav, 0, sizeof *wav);
-    wav->file = fopen(path, "rb");
+    wav->file = open_file(path, "rb");
     if (!wav->file)
         return strerror(errno);
     if (fread(head, 1, 12, wav->file) != 12 || memcmp(head + 8, "WAVE", 4) ||
@@ -199,7 +264,7 @@ static int fail(const char *what, const char *why)
         if (work.files[s])
             fclose(work.files[s]);
         if (stem_path(path, sizeof path, s, ".part"))
-            remove(path);
+            remove_file(path);
     }
     return 1;
 }
@@ -211,6 +276,10 @@ int main(int argc, char **argv)
     float *input[2], *outputs[2 * most_stems];
     const char *problem;
 
+#ifdef _WIN32
+    if (!(argv = utf8_arguments(&argc)))
+        return fail("", "not enough memory");
+#endif
     if (argc < 4 || argc > 6)
         return fail("usage:", "separate_wav MODEL.safetensors SONG.wav FOLDER [BLOCK [HOP_FRAMES]]");
     char *end = "";
@@ -252,7 +321,7 @@ int main(int argc, char **argv)
             return fail(argv[3], "is too long");
         if (!strcmp(path, argv[2]))
             return fail(path, "would replace the song; choose another folder");
-        if (!(work.files[s] = fopen(part, "wb")))
+        if (!(work.files[s] = open_file(part, "wb")))
             return fail(part, strerror(errno));
         work.count = s + 1;
         if (!write_header(work.files[s], song.rate, 0))
@@ -290,10 +359,7 @@ int main(int argc, char **argv)
     for (int s = 0; s < stems; s++) {
         stem_path(path, sizeof path, s, "");
         stem_path(part, sizeof part, s, ".part");
-#ifdef _WIN32
-        remove(path); /* where a rename does not replace */
-#endif
-        if (rename(part, path))
+        if (replace_file(part, path))
             return fail(path, strerror(errno));
     }
 

@@ -8,6 +8,7 @@ here or on another machine that shares the folder.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import re
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+REPLACE_SECONDS = 2.0  # for how long a file that is in use is tried again (Windows)
 STALE_SECONDS = 24 * 3600.0  # for how long the leftovers of processes that cannot be asked for stay
 
 _PREFIX = ".spleeterrt-"
@@ -42,10 +44,35 @@ def write_whole(path: Path, content: bytes, *, clear: bool = True) -> None:
     made = temporary(path.parent)
     try:
         made.write_bytes(content)
-        os.replace(made, path)
+        replace(made, path)
     finally:
         with contextlib.suppress(OSError):
             made.unlink(missing_ok=True)
+
+
+def replace(made: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """`os.replace`, which on Windows fails while anybody has the target open: a virus scanner for a moment, a
+    player for longer.
+
+    Raises:
+        OSError: as of `os.replace`; of a target in use, with what to do.
+    """
+    end = time.monotonic() + REPLACE_SECONDS
+    while True:
+        try:
+            os.replace(made, target)
+            return
+        except PermissionError as error:
+            if os.name != "nt" or os.path.isdir(target):
+                raise
+            if time.monotonic() >= end:
+                raise PermissionError(
+                    errno.EACCES,
+                    "it is open in another program, or protected from being written; close it there, or "
+                    "choose another name",
+                    os.fspath(target),
+                ) from error
+        time.sleep(0.05)
 
 
 def temporary(folder: Path) -> Path:

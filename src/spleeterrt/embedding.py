@@ -15,7 +15,7 @@ from ._version import __version__
 from .errors import SpleeterError
 
 _ROOT = Path(__file__).resolve().parent / "_native"
-_SHARED = ("lib/libspleeterrt.so.*", "lib/libspleeterrt.dylib", "bin/spleeterrt.dll")
+_SHARED = ("lib/libspleeterrt.so.*", "lib/libspleeterrt.dylib", "bin/*spleeterrt.dll")
 _STATIC = ("lib/libspleeterrt.a", "lib/spleeterrt_static.lib")
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class SpleeterError(Exception):
     """Base class of all errors raised on bad input, bad models or failed I/O (Spleeter's name)."""
@@ -53,6 +56,13 @@ class StorageError(SpleeterError):
 
 class SeparationCancelled(SpleeterError):
     """The caller's `cancel` asked a separation to stop."""
+
+
+def reader_gone(error: BaseException) -> bool:
+    """Whether nobody reads a pipe or a connection any more. (Windows says "invalid argument" of a pipe.)"""
+    if isinstance(error, ConnectionError):  # of pipes, too
+        return True
+    return os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL
 
 
 def reason(error: BaseException) -> str:

@@ -38,7 +38,7 @@ PYTHON_FLOORS = (
     ("",),  # the package itself: public names, on first use
 )
 CORE_FLOORS = (
-    ("cpu",),  # what the machine can run
+    ("cpu", "win32"),  # what the machine can run; what the system wants
     (
         *("aligned", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),
         "task_threads",

@@ -20,7 +20,7 @@
 /* At a cache line, as the kernels' buffers start. */
 #define SRT_ALIGNED(pointer) ((uintptr_t)(pointer) % 64 == 0)
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 __attribute__((noinline, cold, noreturn, unused))
 #endif
 static void

@@ -5,7 +5,7 @@
 #if defined(__SSE2__) || defined(_M_X64)
 #include <xmmintrin.h>
 #define SPLEETERRT_MXCSR
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
 #include <cstdint>
 #define SPLEETERRT_FPCR
 #endif

@@ -41,6 +41,15 @@ std::size_t affinity()
         if (errno != EINVAL)
             break;
     }
+#elif defined(_WIN32)
+    // Of one group of at most 64 processors; zeros: the process has threads in several groups.
+    DWORD_PTR ours = 0, all = 0;
+    if (GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) && ours) {
+        std::size_t cores = 0;
+        for (; ours; ours &= ours - 1)
+            cores++;
+        return cores;
+    }
 #endif
     return std::max(1u, std::thread::hardware_concurrency());
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..atomic import temporary
+from ..atomic import replace, temporary
 from ..errors import AudioError
 from .formats import Format
 from .sequential import VirtualFile, leave_out_peaks, sequential_file
@@ -124,7 +123,7 @@ class Encoder:
             shutil.copyfile(self._temporary, tagged)
             write_tags(tagged, self._format.codec, tags)
             self._verify(tagged, tagged.stat().st_size)
-            os.replace(tagged, self._temporary)
+            replace(tagged, self._temporary)
         except Exception as error:
             logger.warning("%s: the tags could not be written: %s", self._target, error)
             with contextlib.suppress(OSError):
@@ -140,7 +139,7 @@ class Encoder:
     def publish(self) -> None:
         """Put the file in the place of its target."""
         try:
-            os.replace(self._temporary, self._target)
+            replace(self._temporary, self._target)
         except OSError as error:
             raise self._failed(error) from error
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from ..errors import reader_gone
 from ..signals import Ending
 from .command import Group
 from .errors import DONE, FAILED, INTERRUPTED
@@ -99,12 +100,21 @@ def main(args: list[str] | None = None, *, as_spleeter: bool = False) -> NoRetur
         as_spleeter: called by Spleeter's name, by programs that read what Spleeter prints.
     """
     keep_apart()
+    _take_any_character()
     try:
         with Ending() as ending:
             code = _run(args, ending, {"separate": {"spleeter_log": as_spleeter}})
     finally:
         _flush()
     sys.exit(code)
+
+
+def _take_any_character() -> None:
+    """Where standard output has an encoding that lacks a character of a song's name (Windows, into a file or
+    a pipe), a question mark stands for it."""
+    for file in (sys.stdout, sys.stderr):
+        if getattr(file, "errors", None) == "strict" and hasattr(file, "reconfigure"):
+            file.reconfigure(errors="replace")
 
 
 def _flush() -> None:
@@ -135,7 +145,7 @@ def _run(args: list[str] | None, ending: Ending, defaults: dict[str, Any]) -> in
     except OSError as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # click's empty line, to a terminal that is gone
             return INTERRUPTED
-        if isinstance(error, BrokenPipeError):
+        if reader_gone(error):
             return FAILED
         # Standard output is full or closed.
         say(f"Error: {error}", err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from ..errors import SpleeterError
 from .command import Command
 from .errors import handle_errors
 from .options import DEFAULT_MODEL, model_option_of
+from .system import cpu_name, usable_cores
 from .terminal import configure_logging, say
 
 if TYPE_CHECKING:
@@ -255,25 +255,6 @@ def _print_table(network: PlannedNetwork) -> None:
 def _print_rows(rows: dict[str, str]) -> None:
     for key, value in rows.items():
         say(f"{key + ':':<18}{value}")
-
-
-def usable_cores() -> int:
-    """The cores that the system lets this process run on, whatever share of them a quota leaves."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
-
-
-def cpu_name() -> str:
-    """The CPU as the system names it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine() or "unknown"
 
 
 def _megabytes(size: int) -> str:

@@ -52,7 +52,11 @@ if sys.platform == "win32":
             return True
 
         def read(self) -> str:
-            return msvcrt.getwch()
+            key = msvcrt.getwch()
+            if key in "\0\xe0":  # an arrow or the like: its second half would pass for a letter
+                msvcrt.getwch()
+                return ""
+            return key
 
     @contextmanager
     def terminal_keys() -> Iterator[Keys]:

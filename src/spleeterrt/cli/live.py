@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -24,6 +23,7 @@ from .errors import LATE, handle_errors, usage_errors
 from .keys import terminal_keys
 from .options import above_band_option, full_band_option, mode_option, model_option, names_of
 from .stream_options import EngineOptions, VolumeOptions, engine_options, volume_options
+from .system import moves_cursor
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -111,7 +111,11 @@ GENTLE = 5  # niceness of the networks where the audio callback is an ordinary t
     help="Channel layout of the input for --downmix: quad, 7.1, ..., or the order of the speakers, e.g. "
     "FL+FR+BL+BR+FC+LFE.  [default: 5.1]",
 )
-@click.option("--device", default=None, help="PortAudio: device, as its number or a part of its name.")
+@click.option(
+    "--device",
+    default=None,
+    help="PortAudio: device, as its number, a part of its name, or of a sound system's (WASAPI).",
+)
 @click.option("--output-device", default=None, help="PortAudio: output device, if it is not the same.")
 @click.option(
     "--output-stem", default=None, metavar="STEM", help="PortAudio: play this stem instead of the mix."
@@ -340,7 +344,7 @@ def _run(session: LiveSession, seconds: float | None, as_json: bool, ending: _En
     from .live_view import Meters, Monitor, State, headline, line, report
 
     begun = time.monotonic()
-    pictures = not as_json and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    pictures = not as_json and moves_cursor(sys.stdout)
     display = Meters() if pictures else None
     every, shown = REFRESH if pictures else 1.0, begun
     state, monitor = State(), Monitor(session)

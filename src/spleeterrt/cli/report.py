@@ -16,6 +16,7 @@ import click
 
 from ..errors import AudioError, ModelError, SpleeterError, error_code, error_message
 from .errors import FAILED, usage_error
+from .system import peak_memory
 from .terminal import logger, printable, say
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Report:
                 "seconds": round(self.seconds, 3),
                 "wall_seconds": round(wall, 3),
                 "load_seconds": round(self._load_seconds, 3),
-                "peak_memory_bytes": _peak_memory(),
+                "peak_memory_bytes": peak_memory(),
                 "warnings": self._all_warnings(),
             }
             click.echo(json.dumps(result))
@@ -208,18 +209,3 @@ def _clock(seconds: float) -> str:
 
 def _absolute(stems: Mapping[str, Path]) -> dict[str, str]:
     return {stem: os.path.abspath(path) for stem, path in stems.items()}
-
-
-def _peak_memory() -> int | None:
-    """Bytes of this process at most so far; None where the system does not say."""
-    try:
-        # Not getrusage on Linux: what the parent had before it became this program counts there.
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-    except (ImportError, OSError, ValueError):
-        return None

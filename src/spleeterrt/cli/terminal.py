@@ -16,7 +16,7 @@ from typing import Any, TextIO, TypeAlias
 
 import click
 
-from ..errors import SpleeterError
+from ..errors import SpleeterError, reader_gone
 from ..signals import SignalHandler
 
 Draw: TypeAlias = Callable[[float, "float | None"], None]  # of a progress bar
@@ -47,7 +47,7 @@ def say(message: str, *, err: bool = False) -> None:
     try:
         click.echo(printable(message, lines=True), err=err)
     except OSError as error:
-        if not err and error.errno not in (errno.EIO, errno.EPIPE):
+        if not err and error.errno != errno.EIO and not reader_gone(error):
             raise
 
 

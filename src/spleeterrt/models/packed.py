@@ -21,8 +21,8 @@ import numpy as np
 
 from .._kernels import nn
 from ..arguments import told
-from ..atomic import sweep, temporary
-from ..errors import ConfigError, ModelError
+from ..atomic import replace, sweep, temporary
+from ..errors import ConfigError, ModelError, reason
 from ..names import DTYPES
 from ..network.config import ModelConfig
 from ..network.method_plan import network_fields, network_of
@@ -77,9 +77,9 @@ def save_packed(
         save_file(tensors, made, metadata)
         made.chmod(mode)  # those of any new file: safetensors gives its own to nobody else
         _open(made)  # what cannot be read replaces nothing
-        os.replace(made, path)
+        replace(made, path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: cannot write: {error}") from error
+        raise ModelError(f"{path}: cannot write: {reason(error)}") from error
     finally:
         with contextlib.suppress(OSError):
             made.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ..atomic import sweep, temporary, try_lock
+from ..atomic import replace, sweep, temporary, try_lock
 from ..errors import ModelError
 from ..regular import no_follow
 from . import transfer
@@ -265,7 +265,7 @@ def _move(content: Path, folder: Path) -> None:
         except OSError:
             os.replace(folder, folder.with_name(f"{folder.name}.incomplete-{os.urandom(4).hex()}"))
     try:
-        os.replace(content, folder)
+        replace(content, folder)
     except OSError:
         if not has_checkpoint(folder):  # else another process was faster: its copy is as good
             raise

@@ -22,17 +22,26 @@ from ..errors import ArgumentError, ClosedError, SpleeterError
 from ..names import LIVE_BLOCK
 from .stream import StreamSeparator
 
+
+def _for_macos(name: str) -> tuple[str, ...]:
+    """Where installers and Homebrew (Intel), Homebrew (Apple) and MacPorts put a library."""
+    return name, *(f"{folder}/lib/{name}" for folder in ("/usr/local", "/opt/homebrew", "/opt/local"))
+
+
 JACK_LIBRARIES = {
     "win32": ("libjack64.dll", "libjack.dll"),
-    "darwin": ("libjack.0.dylib", "/usr/local/lib/libjack.0.dylib", "/opt/homebrew/lib/libjack.0.dylib"),
+    "darwin": _for_macos("libjack.0.dylib"),
 }.get(sys.platform, ("libjack.so.0",))
 PORTAUDIO_LIBRARIES = {
-    "win32": ("libportaudio64bit.dll", "libportaudio.dll", "portaudio_x64.dll"),
-    "darwin": (
-        "libportaudio.2.dylib",
-        "/usr/local/lib/libportaudio.2.dylib",
-        "/opt/homebrew/lib/libportaudio.2.dylib",
+    # As PortAudio's builds by CMake, MSYS2, vcpkg and Visual Studio call it.
+    "win32": (
+        "libportaudio.dll",
+        "libportaudio-2.dll",
+        "portaudio.dll",
+        "portaudio_x64.dll",
+        "libportaudio64bit.dll",
     ),
+    "darwin": _for_macos("libportaudio.2.dylib"),
 }.get(sys.platform, ("libportaudio.so.2",))
 
 P = ParamSpec("P")
@@ -354,7 +363,8 @@ _HELP = {
     (
         "PortAudio",
         "library not found",
-    ): "install libportaudio2 (Debian), portaudio (Fedora, Arch, Homebrew), or `pip install sounddevice`",
+    ): "`pip install sounddevice` (Windows, macOS), or install libportaudio2 (Debian) or portaudio (Fedora, "
+    "Arch, Homebrew)",
     ("PortAudio", "this machine has no"): "connect one, name one with --device, or use JACK",
 }
 
@@ -376,7 +386,9 @@ def _portaudio_libraries() -> list[str]:
     libraries = list(PORTAUDIO_LIBRARIES)
     spec = find_spec("_sounddevice_data")
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
-        libraries += sorted(str(path) for path in Path(folder, "portaudio-binaries").glob("libportaudio*"))
+        found = Path(folder, "portaudio-binaries").glob("libportaudio*")
+        # Those for other processors cannot be loaded; that with ASIO only where there is no other.
+        libraries += sorted(map(str, found), key=lambda path: ("asio" in path, path))
     return libraries
 
 

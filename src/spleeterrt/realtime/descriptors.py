@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -30,9 +31,10 @@ class Interruption(SignalHandler):
         super().__init__()
         self._asked = self._signalled = self._raises = False
         self._wakeup: int | None = None
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
         self._waits = os.name == "posix"  # elsewhere `select` knows sockets only
+        if self._waits:
+            self._read, self._write = os.pipe()
+            os.set_blocking(self._write, False)  # which Windows has from Python 3.12 on
 
     def is_set(self) -> bool:
         return self._asked
@@ -40,8 +42,9 @@ class Interruption(SignalHandler):
     def stop(self) -> None:
         """As a signal does."""
         self._asked = True
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write, b"x")
+        if self._waits:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._write, b"x")
 
     def wait(
         self, *, read: int | None = None, write: int | None = None, seconds: float | None = None
@@ -69,7 +72,7 @@ class Interruption(SignalHandler):
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         insists = self._signalled and number != _HANGUP
-        if insists or self._raises or not self._waits:
+        if insists or self._raises:
             raise KeyboardInterrupt
         self._signalled |= number != _HANGUP
         self._asked = True
@@ -106,7 +109,14 @@ def write_units(
             done += os.write(descriptor, view[done:end])
         except BlockingIOError:
             if within:
-                select.select([], [descriptor], [])
+                _wait_for_room(descriptor)
+
+
+def _wait_for_room(descriptor: int) -> None:
+    if os.name == "posix":
+        select.select([], [descriptor], [])
+    else:
+        time.sleep(0.01)
 
 
 def descriptor_number(path: str) -> int | None:
@@ -134,10 +144,6 @@ def appends(descriptor: int) -> bool:
     import fcntl
 
     return bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND)
-
-
-def reader_gone(error: OSError) -> bool:
-    return isinstance(error, (BrokenPipeError, ConnectionResetError))
 
 
 def set_binary(descriptor: int) -> None:

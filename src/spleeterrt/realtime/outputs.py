@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..atomic import sweep
+from ..atomic import replace, sweep
 from ..audio.ffmpeg import FFMPEG_SUFFIXES
 from ..audio.pcm import SampleFormat, clipped, encode, wav_header
-from ..errors import AudioError, reason
+from ..errors import AudioError, reader_gone, reason
 from ..names import CODECS
 from ..parallel import no_threads
 from .descriptors import (
@@ -30,7 +30,6 @@ from .descriptors import (
     Interruption,
     appends,
     descriptor_number,
-    reader_gone,
     set_binary,
     write_all,
     write_units,
@@ -340,7 +339,7 @@ class FileOutput(Output):
     def publish(self) -> None:
         assert self._unfinished is not None
         try:
-            os.replace(self._unfinished, self._target)
+            replace(self._unfinished, self._target)
         except OSError as error:
             raise self.failed(error) from error
         self._unfinished = None

@@ -85,7 +85,7 @@ class StreamSeparator:
             the last one.
         hold_seconds: how long the last mask is held when the networks are late, before concealment.
         full_band: masks also above F (Spleeter's mask extension "average").
-        niceness: added to that of the networks' threads (Linux).
+        niceness: added to that of the networks' threads (Linux, Windows).
         priority: real-time priority of these threads (1 to 99), where the system allows it: below that of the
             thread that calls `process`. 0: they run like any other.
         mode: which networks run, and what becomes of what they find, as of `Separator` (docs/modes.md):

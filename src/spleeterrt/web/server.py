@@ -115,7 +115,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self._send(address, None, self._site.files[address], body)
             else:
                 self.send_error(HTTPStatus.NOT_FOUND)
-        except (BrokenPipeError, ConnectionResetError):
+        except ConnectionError:
             self.close_connection = True  # the page was closed
 
     def _send(self, address: str, content: bytes | None, path: Path | None, body: bool) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ..atomic import sweep, temporary, write_whole
+from ..atomic import replace, sweep, temporary, write_whole
 from ..errors import SpleeterError, reason
 from .site import SETTINGS, Site
 
@@ -56,7 +56,7 @@ def _create(site: Site, target: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
         (made / SETTINGS).write_bytes(site.settings)
-        os.replace(made, target)
+        replace(made, target)
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

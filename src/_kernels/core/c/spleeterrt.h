@@ -94,7 +94,7 @@ typedef struct srt_options {
     int cover;           /* index of the stem that gets the mix when masks are too old; -1: the last one */
     double hold_seconds; /* how long a mask is held before; 1 */
     int full_band;       /* masks also above F */
-    int niceness;        /* added to that of the networks' threads (Linux) */
+    int niceness;        /* added to that of the networks' threads (Linux; Windows has two steps: from 1, from 10 on) */
     int priority;        /* real-time priority of these threads, below the callback's, where allowed; 0: none */
     int low_memory;      /* of srt_create and srt_open: as in srt_model_options */
     const char *isa;     /* likewise */

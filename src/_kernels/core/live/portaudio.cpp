@@ -17,6 +17,8 @@ std::string lower(std::string text)
     return text;
 }
 
+bool contains(const std::string &text, const std::string &part) { return lower(text).find(part) != std::string::npos; }
+
 } // namespace
 
 PortAudioApi::PortAudioApi(const std::vector<std::string> &names)
@@ -29,6 +31,8 @@ PortAudioApi::PortAudioApi(const std::vector<std::string> &names)
     library.find(GetDefaultInputDevice, "Pa_GetDefaultInputDevice");
     library.find(GetDefaultOutputDevice, "Pa_GetDefaultOutputDevice");
     library.find(GetDeviceInfo, "Pa_GetDeviceInfo");
+    library.find(GetHostApiCount, "Pa_GetHostApiCount");
+    library.find(GetHostApiInfo, "Pa_GetHostApiInfo");
     library.find(IsFormatSupported, "Pa_IsFormatSupported");
     library.find(OpenStream, "Pa_OpenStream");
     library.find(StartStream, "Pa_StartStream");
@@ -73,7 +77,15 @@ PortAudioClient::~PortAudioClient()
 void PortAudioClient::open(const std::string &input, const std::string &output, unsigned sample_rate,
                            unsigned preferred)
 {
-    const int from = find(input, true), to = find(output, false);
+    const auto api_of = [this](int device) { return api_.GetDeviceInfo(device)->hostApi; };
+    int from, to;
+    if (input.empty() && !output.empty()) {
+        to = find(output, false, -1);
+        from = find(input, true, api_of(to));
+    } else {
+        from = find(input, true, -1);
+        to = find(output, false, api_of(from));
+    }
     const PaDeviceInfo &source = *api_.GetDeviceInfo(from), &sink = *api_.GetDeviceInfo(to);
     name_ = from == to ? source.name : std::string(source.name) + " -> " + sink.name;
     const int wanted = static_cast<int>(downmix_.channels());
@@ -100,31 +112,66 @@ void PortAudioClient::open(const std::string &input, const std::string &output, 
           ("open " + name_).c_str());
 }
 
-int PortAudioClient::find(const std::string &wanted, bool input) const
+bool PortAudioClient::fits(int device, bool input) const
+{
+    const PaDeviceInfo *info = device < 0 ? nullptr : api_.GetDeviceInfo(device);
+    return info && (input ? info->maxInputChannels >= 1 : info->maxOutputChannels >= 2);
+}
+
+// The device's name; with its sound system's, where there are several.
+std::string PortAudioClient::label(int device) const
+{
+    const PaDeviceInfo *info = api_.GetDeviceInfo(device);
+    const PaHostApiInfo *system = api_.GetHostApiCount() > 1 ? api_.GetHostApiInfo(info->hostApi) : nullptr;
+    return std::string(info->name) + (system ? std::string(", ") + system->name : "");
+}
+
+// Of that sound system, if it has one; else (or api < 0) the usual one. Negative: none.
+int PortAudioClient::default_device(bool input, int api) const
+{
+    const PaHostApiInfo *system = api < 0 ? nullptr : api_.GetHostApiInfo(api);
+    for (const int device : {system ? (input ? system->defaultInputDevice : system->defaultOutputDevice) : -1,
+                             input ? api_.GetDefaultInputDevice() : api_.GetDefaultOutputDevice()})
+        if (fits(device, input))
+            return device;
+    return -1;
+}
+
+// api: the sound system of the other device; negative: it is not known yet.
+int PortAudioClient::find(const std::string &wanted, bool input, int api) const
 {
     const std::string kind = input ? "input" : "output";
-    const int count = api_.GetDeviceCount();
-    const auto fits = [&](int device) {
-        const PaDeviceInfo *info = api_.GetDeviceInfo(device);
-        return info && (input ? info->maxInputChannels >= 1 : info->maxOutputChannels >= 2);
-    };
     if (wanted.empty()) {
-        const int device = input ? api_.GetDefaultInputDevice() : api_.GetDefaultOutputDevice();
-        if (device < 0 || !fits(device))
+        const int device = default_device(input, api);
+        if (device < 0)
             throw std::runtime_error("this machine has no " + kind + " device");
         return device;
     }
     const bool number = wanted.find_first_not_of("0123456789") == std::string::npos && wanted.size() < 6;
+    const std::string part = lower(wanted);
     std::string known;
-    for (int device = 0; device < count; device++) {
-        if (!fits(device))
+    int found = -1;
+    for (int device = 0; device < api_.GetDeviceCount(); device++) {
+        if (!fits(device, input))
             continue;
-        const std::string name = api_.GetDeviceInfo(device)->name;
-        if (number ? device == std::stoi(wanted) : lower(name).find(lower(wanted)) != std::string::npos)
-            return device;
-        known += "\n  " + std::to_string(device) + ": " + name;
+        const PaDeviceInfo &info = *api_.GetDeviceInfo(device);
+        const bool by_name =
+            contains(info.name, part) || (part.find(", ") != std::string::npos && contains(label(device), part));
+        if (number ? device == std::stoi(wanted)
+                   : by_name && (found < 0 || (info.hostApi == api && api_.GetDeviceInfo(found)->hostApi != api)))
+            found = device;
+        known += "\n  " + std::to_string(device) + ": " + label(device);
     }
-    throw std::runtime_error("no " + kind + " device " + wanted + "; there are:" + (known.empty() ? " none" : known));
+    for (int system = 0; found < 0 && !number && system < api_.GetHostApiCount(); system++) {
+        const PaHostApiInfo *info = api_.GetHostApiInfo(system);
+        const int device = info ? (input ? info->defaultInputDevice : info->defaultOutputDevice) : -1;
+        if (info && contains(info->name, part) && fits(device, input))
+            found = device;
+    }
+    if (found < 0)
+        throw std::runtime_error("no " + kind + " device " + wanted +
+                                 "; there are:" + (known.empty() ? " none" : known));
+    return found;
 }
 
 void PortAudioClient::check(int error, const char *doing) const

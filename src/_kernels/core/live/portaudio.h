@@ -19,6 +19,11 @@ typedef struct {
     double defaultSampleRate;
 } PaDeviceInfo;
 typedef struct {
+    int structVersion, type;
+    const char *name;
+    int deviceCount, defaultInputDevice, defaultOutputDevice;
+} PaHostApiInfo;
+typedef struct {
     int device, channelCount;
     unsigned long sampleFormat;
     double suggestedLatency;
@@ -40,6 +45,8 @@ struct PortAudioApi {
     const char *(*GetErrorText)(int);
     int (*GetDeviceCount)(), (*GetDefaultInputDevice)(), (*GetDefaultOutputDevice)();
     const PaDeviceInfo *(*GetDeviceInfo)(int);
+    int (*GetHostApiCount)();
+    const PaHostApiInfo *(*GetHostApiInfo)(int);
     int (*IsFormatSupported)(const PaStreamParameters *, const PaStreamParameters *, double);
     int (*OpenStream)(void **, const PaStreamParameters *, const PaStreamParameters *, double, unsigned long,
                       unsigned long, PaStreamCallback *, void *);
@@ -50,7 +57,9 @@ struct PortAudioApi {
 // Stereo in (mono is duplicated, more channels are mixed by weights); out: the mix under the gains, or one stem.
 class PortAudioClient : public AudioClient {
 public:
-    // input, output: a part of the device's name, its number, or "" for the default one. stem: what is played;
+    // input, output: a part of the device's name (where there are several sound systems, as on Windows, followed by a
+    // comma and its system's), its number, a part of a system's name for that one's default device, or "" for the
+    // default one. Both have to be of one system: of several devices that fit, the other's is taken. stem: what is played;
     // as many as there are stems: the mix. sample_rate 0: `preferred` if the device has it, else the device's own.
     // weights: as of Downmix.
     PortAudioClient(const std::vector<std::string> &libraries, const std::string &input, const std::string &output,
@@ -72,7 +81,10 @@ public:
 
 private:
     void open(const std::string &input, const std::string &output, unsigned sample_rate, unsigned preferred);
-    int find(const std::string &wanted, bool input) const;
+    int find(const std::string &wanted, bool input, int api) const;
+    int default_device(bool input, int api) const;
+    bool fits(int device, bool input) const;
+    std::string label(int device) const;
     void check(int error, const char *doing) const;
     int process(const float *in, float *out, std::size_t count, unsigned long flags);
 

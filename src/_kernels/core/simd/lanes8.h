@@ -8,7 +8,7 @@
 #ifndef SPLEETERRT_SIMD_LANES8_H
 #define SPLEETERRT_SIMD_LANES8_H
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)
 #include "simd/lanes8_vector.h"
 #else
 #include "simd/lanes8_array.h"

@@ -64,7 +64,7 @@
     ENGINE(seconds, hold_seconds, 1.0, 0, 3600, "s",                                                                  \
            "How long the last mask is held when the networks are late, before concealment.")                          \
     DERIVED(flag, full_band, 0, 0, 1, "", "Masks also above F (Spleeter's mask extension \"average\").")              \
-    ENGINE(level, niceness, 0, 0, unlimited, "", "Added to the niceness of the networks' threads (Linux).")           \
+    ENGINE(level, niceness, 0, 0, unlimited, "", "Added to the niceness of the networks' threads (Linux, Windows).")  \
     ENGINE(level, priority, 0, 0, 99, "",                                                                             \
            "Real-time priority of the networks' threads, below the audio callback's, where the system "               \
            "allows it; 0: none.")                                                                                     \

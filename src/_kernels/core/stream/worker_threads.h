@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include "win32.h"
+#else
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -36,13 +38,55 @@ private:
 #endif
 };
 
+constexpr const char *thread_name = "spleeterrt"; // 15 characters at most on Linux
+
+// Of the calling thread, for debuggers and lists of threads.
+inline void name_thread()
+{
+#if defined(_WIN32)
+    // From Windows 10, 1607, on.
+    using Function = HRESULT(WINAPI *)(HANDLE, PCWSTR);
+    const auto describe = find_function<Function>(GetModuleHandleW(L"kernel32"), "SetThreadDescription");
+    if (describe)
+        describe(GetCurrentThread(), widened(thread_name).c_str());
+#elif defined(__APPLE__)
+    pthread_setname_np(thread_name);
+#elif defined(__linux__)
+    pthread_setname_np(pthread_self(), thread_name);
+#endif
+}
+
+#if defined(_WIN32)
+
+// Windows' class for sound (MMCSS), whose threads come before all ordinary ones; that of audio callbacks, "Pro Audio",
+// comes before this. Where it does not run, the highest priority that needs no rights.
+inline bool raise_priority()
+{
+    using Join = HANDLE(WINAPI *)(LPCWSTR, LPDWORD);
+    static const HMODULE library = LoadLibraryExW(L"avrt.dll", nullptr, LOAD_LIBRARY_SEARCH_SYSTEM32);
+    const auto join = find_function<Join>(library, "AvSetMmThreadCharacteristicsW");
+    DWORD task = 0;
+    return (join && join(L"Audio", &task)) || SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_TIME_CRITICAL);
+}
+
+// Of the calling thread; whether the system allows the real-time priority that is asked for.
+inline bool set_priority(int niceness, int priority)
+{
+    if (priority > 0)
+        return raise_priority();
+    if (niceness > 0) // Windows has two steps below the usual priority
+        SetThreadPriority(GetCurrentThread(), niceness < 10 ? THREAD_PRIORITY_BELOW_NORMAL : THREAD_PRIORITY_LOWEST);
+    return priority == 0;
+}
+
+#else
+
 constexpr int nicest = 39; // from the one end of the scale to the other
 
 // Of the calling thread; whether the system allows the real-time priority that is asked for.
 inline bool set_priority(int niceness, int priority)
 {
     bool allowed = priority == 0;
-#if !defined(_WIN32)
     int policy = SCHED_OTHER;
     struct sched_param scheduling = {};
     pthread_getschedparam(pthread_self(), &policy, &scheduling);
@@ -58,7 +102,6 @@ inline bool set_priority(int niceness, int priority)
         ordinary.sched_priority = (sched_get_priority_min(SCHED_OTHER) + sched_get_priority_max(SCHED_OTHER)) / 2;
         pthread_setschedparam(pthread_self(), SCHED_OTHER, &ordinary);
     }
-#endif
 #if defined(__linux__)
     if (niceness) {
         const id_t self = static_cast<id_t>(syscall(SYS_gettid));
@@ -68,6 +111,8 @@ inline bool set_priority(int niceness, int priority)
     (void)niceness;
     return allowed;
 }
+
+#endif
 
 } // namespace spleeterrt
 

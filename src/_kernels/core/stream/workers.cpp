@@ -134,6 +134,7 @@ std::shared_ptr<ThreadPool> shared_pool(int niceness, int priority)
 void ThreadPool::work(Thread &self)
 {
     const NoDenormals fast;
+    name_thread();
     if (!set_priority(niceness_, priority_))
         priority_refused_.store(true, std::memory_order_relaxed);
     for (;;) {

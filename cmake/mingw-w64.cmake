@@ -1,4 +1,4 @@
-# Windows, from Linux: cmake -DCMAKE_TOOLCHAIN_FILE=plugin/cmake/mingw-w64.cmake (Debian: g++-mingw-w64-x86-64-posix).
+# Windows, from Linux: cmake -DCMAKE_TOOLCHAIN_FILE=cmake/mingw-w64.cmake (Debian: g++-mingw-w64-x86-64-posix).
 set(CMAKE_SYSTEM_NAME Windows)
 set(CMAKE_SYSTEM_PROCESSOR x86_64)
 set(CMAKE_C_COMPILER x86_64-w64-mingw32-gcc-posix)
