@@ -562,7 +562,7 @@ def test_a_failed_rename(tmp_path, monkeypatch):
     def refuse(source, target):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(encoder.os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(AudioError, match=r"a\.wav.*Permission denied"):
         save(tmp_path / "out", {"a": noise(500)})
     assert left_in(tmp_path) == []
