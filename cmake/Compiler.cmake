@@ -58,6 +58,15 @@ if(NOT MSVC)
   list(APPEND kernel_options
     $<$<COMPILE_LANGUAGE:CXX>:-Wno-psabi> $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-uninitialized -Wno-maybe-uninitialized>)
 endif()
+if(MINGW AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Windows' stack is aligned to 16 bytes and GCC does not align it further: larger registers may not be saved there by
+  # instructions that want it (GCC's bug 54412).
+  include(CheckCXXCompilerFlag)
+  check_cxx_compiler_flag(-Wa,-muse-unaligned-vector-move has_unaligned_moves)
+  if(has_unaligned_moves)
+    list(APPEND kernel_options -Wa,-muse-unaligned-vector-move)
+  endif()
+endif()
 of_clang(fuse_multiply_add -ffp-contract=fast)
 of_clang(keep_multiply_add -ffp-contract=off)
 
@@ -78,6 +87,10 @@ if(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(flags_generic -march=x86-64-v2)
   set(flags_avx2 -mavx2 -mfma)
   set(flags_avx512 -march=skylake-avx512 -mprefer-vector-width=512)
+  if(ZIG) # its names of processors have no hyphens
+    set(flags_generic -mcpu=x86_64_v2)
+    set(flags_avx512 -mcpu=skylake_avx512 -mprefer-vector-width=512)
+  endif()
 elseif(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   set(isas neon) # a part of the architecture: no flags
   add_compile_definitions(SPLEETERRT_ARM_ISAS)

@@ -14,6 +14,7 @@ from .audio.formats import codec_name, codec_of
 from .audio.stem_files import STEM_CODECS, STEM_ENDINGS, STEMS
 from .audio.targets import path_conflict
 from .errors import ArgumentError, ArgumentTypeError
+from .regular import name_on_windows
 
 if TYPE_CHECKING:
     from .audio import Codec
@@ -137,4 +138,7 @@ def _formatted(filename_format: str, fields: dict[str, str]) -> str:
         raise ArgumentError(f"{what}: '..' would leave the folder of the results")
     if parts[-1] in ("", "."):
         raise ArgumentError(f"{what}: it names a folder, not a file")
+    for part in parts if os.name == "nt" else ():
+        if part not in ("", ".") and not name_on_windows(part):
+            raise ArgumentError(f"{what}: {part!r} is no name of a file on Windows")
     return path(what, name)

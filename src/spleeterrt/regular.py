@@ -5,8 +5,22 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 from pathlib import Path
+
+# Names that are devices on Windows, in any folder and with any ending.
+_DEVICE = re.compile(r"(con|conin\$|conout\$|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?", re.IGNORECASE)
+
+
+def name_on_windows(name: str) -> bool:
+    """Whether a file or folder of that name can be on Windows: no device, no dot or space at the end, none
+    of the characters that mean something else there (a colon makes a hidden part of another file)."""
+    return (
+        name == name.rstrip(". ")
+        and not _DEVICE.fullmatch(name)
+        and not re.search(r'[<>:"|?*\x00-\x1f]', name)
+    )
 
 
 def open_regular(path: str | Path) -> io.BufferedReader:

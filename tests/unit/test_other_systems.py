@@ -9,6 +9,7 @@ import errno
 import importlib.util
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spleeterrt import SpleeterError, atomic, cli, errors, load_model
+from spleeterrt import SpleeterError, atomic, cli, errors, load_model, output_paths
 from spleeterrt.audio.pcm import SAMPLE_FORMATS
 from spleeterrt.cli import keys, system, terminal
 from spleeterrt.models import convert
@@ -195,6 +196,32 @@ def test_a_model_file_that_a_model_was_loaded_from_can_be_replaced(
         convert(path, path, dtype="float16", progress=False)
     assert refused == []
     assert model.instruments == load_model(path).instruments
+
+
+def test_files_are_replaced_by_one_function() -> None:
+    """Which knows of files in use. (A folder in the way of a model's is moved, not replaced.)"""
+    package = Path(atomic.__file__).parent
+    found = {
+        path.relative_to(package).as_posix(): len(re.findall(r"\bos\.(?:replace|rename)\(|\.rename\(", text))
+        for path in package.rglob("*.py")
+        if (text := path.read_text(encoding="utf-8"))
+    }
+    assert {name: count for name, count in found.items() if count} == {"atomic.py": 1, "models/store.py": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["stems a:b.wav", "nul.wav", "COM1", "what?", "vocals. ", "end.", 'a"b', "tab\t", "a/con/b.wav"]
+)
+def test_names_that_windows_has_not(windows: pytest.MonkeyPatch, name: str) -> None:
+    windows.setattr(output_paths, "os", WindowsOs())
+    with pytest.raises(SpleeterError, match="is no name of a file on Windows"):
+        output_paths.output_paths(Path("song.mp3"), "out", name, "wav", ["vocals"])
+
+
+def test_names_that_windows_has(windows: pytest.MonkeyPatch) -> None:
+    windows.setattr(output_paths, "os", WindowsOs())
+    for name in ("{filename}/{instrument}.{codec}", "./a b/.hidden/console {instrument}.wav", "ü – 音.wav"):
+        output_paths.output_paths(Path("song.mp3"), "out", name, "wav", ["vocals"])
 
 
 # --- terminals -------------------------------------------------------------------------------------------

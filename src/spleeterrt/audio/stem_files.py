@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..atomic import temporary
+from ..atomic import replace, temporary
 
 STEM_CODECS = ("stem", "stem-alac")
 STEM_ENDINGS = (".stem.mp4", ".stem.m4a")
@@ -134,7 +134,7 @@ def _write_anew(path: Path, movie: Box, grown: bytes) -> None:
             target.write(grown)
             source.seek(movie.end)
             shutil.copyfileobj(source, target)
-        os.replace(made, path)
+        replace(made, path)
     finally:
         made.unlink(missing_ok=True)
 

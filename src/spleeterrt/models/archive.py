@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import shutil
 import tarfile
 import unicodedata
@@ -13,14 +12,13 @@ from pathlib import Path
 
 from ..errors import ModelError
 from ..network.config import can_be_a_path
+from ..regular import name_on_windows
 
 MAX_UNPACKED_BYTES = 2 << 30
 MAX_MEMBERS = 1000
 _CHUNK = 1 << 16
 _LARGEST_READ = 1 << 18  # twice Python's largest buffer
 _SPARE_BYTES = 16 << 20  # headers and what is skipped
-# Names that are devices on Windows, in any folder and with any ending.
-_DEVICE = re.compile(r"(con|conin\$|conout\$|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?", re.IGNORECASE)
 
 
 class _TooLarge(Exception):
@@ -116,9 +114,7 @@ def _safe_parts(member: tarfile.TarInfo, archive: Path) -> list[str]:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     regular = member.isreg() and not member.issparse()
     escapes = name.startswith("/") or ".." in parts or any(c in name for c in "\\:")
-    odd = not all(map(can_be_a_path, parts)) or any(
-        part != part.rstrip(". ") or _DEVICE.fullmatch(part) for part in parts
-    )
+    odd = not all(map(can_be_a_path, parts)) or any(not name_on_windows(part) for part in parts)
     if not (regular or member.isdir()) or escapes or odd or len(parts) > 2 or (regular and not parts):
         raise ModelError(f"{archive.name}: unexpected member {name[:200]!r} (path, link or device)")
     return parts or ["."]

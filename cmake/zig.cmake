@@ -1,0 +1,55 @@
+# Toolchain: zig (PyPI: ziglang), a clang that brings headers and libraries of every system along:
+#   cmake --toolchain cmake/zig.cmake -DZIG_TARGET=x86_64-windows-gnu ...
+# ZIG_TARGET: x86_64-windows-gnu, aarch64-macos, x86_64-linux-musl, x86_64-linux-gnu.2.28, ... ZIG_EXECUTABLE: zig itself.
+# Both may be environment variables.
+set(ZIG TRUE)
+foreach(name ZIG_TARGET ZIG_EXECUTABLE)
+  if(NOT ${name} AND DEFINED ENV{${name}})
+    set(${name} "$ENV{${name}}")
+  endif()
+endforeach()
+if(NOT ZIG_TARGET)
+  message(FATAL_ERROR "cmake/zig.cmake: ZIG_TARGET names no target, such as x86_64-windows-gnu")
+endif()
+if(NOT ZIG_EXECUTABLE)
+  find_program(zig_found zig)
+  if(NOT zig_found)
+    find_program(zig_python NAMES python3 python)
+    execute_process(COMMAND "${zig_python}" -c
+        "import os, ziglang; print(os.path.join(os.path.dirname(ziglang.__file__), 'zig'), end='')"
+      OUTPUT_VARIABLE zig_found RESULT_VARIABLE failed ERROR_QUIET)
+    if(failed)
+      message(FATAL_ERROR "cmake/zig.cmake: no zig; `pip install ziglang` brings one, ZIG_EXECUTABLE names another")
+    endif()
+  endif()
+  set(ZIG_EXECUTABLE "${zig_found}")
+endif()
+
+string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "${ZIG_TARGET}")
+if(ZIG_TARGET MATCHES "-windows")
+  set(CMAKE_SYSTEM_NAME Windows)
+elseif(ZIG_TARGET MATCHES "-macos")
+  set(CMAKE_SYSTEM_NAME Darwin)
+else()
+  set(CMAKE_SYSTEM_NAME Linux)
+endif()
+
+# CMake and compiler caches want programs without arguments.
+if(NOT ZIG_TOOLS)
+  set(ZIG_TOOLS "${CMAKE_BINARY_DIR}/zig")
+  foreach(tool cc c++ ar ranlib rc)
+    set(arguments "")
+    if(tool MATCHES "^c")
+      set(arguments " -target ${ZIG_TARGET}")
+    endif()
+    file(WRITE "${ZIG_TOOLS}/${tool}" "#!/bin/sh\nexec '${ZIG_EXECUTABLE}' ${tool}${arguments} \"$@\"\n")
+    file(CHMOD "${ZIG_TOOLS}/${tool}" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
+      WORLD_READ WORLD_EXECUTE)
+  endforeach()
+endif()
+set(CMAKE_C_COMPILER "${ZIG_TOOLS}/cc")
+set(CMAKE_CXX_COMPILER "${ZIG_TOOLS}/c++")
+set(CMAKE_RC_COMPILER "${ZIG_TOOLS}/rc")
+set(CMAKE_AR "${ZIG_TOOLS}/ar" CACHE FILEPATH "")
+set(CMAKE_RANLIB "${ZIG_TOOLS}/ranlib" CACHE FILEPATH "")
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG_TARGET ZIG_EXECUTABLE ZIG_TOOLS)
