@@ -59,9 +59,9 @@ class PortAudioClient : public AudioClient {
 public:
     // input, output: a part of the device's name (where there are several sound systems, as on Windows, followed by a
     // comma and its system's), its number, a part of a system's name for that one's default device, or "" for the
-    // default one. Both have to be of one system: of several devices that fit, the other's is taken. stem: what is played;
-    // as many as there are stems: the mix. sample_rate 0: `preferred` if the device has it, else the device's own.
-    // weights: as of Downmix.
+    // default one. Both have to be of one system: of several devices that fit, the other's is taken. stem: what is
+    // played; as many as there are stems: the mix. sample_rate 0: `preferred` if the device has it, else the device's
+    // own. weights: as of Downmix.
     PortAudioClient(const std::vector<std::string> &libraries, const std::string &input, const std::string &output,
                     std::size_t stems, std::size_t stem, unsigned sample_rate, unsigned preferred, std::size_t block,
                     const std::vector<float> &weights);
