@@ -13,6 +13,7 @@ CONTENTS = (  # the first that fits
     ("libraries for C", lambda name: name.startswith("spleeterrt/_native/")),
     ("licences", lambda name: "/licenses/" in name),
     ("OpenMP runtime", lambda name: "libgomp" in name),
+    ("code of the Python modules", lambda name: "spleeterrt_kernels" in name),
     ("Python module {}", lambda name: name.endswith((".so", ".pyd"))),
     ("Python sources, metadata", lambda name: True),
 )
