@@ -20,7 +20,7 @@ import numpy as np
 
 from .._version import __version__
 from ..arrays import Float32
-from ..atomic import sweep, temporary
+from ..atomic import replace, sweep, temporary
 from ..errors import ModelError
 from ..network.config import ModelConfig
 from ..network.layers import weight_layout
@@ -170,9 +170,9 @@ def _publish(made: Path, path: Path, shape: tuple[int, ...]) -> None:
         os.link(made, path)
     except FileExistsError:
         if _map(path, shape) is None:  # damaged
-            os.replace(made, path)
+            replace(made, path)
     except OSError:  # a file system without hard links
-        os.replace(made, path)
+        replace(made, path)
 
 
 def _clear(folder: Path) -> None:
