@@ -71,6 +71,9 @@ function(add_kernel_module name)
       add_kernel_library()
     endif()
     target_sources(kernels PRIVATE "${generated}")
+    # Cython 3.3 gives this function external linkage in every module of the stable interface.
+    set_source_files_properties("${generated}" PROPERTIES COMPILE_DEFINITIONS
+      __Pyx_ApplySequenceOrMappingFlag=__Pyx_ApplySequenceOrMappingFlag_${name})
     link_kernels(kernels "${arg_CORE}" "${arg_LIBRARIES}")
     Python_add_library(${name} MODULE ${stable_interface} WITH_SOABI "${PROJECT_SOURCE_DIR}/cmake/linux/empty.c")
     target_link_libraries(${name} PRIVATE -Wl,--no-as-needed kernels)
