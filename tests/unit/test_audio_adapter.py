@@ -30,7 +30,7 @@ class NoAdapter:
 
 def test_codec_is_its_value():
     spleeters = ["wav", "mp3", "ogg", "m4a", "wma", "flac"]
-    assert [c.value for c in Codec] == [*spleeters, "opus", "aiff", "caf", "w64", "au"]
+    assert [c.value for c in Codec] == [*spleeters, "opus", "aiff", "caf", "w64", "au", "stem", "stem-alac"]
     assert Codec.WAV == "wav"
     assert str(Codec.WAV) == f"{Codec.WAV}" == "{}".format(Codec.WAV) == "%s" % Codec.WAV == "wav"  # noqa: UP031, UP032
     assert f"{Codec.MP3:>5}" == "  mp3"
@@ -119,7 +119,7 @@ def test_save_mono_and_vector(tmp_path):
 
 
 def test_codecs_that_cannot_be_written(tmp_path, monkeypatch):
-    with pytest.raises(AudioError, match=r"'aac' cannot be written; use wav, flac.* or wma"):
+    with pytest.raises(AudioError, match=r"'aac' cannot be written; use wav, flac.* or stem-alac"):
         AudioAdapter.default().save(tmp_path / "a", tones(50), 44100, "aac")
     monkeypatch.setattr(formats, "ffmpeg_installed", lambda: False)
     for codec in ("m4a", Codec.WMA):
