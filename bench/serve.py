@@ -1,0 +1,281 @@
+"""What does `spleeterrt serve` answer, and how much memory does it need, when 50 clients come at once, ten of
+them hostile?
+
+    python bench/serve.py [--schemathesis ST] [--rounds 2]
+
+Each good client sends a song of its own, comes again when it is told to, follows the events and compares what
+it gets with what `separate_to_file` gives. The hostile ones do what HOSTILE says. Then the description
+of the API is tried out by schemathesis, if its program is named. Results: bench/results/serve.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from common import RESULTS, ROOT, conditions
+
+sys.path.insert(0, str(ROOT / "tests"))
+from spleeterrt import Separator
+from support.service import MODEL, Service, served
+
+CLIENTS, SECONDS = 50, 8.0
+OPTIONS = ("--jobs", "2", "--max-queue", "12", "--max-size", "5M", "--max-seconds", "60")
+
+
+def song(seed: int, seconds: float = SECONDS) -> bytes:
+    rng = np.random.default_rng(seed)
+    time_axis = np.arange(round(seconds * 44100)) / 44100
+    tone = 0.3 * np.sin(2 * np.pi * (110 + 10 * seed) * time_axis)
+    file = io.BytesIO()
+    stereo = tone[:, None] + rng.normal(0, 0.05, (len(tone), 2))
+    soundfile.write(file, stereo, 44100, format="WAV")
+    return file.getvalue()
+
+
+# What hostile clients do: each returns what it was answered.
+
+
+def post(
+    service: Service, content: bytes, address: str = "/songs", *, chunked: bool = False, **headers: str
+) -> str:
+    """Until there is a place."""
+    while True:
+        pieces = (content[start : start + 100_000] for start in range(0, len(content), 100_000))
+        answer = service.ask("POST", address, data=pieces if chunked else content, headers=headers)
+        if answer.status_code != 503:
+            break
+        time.sleep(float(answer.headers["Retry-After"]))
+    if answer.status_code == 202:
+        end = service.wait(answer.json())
+        assert str(service.folder) not in json.dumps(end)
+        return f"202, then {end['state']} ({(end['error'] or {}).get('code')})"
+    problem = answer.json()["error"]
+    assert str(service.folder) not in problem["message"]
+    return f"{answer.status_code} {problem['code']}"
+
+
+def raw(service: Service, content: bytes, seconds: float = 0.0) -> str:
+    with socket.create_connection(("127.0.0.1", service.port), 60) as connection:
+        connection.sendall(content)
+        if seconds:
+            time.sleep(seconds)
+            return "(hangs up)"
+        return connection.recv(1000).split(b"\r\n")[0].decode()
+
+
+def header_of_hours() -> bytes:
+    """A WAV file that says it had 4 GB of sound."""
+    head = bytearray(song(1, 0.1))
+    head[4:8] = head[40:44] = (0xFFFFFFF0).to_bytes(4, "little")
+    return bytes(head)
+
+
+def silence_of_hours() -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((8000 * 3600 * 5, 1), np.int16), 8000, format="FLAC")
+    return file.getvalue()
+
+
+HEAD = b"POST /songs HTTP/1.1\r\nHost: localhost\r\n"
+HOSTILE: dict[str, Callable[[Service], str]] = {
+    "no sound": lambda s: post(s, os.urandom(1_000_000)),
+    "a header that promises hours": lambda s: post(s, header_of_hours()),
+    "five hours of silence in one megabyte": lambda s: post(s, silence_of_hours()),
+    "too large, and says so": lambda s: post(s, bytes(6_000_000)),
+    "too large, in chunks": lambda s: post(s, bytes(20_000_000), chunked=True),
+    "hangs up in the middle": lambda s: raw(
+        s, HEAD + b"Content-Length: 4000000\r\n\r\n" + bytes(999_999), 1.0
+    ),
+    "sends a byte and waits": lambda s: raw(s, HEAD + b"Content-Length: 4000000\r\n\r\nx", 10.0),
+    "no HTTP": lambda s: raw(s, os.urandom(10) + b"\r\n\r\n"),
+    "another name (DNS rebinding)": lambda s: post(s, song(1), Host="evil.example"),
+    "a form of another site": lambda s: post(s, song(1), Origin="http://evil.example"),
+}
+
+
+def good(service: Service, number: int, expected: bytes, statuses: Counter[str]) -> str:
+    content = song(number)
+    while True:
+        answer = service.ask("POST", "/songs?stems=vocals", data=content)
+        statuses[str(answer.status_code)] += 1
+        if answer.status_code != 503:
+            break
+        time.sleep(float(answer.headers["Retry-After"]))
+    assert answer.status_code == 202, answer.text
+    *_, (state, end) = service.events(answer.json())
+    assert state == "done", end
+    same = service.ask("GET", end["stems"][0]["url"]).content == expected
+    return "the right stem" if same else "ANOTHER STEM"
+
+
+class Watch:
+    """Highest memory and disk of a server."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._over = service, threading.Event()
+        self.threads = self.disk = 0
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.2):
+            self.threads = max(self.threads, int(self.status("Threads")))
+            used = subprocess.run(
+                ["du", "-sk", self._service.folder], capture_output=True, text=True, check=False
+            )
+            self.disk = max(self.disk, int(used.stdout.split()[0]) * 1024)
+
+    def status(self, name: str) -> str:
+        for line in Path(f"/proc/{self._service.process.pid}/status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return line.split()[1]
+        raise KeyError(name)
+
+    @property
+    def peak(self) -> float:
+        """MB"""
+        return int(self.status("VmHWM")) / 1e3
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def load(folder: Path, rounds: int) -> list[str]:
+    separator = Separator(MODEL, threads=1, stems=["vocals"])
+    expected = []
+    for number in range(CLIENTS - len(HOSTILE)):
+        (folder / "song.wav").write_bytes(song(number))
+        files = separator.separate_to_file(folder / "song.wav", folder)
+        expected.append(files["vocals"].read_bytes())
+    lines = [
+        "| | peak memory (MB) | threads | disk (MB) | answers to uploads | in the end |",
+        "|---|--:|--:|--:|---|---|",
+    ]
+    told: dict[str, Counter[str]] = {name: Counter() for name in HOSTILE}
+    with served(folder / "songs", *OPTIONS) as service:
+        watch = Watch(service)
+        ends = Counter([good(service, 0, expected[0], Counter())])
+        lines.append(_row("one song", watch, Counter(), ends))
+        for round_ in range(rounds):
+            statuses: Counter[str] = Counter()
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                clients = [
+                    pool.submit(good, service, number, one, statuses) for number, one in enumerate(expected)
+                ]
+                bad = {name: pool.submit(act, service) for name, act in HOSTILE.items()}
+                ends = Counter(client.result() for client in clients)
+                for name, result in bad.items():
+                    told[name][result.result()] += 1
+            lines.append(_row(f"{CLIENTS} at once, round {round_ + 1}", watch, statuses, ends))
+        watch.end()
+        assert service.end() == 0
+        assert list(service.folder.iterdir()) == []
+        assert "Traceback" not in service.log
+    lines += ["", "| hostile client | was answered |", "|---|---|"]
+    lines += [f"| {name} | {_told(answers)} |" for name, answers in told.items()]
+    lines += ["", "At SIGTERM: exit code 0, no file left, no traceback in the log."]
+    return lines
+
+
+def _row(what: str, watch: Watch, statuses: Counter[str], ends: Counter[str]) -> str:
+    figures = f"{watch.peak:.0f} | {watch.threads} | {watch.disk / 1e6:.0f}"
+    return f"| {what} | {figures} | {_told(statuses)} | {_told(ends)} |"
+
+
+def _told(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} x {what}" for what, count in sorted(counts.items()))
+
+
+HOOKS = """
+import io, schemathesis, soundfile, numpy
+file = io.BytesIO()
+soundfile.write(file, numpy.full((4410, 2), 0.1), 44100, format="WAV")
+
+@schemathesis.hook
+def map_body(context, body):
+    # Every other song is one.
+    return file.getvalue() if isinstance(body, bytes) and len(body) % 2 else body
+"""
+# Options that exclude each other (400) are beyond what a schema can say.
+SETTINGS = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 404, 409, 503]
+"""
+
+
+def conform(folder: Path, program: str) -> list[str]:
+    (folder / "hooks.py").write_text(HOOKS)
+    (folder / "schemathesis.toml").write_text(SETTINGS)
+    with served(folder / "described", *OPTIONS, "--keep", "30") as service:
+        command = [
+            program,
+            "run",
+            f"{service.address}/openapi.json",
+            "--checks",
+            "all",
+            "--max-examples",
+            "10",
+        ]
+        environment = {
+            **os.environ,
+            "SCHEMATHESIS_HOOKS": "hooks",
+            "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}",
+        }
+        done = subprocess.run(
+            [*command, "--no-color"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        print(done.stdout, done.stderr)
+        assert "Traceback" not in service.log
+        counts = service.ask("GET", "/ready").json()["songs"]
+    version = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    summary = [line.strip() for line in done.stdout.splitlines() if "generated" in line]
+    return [
+        "",
+        f"{version}: all checks, {' '.join(summary)}; exit code {done.returncode}. "
+        f"Songs that were kept at the end: {counts}.",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--schemathesis", metavar="ST", help="its program, st")
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parser.parse_args()
+    about = conditions(
+        ("spleeterrt", "starlette", "uvicorn", "python-multipart"),
+        Service=f"`spleeterrt serve -p {MODEL} --threads 1 {' '.join(OPTIONS)}`",
+        Songs=f"{CLIENTS - len(HOSTILE)} different ones of {SECONDS:g} s, {len(song(0)) / 1e6:.1f} MB each",
+    )
+    with tempfile.TemporaryDirectory() as name:
+        lines = load(Path(name), arguments.rounds)
+        write(about, lines)
+        if arguments.schemathesis:
+            write(about, lines + conform(Path(name), arguments.schemathesis))
+
+
+def write(about: str, lines: list[str]) -> None:
+    text = "\n".join(["# 50 clients at once, ten of them hostile", "", about, "", *lines, ""])
+    print(text)
+    (RESULTS / "serve.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
