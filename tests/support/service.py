@@ -67,7 +67,7 @@ class Service:
 
     def wait(self, song: dict[str, Any], *states: str) -> dict[str, Any]:
         """Until it is in one of these states, by default over."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             shown: dict[str, Any] = self.ask("GET", song["url"]).json()
             if shown["state"] in (states or ("done", "failed", "cancelled")):
