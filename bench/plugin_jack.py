@@ -86,10 +86,15 @@ class Graph:
         return np.fromfile(result, np.float32).reshape(len(samples), -1), late
 
     def readouts(self) -> dict[str, float]:
-        """The last value of each of the plugin's outputs, as jalv prints them."""
+        """The last value of each of the plugin's outputs, as jalv prints them when it is asked."""
+        jalv = self.programs[-1].stdin
+        assert jalv is not None
+        jalv.write(b"monitors\n")
+        jalv.flush()
         time.sleep(0.5)
         text = (self.folder / "jalv").read_text()
-        return {name: float(value) for name, value in re.findall(r"^(\w+) = ([-\d.]+)$", text, re.MULTILINE)}
+        found = re.findall(r"^(?:> )?(\w+) = ([-\d.]+)$", text, re.MULTILINE)
+        return {name: float(value) for name, value in found}
 
     def close(self) -> None:
         for program in reversed(self.programs):
