@@ -90,8 +90,8 @@ void lead_of_a_renderer()
         }
 }
 
-// Where no largest block is promised: who plays in larger ones than usual is never ahead, who renders in them is from
-// the second one on.
+// Where no largest block is promised: who plays in larger ones than usual is never ahead, who renders is from the
+// second block on.
 void lead_where_blocks_are_not_promised()
 {
     const double usual = 1024 / 44100.0, larger = 4096 / 44100.0;
@@ -101,7 +101,7 @@ void lead_where_blocks_are_not_promised()
         player.came(i * larger, block);
         EXPECT(!player.ahead());
         renderer.came(i * 1e-4, block);
-        EXPECT(renderer.ahead() == (i > 1));
+        EXPECT(renderer.ahead() == (i > 0));
         promised.came(i * larger, larger); // who sends more than it has promised is taken for one that renders
         EXPECT(promised.ahead());
     }
