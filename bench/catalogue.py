@@ -142,7 +142,7 @@ def _children(parent: int) -> list[int]:
 def memory(_rounds: int) -> str:
     peaks: dict[int, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
-        source = songs(Path(name) / "in", 4, 120)
+        source = songs(Path(name) / "in", 2, 120)
         for workers in (1, 2):
             out = Path(name) / f"out{workers}"
             command = [
