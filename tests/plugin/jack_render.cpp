@@ -75,11 +75,15 @@ int main(int count, char **arguments)
     c.song.resize(bytes.size() / sizeof(float));
     std::copy_n(bytes.data(), c.song.size() * sizeof(float), reinterpret_cast<char *>(c.song.data()));
     std::vector<std::string> into, from;
-    for (int attempt = 0; attempt < 600 && (into.size() != 2 || from.empty()); attempt++, pause(50)) {
-        into = ports_of(c.jack, arguments[1], JackPortIsInput); // the other one may still be starting
+    int steady = 0; // the other client may still be starting, or register its ports at this moment
+    for (int attempt = 0; attempt < 600 && steady < 10; attempt++, pause(50)) {
+        const std::size_t before = into.size() + from.size();
+        into = ports_of(c.jack, arguments[1], JackPortIsInput);
         from = ports_of(c.jack, arguments[1], JackPortIsOutput);
+        const bool same = into.size() == 2 && !from.empty() && into.size() + from.size() == before;
+        steady = same ? steady + 1 : 0;
     }
-    if (into.size() != 2 || from.empty())
+    if (steady < 10)
         return 1;
     c.samples = std::strtoul(arguments[4], nullptr, 10);
     c.recorded.resize(c.samples * from.size());
