@@ -136,8 +136,12 @@ def _system() -> str:
 
 def _start(pid: int) -> str:
     """When a process began, in ticks since the system did: what tells it from a later one of its id."""
+    return _status(pid)[19].decode()
+
+
+def _status(pid: int) -> list[bytes]:
     # The name stands in parentheses and may hold any characters.
-    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
 
 
 def _is_running(pid: int, start: str) -> bool:
@@ -148,7 +152,9 @@ def _is_running(pid: int, start: str) -> bool:
     except (OSError, OverflowError):
         pass  # somebody else's
     try:
-        return _start(pid) == start
+        status = _status(pid)
+        # One that has ended may stay in the list for as long as its parent does not ask for it (in containers).
+        return status[0] not in (b"Z", b"X") and status[19].decode() == start
     except (OSError, IndexError):
         return True  # hidden, or about to end
 

@@ -292,7 +292,8 @@ def test_a_default_adapter_of_the_users_own(
     saved: list[Any] = []
     monkeypatch.setattr(AudioAdapter, "_DEFAULT", Memory())
     made = Separator(two_stems).separate_to_file("anything", tmp_path, codec="MP3", bitrate=None)
-    assert saved == [("vocals.mp3", Codec.MP3, None), ("accompaniment.mp3", Codec.MP3, None)]
+    # The usual bitrate by its name, as Spleeter gives it to adapters.
+    assert saved == [("vocals.mp3", Codec.MP3, "128k"), ("accompaniment.mp3", Codec.MP3, "128k")]
     assert made is not None
     assert (made.clipped, made.gain, made.sample_rate) == (None, None, 44100)
 

@@ -56,6 +56,20 @@ def test_leftovers_of_a_killed_process_go(tmp_path: Path) -> None:
 
 
 @linux
+def test_those_of_a_process_that_has_ended_but_is_still_listed_go(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    try:
+        name = f".spleeterrt-{atomic._system()}-{process.pid}-{atomic._start(process.pid)}-{'0' * 16}.part"
+        while atomic._status(process.pid)[0] != b"Z":  # until somebody asks how it ended
+            time.sleep(0.01)
+        (tmp_path / name).touch()
+        sweep(tmp_path)
+        assert not (tmp_path / name).exists()
+    finally:
+        process.wait()
+
+
+@linux
 def test_those_of_a_running_process_stay(tmp_path: Path) -> None:
     program = (
         "import pathlib, sys\nfrom spleeterrt.atomic import temporary\n"

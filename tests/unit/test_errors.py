@@ -36,12 +36,35 @@ CAUGHT = {
     ("audio/pieces.py", "_fill"): "whoever reads the file: as if the system had failed to",
     ("audio/remux.py", "_properties"): "`Encoder`, which verifies the finished file",
     ("audio/resample.py", "checked_number"): "itself",
+    ("audio/stem_encoder.py", "_properties"): "`Encoder`, which verifies the finished file",
+    ("audio/stem_files.py", "_move_offsets"): "`StemFileEncoder`, which adds the box",
+    ("audio/stem_files.py", "_with_box"): "`StemFileEncoder`, which adds the box",
+    ("audio/stem_files.py", "add_manifest"): "`StemFileEncoder`, which adds the box",
     ("audio/wav_chunks.py", "_set_size"): "`Encoder.add_tags`: only the tags are lost",
+    ("catalogue/places.py", "fetch"): "nobody: files of this machine are not fetched",
+    ("catalogue/places.py", "put"): "nobody: files of this machine are not put",
+    ("catalogue/rows.py", "_parquet_rows"): "the manifest, which passes over the fragment",
+    ("catalogue/rows.py", "decode"): "the manifest, which passes over the fragment",
+    ("catalogue/rows.py", "from_dict"): "the manifest, which passes over the fragment",
     ("network/config.py", "_names"): "`ModelConfig.from_dict`",
     ("network/config.py", "_whole"): "`ModelConfig.from_dict`",
     ("regular.py", "no_follow"): "whoever opens the file: as if the system had failed to",
     ("regular.py", "open_regular"): "whoever opens the file: as if the system had failed to",
     ("regular.py", "read_regular"): "whoever opens the file: as if the system had failed to",
+    **{
+        ("serve/options.py", name): "`song_options`: an answer 400 that says what was expected"
+        for name in (
+            "_choice",
+            "_flag",
+            "_names",
+            "_number",
+            "_rate",
+            "_text",
+            "_track",
+            "parse",
+            "song_options",
+        )
+    },
 }
 
 
