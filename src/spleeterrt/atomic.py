@@ -153,7 +153,7 @@ def _is_running(pid: int, start: str) -> bool:
         pass  # somebody else's
     try:
         status = _status(pid)
-        # One that has ended may stay in the list for as long as its parent does not ask for it (in containers).
+        # One that has ended is listed until its parent asks for it, which in containers may take long.
         return status[0] not in (b"Z", b"X") and status[19].decode() == start
     except (OSError, IndexError):
         return True  # hidden, or about to end
