@@ -6,6 +6,7 @@ All raise `ArgumentError` (a ValueError) for values and `ArgumentTypeError` (a T
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, Union
@@ -17,6 +18,7 @@ from .errors import ArgumentError, ArgumentTypeError
 PathLike: TypeAlias = Union[str, bytes, "os.PathLike[str]"]
 
 _LONGEST = 80
+_URI = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # of two slashes `Path` makes one; drives have one letter
 
 
 def told(value: object) -> str:
@@ -60,6 +62,22 @@ def path(name: str, value: Any) -> str:
         os.fsencode(text)
     except UnicodeEncodeError as error:
         raise ArgumentError(f"{name}: {text!r} cannot be a path ({error.reason})") from error
+    return text
+
+
+def is_uri(text: str) -> bool:
+    """Whether it is a URI (`s3://bucket/song.wav`), and no file or folder that happens to be called so."""
+    return _URI.match(text) is not None and not os.path.lexists(text)
+
+
+def output_folder(name: str, value: Any) -> str:
+    """A path to write to; URIs would become folders named `s3:`."""
+    text = path(name, value)
+    if is_uri(text) or re.match(f"{_URI.pattern}/", text):
+        raise ArgumentError(
+            f"{name}: {text} is no place on this machine; write to a folder and copy it, or let "
+            "`spleeterrt catalogue` write there (s3:// and gs://)"
+        )
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import PathLike, names, path, told
+from .arguments import PathLike, names, output_folder, path, told
 from .audio.films import container_of
 from .audio.formats import codec_name, codec_of
 from .audio.stem_files import STEM_CODECS, STEM_ENDINGS, STEMS
@@ -55,7 +55,7 @@ def output_paths(
             none of a file (empty, `..`, with a separator).
     """
     source = Path(path("audio_descriptor", audio_descriptor))
-    folder = path("destination", destination)
+    folder = output_folder("destination", destination)
     if codec is not None and codec_name(codec) in STEM_CODECS:
         stems, filename_format = (STEMS,), _stem_format(filename_format)
     paths: dict[str, Path] = {}

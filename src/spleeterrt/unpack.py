@@ -14,6 +14,7 @@ import numpy as np
 from .arguments import path as checked_path
 from .arrays import Float32
 from .audio import Codec
+from .audio.file_objects import local_file
 from .audio.reader import AudioReader
 from .audio.resample import fit
 from .audio.stem_files import MIX, STEM_ENDINGS, is_stem_file, read_names
@@ -61,7 +62,7 @@ def unpack_stems(
         AudioError: the file cannot be read or is no stem file, or the output cannot be written.
         SpleeterError: a file name or an option makes no sense.
     """
-    source = Path(checked_path("stem_file", stem_file))
+    source = local_file(checked_path("stem_file", stem_file))
     writing = WriteOptions(output_codec(filename_format, codec), bitrate, tags=tags)
     if writing.is_stem_file:
         raise ArgumentError(f"codec {writing.codec}: the tracks become files of their own; use e.g. wav")

@@ -192,9 +192,3 @@ def test_wrong_usage_is_told_before_any_work(tmp_path: Path):
     empty = cli("catalogue", "-p", MODEL, tmp_path / "out", tmp_path / "out2")
     assert empty.returncode == 1
     assert not (tmp_path / "out2").exists()
-
-
-def test_object_storage_is_named_where_separate_gets_a_uri():
-    done = cli("separate", "-p", MODEL, "s3://bucket/song.wav")
-    assert done.returncode == 1
-    assert "spleeterrt catalogue" in done.stderr

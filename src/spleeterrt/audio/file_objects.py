@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias, TypeGuard
 
-from ..arguments import PathLike, path
+from ..arguments import PathLike, is_uri, path
 from ..errors import ArgumentError, ArgumentTypeError, AudioError, SpleeterError, reason
 
 AudioInput: TypeAlias = PathLike | bytearray | memoryview | IO[bytes]
@@ -47,6 +47,21 @@ def described_path(audio: Any) -> Path:
     return Path(os.fsdecode(name))
 
 
+def local_file(audio: PathLike) -> Path:
+    """The path of a file of this machine.
+
+    Raises:
+        AudioError: it is the URI of another place.
+    """
+    text = path("audio", audio)
+    if is_uri(text):
+        raise AudioError(
+            f"{text}: not a file on this machine; open it (`with fsspec.open(uri) as file`) and pass the "
+            "file, download it, or let `spleeterrt catalogue` read it (s3:// and gs://)"
+        )
+    return Path(text)
+
+
 @contextmanager
 def input_path(audio: AudioInput, *, for_later: bool = False) -> Iterator[Path]:
     """A path of the audio's content, as long as the context lasts.
@@ -59,7 +74,10 @@ def input_path(audio: AudioInput, *, for_later: bool = False) -> Iterator[Path]:
         ArgumentTypeError: a file object that gives text, for example.
     """
     named = described_path(audio)
-    if _is_path(audio) or (not for_later and _is_whole_file(audio, named)):
+    if _is_path(audio):
+        yield local_file(audio)
+        return
+    if not for_later and _is_whole_file(audio, named):
         yield named
         return
     with tempfile.TemporaryDirectory(prefix="spleeterrt-") as folder:

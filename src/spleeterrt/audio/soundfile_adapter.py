@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..arguments import floats, told
+from ..arguments import floats, output_folder, told
 from ..errors import ArgumentError, ArgumentTypeError, AudioError
 from .adapter import AudioAdapter
 from .channels import MOST_CHANNELS
@@ -78,6 +78,7 @@ class SoundFileAudioAdapter(AudioAdapter):
             with output_path(path, ending) as made:
                 self._write(made, wave, sample_rate, known, bitrate)
         else:
+            output_folder("path", path)
             if not _is_folder(target.parent):
                 raise AudioError(f"output directory does not exist: {target.parent}")
             self._write(target, wave, sample_rate, codec, bitrate)

@@ -29,8 +29,6 @@ class Files(ABC):
     """A file system. Every method raises `StorageError` for what cannot be read or written, and `AudioError`
     where it is a song that is not there."""
 
-    local = False
-
     @abstractmethod
     def join(self, place: str, *parts: str) -> str: ...
 
@@ -66,6 +64,14 @@ class Files(ABC):
     @abstractmethod
     def remove(self, uri: str) -> None: ...
 
+    def open_uploads(self, folder: str) -> bool:
+        """Whether there are uploads in parts below a folder that nobody has completed."""
+        return False
+
+
+class StoredFiles(Files):
+    """Those of object storage, which are copied to this machine and back."""
+
     @abstractmethod
     def fetch(self, uri: str, path: Path, stat: Stat) -> None:
         """Copy a file to this machine, in constant memory."""
@@ -74,11 +80,8 @@ class Files(ABC):
     def put(self, path: Path, uri: str) -> None:
         """Copy a file of this machine, which appears whole."""
 
-    def open_uploads(self, folder: str) -> bool:
-        """Whether there are uploads in parts below a folder that nobody has completed."""
-        return False
-
-    def abort_uploads(self, uri: str) -> None:  # noqa: B027 (nothing to do where there are none)
+    @abstractmethod
+    def abort_uploads(self, uri: str) -> None:
         """End unfinished uploads of this very file, of workers that are gone."""
 
 

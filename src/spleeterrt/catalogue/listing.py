@@ -16,7 +16,7 @@ from ..audio.stem_files import is_stem_file
 from ..errors import ArgumentError, SpleeterError, StorageError
 from .files import Found
 from .job import Song
-from .places import files_of, has_magic, is_remote, normal
+from .places import files_of, has_magic, is_remote, normal, store_of
 from .rows import _pyarrow
 
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
@@ -80,13 +80,13 @@ def _table(table: str) -> Iterator[Song | Fault]:
 @contextmanager
 def _here(table: str) -> Iterator[Path]:
     """The table as a file of this machine."""
-    files = files_of(table)
-    if files.local:
+    store = store_of(table)
+    if store is None:
         yield Path(table)
         return
     with tempfile.TemporaryDirectory(prefix="spleeterrt-") as folder:
         path = Path(folder) / table.rpartition("/")[2]
-        files.fetch(table, path, files.stat(table))
+        store.fetch(table, path, store.stat(table))
         yield path
 
 
@@ -98,8 +98,8 @@ def _song(row: Any, table: str) -> Song:
         raise ArgumentError("no uri")
     uri = uri.strip()
     if not is_remote(uri) and not uri.startswith("/"):
-        files = files_of(table)
-        uri = files.join(table.rpartition("/")[0] if not files.local else str(Path(table).parent), uri)
+        beside = table.rpartition("/")[0] if is_remote(table) else str(Path(table).parent)
+        uri = files_of(table).join(beside, uri)
     folder = str(row.get("folder") or "").replace("\\", "/").strip("/")
     if ".." in folder.split("/") or "\0" in folder:
         raise ArgumentError(f"folder {folder!r} would leave the output")

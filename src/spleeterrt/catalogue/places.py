@@ -12,7 +12,7 @@ from pathlib import Path
 from ..atomic import sweep, write_whole
 from ..audio.song_names import CLUTTER_FOLDERS
 from ..errors import AudioError, SpleeterError, StorageError, reason
-from .files import Files, Found, Stat, before_magic
+from .files import Files, Found, Stat, StoredFiles, before_magic
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -53,9 +53,13 @@ def files_of(uri: str) -> Files:
     return remote_files(uri)
 
 
-class LocalFiles(Files):
-    local = True
+def store_of(uri: str) -> StoredFiles | None:
+    """The file system of a URI; None for files of this machine, which need no copies."""
+    files = files_of(uri)
+    return files if isinstance(files, StoredFiles) else None
 
+
+class LocalFiles(Files):
     def join(self, place: str, *parts: str) -> str:
         return os.path.join(place, *(part.replace("/", os.sep) for part in parts))
 
@@ -119,12 +123,6 @@ class LocalFiles(Files):
     def remove(self, uri: str) -> None:
         with _storage(uri), contextlib.suppress(FileNotFoundError):
             os.unlink(uri)
-
-    def fetch(self, uri: str, path: Path, stat: Stat) -> None:
-        raise NotImplementedError("files of this machine are read where they are")
-
-    def put(self, path: Path, uri: str) -> None:
-        raise NotImplementedError("files of this machine are written where they will be")
 
 
 LOCAL = LocalFiles()

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..audio.song_names import CLUTTER_FOLDERS
 from ..errors import AudioError, SpleeterError, StorageError
-from .files import Files, Found, Stat, before_magic
+from .files import Found, Stat, StoredFiles, before_magic
 
 BLOCK_BYTES = 8 << 20  # of a range request
 _PART_BYTES = 16 << 20  # of an upload in parts, and how many of them are in memory at a time
@@ -42,7 +42,7 @@ def _install(scheme: str) -> str:
     return f"pip install 'spleeterrt[{extra}]'" if extra else f"install what fsspec needs for {scheme}://"
 
 
-class RemoteFiles(Files):
+class RemoteFiles(StoredFiles):
     """What an fsspec file system holds.
 
     Args:

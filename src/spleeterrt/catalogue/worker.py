@@ -28,10 +28,10 @@ from ..models.sources import configuration
 from ..network.modes import plan_mode
 from ..separator import Separator
 from ..watching import Cancel, stopper
-from .files import Stat
+from .files import Stat, StoredFiles
 from .job import Job, Song, Task, identity
 from .manifest import Manifest
-from .places import files_of, is_remote
+from .places import files_of, is_remote, store_of
 from .plan import stem_uris
 from .rows import DONE, FAILED, SKIPPED, Row, StemRow
 
@@ -135,7 +135,7 @@ def separate_song(song: Song, job: Job, cancel: Cancel | None = None) -> Row:
 def _separated(row: Row, song: Song, stat: Stat, job: Job, cancel: Cancel | None, warnings: list[str]) -> Row:
     separator = separator_of(job)
     uris = stem_uris(job, song, separator.stems)
-    output = files_of(job.output)
+    origin, store = store_of(song.uri), store_of(job.output)
     seconds = 0.0
     passes = 2 if job.settings.get("MWF") else 1
 
@@ -146,10 +146,10 @@ def _separated(row: Row, song: Song, stat: Stat, job: Job, cancel: Cancel | None
     with ExitStack() as stack:
         scratch = stack.enter_context(_scratch(song, job))
         source = song.uri
-        if scratch is not None and is_remote(song.uri):
-            source = _fetch(song, stat, scratch)
-        target = scratch / "stems" if scratch is not None and not output.local else None
-        place = output.join(job.output, song.folder)
+        if scratch is not None and origin is not None:
+            source = _fetch(origin, song, stat, scratch)
+        target = scratch / "stems" if scratch is not None and store is not None else None
+        place = files_of(job.output).join(job.output, song.folder)
 
         def told(messages: Iterable[str]) -> list[str]:
             """With the names that the user knows, not those of copies."""
@@ -166,11 +166,11 @@ def _separated(row: Row, song: Song, stat: Stat, job: Job, cancel: Cancel | None
         finally:
             warnings[:] = told(warnings)
         sizes = {stem: path.stat().st_size for stem, path in made.items()}
-        if target is not None:
+        if store is not None:
             for stem, path in made.items():
                 if job.uploads:
-                    output.abort_uploads(uris[stem])
-                output.put(path, uris[stem])
+                    store.abort_uploads(uris[stem])
+                store.put(path, uris[stem])
         else:
             uris = {stem: str(path) for stem, path in made.items()}
     return replace(
@@ -229,7 +229,7 @@ def _scratch(song: Song, job: Job) -> Iterator[Path | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetch(song: Song, stat: Stat, scratch: Path) -> str:
+def _fetch(origin: StoredFiles, song: Song, stat: Stat, scratch: Path) -> str:
     """A copy of the song under its own name, in a folder named as its own is: names of stems may use both."""
     folder, _, name = song.uri.rpartition("/")
     parent = folder.rpartition("/")[2]
@@ -238,7 +238,7 @@ def _fetch(song: Song, stat: Stat, scratch: Path) -> str:
     place = scratch / "song" / (parent if parent not in ("", ".", "..") else "-")
     try:
         place.mkdir(parents=True)
-        files_of(song.uri).fetch(song.uri, place / name, stat)
+        origin.fetch(song.uri, place / name, stat)
     except OSError as error:
         raise StorageError(f"{song.uri}: cannot be copied to {scratch}: {reason(error)}") from error
     return str(place / name)

@@ -156,7 +156,7 @@ def catalogue(
     from ..catalogue.scheduler import Run
 
     if not is_remote(output):
-        OutputFolder().convert(output, None, ctx)
+        OutputFolder().convert(normal(output), None, ctx)
     with usage_errors():
         job, stems = _job(model, normal(output), manifest, fragments, ctx.params, options)
     kept = Manifest(job.manifest)

@@ -88,6 +88,12 @@ class OutputFolder(click.ParamType):  # type: ignore[type-arg]
             self.fail("an empty name (an unset variable?)", param, ctx)
         if "\0" in value:
             self.fail(f"not a name of a folder: {value!r}", param, ctx)
+        if "://" in value:
+            self.fail(
+                f"{value} is no folder of this machine; `spleeterrt catalogue` writes there (s3:// and gs://)",
+                param,
+                ctx,
+            )
         for folder in (Path(value), *Path(value).parents):
             if not os.path.lexists(folder):
                 continue

@@ -15,6 +15,7 @@ from .command import Group
 from .completion import complete_files
 from .errors import FAILED, handle_errors, usage_errors
 from .options import OutputFolder
+from .songs import local_path
 from .terminal import check_folder, configure_logging, say
 
 _CODECS = tuple(codec for codec in CODECS if codec not in STEM_CODECS)
@@ -92,7 +93,7 @@ def unpack_command(files: tuple[str, ...], output: str, as_json: bool, **options
     failed = False
     for file in files:
         try:
-            made = unpack_stems(file, output, **options)
+            made = unpack_stems(local_path(file), output, **options)
         except SpleeterError as error:
             failed = True
             say(f"Error: {error_message(error)}", err=True)
