@@ -60,15 +60,20 @@ export async function serveFolder(folder) {
 }
 
 // A page whose console is collected: { page, context, said }.
-export async function open(browser, address, options = {}, given = null) {
+export async function newPage(browser, options = {}, given = null) {
   const context = given ?? await browser.newContext({ acceptDownloads: true, viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage(), said = [];
   page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
   page.on('pageerror', (error) => said.push(`error: ${error.stack}`));
   page.setDefaultTimeout(120_000); // for machines with other things to do
-  await page.goto(address);
-  await page.waitForSelector('html[data-ready]');
   return { page, context, said };
+}
+
+export async function open(browser, address, options = {}, given = null) {
+  const opened = await newPage(browser, options, given);
+  await opened.page.goto(address);
+  await opened.page.waitForSelector('html[data-ready]');
+  return opened;
 }
 
 // As a user drops files on the page.
