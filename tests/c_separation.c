@@ -113,6 +113,8 @@ static void set(srt_separation_options *options, const char *setting)
         options->full_band = atoi(value);
     else if (strncmp(setting, "low_memory=", 11) == 0)
         options->low_memory = atoi(value);
+    else if (strncmp(setting, "short_segments=", 15) == 0)
+        options->short_segments = atoi(value);
     else
         fail(setting, "no such option");
 }

@@ -6,6 +6,7 @@ Built apart, as test_c_library.py says: SPLEETERRT_C_BUILD names the folder.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spleeterrt import Separator
+from spleeterrt import Separator, load_model
 from spleeterrt.models import convert
 from support.c_library import ModelOptions, defaults
 from support.golden import case
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 SAMPLES, TASKS, TAKING, AGAIN = 1, 2, 3, 4
 BAD_ARGUMENT, BAD_OPTIONS, BAD_SAMPLE = 1, 3, 7
+SHORT = 256 * 128 - 512  # samples of the longest signal for short segments, in these models
 
 
 class Options(ctypes.Structure):
@@ -37,6 +39,7 @@ class Options(ctypes.Structure):
         *((name, ctypes.c_int) for name in ("threads", "wiener", "residual", "full_band", "low_memory")),
         *((name, ctypes.c_char_p) for name in ("mode", "stems", "two_stems")),
         ("above_band", ctypes.c_double),
+        *((name, ctypes.c_int) for name in ("short_segments", "reserved")),
     ]
 
 
@@ -234,6 +237,71 @@ def test_memory_does_not_grow(models, program, tmp_path, settings):
     assert 0 < peaks[1] < peaks[0] + 1024, peaks  # KiB; the longer song is 85 MB
 
 
+@pytest.fixture(scope="module")
+def long_model(tmp_path_factory):
+    """(Model, its file): with segments of 512 frames."""
+    folder = tmp_path_factory.mktemp("long")
+    shutil.copytree(case("tiny-2stems"), folder / "tiny-2stems")
+    config = folder / "tiny-2stems" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "T": 512}))
+    path = convert(config, folder / "long.safetensors", progress=False)
+    return load_model(path), path
+
+
+@pytest.mark.parametrize("mwf", [False, True])
+@pytest.mark.parametrize("beyond", [-32_256, 0, 1, 100_000])
+def test_short_segments(library, opened, program, long_model, tmp_path, beyond, mwf):
+    """Chosen by the length, which blocks tell at the end only."""
+    model, path = long_model
+    samples = noise(SHORT + beyond)
+    separator = Separator(model, threads=1, MWF=mwf, short_segments=True)
+    expected = separator.separate(samples)
+    options = c_options(library, {"MWF": mwf, "short_segments": True}, threads=2)
+    assert_same(separate(library, opened(path), samples, options, separator.stems), expected)
+    (tmp_path / "song").write_bytes(samples.tobytes())
+    given = [path, tmp_path / "song", "4096", "2", tmp_path, "short_segments=1", f"wiener={int(mwf)}"]
+    done = subprocess.run([program, *given], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = {stem: np.fromfile(tmp_path / stem, np.float32).reshape(-1, 2) for stem in expected}
+    assert_same(found, expected)
+
+
+def test_short_segments_begin_anew(library, opened, long_model):
+    model, path = long_model
+    options = c_options(library, {"short_segments": True}, threads=1)
+    separation, taken = ctypes.c_void_p(), ctypes.c_size_t()
+    assert library.srt_separation_open(opened(path), options, separation, None) == 0
+    separator = Separator(model, threads=1, short_segments=True)
+    for count in (100_000, 2000, SHORT):
+        samples = noise(count)
+        heard, outs, at, got = planes(samples), np.empty((4, count), np.float32), 0, 0
+        while wants := library.srt_separation_wants(separation):
+            if wants == SAMPLES and at < count:
+                rest = heard[:, at:]
+                assert library.srt_separation_push(separation, pointers(rest), count - at, taken) == 0
+                at += taken.value
+            elif wants == SAMPLES:
+                assert library.srt_separation_finish(separation) == 0
+            elif wants == TASKS:
+                assert library.srt_separation_work(separation) == 0
+            else:
+                got += library.srt_separation_take(separation, pointers(outs[:, got:]), count - got)
+        expected = separator.separate(samples)
+        assert_same({stem: outs[2 * k : 2 * k + 2].T for k, stem in enumerate(expected)}, expected)
+        assert library.srt_separation_reset(separation) == 0
+    library.srt_separation_destroy(separation)
+
+
+def test_options_of_an_earlier_version(library, models, opened):
+    options = c_options(library, {})
+    options.size = Options.short_segments.offset
+    options.short_segments = -1  # not there, whatever it says
+    samples = noise(3000)
+    stems = ["vocals", "accompaniment"]
+    expected = separate(library, opened(models["tiny-2stems"]), samples, None, stems)
+    assert_same(separate(library, opened(models["tiny-2stems"]), samples, options, stems), expected)
+
+
 def test_unwanted_outputs(library, models, opened):
     model, samples = opened(models["tiny-2stems"]), noise(9000)
     options = c_options(library, {}, threads=1)
@@ -327,7 +395,7 @@ def test_turns(library, models, opened):
         ("threads", -1, "threads: expected 0 to 256, got -1"),
         ("threads", 257, "threads"),
         ("size", 8, "srt_default_separation_options"),
-        ("size", ctypes.sizeof(Options) - 8, "srt_default_separation_options"),
+        ("size", Options.short_segments.offset - 8, "srt_default_separation_options"),
         ("size", ctypes.sizeof(Options) + 8, "srt_default_separation_options"),
     ],
 )

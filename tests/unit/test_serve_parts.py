@@ -109,6 +109,13 @@ def test_defaults_are_those_of_separate(model: Model) -> None:
     assert (files["codec"], files["offset"], files["duration"]) == ("wav", 0, None)
 
 
+def test_what_goes_to_the_separator(model: Model) -> None:
+    given = [("short_segments", "yes"), ("mwf", "1"), ("stems", "vocals")]
+    settings = song_options(given, model.config).separator
+    assert (settings["short_segments"], settings["MWF"], settings["stems"]) == (True, True, ("vocals",))
+    assert song_options([], model.config).separator["short_segments"] is False
+
+
 @pytest.mark.parametrize(
     ("text", "value"), [("true", True), ("", True), ("YES", True), ("0", False), ("off", False)]
 )

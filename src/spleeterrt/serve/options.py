@@ -120,6 +120,7 @@ OPTIONS = (
     _flag("full_band", "Extend the masks above the networks' band."),
     _flag("mwf", "Apply a multichannel Wiener filter (two passes)."),
     _flag("residual", "Make the last stem the mix minus the others."),
+    _flag("short_segments", "Less work for clips of up to 256 frames (5.9 s); it changes samples."),
     _choice("codec", "Format of the stems.", CODECS, "wav"),
     Option(
         "bitrate", "Bitrate of lossy formats, as 192k; otherwise 128k, of stem files 256k.",
@@ -211,7 +212,7 @@ def _checked(given: Mapping[str, Any], config: ModelConfig) -> SongOptions:
     WriteOptions(**{name: values[name] for name in _WRITING}).check(stems, config.sample_rate)
     return SongOptions(
         given,
-        {**separator, "MWF": values["mwf"]},
+        {**separator, "MWF": values["mwf"], "short_segments": values["short_segments"]},
         {name: values[name] for name in (*_READING, *_WRITING)},
         stems,
     )

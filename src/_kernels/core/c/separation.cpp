@@ -1,12 +1,14 @@
 // Whole signals in C; see spleeterrt.h.
 #include "c/common.h"
 #include "c/model.h"
+#include "check.h"
 #include "machine.h"
 #include "offline/model_plan.h"
 #include "sound/masks.h"
 #include "task_threads.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -16,12 +18,15 @@ using namespace spleeterrt;
 
 struct srt_separation {
     ModelUse model;
-    LayerTable table;
+    LayerTable table, short_table;
     ModePlan mode;
     std::vector<std::size_t> stems; // that come out, of the mode's
     std::vector<const float *> weights;
     std::size_t threads = 1;
-    std::unique_ptr<Separation> engine;           // gone before what it reads
+    std::unique_ptr<Separation> usual, brief; // gone before what they read; brief: in short segments, if asked for
+    Separation *engine = nullptr;             // one of them
+    std::vector<float> begun;                 // the signal so far, while it may be short
+    bool undecided = false;
     std::vector<AlignedFloats> workspaces, sound; // of each thread; of each stem of the mode, the piece at hand
     std::vector<float *> places;                  // of the latter
     std::unique_ptr<TaskThreads> helpers;         // from the first srt_separation_work on
@@ -34,7 +39,7 @@ namespace {
 constexpr std::size_t channels = 2;
 constexpr std::size_t planar_block = 1024; // samples at a time between planes and pairs
 
-SRT_CHECK_END(srt_separation_options, above_band);
+SRT_CHECK_END(srt_separation_options, reserved);
 
 srt_separation_options usual_options()
 {
@@ -61,13 +66,41 @@ std::string mode_of(const srt_separation_options &o, const ModelFileConfig &conf
     return plan_separation(options, o.wiener, config, s.mode, s.stems);
 }
 
-SeparationOptions engine_options(const srt_separation_options &o, const ModelFileConfig &c, const srt_separation &s)
+SeparationOptions engine_options(const srt_separation_options &o, const ModelFileConfig &c, const srt_separation &s,
+                                 std::size_t frames)
 {
     SeparationOptions e = separation_options(c, s.mode, o.full_band, o.wiener, s.model->kernels()->name);
+    e.frames = frames;
     e.segments = o.low_memory ? 1 : segments_at_a_time(s.mode, s.threads);
     const std::size_t chunks = o.low_memory ? 2 : std::max<std::size_t>(4, s.threads); // keep all threads busy
     e.piece_frames = std::min(chunks * Synthesis::chunk_frames, e.segments * e.frames);
     return e;
+}
+
+// The longest signal that one short segment holds; 0: none, or the model's own are no longer.
+std::size_t most_short_samples(const srt_separation_options &o, const ModelFileConfig &c)
+{
+    const long long samples = static_cast<long long>(short_frames) * c.frame_step - c.frame_length;
+    const bool longer = c.T > static_cast<long long>(short_frames);
+    return o.short_segments && longer && samples > 0 ? static_cast<std::size_t>(samples) : 0;
+}
+
+void begin(srt_separation &s)
+{
+    s.engine = s.usual.get();
+    s.undecided = s.brief != nullptr;
+    s.begun.clear();
+}
+
+// The signal is short, or longer; what there is of it fits into a window of either engine.
+void decide(srt_separation &s, Separation &engine)
+{
+    s.undecided = false;
+    s.engine = &engine;
+    const std::size_t count = s.begun.size() / channels;
+    const std::size_t taken = count ? engine.push(s.begun.data(), count) : 0;
+    SRT_DCHECK(taken == count);
+    static_cast<void>(taken);
 }
 
 int open(srt_model &model, const srt_separation_options &options, srt_separation *&separation, std::string &problem)
@@ -83,18 +116,28 @@ int open(srt_model &model, const srt_separation_options &options, srt_separation
     if (!problem.empty())
         return SRT_BAD_OPTIONS;
     s->threads = options.threads ? static_cast<std::size_t>(options.threads) : usual_threads().threads;
-    const SeparationOptions e = engine_options(options, c, *s);
+    const SeparationOptions e = engine_options(options, c, *s, static_cast<std::size_t>(c.T));
     problem = check_separation(e, s->mode);
     if (!problem.empty())
         return SRT_BAD_OPTIONS;
     if (!model.weights(s->mode.networks, s->weights, problem))
         return SRT_BAD_MODEL;
     s->table = lower(c.network, model.plan(), c.T, c.F);
-    s->engine.reset(new Separation(model.networks(s->table, s->weights), s->mode, e));
+    s->usual.reset(new Separation(model.networks(s->table, s->weights), s->mode, e));
+    std::size_t workspace = s->usual->most_workspace_floats(), samples = s->usual->most_samples();
+    if (const std::size_t most = most_short_samples(options, c)) {
+        s->short_table = lower(c.network, model.plan(), short_frames, c.F);
+        s->brief.reset(new Separation(model.networks(s->short_table, s->weights), s->mode,
+                                      engine_options(options, c, *s, short_frames)));
+        s->begun.reserve(most * channels);
+        workspace = std::max(workspace, s->brief->most_workspace_floats());
+        samples = std::max(samples, s->brief->most_samples());
+    }
+    begin(*s);
     for (std::size_t thread = 0; thread < s->threads; thread++)
-        s->workspaces.push_back(AlignedFloats::in_large_pages(s->engine->most_workspace_floats()));
+        s->workspaces.push_back(AlignedFloats::in_large_pages(workspace));
     for (std::size_t stem = 0; stem < s->mode.stems.size(); stem++) {
-        s->sound.push_back(AlignedFloats::in_large_pages(s->engine->most_samples() * channels));
+        s->sound.push_back(AlignedFloats::in_large_pages(samples * channels));
         s->places.push_back(s->sound.back().data());
     }
     separation = s.release();
@@ -122,6 +165,20 @@ void complete(srt_separation &s)
 
 bool wants(const srt_separation *s, int what) { return s && srt_separation_wants(s) == what; }
 
+std::size_t take_in(srt_separation &s, const float *pairs, std::size_t count)
+{
+    if (s.undecided) {
+        const std::size_t room = (s.begun.capacity() - s.begun.size()) / channels;
+        if (room) {
+            const std::size_t taken = std::min(room, count);
+            s.begun.insert(s.begun.end(), pairs, pairs + taken * channels);
+            return taken;
+        }
+        decide(s, *s.usual);
+    }
+    return s.engine->push(pairs, count);
+}
+
 // Of planes to pairs, and how many of these were taken.
 std::size_t push_block(srt_separation &s, const float *const *input, std::size_t first, std::size_t count, bool &good)
 {
@@ -131,7 +188,7 @@ std::size_t push_block(srt_separation &s, const float *const *input, std::size_t
             pairs[i * channels + c] = input[c][first + i];
     const MaskKernels &kernels = mask_kernels(s.model->kernels()->name);
     const std::size_t fine = kernels.first_beyond(pairs, count * channels, largest_sample) / channels;
-    const std::size_t taken = fine ? s.engine->push(pairs, fine) : 0;
+    const std::size_t taken = fine ? take_in(s, pairs, fine) : 0;
     good = taken < fine || fine == count; // what was not taken comes again
     return taken;
 }
@@ -200,7 +257,7 @@ int srt_separation_open(srt_model *model, const srt_separation_options *options,
         if (!model)
             return told(SRT_BAD_ARGUMENT, message, "model: expected a model, got NULL");
         srt_separation_options wanted = usual_options();
-        if (!take_over(options, sizeof wanted, wanted))
+        if (!take_over(options, offsetof(srt_separation_options, short_segments), wanted))
             return told(SRT_BAD_OPTIONS, message,
                         "options: begin with srt_default_separation_options() of this version of the library or an "
                         "earlier one");
@@ -258,6 +315,8 @@ int srt_separation_finish(srt_separation *separation)
 {
     if (!wants(separation, SRT_WANTS_SAMPLES))
         return SRT_BAD_ARGUMENT;
+    if (separation->undecided)
+        decide(*separation, *separation->brief);
     separation->engine->finish();
     return SRT_OK;
 }
@@ -332,7 +391,10 @@ int srt_separation_reset(srt_separation *separation)
 {
     if (!separation)
         return SRT_BAD_ARGUMENT;
-    separation->engine->reset();
+    separation->usual->reset();
+    if (separation->brief)
+        separation->brief->reset();
+    begin(*separation);
     separation->filling = separation->ready = separation->taken = 0;
     return SRT_OK;
 }

@@ -7,6 +7,8 @@
 
 namespace spleeterrt {
 
+constexpr std::size_t short_frames = 256; // T of short segments
+
 // The mode's plan, and which of its stems come out: more are made where the rest needs them. wiener: for the filter.
 // Why there is no plan, or "".
 std::string plan_separation(const ModeOptions &options, bool wiener, const ModelFileConfig &config, ModePlan &mode,
