@@ -1,16 +1,20 @@
 """What does `spleeterrt catalogue` cost beside `separate`, and does its memory stay flat?
 
-    python bench/catalogue.py [SECTION ...] [--rounds 3] [--songs 10000]
+    python bench/catalogue.py [SECTION ...] [--rounds 3] [--alone LOCK]
 
 Sections: `throughput` (CPU seconds a song beside `separate --threads 1`), `memory` (what a second worker
 needs), `short` (`--short-segments`), `engines` (Dask and Ray, where they are installed), `simulation`
 (scheduler and manifest with 100,000 songs that are not there), `tiny` (10,000 songs of 0.1 s through two
-workers). Writes `bench/results/catalogue.md`; a section that runs again replaces its own. Models are random.
+workers). Writes `bench/results/catalogue.md` (`kept.py`). Models are random.
+
+On a machine that others use, too: `--alone LOCK` runs each command that is compared at real-time priority
+(chrt), while it holds a lock on that file as flock does.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import importlib.util
 import json
@@ -22,24 +26,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from common import (
     CACHE,
-    RESULTS,
     SAMPLE_RATE,
-    conditions,
     default_music,
     music,
     spleeterrt_command,
     table,
     write_wav,
 )
+from kept import run_sections
 from random_weights import write_random_model
 
-KEPT = RESULTS / "catalogue.json"
 TINY = Path(__file__).resolve().parents[1] / "tests" / "data" / "golden" / "tiny-2stems" / "config.json"
 
 
@@ -64,6 +67,28 @@ def songs(folder: Path, count: int, seconds: float) -> Path:
     return folder
 
 
+_lock: Path | None = None
+
+
+def alone_by(lock: Path | None) -> None:
+    """From now on commands that are compared hold a lock on this file, at real-time priority."""
+    global _lock
+    _lock = lock
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[list[str]]:
+    """What to put before a command."""
+    if _lock is None:
+        yield []
+        return
+    import fcntl
+
+    with _lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield ["chrt", "-r", "1"]
+
+
 def cpu_seconds(*command: object) -> float:
     """User and system time of a command and all its processes.
 
@@ -71,7 +96,8 @@ def cpu_seconds(*command: object) -> float:
         SystemExit: it failed.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    with alone() as first:
+        done = subprocess.run([*first, *map(str, command)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{command}\n{done.stderr}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -259,20 +285,23 @@ def engines(_rounds: int) -> str:
 
 def _group_cpu(code: str) -> float:
     """CPU seconds of a program and everything in its session, also what nobody waits for."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL
-    )
     seen: dict[int, float] = {}
     tick = os.sysconf("SC_CLK_TCK")
-    while process.poll() is None:
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[3]) == process.pid:
-                seen[int(stat.parent.name)] = (int(fields[11]) + int(fields[12])) / tick
-        time.sleep(0.05)
+    with alone() as first:
+        process = subprocess.Popen(
+            [*first, sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL
+        )
+        while process.poll() is None:
+            for stat in Path("/proc").glob("[0-9]*/stat"):
+                try:
+                    fields = stat.read_text().rpartition(")")[2].split()
+                except OSError:
+                    continue
+                if int(fields[3]) == process.pid:
+                    seen[int(stat.parent.name)] = (int(fields[11]) + int(fields[12])) / tick
+            time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"exit code {process.returncode}")
     return sum(seen.values())
 
 
@@ -420,18 +449,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sections", nargs="*", choices=[*SECTIONS, []], default=list(SECTIONS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", type=Path, metavar="LOCK")
     chosen = parser.parse_args(arguments)
+    alone_by(chosen.alone)
     CACHE.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    for name in chosen.sections:
-        load = os.getloadavg()[0]
-        text = SECTIONS[name](chosen.rounds)
-        kept[name] = f"{text}\nLoad of the machine when it began: {load:.1f}.\n"
-        print(f"## {name}\n\n{kept[name]}")
-        KEPT.write_text(json.dumps(kept, indent=1) + "\n")
-    parts = [f"## {name.capitalize()}\n\n{kept[name]}" for name in SECTIONS if name in kept]
-    head = f"# Catalogue\n\n{conditions(('spleeterrt', 'distributed', 'ray'))}\n"
-    (RESULTS / "catalogue.md").write_text("\n".join([head, *parts]))
+    sections = {name: partial(section, chosen.rounds) for name, section in SECTIONS.items()}
+    run_sections("catalogue", "Catalogue", sections, chosen.sections, ("spleeterrt", "distributed", "ray"))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,13 @@ def version_of(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
+        if package != "spleeterrt":
+            return "not installed"
+    try:
+        from spleeterrt import __version__  # from a checkout
+
+        return __version__
+    except ImportError:
         return "not installed"
 
 
