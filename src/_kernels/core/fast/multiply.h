@@ -6,7 +6,7 @@
 #ifndef SPLEETERRT_FAST_MULTIPLY_H
 #define SPLEETERRT_FAST_MULTIPLY_H
 
-#include "simd/simd.h"
+#include "fast/prefetch.h"
 
 namespace spleeterrt::SRT_ISA {
 
@@ -35,8 +35,8 @@ template <int width> struct TileGroups {
     }
 };
 
-// One call of the micro-kernel. Strides are floats between blocks of 16. `prefetch`: `prefetch_lines` cache lines to
-// fetch per block of depth, meanwhile.
+// One call of the micro-kernel. Strides are floats between blocks of 16. Meanwhile, per block of depth, it fetches
+// `other_lines` cache lines of `others` and `prefetch_lines` from `prefetch` on.
 struct Product {
     int depth_blocks;
     const float *a;
@@ -44,6 +44,8 @@ struct Product {
     const float *b;
     float *c;
     ptrdiff_t c_stride;
+    LinePrefetch *others = nullptr;
+    int other_lines = 0;
     const char *prefetch = nullptr;
     int prefetch_lines = 0;
 };
@@ -68,6 +70,8 @@ template <int rows, int width> static __attribute__((noinline)) void multiply_ro
         for (int k = 0; k < product.depth_blocks; k++, a += product.a_stride) {
             for (int line = 0; line < product.prefetch_lines; line++, prefetch += 64)
                 prefetch_line(prefetch);
+            if (prefetches && product.others)
+                product.others->fetch(product.other_lines);
             if constexpr (has_depths) {
                 depths(a, b, sum);
                 b += block * width;
@@ -117,11 +121,16 @@ public:
         : tiles(count), groups(multiply_rows_of<width>(tiles.rows)), last(multiply_rows_of<width>(tiles.rest))
     {
     }
+    // How often the micro-kernel goes through a block of depth, for a panel.
+    int steps(int depth_blocks) const
+    {
+        return (tiles.full + (tiles.rest > 0)) * depth_blocks * (width / lanes / kernel_vectors<width>);
+    }
     // Meanwhile the panel behind comes near.
     void run(Product product) const
     {
         const int lines = product.depth_blocks * width, shares = (tiles.full + (tiles.rest > 0)) * product.depth_blocks;
-        if (prefetches && tiles.full > 1) {
+        if (prefetches) {
             product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
             product.prefetch_lines = (lines + shares - 1) / shares;
         }
@@ -232,6 +241,12 @@ class Products {
 
 public:
     explicit Products(int tiles) : wide(tiles), narrow(tiles) {}
+    int steps(int channel_blocks, int depth_blocks) const
+    {
+        constexpr int of_panel = panel / block;
+        return channel_blocks / of_panel * wide.steps(depth_blocks) +
+               (channel_blocks % of_panel > 0) * narrow.steps(depth_blocks);
+    }
     void run(int channel_blocks, Product product) const
     {
         int done = 0;

@@ -50,40 +50,6 @@ struct Rows {
     }
 };
 
-// Fetches the sources of the next pass, a few lines at each point of this one.
-class SourcePrefetch {
-    struct Span {
-        const char *from;
-        int pixels, lines; // cache lines of a pixel
-        ptrdiff_t pixel;   // bytes
-    };
-    static constexpr int max_spans = 48;
-    Span spans[max_spans];
-    int count = 0, current = 0, done = 0, total = 0;
-
-public:
-    void add(const float *at, int pixels, int channels, ptrdiff_t pixel)
-    {
-        if (count < max_spans && pixels > 0) {
-            spans[count++] = {(const char *)at, pixels, channels / block, pixel * (ptrdiff_t)sizeof(float)};
-            total += pixels * (channels / block);
-        }
-    }
-    int lines() const { return total; }
-    void fetch(int lines)
-    {
-        while (lines > 0 && current < count) {
-            const Span &span = spans[current];
-            const char *at = span.from + done * span.pixel;
-            for (int i = 0; i < span.lines; i++)
-                prefetch_line(at + i * 64);
-            lines -= span.lines;
-            if (++done == span.pixels)
-                current++, done = 0;
-        }
-    }
-};
-
 template <int m, bool decoder> class WinogradLayer {
     using Layout = Operands<m, decoder>;
     using Shape = Patch<m, decoder>;
@@ -169,7 +135,7 @@ private:
         if (layer.plain) {
             multiply_plain<m, decoder>(count, layout, layer.weights, operands, transformed);
         } else {
-            SourcePrefetch next;
+            LinePrefetch next;
             if (prefetches) {
                 if (!layer.src_ring)
                     prefetch_sources(first + count, min(layout.tiles_per_pass, last - first - count), next);
@@ -177,19 +143,21 @@ private:
                     prefetch_behind(first, count, next);
                 prefetch_outputs(first, count, next);
             }
-            const int lines = (next.lines() + Layout::points - 1) / Layout::points;
             const Products products(count);
-            for (int i = 0; i < Layout::points; i++) {
-                next.fetch(lines);
+            int steps = 0;
+            for (int i = 0; i < Layout::points; i++)
+                steps += products.steps(layout.channel_blocks(i), layout.depth_blocks(i));
+            const int lines = (next.lines() + steps - 1) / steps;
+            for (int i = 0; i < Layout::points; i++)
                 products.run(layout.channel_blocks(i),
                              {layout.depth_blocks(i), operands + layout.data[i], layout.tile_stride,
-                              layer.weights + layout.weights[i], operands + layout.products[i], layout.tile_stride});
-            }
+                              layer.weights + layout.weights[i], operands + layout.products[i], layout.tile_stride,
+                              lines ? &next : nullptr, lines});
         }
         with_activation(layer.activation, [&](auto kind) { outputs<decltype(kind)::value>(first, count); });
     }
 
-    void prefetch_sources(int first, int count, SourcePrefetch &next) const
+    void prefetch_sources(int first, int count, LinePrefetch &next) const
     {
         for (int t = 0; t < count;) {
             const int tiles = strip(first, t, count, count);
@@ -202,7 +170,7 @@ private:
     }
 
     // What this pass will overwrite: lines of memory are read before they are written.
-    void prefetch_outputs(int first, int count, SourcePrefetch &next) const
+    void prefetch_outputs(int first, int count, LinePrefetch &next) const
     {
         float *out = decoder ? layer.dst : layer.normed;
         const ptrdiff_t row = decoder ? layer.dst_row : layer.normed_row,
@@ -221,7 +189,7 @@ private:
     }
 
     // The share of a pass within its tile row.
-    void prefetch_behind(int first, int count, SourcePrefetch &next) const
+    void prefetch_behind(int first, int count, LinePrefetch &next) const
     {
         const int first_y = first / tiles_w * 2 * m, t = first % tiles_w;
         const int from = behind->w * t / tiles_w, to = behind->w * (t + count) / tiles_w;
