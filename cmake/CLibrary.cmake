@@ -1,5 +1,5 @@
-# The libraries for C, shared (spleeterrt::spleeterrt) and static (spleeterrt::static), and their installation: header,
-# CMake package, pkg-config file. With the Python modules they go into the package, spleeterrt/_native, for programs
+# The libraries for C, shared (spleeterrt::spleeterrt) and, unless SPLEETERRT_STATIC_LIBRARY is OFF, static
+# (spleeterrt::static), and their installation: header, CMake package, pkg-config file. With the Python modules they go into the package, spleeterrt/_native, for programs
 # that embed the engine (src/spleeterrt/embedding.py finds them there).
 
 include(GNUInstallDirs)
@@ -7,11 +7,15 @@ include(CMakePackageConfigHelpers)
 
 set(abi 1) # of spleeterrt.h: another number if a program that was compiled before has to be compiled again
 
+set(c_libraries spleeterrt)
 add_library(spleeterrt SHARED ${c_interface})
-add_library(spleeterrt_static STATIC ${c_interface})
 add_library(spleeterrt::spleeterrt ALIAS spleeterrt)
-add_library(spleeterrt::static ALIAS spleeterrt_static)
-foreach(library spleeterrt spleeterrt_static)
+if(SPLEETERRT_STATIC_LIBRARY)
+  list(APPEND c_libraries spleeterrt_static)
+  add_library(spleeterrt_static STATIC ${c_interface})
+  add_library(spleeterrt::static ALIAS spleeterrt_static)
+endif()
+foreach(library ${c_libraries})
   use_core(${library} ${c_parts})
   target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${core_folder}/c>)
   target_compile_definitions(${library} PRIVATE SRT_VERSION="${full_version}")
@@ -20,14 +24,15 @@ foreach(library spleeterrt spleeterrt_static)
 endforeach()
 target_compile_definitions(spleeterrt PRIVATE SRT_BUILD)
 target_link_libraries(spleeterrt PRIVATE portable)
-target_compile_definitions(spleeterrt_static PUBLIC SRT_STATIC) # the functions stay inside what it is linked into
 set_target_properties(spleeterrt PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${abi})
-set_target_properties(spleeterrt_static PROPERTIES EXPORT_NAME static)
 set(static_stem spleeterrt)
 if(MSVC) # `spleeterrt.lib` belongs to the DLL
   set(static_stem spleeterrt_static)
 endif()
-set_target_properties(spleeterrt_static PROPERTIES OUTPUT_NAME ${static_stem})
+if(SPLEETERRT_STATIC_LIBRARY)
+  target_compile_definitions(spleeterrt_static PUBLIC SRT_STATIC) # the functions stay inside what it is linked into
+  set_target_properties(spleeterrt_static PROPERTIES EXPORT_NAME static OUTPUT_NAME ${static_stem})
+endif()
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT SPLEETERRT_SANITIZE)
   # Nothing but the interface is exported: not the templates of the C++ library either.
@@ -80,7 +85,7 @@ list(FILTER static_libraries INCLUDE REGEX "^(stdc\\+\\+|c\\+\\+|m|pthread)$")
 list(REMOVE_DUPLICATES static_libraries)
 
 install(FILES ${core_folder}/c/spleeterrt.h DESTINATION ${include_folder})
-install(TARGETS spleeterrt spleeterrt_static EXPORT spleeterrt-targets
+install(TARGETS ${c_libraries} EXPORT spleeterrt-targets
   LIBRARY DESTINATION ${library_folder} ${namelink} ARCHIVE DESTINATION ${library_folder}
   RUNTIME DESTINATION ${binary_folder} INCLUDES DESTINATION ${include_folder})
 install(EXPORT spleeterrt-targets NAMESPACE spleeterrt:: DESTINATION ${package_folder})
@@ -97,5 +102,9 @@ get_filename_component(absolute_include "${include_folder}" ABSOLUTE BASE_DIR ${
 file(RELATIVE_PATH include_from_pc "${absolute_library}/pkgconfig" "${absolute_include}")
 set(static_name ${CMAKE_STATIC_LIBRARY_PREFIX}${static_stem}${CMAKE_STATIC_LIBRARY_SUFFIX})
 string(REPLACE ";" " -l" private_libraries "-l${static_libraries}")
+set(static_variable "")
+if(SPLEETERRT_STATIC_LIBRARY)
+  set(static_variable "static=\${libdir}/${static_name} ${private_libraries}")
+endif()
 configure_file(cmake/spleeterrt.pc.in ${PROJECT_BINARY_DIR}/package/spleeterrt.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/spleeterrt.pc DESTINATION ${library_folder}/pkgconfig)

@@ -69,6 +69,7 @@ if(MINGW AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 of_clang(fuse_multiply_add -ffp-contract=fast)
 of_clang(keep_multiply_add -ffp-contract=off)
+of_clang(for_size -Os)
 
 # Of what is written here: neither Cython's output nor what lies in extern/.
 if(MSVC) # clang-cl: 4 is -Wall -Wextra

@@ -1,5 +1,6 @@
-# add_kernel_module(name CORE parts LIBRARIES libraries): <name>.pyx becomes spleeterrt._kernels.<name>. The .pxd files
-# hold `cdef inline` functions only, so the modules do not import one another at run time.
+# add_kernel_module(name [GLUE] CORE parts LIBRARIES libraries): <name>.pyx becomes spleeterrt._kernels.<name>. The .pxd files
+# hold `cdef inline` functions only, so the modules do not import one another at run time. GLUE: it has no loops over samples
+# and is compiled for size, half of what -O3 makes of Cython's output.
 #
 # SKBUILD_SABI_VERSION (scikit-build-core, pyproject.toml): by Python's stable interface, for that version and all later.
 if(SKBUILD_SABI_VERSION)
@@ -55,7 +56,7 @@ function(add_kernel_library)
 endfunction()
 
 function(add_kernel_module name)
-  cmake_parse_arguments(arg "" "" "CORE;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "GLUE" "" "CORE;LIBRARIES" ${ARGN})
   set(source "${CMAKE_CURRENT_SOURCE_DIR}/${name}.pyx")
   set(generated "${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp")
   file(GLOB pxd CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.pxd")
@@ -66,6 +67,9 @@ function(add_kernel_module name)
       --module-name "spleeterrt._kernels.${name}" -o "${generated}" "${source}"
     DEPENDS "${source}" ${pxd}
     VERBATIM)
+  if(arg_GLUE AND NOT SPLEETERRT_SANITIZE)
+    set_source_files_properties("${generated}" PROPERTIES COMPILE_OPTIONS "${for_size}")
+  endif()
   if(SPLEETERRT_ONE_BINARY)
     if(NOT TARGET kernels)
       add_kernel_library()

@@ -36,9 +36,11 @@ def get_library(*, static: bool = False) -> str:
             opens).
 
     Raises:
-        SpleeterError: this installation was built without the library for C.
+        SpleeterError: this installation was built without it; wheels have the shared one alone.
     """
-    return str(_find(*(_STATIC if static else _SHARED)))
+    if static:
+        return str(_find(*_STATIC, kind="static library", option="SPLEETERRT_STATIC_LIBRARY"))
+    return str(_find(*_SHARED))
 
 
 def get_cmake_dir() -> str:
@@ -83,7 +85,7 @@ def main() -> int:
 
 def _values(name: str, static: bool) -> list[str]:
     """Words of the line that `name` asks for, quoted for a shell."""
-    libraries = Path(get_library(static=True)).parent if name != "version" else Path()
+    libraries = _find("lib/pkgconfig").parent if name != "version" else Path()
     words = {
         "version": lambda: [__version__],
         "prefix": lambda: [str(_ROOT)],
@@ -106,13 +108,12 @@ def _static_libraries() -> list[str]:
     return [str(archive), *needed.split()]
 
 
-def _find(*patterns: str) -> Path:
+def _find(*patterns: str, kind: str = "library", option: str = "SPLEETERRT_C_LIBRARY") -> Path:
     for pattern in patterns:
         for path in sorted(_ROOT.glob(pattern)):
             return path
     raise SpleeterError(
-        f"no library for C in this installation ({_ROOT} is missing or incomplete): "
-        "it was built with SPLEETERRT_C_LIBRARY=OFF"
+        f"no {kind} for C in this installation ({_ROOT} is missing or incomplete): it was built with {option}=OFF"
     )
 
 

@@ -188,6 +188,26 @@ def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert embedding.main() == 2
 
 
+@in_package
+@pytest.mark.skipif(os.name == "nt", reason="paths for a shell")
+def test_an_installation_without_the_static_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+) -> None:
+    """As the wheels: the shared one is told of as ever."""
+    root = tmp_path / "_native"
+    shutil.copytree(embedding._ROOT, root, ignore=shutil.ignore_patterns("*.a"))
+    monkeypatch.setattr(embedding, "_ROOT", root)
+    assert Path(spleeterrt.get_library()).parent == root / "lib"
+    with pytest.raises(SpleeterError, match=r"no static library for C.*SPLEETERRT_STATIC_LIBRARY=OFF"):
+        spleeterrt.get_library(static=True)
+    monkeypatch.setattr(sys, "argv", ["spleeterrt-config", "--cflags", "--libs"])
+    assert embedding.main() == 0
+    assert capsys.readouterr().out.split() == [f"-I{root}/include", f"-L{root}/lib", "-lspleeterrt"]
+    monkeypatch.setattr(sys, "argv", ["spleeterrt-config", "--static", "--libs"])
+    assert embedding.main() == 1
+    assert "no static library" in capsys.readouterr().err
+
+
 @needs_cmake
 @needs_compiler
 def test_add_subdirectory(tmp_path: Path) -> None:
