@@ -5,11 +5,37 @@
 #include "live/portaudio.h"
 
 #include <cstdio>
+#include <string>
+#ifdef _WIN32
+#include <windows.h>
+
+#include <shellapi.h>
+#endif
 
 using namespace spleeterrt;
 
+namespace {
+
+// The program's argument in UTF-8: Windows gives `main` the system's own encoding, which may lack a path's letters.
+std::string argument(int argc, char **argv)
+{
+#ifdef _WIN32
+    (void)argv;
+    wchar_t **words = CommandLineToArgvW(GetCommandLineW(), &argc);
+    char text[4096] = "";
+    if (argc > 1)
+        WideCharToMultiByte(CP_UTF8, 0, words[1], -1, text, sizeof text, nullptr, nullptr);
+    return text;
+#else
+    return argc > 1 ? argv[1] : "";
+#endif
+}
+
+} // namespace
+
 int main(int argc, char **argv)
 {
+    const std::string library = argument(argc, argv);
     const struct {
         const char *input, *output, *name;
         unsigned rate;
@@ -22,8 +48,7 @@ int main(int argc, char **argv)
     int failures = 0;
     for (const auto &one : cases) {
         try {
-            PortAudioClient client({"nowhere.library", argc > 1 ? argv[1] : ""}, one.input, one.output, 2, 2, 0, 44100,
-                                   256, {});
+            PortAudioClient client({"nowhere.library", library}, one.input, one.output, 2, 2, 0, 44100, 256, {});
             client.start();
             const bool good = client.name() == one.name && client.sample_rate() == one.rate &&
                               client.callback().stats().callbacks == 1;

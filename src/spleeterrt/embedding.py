@@ -113,7 +113,8 @@ def _find(*patterns: str, kind: str = "library", option: str = "SPLEETERRT_C_LIB
         for path in sorted(_ROOT.glob(pattern)):
             return path
     raise SpleeterError(
-        f"no {kind} for C in this installation ({_ROOT} is missing or incomplete): it was built with {option}=OFF"
+        f"no {kind} for C in this installation ({_ROOT} is missing or incomplete): "
+        f"it was built with {option}=OFF"
     )
 
 
