@@ -29,7 +29,7 @@ from support.golden import case
 pytestmark = pytest.mark.skipif(
     "SPLEETERRT_PLUGIN_BUILD" not in os.environ, reason="SPLEETERRT_PLUGIN_BUILD names no build of the plugin"
 )
-BUILD = Path(os.environ.get("SPLEETERRT_PLUGIN_BUILD", "."))
+BUILD = Path(os.environ.get("SPLEETERRT_PLUGIN_BUILD", ".")).resolve()
 PLUGIN = BUILD / "bundles/clap/spleeterrt/spleeterrt.clap"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-BUILD = Path(os.environ.get("SPLEETERRT_PLUGIN_BUILD", ""))
+BUILD = Path(os.environ.get("SPLEETERRT_PLUGIN_BUILD", "")).resolve()
 
 
 class CommandHost:
