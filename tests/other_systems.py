@@ -28,7 +28,14 @@ MODEL = ROOT / "src/spleeterrt/models/starter.safetensors"
 FOLDER = "Müsik – 音楽"
 RATE, SECONDS = 44100, 3
 TOLERANCE = 1e-6  # of full scale: other instruction sets round otherwise
-TESTS = ("task_threads", "sanitize_fast", "sanitize_stream", "stream_parts", "offline_engine")
+TESTS = (
+    "task_threads",
+    "sanitize_fast",
+    "sanitize_stream",
+    "stream_parts",
+    "offline_engine",
+    "shared_networks",
+)
 SANITIZE_ROUNDS = {"sanitize_fast": 10, "sanitize_stream": 1}
 # Each as long as a test here waits for a thread; those of time alone say nothing in an emulator.
 BY_THE_CLOCK = (

@@ -114,7 +114,7 @@ struct Copies final : RunTasks {
     std::size_t values = 0;
     mutable std::vector<const void *> *log = nullptr; // whose runs have ended, in order
     std::size_t tasks() const override { return 2; }
-    void compute(const RunBuffers &buffers, std::size_t task, float *) const override
+    void compute(const RunBuffers &buffers, std::size_t task, float *, fast_team *) const override
     {
         for (std::size_t i = 0; i < values; i++)
             buffers.estimates[task * values + i] = buffers.window[i] + static_cast<float>(task);

@@ -20,6 +20,8 @@ cdef extern from "core/network/elementwise.h" namespace "spleeterrt" nogil:
 
 
 cdef extern from "core/fast/interface.h" namespace "spleeterrt" nogil:
+    cdef struct fast_team:
+        pass
     cdef struct fast_kernels:
         const char* name
         const ElementwiseKernels* elementwise
@@ -63,6 +65,7 @@ cdef extern from "core/network/executor.h" namespace "spleeterrt" nogil:
         int logits
         double* profile
         Py_ssize_t stages, fast_stage
+        fast_team* team
     ctypedef void (*reference_layer)(const network_task* task, Py_ssize_t index) noexcept nogil
     void run_network(const network_task* task, reference_layer reference)
     void finish_softmax(

@@ -5,7 +5,7 @@ every layer of a table that is none of the fast ones. Nothing here knows Python.
 from libcpp cimport bool as cbool
 
 from _kernels.executor cimport (
-    NETWORK_INPUT, NETWORK_OUTPUT, NOWHERE, OP_CONV, OP_TRANSPCONV, fast_kernels, finish_softmax,
+    NETWORK_INPUT, NETWORK_OUTPUT, NOWHERE, OP_CONV, OP_TRANSPCONV, fast_kernels, fast_team, finish_softmax,
     network_layer, network_task, run_network)
 from _kernels.layers cimport (
     conv2d, conv2d_rows, conv2d_transpose, lap, seconds, STAGE_FAST, STAGE_REST, STAGES)
@@ -69,8 +69,7 @@ cdef struct ForwardJob:
     Py_ssize_t n_layers
     const float* const* weights
     Py_ssize_t stems, segments
-    float* workspaces
-    Py_ssize_t workspace  # floats between those of two threads
+    float** workspaces  # of each thread
     const float* inputs
     Py_ssize_t input      # floats between two segments
     float* outputs
@@ -79,18 +78,21 @@ cdef struct ForwardJob:
     double* profile
 
 
-cdef inline void run_stem(const void* context, Py_ssize_t index, Py_ssize_t thread) noexcept nogil:
+cdef inline void run_stem(
+    const void* context, Py_ssize_t index, Py_ssize_t thread, fast_team* team
+) noexcept nogil:
     # Task `index`: stems of the first segment, of the second, ...
     cdef const ForwardJob* job = <const ForwardJob*>context
     cdef Py_ssize_t stem = index % job.stems, segment = index // job.stems
     cdef network_task task
     task.kernels, task.layers, task.n_layers = job.kernels, job.layers, job.n_layers
     task.weights = job.weights[stem]
-    task.workspace = job.workspaces + thread * job.workspace
+    task.workspace = job.workspaces[thread]
     task.input = job.inputs + segment * job.input
     task.output = job.outputs + (stem * job.segments + segment) * job.values
     task.logits = job.softmax
     task.profile, task.stages, task.fast_stage = job.profile, STAGES, STAGE_FAST
+    task.team = team
     run_network(&task, run_reference_layer)
 
 

@@ -5,7 +5,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint32_t
 from libcpp.string cimport string
 
-from _kernels.tasks cimport OPENMP as _OPENMP, Task
+from _kernels.tasks cimport NetworkTask, OPENMP as _OPENMP, Task
 
 cdef extern from "core/machine.h" namespace "spleeterrt" nogil:
     cdef cppclass ThreadCount:
@@ -26,6 +26,9 @@ cdef extern from "core/denormals.h" namespace "spleeterrt" nogil:
 cdef extern from "core/task_threads.h" namespace "spleeterrt" nogil:
     void cpp_run_tasks "spleeterrt::run_tasks" (
         Task work, const void* job, Py_ssize_t tasks, Py_ssize_t threads) noexcept
+    void cpp_run_network_tasks "spleeterrt::run_network_tasks" (
+        NetworkTask work, const void* job, Py_ssize_t tasks, Py_ssize_t threads, float** workspaces,
+        size_t floats) noexcept
 
 MOST_THREADS = _MOST_THREADS
 OPENMP = bool(_OPENMP)
@@ -33,6 +36,8 @@ OPENMP = bool(_OPENMP)
 
 task_runner = PyCapsule_New(<void*>&cpp_run_tasks, "task_runner", NULL)
 """For the other modules (`tasks.pxd`): runs tasks in the threads that this module keeps."""
+network_task_runner = PyCapsule_New(<void*>&cpp_run_network_tasks, "network_task_runner", NULL)
+"""The same for tasks that run networks, which threads without a task of their own share."""
 
 
 def usual_threads(omp_num_threads=None, root=b"", size_t cores=0):

@@ -30,10 +30,12 @@ from _kernels.executor cimport (
 from _kernels.forward cimport ForwardJob, finish_segment, run_reference_layer, run_stem
 from _kernels cimport network as net
 from _kernels.shapes cimport ConvShape
-from _kernels.tasks cimport TaskRunner, for_each, task_runner
+from _kernels.tasks cimport (
+    NetworkTaskRunner, TaskRunner, for_each, for_each_network, network_task_runner, task_runner)
 
 blas.blas_start()
 cdef TaskRunner runner = task_runner()
+cdef NetworkTaskRunner network_runner = network_task_runner()
 
 BLAS = blas.BLAS_NAME.decode()
 """Which BLAS computes: "mkl-static", "mkl-shared", "cblas" or "builtin"."""
@@ -471,11 +473,13 @@ def forward(
     weights [all, n]; networks: rows of them, one a stem (None: all); workspaces [threads, n]: one per thread;
     inputs [segments, T, F, 2] -> outputs [stems, segments, T, F, 2], estimated magnitudes; of a table
     of `want_frames` the wanted frames alone, outputs [stems, segments, last - first, F, 2].
-    Tasks (segment x stem) are independent and run the same operations on any thread, so the result
-    does not depend on the number of threads or of segments.
-    profile: None, or [layers, stages] seconds (one thread only).
+    Tasks (segment x stem) are independent and run the same operations on any thread, and threads beyond
+    their number take parts of them that do, so the result does not depend on the number of threads or of
+    segments.
+    profile: None, or [layers, stages] seconds (of one thread, or one task).
     """
     cdef vector[const float*] places
+    cdef vector[float*] rows
     cdef ForwardJob job
     cdef Py_ssize_t row
     for row in range(weights.shape[0]) if networks is None else networks:
@@ -485,12 +489,19 @@ def forward(
     job.softmax = softmax
     if job.stems * job.segments == 0:
         return
-    job.workspaces, job.workspace = &workspaces[0, 0], workspaces.shape[1]
+    for row in range(workspaces.shape[0]):
+        rows.push_back(&workspaces[row, 0])
+    job.workspaces = rows.data()
     job.inputs, job.input = &inputs[0, 0, 0, 0], inputs.shape[1] * inputs.shape[2] * inputs.shape[3]
     job.outputs, job.values = &outputs[0, 0, 0, 0, 0], outputs.shape[2] * inputs.shape[2] * inputs.shape[3]
     job.wanted = job.layers[job.n_layers - 1].first_row * inputs.shape[2] * inputs.shape[3]
-    job.profile = &profile[0, 0] if profile is not None and workspaces.shape[0] == 1 else NULL
+    if profile is not None and (workspaces.shape[0] == 1 or job.stems * job.segments == 1):
+        job.profile = &profile[0, 0]
+    else:
+        job.profile = NULL
     with nogil:
-        for_each(runner, run_stem, &job, job.stems * job.segments, workspaces.shape[0])
+        for_each_network(
+            network_runner, run_stem, &job, job.stems * job.segments, workspaces.shape[0], rows.data(),
+            workspaces.shape[1])
         if softmax:
             for_each(runner, finish_segment, &job, job.segments, workspaces.shape[0])

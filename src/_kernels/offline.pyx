@@ -12,7 +12,9 @@ from libcpp.vector cimport vector
 
 from _kernels.modes cimport ModePlan, plan_of
 from _kernels.network_set cimport NetworkSet, set_of
-from _kernels.tasks cimport TaskRunner, for_each, task_runner
+from _kernels.executor cimport fast_team
+from _kernels.tasks cimport (
+    NetworkTaskRunner, TaskRunner, for_each, for_each_network, network_task_runner, task_runner)
 
 cdef extern from "core/offline/separation.h" namespace "spleeterrt" nogil:
     cdef cppclass SeparationOptions:
@@ -40,6 +42,7 @@ cdef extern from "core/offline/separation.h" namespace "spleeterrt" nogil:
         cbool networks_run()
         size_t workspace_floats()
         void run(size_t task, float* workspace)
+        void run_network(size_t task, float* workspace, fast_team* team)
         void complete()
         uint64_t position()
         size_t samples()
@@ -51,16 +54,23 @@ cdef extern from "core/offline/separation.h" namespace "spleeterrt" nogil:
 
 
 cdef TaskRunner runner = task_runner()
+cdef NetworkTaskRunner network_runner = network_task_runner()
 
 cdef struct EngineTasks:
     CppSeparation* engine
-    float* workspaces
-    Py_ssize_t row
+    float** workspaces  # of each thread
 
 
 cdef void run_engine_task(const void* job, Py_ssize_t task, Py_ssize_t thread) noexcept nogil:
     cdef const EngineTasks* tasks = <const EngineTasks*>job
-    tasks.engine.run(task, tasks.workspaces + thread * tasks.row)
+    tasks.engine.run(task, tasks.workspaces[thread])
+
+
+cdef void run_engine_network(
+    const void* job, Py_ssize_t task, Py_ssize_t thread, fast_team* team
+) noexcept nogil:
+    cdef const EngineTasks* tasks = <const EngineTasks*>job
+    tasks.engine.run_network(task, tasks.workspaces[thread], team)
 
 
 def segments_at_a_time(size_t networks, size_t threads):
@@ -146,12 +156,22 @@ cdef class Separation:
         """All tasks, and what is to be done after them, without the GIL.
 
         workspaces [threads, >= workspace_floats], rows at 64-byte boundaries: one per thread. Tasks are
-        independent and run the same operations on any thread, so the result does not depend on their number.
+        independent, and those that are networks are shared in parts; all run the same operations on any thread,
+        so the result does not depend on their number.
         """
         cdef EngineTasks job
-        job.engine, job.workspaces, job.row = self.engine, &workspaces[0, 0], workspaces.shape[1]
+        cdef vector[float*] rows
+        cdef Py_ssize_t thread
+        for thread in range(workspaces.shape[0]):
+            rows.push_back(&workspaces[thread, 0])
+        job.engine, job.workspaces = self.engine, rows.data()
         with nogil:
-            for_each(runner, run_engine_task, &job, job.engine.tasks(), workspaces.shape[0])
+            if job.engine.networks_run():
+                for_each_network(
+                    network_runner, run_engine_network, &job, job.engine.tasks(), workspaces.shape[0],
+                    rows.data(), workspaces.shape[1])
+            else:
+                for_each(runner, run_engine_task, &job, job.engine.tasks(), workspaces.shape[0])
             job.engine.complete()
         self.outs = None
 

@@ -39,13 +39,11 @@ PYTHON_FLOORS = (
 )
 CORE_FLOORS = (
     ("cpu", "win32"),  # what the machine can run; what the system wants
-    (
-        *("aligned", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),
-        "task_threads",
-    ),
+    (*("aligned", "check", "clock", "denormals", "isa", "machine", "portability", "realtime", "simd"),),
     ("fast",),  # the layers and a matrix product, once per instruction set
-    ("network", "sound", "blas"),  # networks and model files; modes, STFT, masks, Wiener filter; which BLAS
-    ("stream", "offline"),  # the engines
+    # networks and model files; modes, STFT, masks, Wiener filter; which BLAS; several threads on one network
+    ("network", "sound", "blas", "work_sharing"),
+    ("stream", "offline", "task_threads"),  # the engines; threads for tasks
     ("c", "live"),  # the C interface; audio clients
 )
 

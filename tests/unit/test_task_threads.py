@@ -17,7 +17,7 @@ COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 @pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
 def test_tasks_callers_and_forks(tmp_path: Path) -> None:
     program = tmp_path / "task_threads"
-    sources = [ROOT / "tests" / "task_threads.cpp", CORE / "task_threads.cpp"]
+    sources = [ROOT / "tests" / "task_threads.cpp", CORE / "task_threads.cpp", CORE / "work_sharing.cpp"]
     options = ["-std=c++17", "-O1", "-Wall", "-Wextra", f"-I{CORE}", "-pthread"]
     subprocess.run([COMPILER, *options, *sources, "-o", program], check=True)
     done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=120)

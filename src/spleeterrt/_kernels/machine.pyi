@@ -6,6 +6,7 @@ from typing_extensions import disjoint_base
 MOST_THREADS: int
 OPENMP: bool
 task_runner: object
+network_task_runner: object
 
 def usual_threads(
     omp_num_threads: bytes | None = None, root: bytes = b"", cores: int = 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .._kernels import nn, offline
+from .._kernels import machine, nn, offline
 from .._version import __version__
 from ..arguments import names, told
 from ..arrays import Float32, aligned_empty, aligned_zeros
@@ -39,6 +39,10 @@ _NETWORK_FIELDS = (
     "deconv_activation",
     "conv_n_filters",
 )
+
+
+# At most; each beyond the first has the address space of a workspace, and uses little of it.
+_THREADS_PER_NETWORK = 8
 
 
 class Networks(NamedTuple):
@@ -196,8 +200,8 @@ class Model:
         Args:
             magnitudes: float32 (segments, T, F, 2), |STFT| of the stereo mix. T and F may differ from the
                 configuration's; both are multiples of 64.
-            threads: how many segments and stems run at the same time; None: as many as
-                OMP_NUM_THREADS says, or one per core that this process may use.
+            threads: how many run the segments and stems; those beyond their number share a network. None:
+                as many as OMP_NUM_THREADS says, or one per core that this process may use.
 
         Returns:
             One float32 (segments, T, F, 2) array per stem of `networks`: the network's mask (sigmoid, or
@@ -280,7 +284,7 @@ class Model:
         table, size = self._table(frames, bins)
         if last - first < frames:
             table = nn.want_frames(table, first, last)
-        threads = available_threads(max(1, min(threads, segments * len(rows))))
+        threads = _network_threads(threads, segments * len(rows))
         workspaces = self._borrow(threads, size)
         try:
             run_parallel(
@@ -333,7 +337,7 @@ class Model:
 
     def run_networks(self, engine: Separation, threads: int) -> None:
         """The tasks of an offline engine that are its networks."""
-        threads = available_threads(max(1, min(threads, engine.tasks)))
+        threads = _network_threads(threads, engine.tasks)
         workspaces = self._borrow(threads, engine.workspace_floats)
         try:
             run_parallel(engine.run, workspaces[:threads])
@@ -402,6 +406,12 @@ class Model:
     def _give_back(self, workspaces: Float32) -> None:
         with self._lock:
             self._kept = workspaces
+
+
+def _network_threads(threads: int, tasks: int) -> int:
+    """How many threads run so many networks: those beyond their number take parts of them."""
+    most = tasks if machine.OPENMP else tasks * _THREADS_PER_NETWORK
+    return available_threads(max(1, min(threads, most)))
 
 
 def _rebuild(

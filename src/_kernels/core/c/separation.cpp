@@ -28,7 +28,7 @@ struct srt_separation {
     std::vector<float> begun;                 // the signal so far, while it may be short
     bool undecided = false;
     std::vector<AlignedFloats> workspaces, sound; // of each thread; of each stem of the mode, the piece at hand
-    std::vector<float *> places;                  // of the latter
+    std::vector<float *> workspace_of, places;    // where they lie
     std::unique_ptr<TaskThreads> helpers;         // from the first srt_separation_work on
     std::size_t filling = 0;                      // samples of the piece that the tasks make
     std::size_t ready = 0, taken = 0;             // of the finished one
@@ -136,6 +136,8 @@ int open(srt_model &model, const srt_separation_options &options, srt_separation
     begin(*s);
     for (std::size_t thread = 0; thread < s->threads; thread++)
         s->workspaces.push_back(AlignedFloats::in_large_pages(workspace));
+    for (AlignedFloats &one : s->workspaces)
+        s->workspace_of.push_back(one.data());
     for (std::size_t stem = 0; stem < s->mode.stems.size(); stem++) {
         s->sound.push_back(AlignedFloats::in_large_pages(samples * channels));
         s->places.push_back(s->sound.back().data());
@@ -350,9 +352,17 @@ int srt_separation_work(srt_separation *separation)
         srt_separation &s = *separation;
         if (!s.helpers)
             s.helpers.reset(new TaskThreads(s.threads));
-        s.helpers->run(s.engine->tasks(), [&s](std::size_t task, std::size_t thread) {
-            s.engine->run(task, s.workspaces[thread].data());
-        });
+        Separation &engine = *s.engine;
+        if (engine.networks_run())
+            s.helpers->run_networks(engine.tasks(),
+                                    [&](std::size_t task, std::size_t thread, fast_team *team) {
+                                        engine.run_network(task, s.workspaces[thread].data(), team);
+                                    },
+                                    s.threads, {s.workspace_of.data(), engine.workspace_floats()});
+        else
+            s.helpers->run(engine.tasks(), [&](std::size_t task, std::size_t thread) {
+                engine.run(task, s.workspaces[thread].data());
+            });
         complete(s);
         return SRT_OK;
     });

@@ -28,6 +28,7 @@ class LastLayers {
     float *transformed; // [kept][groups][in_c][n][lanes]
     float *rows;        // [slots][out_stride], rows of d6
     float *zeros;       // a zero row of either kind
+    int first_row;      // of d6 that is wanted
     int next_row, next_mask;
 
     static int groups_of(int w) { return (w / 4 + lanes - 1) / lanes; }
@@ -50,7 +51,7 @@ public:
         : layer(d6), mask(mask_layer), d5(layer_before), skip_c(d6.in_c - layer_before.out_c), groups(groups_of(d6.w)),
           out_stride(out_stride_of(d6.w)), planes(d6.scratch), transformed(planes + planes_floats(d6.w)),
           rows(transformed + kept * row_floats(d6.w, d6.in_c)), zeros(rows + (ptrdiff_t)slots * out_stride),
-          next_row(max(d6.first_row - 1, 0)), next_mask(mask_layer.first_row)
+          first_row(d6.first_row), next_row(max(d6.first_row - 1, 0)), next_mask(mask_layer.first_row)
     {
         SRT_DCHECK(layer.in_c % block == 0 && skip_c >= 0 && skip_c % block == 0 && layer.w % 32 == 0);
         SRT_DCHECK(layer.src && layer.weights && layer.scratch && d5.dst && d5.dst_ring > 0);
@@ -82,6 +83,17 @@ public:
                             }
     }
 
+    // The first mask row that is not finished without d6's input row y.
+    static int first_mask_row(int y) { return 2 * y - 5; }
+    // Begins anew, with the mask's row `mask_row` or its first one.
+    void begin(int mask_row)
+    {
+        next_mask = max(mask_row, mask.first_row);
+        first_row = max((next_mask - 3) / 2, layer.first_row); // a mask row takes d6's from 3 before to 3 behind it
+        next_row = max(first_row - 1, 0);
+    }
+    int first_input() const { return next_row; }
+
     // Takes d6's input rows up to `until`, which must be in the strip; writes all wanted rows of the mask that they
     // finish.
     void run(int until)
@@ -89,7 +101,7 @@ public:
         until = min(until, min(layer.end_row + 1, layer.h));
         for (; next_row < until; next_row++) {
             transform_row(next_row);
-            if (next_row > layer.first_row)
+            if (next_row > first_row)
                 finish_row(next_row - 1);
             masks(2 * next_row - 3);
         }

@@ -22,6 +22,7 @@ class FirstLayer {
     float *const ring;       // [slots][2][values][stride]
     float *const zeros;      // one such row
     int next;                // first row that is not in the ring
+    int raw_from;            // rows before: to the ring alone
 
     static int padded(int w) { return (w / 8 + block - 1) / block * block; }
     static constexpr int margin = block;
@@ -37,7 +38,7 @@ public:
     explicit FirstLayer(const fast_layer &e1)
         : layer(e1), tiles(e1.w / 8), stride(padded(e1.w)), planes(e1.scratch),
           ring(planes + (ptrdiff_t)samples * (stride + 2 * margin)), zeros(ring + slots * row_floats()),
-          next(max(2 * e1.first_row - 1, 0))
+          next(max(2 * e1.first_row - 1, 0)), raw_from(e1.first_row)
     {
         SRT_DCHECK(layer.in_c == 2 && layer.out_c > 0 && layer.out_c % block == 0);
         SRT_DCHECK(layer.h % 2 == 0 && layer.w % 8 == 0 && tiles >= min_tiles);
@@ -67,6 +68,14 @@ public:
                         for (int two_taps = 0; two_taps < (q ? 2 : 1); two_taps++)
                             for (int c = first; c < first + block; c++)
                                 put(ky, channel, c, q, two_taps);
+    }
+
+    // The next rows are from `from` on; those before `raw_row` are another thread's, of whose raw values nothing is
+    // written.
+    void begin(int from, int raw_row)
+    {
+        next = max(2 * from - 1, 0);
+        raw_from = raw_row;
     }
 
     // Output rows from ... until - 1 (in order, each once): raw to layer.dst, normed to the ring of layer.dst_ring
@@ -174,6 +183,7 @@ private:
         }
         float *raw = layer.dst + y * layer.dst_row + 4 * t * layer.dst_ld + c;
         float *normed = layer.normed + y % layer.dst_ring * layer.normed_row + 4 * t * layer.normed_ld + c;
+        const bool raw_is_mine = y >= raw_from;
         for (int i = 0; i < count; i++) {
             Vec out[vectors_per_block][4];
 #pragma GCC unroll 4
@@ -194,7 +204,7 @@ private:
 #pragma GCC unroll 4
             for (int k = 0; k < 4; k++, raw += layer.dst_ld, normed += layer.normed_ld)
 #pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
+                for (int v = 0; v < vectors_per_block && raw_is_mine; v++)
                     stream(raw + v * lanes, out[v][k]);
         }
     }

@@ -1,7 +1,5 @@
 // The fast layers of one instruction set: compiled once per set with SRT_ISA naming it.
-#include "fast/d6_mask.h"
-#include "fast/e1.h"
-#include "fast/winograd.h"
+#include "fast/split.h"
 #include "isa.h"
 
 namespace spleeterrt::SRT_ISA {
@@ -69,7 +67,13 @@ size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, 
 
 struct Run {
     const fast_layer &layer;
-    template <int m, bool decoder> void operator()() const { WinogradLayer<m, decoder>(layer).run_all(); }
+    template <int m, bool decoder> void operator()() const
+    {
+        if (splits && layer.team)
+            run_split<m, decoder>(layer);
+        else
+            WinogradLayer<m, decoder>(layer).run_all();
+    }
 };
 void run(int decoder, int tile, const fast_layer *layer)
 {
@@ -129,6 +133,8 @@ template <int m> void first_of(const fast_layer &first_layer, const fast_layer &
 }
 void first(int tile, const fast_layer *first_layer, const fast_layer *second_layer)
 {
+    if (splits && first_layer->team)
+        return (tile == 4 ? first_split<4> : first_split<2>)(*first_layer, *second_layer);
     (tile == 4 ? first_of<4> : first_of<2>)(*first_layer, *second_layer);
 }
 
@@ -150,6 +156,8 @@ template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, 
 }
 void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask)
 {
+    if (splits && d5->team)
+        return (tile == 4 ? last_split<4> : last_split<2>)(*d5, *d6, *mask);
     (tile == 4 ? last_of<4> : last_of<2>)(*d5, *d6, *mask);
 }
 

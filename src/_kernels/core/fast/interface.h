@@ -6,6 +6,21 @@
 
 namespace spleeterrt {
 
+// Several threads on one network. A phase of a layer is a row of units; each is computed once, by whoever comes first.
+// What it computes does not depend on that.
+struct fast_share {                 // one thread in a phase
+    float *workspace;               // its own: holds its scratch, where the owner's workspace holds the owner's
+    int (*next)(fast_share *share); // the next unit; -1: none is left
+};
+typedef void (*fast_work)(const void *job, fast_share *share);
+
+struct fast_team {
+    float *workspace; // of the owner, the thread that runs the network
+    int threads;      // at most
+    void (*run)(fast_team *team, int units, fast_work work, const void *job); // a phase; returns when all is done
+    int (*idle)(const fast_team *team);                                       // whether anybody might help now
+};
+
 // A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
 // [2 h, 2 w, out_c]. `*_ld`, `*_row`: floats between pixels and between rows. Channels of every image but the
 // network's own are multiples of 16, pixels start at cache lines.
@@ -26,6 +41,7 @@ struct fast_layer {
     float *scratch; // 64-byte aligned
     // Rows of the coarser grid that are wanted; the Winograd layers compute all rows of their tiles.
     int first_row, end_row;
+    fast_team *team = nullptr; // nullptr: the calling thread alone
 };
 
 // The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits).

@@ -25,6 +25,10 @@ template <typename F> static inline void each_plain_block(bool decoder, int in_b
         for (int inner = 0; inner < (decoder ? in_blocks : out_blocks); inner++)
             decoder ? f(inner, outer) : f(outer, inner);
 }
+static inline ptrdiff_t plain_block_at(bool decoder, int in_blocks, int out_blocks, int in_block, int out_block)
+{
+    return (decoder ? out_block * in_blocks + in_block : in_block * out_blocks + out_block) * (ptrdiff_t)plain_block;
+}
 
 // kernel: TensorFlow's [5][5][in][out], transposed [5][5][out][in] -> plain weights.
 static void pack_plain(bool decoder, int in_c, int out_c, const float *kernel, float *weights)
@@ -115,9 +119,11 @@ static void store_weights(int in_c, int out_c, const float *plain, float *weight
     });
 }
 
-// All products of a pass from plain weights. transformed: FilterBlock::floats.
-template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &layout,
-                                                          const float *plain, float *operands, float *transformed)
+// The products of a pass from plain weights, of the blocks first ... end - 1 of output channels. transformed:
+// FilterBlock::floats.
+template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &layout, int first,
+                                                          int end, const float *weights, float *operands,
+                                                          float *transformed)
 {
     using Layout = Operands<m, decoder>;
     using Filters = FilterBlock<m, decoder>;
@@ -125,7 +131,10 @@ template <int m, bool decoder> static void multiply_plain(int tiles, const Opera
     const MatrixProduct<2> two_phases(tiles);
     const ptrdiff_t phase_of_data = layout.in_blocks * layout.tile_stride,
                     phase_of_products = layout.out_blocks * layout.tile_stride;
-    each_plain_block(decoder, layout.in_blocks, layout.out_blocks, [&](int in_block, int out_block) {
+    each_plain_block(decoder, layout.in_blocks, end - first, [&](int in_block, int nth) {
+        const int out_block = first + nth;
+        const float *plain =
+            weights + plain_block_at(decoder, layout.in_blocks, layout.out_blocks, in_block, out_block);
         for (int r = 0; r < Layout::filter_lines; r++) {
             Filters::transform(r, plain, transformed);
             const int p = Layout::line_point(r), a = Layout::line_phase(r);
@@ -150,7 +159,6 @@ template <int m, bool decoder> static void multiply_plain(int tiles, const Opera
                 }
             }
         }
-        plain += plain_block;
     });
 }
 

@@ -94,6 +94,48 @@ public:
         for (; first < last; first += layout.tiles_per_pass)
             pass(first, min(layout.tiles_per_pass, last - first), last);
     }
+    // The passes of `run_all`, one by one.
+    int passes() const
+    {
+        return ((end_tile_row() - first_tile_row()) * tiles_w + layout.tiles_per_pass - 1) / layout.tiles_per_pass;
+    }
+    int first_of_pass(int i) const { return first_tile_row() * tiles_w + i * layout.tiles_per_pass; }
+    int tiles_of_pass(int i) const { return min(layout.tiles_per_pass, end_tile_row() * tiles_w - first_of_pass(i)); }
+    void run_pass(int i) { pass(first_of_pass(i), tiles_of_pass(i), end_tile_row() * tiles_w); }
+
+    // The stages of a pass, by channels or points (split.h). filters: FilterBlock::floats of the calling thread.
+    void transform(int first, int count, int channel, int end) const
+    {
+        for (int t = 0; t < count;) {
+            const int tiles = strip(first, t, count, Shape::max_tiles);
+            const int ty = (first + t) / tiles_w, tx = (first + t) % tiles_w;
+            const float *rows[Shape::size];
+            for (int r = 0; r < Shape::size; r++)
+                rows[r] = source(first_row(ty) + r);
+            for (int c = channel; c < end; c += lanes)
+                transform_data<m, decoder>(rows, c, Shape::step * tx - 1, layer.w, layer.src_ld, tiles, layout.data_at,
+                                           operands + (c / block) * layout.tile_stride + t * block + c % block);
+            t += tiles;
+        }
+    }
+    float *filters() const { return transformed; }
+    void multiply_stored(const Products &products, int point, LinePrefetch *others = nullptr, int lines = 0) const
+    {
+        products.run(layout.channel_blocks(point),
+                     {layout.depth_blocks(point), operands + layout.data[point], layout.tile_stride,
+                      layer.weights + layout.weights[point], operands + layout.products[point], layout.tile_stride,
+                      others, lines});
+    }
+    void multiply_blocks(int count, int first_block, int end_block, float *filters) const
+    {
+        multiply_plain<m, decoder>(count, layout, first_block, end_block, layer.weights, operands, filters);
+    }
+    void finish(int first, int count, int channel, int end) const
+    {
+        with_activation(layer.activation,
+                        [&](auto kind) { outputs<decltype(kind)::value>(first, count, channel, end); });
+    }
+
     void run_row(int tile_row) { run(tile_row * tiles_w, (tile_row + 1) * tiles_w); }
     void run_all() { run(first_tile_row() * tiles_w, end_tile_row() * tiles_w); }
 
@@ -121,19 +163,9 @@ private:
 
     void pass(int first, int count, int last)
     {
-        for (int t = 0; t < count;) {
-            const int tiles = strip(first, t, count, Shape::max_tiles);
-            const int ty = (first + t) / tiles_w, tx = (first + t) % tiles_w;
-            const float *rows[Shape::size];
-            for (int r = 0; r < Shape::size; r++)
-                rows[r] = source(first_row(ty) + r);
-            for (int c = 0; c < layer.in_c; c += lanes)
-                transform_data<m, decoder>(rows, c, Shape::step * tx - 1, layer.w, layer.src_ld, tiles, layout.data_at,
-                                           operands + (c / block) * layout.tile_stride + t * block + c % block);
-            t += tiles;
-        }
+        transform(first, count, 0, layer.in_c);
         if (layer.plain) {
-            multiply_plain<m, decoder>(count, layout, layer.weights, operands, transformed);
+            multiply_blocks(count, 0, layout.out_blocks, transformed);
         } else {
             LinePrefetch next;
             if (prefetches) {
@@ -149,12 +181,9 @@ private:
                 steps += products.steps(layout.channel_blocks(i), layout.depth_blocks(i));
             const int lines = (next.lines() + steps - 1) / steps;
             for (int i = 0; i < Layout::points; i++)
-                products.run(layout.channel_blocks(i),
-                             {layout.depth_blocks(i), operands + layout.data[i], layout.tile_stride,
-                              layer.weights + layout.weights[i], operands + layout.products[i], layout.tile_stride,
-                              lines ? &next : nullptr, lines});
+                multiply_stored(products, i, lines ? &next : nullptr, lines);
         }
-        with_activation(layer.activation, [&](auto kind) { outputs<decltype(kind)::value>(first, count); });
+        finish(first, count, 0, layer.out_c);
     }
 
     void prefetch_sources(int first, int count, LinePrefetch &next) const
@@ -198,12 +227,12 @@ private:
                      behind->src_ld);
     }
 
-    template <int kind> __attribute__((noinline)) void outputs(int first, int count)
+    template <int kind> __attribute__((noinline)) void outputs(int first, int count, int channel, int end) const
     {
         for (int t = 0; t < count; t++) {
             const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
             const int rows = min(m, grid_h - ty), columns = min(m, grid_w - tx);
-            for (int c = 0; c < layer.out_c; c += block)
+            for (int c = channel; c < end; c += block)
                 if (rows == m && columns == m)
                     output_tile<kind, true>(t, ty, tx, c, m, m);
                 else
@@ -211,7 +240,8 @@ private:
         }
     }
     // One block of channels. whole: all of the tile lies in the image (the loops unroll).
-    template <int kind, bool whole> ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns)
+    template <int kind, bool whole>
+    ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns) const
     {
         const float *products = operands + (c / block) * layout.tile_stride + t * block;
         if constexpr (decoder) {
@@ -257,7 +287,7 @@ private:
 
     // a, b: 1 for the even outputs along time, along frequency.
     template <int a, int b, bool whole, typename F>
-    ALWAYS_INLINE void phase(const float *products, const F &finish, int ty, int tx, int c, int rows, int columns)
+    ALWAYS_INLINE void phase(const float *products, const F &finish, int ty, int tx, int c, int rows, int columns) const
     {
         Vec y[m][m];
         transform_output<m, a, b>(products, layout.product_at[2 * a + b], y);

@@ -48,6 +48,7 @@ fast_layer fast_layer_of(const network_task &task, const network_layer &row)
     l.scratch = task.workspace + row.cols;
     l.first_row = (int)row.first_row;
     l.end_row = (int)(row.end_row ? row.end_row : row.out_h);
+    l.team = task.team;
     return l;
 }
 

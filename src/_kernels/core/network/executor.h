@@ -60,6 +60,7 @@ struct network_task {
     int logits;
     double *profile; // NULL, or [n_layers][stages] seconds; strips count for their first layer
     ptrdiff_t stages, fast_stage;
+    fast_team *team; // who helps with the fast layers, NULL: nobody
 };
 
 typedef void (*reference_layer)(const network_task *task, ptrdiff_t index);

@@ -18,8 +18,9 @@ struct NetworkSet {
     bool softmax = false;                  // estimates by a softmax across all networks: they all run
     reference_layer reference = nullptr;   // of the table's reference layers; nullptr: it has none
 
-    // One network on one segment [T][F][2]; of a softmax model its logits. workspace: at a cache line.
-    void run(std::size_t network, const float *input, float *output, float *workspace) const
+    // One network on one segment [T][F][2]; of a softmax model its logits. workspace: at a cache line. team: nullptr,
+    // or who helps; its owner's workspace is this one.
+    void run(std::size_t network, const float *input, float *output, float *workspace, fast_team *team = nullptr) const
     {
         SRT_DCHECK(kernels && layers && weights && SRT_ALIGNED(weights[network]) && SRT_ALIGNED(workspace));
         network_task task = {};
@@ -31,6 +32,7 @@ struct NetworkSet {
         task.input = input;
         task.output = output;
         task.logits = softmax;
+        task.team = team;
         run_network(&task, reference);
     }
 };

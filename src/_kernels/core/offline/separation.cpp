@@ -278,7 +278,7 @@ void Separation::run(std::size_t task, float *workspace)
     const std::size_t first = task * analysis_frames;
     switch (stage_) {
     case Stage::analysis: analyse(first, std::min(first + analysis_frames, window_frames_), workspace); break;
-    case Stage::networks: run_network(task, workspace); break;
+    case Stage::networks: run_network(task, workspace, nullptr); break;
     case Stage::softmax: finish_segment(task); break;
     case Stage::leaving: leave(task); break;
     case Stage::spectrum: write_spectrum(task, workspace); break;
@@ -342,10 +342,10 @@ Separation::NetworkTask Separation::network_task(std::size_t task)
             estimates_.data() + network * plane() + segment * segment_floats()};
 }
 
-void Separation::run_network(std::size_t task, float *workspace)
+void Separation::run_network(std::size_t task, float *workspace, fast_team *team)
 {
     const NetworkTask at = network_task(task);
-    networks_.run(at.network, at.heard, at.estimates, workspace);
+    networks_.run(at.network, at.heard, at.estimates, workspace, team);
 }
 
 void Separation::finish_segment(std::size_t segment)

@@ -79,6 +79,7 @@ public:
     std::size_t workspace_floats() const { return networks_run() ? networks_.workspace_floats : sound_floats_; }
     std::size_t most_workspace_floats() const; // enough for all tasks
     void run(std::size_t task, float *workspace);
+    void run_network(std::size_t task, float *workspace, fast_team *team); // `run` while networks_run(), with helpers
     void complete();
     // A task while networks_run(), for callers whose networks run elsewhere (in other Web Workers' memories): instead
     // of `run`, they write the estimates.
@@ -154,7 +155,6 @@ private:
     void leave_rest();
 
     void analyse(std::size_t first, std::size_t end, float *workspace);
-    void run_network(std::size_t task, float *workspace);
     void finish_segment(std::size_t segment);
     void leave(std::size_t segment);
     void write_spectrum(std::size_t task, float *workspace);

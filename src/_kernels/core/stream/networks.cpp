@@ -37,18 +37,18 @@ StreamNetworks::StreamNetworks(const NetworkSet &networks, const ModePlan &mode,
 }
 
 // A network, or the two of a cascade: what the first one leaves is wanted of all frames.
-void StreamNetworks::compute(const RunBuffers &buffers, std::size_t task, float *workspace) const
+void StreamNetworks::compute(const RunBuffers &buffers, std::size_t task, float *workspace, fast_team *team) const
 {
     SRT_DCHECK(task < tasks());
     if (!cascade_) {
-        narrowed_.run(task, buffers.window, buffers.estimates + task * plane_, workspace);
+        narrowed_.run(task, buffers.window, buffers.estimates + task * plane_, workspace, team);
         return;
     }
-    whole_.run(0, buffers.window, buffers.rest, workspace);
+    whole_.run(0, buffers.window, buffers.rest, workspace, team);
     std::memcpy(buffers.estimates, buffers.rest + first_row_ * row_, plane_ * sizeof(float));
     for (std::size_t i = 0; i < frames_ * row_; i++)
         buffers.rest[i] = buffers.window[i] - buffers.rest[i];
-    narrowed_.run(1, buffers.rest, buffers.estimates + plane_, workspace);
+    narrowed_.run(1, buffers.rest, buffers.estimates + plane_, workspace, team);
 }
 
 void StreamNetworks::finish(const RunBuffers &buffers) const

@@ -18,7 +18,7 @@ public:
     StreamNetworks(const NetworkSet &networks, const ModePlan &mode, const StreamOptions &options,
                    const StreamShape &shape);
     std::size_t tasks() const override { return cascade_ ? 1 : count_; }
-    void compute(const RunBuffers &buffers, std::size_t task, float *workspace) const override;
+    void compute(const RunBuffers &buffers, std::size_t task, float *workspace, fast_team *team) const override;
     void finish(const RunBuffers &buffers) const override;
 
 private:

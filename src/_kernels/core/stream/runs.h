@@ -16,6 +16,7 @@
 #ifndef SPLEETERRT_STREAM_RUNS_H
 #define SPLEETERRT_STREAM_RUNS_H
 
+#include "fast/interface.h"
 #include "stream/memory.h"
 #include "stream/options.h"
 #include "stream/statistics.h"
@@ -45,7 +46,8 @@ class RunTasks {
 public:
     virtual ~RunTasks() = default;
     virtual std::size_t tasks() const = 0; // of a run, that may be computed at the same time
-    virtual void compute(const RunBuffers &buffers, std::size_t task, float *workspace) const = 0;
+    // team: nullptr, or who helps the calling thread with it.
+    virtual void compute(const RunBuffers &buffers, std::size_t task, float *workspace, fast_team *team) const = 0;
     virtual void finish(const RunBuffers &buffers) const = 0; // after all tasks
 };
 
@@ -134,9 +136,9 @@ public:
 
     // The rest of a run that has begun, or else the oldest run that waits (hold mode, in real time: the newest).
     bool claim(Task &task);
-    void compute(const Task &task, float *workspace) const
+    void compute(const Task &task, float *workspace, fast_team *team = nullptr) const
     {
-        tasks_->compute(task.slot->buffers_, task.index, workspace);
+        tasks_->compute(task.slot->buffers_, task.index, workspace, team);
     }
     void finish(const Task &task);
     // All three; false: there was nothing to do.

@@ -65,6 +65,8 @@ void ThreadPool::make_threads(std::size_t threads)
     while (all_.size() < threads) {
         std::unique_ptr<Thread> made(new Thread);
         made->workspace = touched_floats(workspace_floats_);
+        made->number = all_.size();
+        add();
         all_.reserve(threads);
         try {
             made->thread = std::thread([this, self = made.get()] { work(*self); });
@@ -138,18 +140,45 @@ void ThreadPool::work(Thread &self)
     if (!set_priority(niceness_, priority_))
         priority_refused_.store(true, std::memory_order_relaxed);
     for (;;) {
-        tasks_.wait();
+        sleep();
         stand_still();
         if (stop_.load())
             return;
-        Runs::Task task;
-        while (PoolMember *member = next(self, task)) {
-            member->runs_.compute(task, self.workspace.data());
-            stand_still();
-            member->runs_.finish(task);
-            done(*member);
-        }
+        do {
+            Runs::Task task;
+            while (PoolMember *member = next(self, task)) {
+                {
+                    const Network network(*this, self.number, self.workspace.data(), self.workspace.size(), threads());
+                    member->runs_.compute(task, self.workspace.data(), network.team());
+                }
+                stand_still();
+                member->runs_.finish(task);
+                done(*member);
+            }
+        } while (help(self.workspace.data(), self.workspace.size()));
     }
+}
+
+void ThreadPool::sleep()
+{
+    asleep_.fetch_add(1, std::memory_order_relaxed);
+    tasks_.wait();
+    asleep_.fetch_sub(1, std::memory_order_relaxed);
+    std::size_t called = called_.load(std::memory_order_relaxed);
+    while (called && !called_.compare_exchange_weak(called, called - 1, std::memory_order_relaxed)) {
+    }
+}
+
+// One that was called, and has no core yet, is not called again.
+void ThreadPool::call(std::size_t threads)
+{
+    std::size_t called = called_.load(std::memory_order_relaxed), wanted;
+    do {
+        const std::size_t asleep = asleep_.load(std::memory_order_relaxed);
+        wanted = std::min(threads, asleep - std::min(asleep, called));
+    } while (wanted && !called_.compare_exchange_weak(called, called + wanted, std::memory_order_relaxed));
+    for (std::size_t i = 0; i < wanted; i++)
+        tasks_.post();
 }
 
 // A task to do: of each member in turn.

@@ -7,6 +7,7 @@
 
 #include "stream/counting_semaphore.h"
 #include "stream/runs.h"
+#include "work_sharing.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -19,7 +20,7 @@ namespace spleeterrt {
 
 class PoolMember;
 
-class ThreadPool {
+class ThreadPool final : private WorkSharing {
 public:
     // niceness, priority: see StreamOptions.
     ThreadPool(int niceness, int priority) : niceness_(niceness), priority_(priority) {}
@@ -42,6 +43,7 @@ public:
 private:
     struct Thread {
         std::thread thread;
+        std::size_t number = 0;
         AlignedFloats workspace, larger; // in use; to be used from the next task on
     };
 
@@ -50,6 +52,8 @@ private:
     void work(Thread &self);
     PoolMember *next(Thread &self, Runs::Task &task);
     void done(PoolMember &member);
+    void sleep();
+    void call(std::size_t threads) override;
     void stand_still();
 
     const int niceness_, priority_;
@@ -61,7 +65,7 @@ private:
     std::vector<std::unique_ptr<Thread>> all_;
     std::condition_variable left_;
 
-    std::atomic<std::size_t> n_threads_{0};
+    std::atomic<std::size_t> n_threads_{0}, called_{0}; // of those asleep, by `call`
     std::atomic<bool> stop_{false}, paused_{false}, priority_refused_{false};
     std::mutex pause_mutex_;
     std::condition_variable pause_;
