@@ -8,6 +8,7 @@ import pytest
 from spleeterrt._kernels import nn
 from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.network.costs import (
+    FULL_WIDTH,
     SLOWNESS,
     Cost,
     Machine,
@@ -102,12 +103,19 @@ def test_seconds_are_the_longer_of_computing_and_memory() -> None:
     assert machine.seconds(Cost(100, 100, 10), None) == 2
     assert machine.seconds(Cost(100, 100, 30), None) == 3
     assert machine.seconds(Cost(100, 100, 30, exposed=5), None) == 3.5
+    # Where memory is not hidden, it adds.
+    assert machine._replace(hides_memory=False).seconds(Cost(100, 100, 30, exposed=5), None) == 5.5
     assert machine.seconds(Cost(100, 0, 0), "generic") == SLOWNESS["generic"]
     assert set(nn.FAST_ISAS) <= set(SLOWNESS)
+    # Where AVX-512 is full width, what the BLAS does by it takes the other sets longer.
+    wide = machine._replace(full_width=True)
+    assert wide.seconds(Cost(100, 0, 0), None) == wide.seconds(Cost(100, 0, 0), "avx512") == 1
+    assert wide.seconds(Cost(100, 0, 0), "avx2") == SLOWNESS["avx2"] * FULL_WIDTH
 
 
 def test_the_faster_of_two_measurements() -> None:
     assert Machine(1, 4).faster(Machine(2, 3)) == Machine(2, 4)
+    assert Machine(1, 4, False).faster(Machine(2, 3, False)) == Machine(2, 4, False)
 
 
 def test_the_machine_has_rates() -> None:

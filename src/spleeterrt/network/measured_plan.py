@@ -71,10 +71,7 @@ def planned_network(config: ModelConfig, low_memory: bool = False) -> PlannedNet
     layout = weight_layout(config, plan)
     starts = [offsets[0] for offsets in layout.offsets] + [layout.size]
     model = Model(config, {config.instruments[0]: random_weights(config)}, plan=plan, consume=True)
-    # The machine before and after: a slow spell in one of them would be taken for the machine.
-    before = measure_machine()
-    seconds = _measure(model, config.T, config.F)
-    machine = before.faster(measure_machine())
+    seconds, machine = _measure(model, config.T, config.F)
     layers = []
     for group in groups([shape.method for shape in layer_shapes]):
         members = tuple(layer_shapes[index] for index in group)
@@ -109,15 +106,19 @@ def random_weights(config: ModelConfig) -> StemWeights:
     return stem
 
 
-def _measure(model: Model, frames: int, bins: int) -> npt.NDArray[np.float64]:
-    """Seconds [rounds, layers]; the first round, with cold memory, is left out."""
+def _measure(model: Model, frames: int, bins: int) -> tuple[npt.NDArray[np.float64], Machine]:
+    """Seconds [rounds, layers]; the first round, with cold memory, is left out. And the machine at its best
+    between them, as the layers count at theirs: a spell that is slow or fast changes both.
+    """
     magnitudes = np.abs(np.random.default_rng(1).standard_normal((1, frames, bins, 2), np.float32))
     rounds: list[list[float]] = []
+    machine = measure_machine()
     start = time.perf_counter()
     while len(rounds) <= ROUNDS or time.perf_counter() - start < SECONDS:
         profile = model.profile(magnitudes)
         rounds.append([sum(stages.values()) for stages in profile.values()])
-    return np.array(rounds[1:])
+        machine = machine.faster(measure_machine())
+    return np.array(rounds[1:]), machine
 
 
 # --- words -------------------------------------------------------------------------------------
