@@ -159,23 +159,24 @@ template <int rows, int parts>
 static __attribute__((noinline)) void multiply_matrices(int groups, bool add, const float *a, ptrdiff_t a_stride,
                                                         const float *b, ptrdiff_t b_stride, float *c)
 {
-    for (; groups > 0; groups--, a += rows * block, c += rows * block) {
-        Vec sum[rows][vectors_per_block];
-        auto at = [&](int i, int v) { return (Vec *)(c + i * block + v * lanes); };
+    constexpr int vectors = kernel_vectors<block>, columns = vectors * lanes;
+    auto columns_from = [&](int first) __attribute__((always_inline)) {
+        Vec sum[rows][vectors];
+        auto at = [&](int i, int v) { return (Vec *)(c + first + i * block + v * lanes); };
         if (add) {
 #pragma GCC unroll 32
             for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
+                for (int v = 0; v < vectors; v++)
                     sum[i][v] = *at(i, v);
         } else {
 #pragma GCC unroll 32
             for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
+                for (int v = 0; v < vectors; v++)
                     sum[i][v] = Vec{};
         }
-        const float *x = a, *w = b;
+        const float *x = a, *w = b + first;
 #pragma GCC unroll 1
         for (int part = 0; part < parts; part++, x += a_stride, w += b_stride) {
             if constexpr (has_depths) {
@@ -184,23 +185,27 @@ static __attribute__((noinline)) void multiply_matrices(int groups, bool add, co
             }
 #pragma GCC unroll plain_unroll
             for (int k = 0; k < block; k++) {
-                Vec weights[vectors_per_block];
+                Vec weights[vectors];
 #pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
+                for (int v = 0; v < vectors; v++)
                     weights[v] = *(const Vec *)(w + k * block + v * lanes);
 #pragma GCC unroll 32
                 for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-                    for (int v = 0; v < vectors_per_block; v++)
+                    for (int v = 0; v < vectors; v++)
                         sum[i][v] = multiply_add(x[i * block + k], weights[v], sum[i][v]);
             }
         }
 #pragma GCC unroll 32
         for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-            for (int v = 0; v < vectors_per_block; v++)
+            for (int v = 0; v < vectors; v++)
                 *at(i, v) = sum[i][v];
-    }
+    };
+    for (; groups > 0; groups--, a += rows * block, c += rows * block)
+#pragma GCC unroll 1
+        for (int first = 0; first < block; first += columns)
+            columns_from(first);
 }
 
 using MultiplyMatrices = void (*)(int, bool, const float *, ptrdiff_t, const float *, ptrdiff_t, float *);
