@@ -5,8 +5,9 @@
     python bench/compare.py --render         tables and pictures again from the results that are there
 
 Makes the peers' environments if they are missing (`peers.py`), measures, and writes
-`bench/results/compare.md`, its numbers as `compare.json`, and the pictures `compare-*.png`. A section
-that runs again replaces its own results only. Leave the machine alone while it runs.
+`bench/results/compare.md`, its numbers as `compare.json`, and the pictures `compare-*.png`; on another kind
+of CPU than theirs `compare-CPU.md` and so on, beside them. A section that runs again replaces its own results
+only. Leave the machine alone while it runs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import importlib
 import json
 import multiprocessing
 import platform
+import re
 import sys
 import time
 import traceback
@@ -34,7 +36,7 @@ def conditions(options: Options) -> dict:
     """Of one section's run."""
     has = [flag for flag in FLAGS if flag in common.cpu_flags()]
     return {
-        "cpu": f"{common.cpu_name()}, {common.usable_cores()} cores usable",
+        "cpu": f"{common.cpu_model()}, {common.usable_cores()} cores usable",
         "flags": ", ".join(has) or "unknown",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "audio": ", ".join(path.name for path in options.audio),
@@ -43,6 +45,17 @@ def conditions(options: Options) -> dict:
         "quick": options.quick,
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def results_stem() -> str:
+    """Of this CPU's results: those that are there already keep their names."""
+    kept = common.RESULTS / "compare.json"
+    if kept.exists():
+        runs = json.loads(kept.read_text(encoding="utf-8")).values()
+        if not any(run["conditions"]["cpu"].startswith(common.cpu_name()) for run in runs):
+            words = re.sub("[^a-z0-9]+", "-", common.cpu_model().lower().replace("(r)", "")).strip("-")
+            return f"compare-{words}"
+    return "compare"
 
 
 def section(name: str):
@@ -136,7 +149,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smallest sizes, into compare-quick.*")
     parser.add_argument("--render", action="store_true", help="measure nothing")
     args = parser.parse_args()
-    stem = "compare-quick" if args.quick else "compare"
+    stem = "compare-quick" if args.quick else results_stem()
     file = common.RESULTS / f"{stem}.json"
     results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     options = Options(

@@ -11,11 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from common import BENCH, cpu_flags
 from networks import FOLDER, Network, mask_error, reference_file
-from peers import runtimes_python, spleeter_python
+from peers import runtimes_python, small_python, spleeter_python
 
 _number = itertools.count()  # of the workers' logs
 
@@ -51,6 +52,12 @@ def _own(key: str, title: str, isa: str) -> Contestant:
 
 
 _MODES = ("graph", "turn", "parallel")
+
+
+def _small(key: str, title: str) -> Contestant:
+    return Contestant(key, title, f"run_{key}.py", partial(small_python, key), modes=_MODES)
+
+
 CONTESTANTS = {
     c.key: c
     for c in (
@@ -75,6 +82,9 @@ CONTESTANTS = {
             modes=_MODES,
         ),
         Contestant("onnxruntime", "ONNX Runtime", "run_onnxruntime.py", runtimes_python, modes=_MODES),
+        _small("ncnn", "ncnn"),
+        _small("mnn", "MNN"),
+        _small("litert", "LiteRT (XNNPACK)"),
         Contestant(
             "torch",
             "PyTorch eager",
@@ -201,8 +211,11 @@ def start(contestants: Sequence[tuple[Contestant, dict]], threads: int) -> tuple
         name = contestant.key + (f"/{request['mode']}" if "mode" in request else "")
         if reason := unavailable(contestant):
             missing[name] = reason
-        else:
+            continue
+        try:
             workers[name], requests[name] = Worker(contestant, threads), request
+        except (SystemExit, OSError) as error:  # no environment
+            missing[name] = str(error)
     for name, worker in list(workers.items()):
         contestant, request = worker.contestant, requests[name]
         try:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from common import RESULTS, cpu_name, usable_cores, version_of
+from common import RESULTS, cpu_model, usable_cores, version_of
 
 
 def run_sections(
@@ -40,7 +40,7 @@ def run_sections(
 
 
 def cpu() -> str:
-    return f"{cpu_name()}, {usable_cores()} cores usable"
+    return f"{cpu_model()}, {usable_cores()} cores usable"
 
 
 def _shown(

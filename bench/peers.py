@@ -2,7 +2,7 @@
 
     python bench/peers.py                  make Spleeter's environment if it is missing, print its Python
     python bench/peers.py --checkpoints    and make the random checkpoints of bench/make_checkpoints.py
-    python bench/peers.py --runtimes       and the environment of PyTorch, OpenVINO and ONNX Runtime
+    python bench/peers.py --runtimes       and the environments of the other runtimes
 
 `SPLEETER_PYTHON=/some/python` names an environment that exists already. Else `bench/.envs/spleeter`
 is made with Python 3.8 to 3.11 (TensorFlow 2.12 has no wheels for later ones) and
@@ -12,6 +12,8 @@ is made with Python 3.8 to 3.11 (TensorFlow 2.12 has no wheels for later ones) a
 `bench/.envs/runtimes` is made with this Python. On Linux the package index has PyTorch with CUDA, 5 GB
 that a CPU does not need: with the CPU-only build (PyTorch's own index has it) it is 1.5 GB, so make the
 environment yourself or pass pip's usual settings (`PIP_EXTRA_INDEX_URL`) where that matters.
+
+ncnn, MNN and LiteRT have small ones of their own, `NCNN_PYTHON`, `MNN_PYTHON` and `LITERT_PYTHON`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,11 @@ from pathlib import Path
 from common import BENCH, MODEL_NAMES, MODELS
 
 SPLEETER = "spleeter==2.4.2"
+SMALL = {
+    "ncnn": ("ncnn==1.0.20261020", "numpy"),
+    "mnn": ("MNN==3.6.1", "onnx==1.23.2", "numpy"),  # its converter reads ONNX files
+    "litert": ("ai-edge-litert==2.3.0", "numpy"),
+}
 RUNTIMES = ("torch==2.13.0", "openvino==2026.4.1", "onnxruntime==1.32.0", "onnx==1.23.2", "numpy")
 
 
@@ -67,6 +74,20 @@ def runtimes_python() -> Path:
     return _make("runtimes", sys.executable, RUNTIMES)
 
 
+def small_python(name: str) -> Path:
+    """The Python that has ncnn, MNN or LiteRT; the environment is made if there is none.
+
+    Raises:
+        SystemExit: it cannot be made.
+    """
+    if named := os.environ.get(f"{name.upper()}_PYTHON"):
+        return Path(named)
+    try:
+        return _make(name, sys.executable, SMALL[name])
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{name}: its environment cannot be made ({error})") from error
+
+
 def run_official(script: str, *arguments: object, env: dict[str, str] | None = None) -> str:
     """Run a script of this folder with Spleeter's Python; what it printed.
 
@@ -92,10 +113,11 @@ def ensure_checkpoints(names: tuple[str, ...] = MODEL_NAMES, models: Path = MODE
 def main() -> None:
     parser = argparse.ArgumentParser(description="Find or make the peers' environments.")
     parser.add_argument("--checkpoints", action="store_true", help="make the random checkpoints too")
-    parser.add_argument("--runtimes", action="store_true", help="the other runtimes' environment too")
+    parser.add_argument("--runtimes", action="store_true", help="the other runtimes' environments too")
     options = parser.parse_args()
     if options.runtimes:
-        print(runtimes_python(), flush=True)
+        for python in (runtimes_python(), *map(small_python, SMALL)):
+            print(python, flush=True)
     python = spleeter_python()
     print(python, flush=True)
     versions = (

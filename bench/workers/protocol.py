@@ -21,7 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 if os.environ.get("BENCH_CORES") and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {int(core) for core in os.environ["BENCH_CORES"].split(",")})
 
-import numpy as np
+# Libraries print, some when they are imported: their standard output goes to ours for errors.
+_answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+import numpy as np  # noqa: E402
 
 
 class Runner(ABC):
@@ -100,9 +104,6 @@ def serve(make, versions) -> None:
         make: the `Runner` for a load request.
         versions: function; {package: version}.
     """
-    # Libraries print: their standard output goes to ours for errors.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
     runner = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -127,4 +128,4 @@ def serve(make, versions) -> None:
         except BaseException as error:
             traceback.print_exc()
             answer = {"error": (type(error).__name__ + ": " + str(error))[:400]}
-        answers.write(json.dumps(answer) + "\n")
+        _answers.write(json.dumps(answer) + "\n")
