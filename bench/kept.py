@@ -21,8 +21,12 @@ def run_sections(
     sections: Mapping[str, Callable[[], str]],
     chosen: Sequence[str],
     packages: Sequence[str],
+    by_name: bool = True,
 ) -> None:
-    """Run some sections, each of which gives a text in Markdown, and write both files after each."""
+    """Run some sections, each of which gives a text in Markdown, and write both files after each.
+
+    by_name: the script takes the sections' names.
+    """
     kept_in = RESULTS / f"{name}.json"
     kept = json.loads(kept_in.read_text()) if kept_in.exists() else {}
     for section in chosen:
@@ -32,7 +36,7 @@ def run_sections(
         mine[cpu()] = {
             "date": time.strftime("%Y-%m-%d"),
             "versions": ", ".join(f"{package} {version_of(package)}" for package in packages),
-            "command": f"python bench/{Path(sys.argv[0]).name} {section}",
+            "command": f"python bench/{Path(sys.argv[0]).name}{f' {section}' if by_name else ''}",
             "text": text,
         }
         kept_in.write_text(json.dumps(kept, indent=1) + "\n")

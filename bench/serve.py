@@ -5,7 +5,7 @@ them hostile?
 
 Each good client sends a song of its own, comes again when it is told to, follows the events and compares what
 it gets with what `separate_to_file` gives. The hostile ones do what HOSTILE says. Then the description
-of the API is tried out by schemathesis, if its program is named. Results: bench/results/serve.md.
+of the API is tried out by schemathesis, if its program is named. Results: bench/results/serve.md (`kept.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from common import RESULTS, ROOT, conditions
+from common import ROOT
+from kept import run_sections
 
 sys.path.insert(0, str(ROOT / "tests"))
 from spleeterrt import Separator
@@ -248,7 +249,6 @@ def conform(folder: Path, program: str) -> list[str]:
     ).stdout.strip()
     summary = [line.strip() for line in done.stdout.splitlines() if "generated" in line]
     return [
-        "",
         f"{version}: all checks, {' '.join(summary)}; exit code {done.returncode}. "
         f"Songs that were kept at the end: {counts}.",
     ]
@@ -259,22 +259,20 @@ def main() -> None:
     parser.add_argument("--schemathesis", metavar="ST", help="its program, st")
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
-    about = conditions(
-        ("spleeterrt", "starlette", "uvicorn", "python-multipart"),
-        Service=f"`spleeterrt serve -p {MODEL} --threads 1 {' '.join(OPTIONS)}`",
-        Songs=f"{CLIENTS - len(HOSTILE)} different ones of {SECONDS:g} s, {len(song(0)) / 1e6:.1f} MB each",
+    about = (
+        f"`spleeterrt serve -p {MODEL} --threads 1 {' '.join(OPTIONS)}`; {CLIENTS - len(HOSTILE)} different "
+        f"songs of {SECONDS:g} s, {len(song(0)) / 1e6:.1f} MB each."
     )
     with tempfile.TemporaryDirectory() as name:
-        lines = load(Path(name), arguments.rounds)
-        write(about, lines)
-        if arguments.schemathesis:
-            write(about, lines + conform(Path(name), arguments.schemathesis))
-
-
-def write(about: str, lines: list[str]) -> None:
-    text = "\n".join(["# 50 clients at once, ten of them hostile", "", about, "", *lines, ""])
-    print(text)
-    (RESULTS / "serve.md").write_text(text)
+        sections = {
+            "uploads": lambda: "\n".join([about, "", *load(Path(name), arguments.rounds)]),
+            "description": lambda: "\n".join(conform(Path(name), arguments.schemathesis)),
+        }
+        chosen = [*sections][: 2 if arguments.schemathesis else 1]
+        packages = ("spleeterrt", "starlette", "uvicorn", "python-multipart")
+        run_sections(
+            "serve", "50 clients at once, ten of them hostile", sections, chosen, packages, by_name=False
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from pathlib import Path
 from protocol import Parallel, Runner, load_stems, serve  # first: pins the cores
 
 # isort: split
-import MNN
 import numpy as np
 from MNN import expr, nn
 from unet_onnx import write_onnx
@@ -71,4 +70,4 @@ class Network(Runner):
 
 
 if __name__ == "__main__":
-    serve(Network, lambda: {"mnn": metadata.version("mnn"), "MNN": getattr(MNN, "version", lambda: "")()})
+    serve(Network, lambda: {"mnn": metadata.version("mnn")})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from importlib import metadata
 
 from protocol import Runner, load_stems, serve  # first: pins the cores
 
 # isort: split
 import numpy as np
+from common import version_of
 
 from spleeterrt import ModelConfig, Separator
 from spleeterrt.arrays import aligned_empty
@@ -88,5 +88,5 @@ KINDS = {"network": Network, "separate": Separation, "blocks": Blocks}
 if __name__ == "__main__":
     serve(
         lambda request: KINDS[request["kind"]](request),
-        lambda: {name: metadata.version(name) for name in ("spleeterrt", "numpy")},
+        lambda: {name: version_of(name) for name in ("spleeterrt", "numpy")},
     )
