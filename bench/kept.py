@@ -28,10 +28,10 @@ def run_sections(
     by_name: the script takes the sections' names.
     """
     kept_in = RESULTS / f"{name}.json"
-    kept = json.loads(kept_in.read_text()) if kept_in.exists() else {}
     for section in chosen:
         text = sections[section]()
         print(f"## {section}\n\n{text}", flush=True)
+        kept = json.loads(kept_in.read_text()) if kept_in.exists() else {}
         mine = kept.setdefault(section, {})
         mine[cpu()] = {
             "date": time.strftime("%Y-%m-%d"),
