@@ -86,7 +86,7 @@ if(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(isas generic avx2 avx512) # core/isa.h lists them, too
   add_compile_definitions(SPLEETERRT_X86_ISAS)
   set(flags_generic -march=x86-64-v2)
-  set(flags_avx2 -mavx2 -mfma)
+  set(flags_avx2 -mavx2 -mfma -mf16c)
   set(flags_avx512 -march=skylake-avx512 -mprefer-vector-width=512)
 elseif(vector_extensions AND CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   set(isas neon) # a part of the architecture: no flags

@@ -171,21 +171,55 @@ void near(double got, double wanted, double tolerance, const char *what)
 }
 constexpr double tolerance = 2e-5; // of one layer whose values are about 1; measured: a tenth
 
+// How a layer's weights are kept.
+struct Form {
+    int plain = draw(0, 1), staged = plain && draw(0, 1), type = plain ? draw(WEIGHTS_FLOAT32, WEIGHTS_INT8) : 0;
+};
+
+// Of the outer layers.
+Form outer_form()
+{
+    Form form;
+    form.plain = form.staged = form.type = 0;
+    return form;
+}
+
+// kernel: what the packed weights stand for, in float32.
 struct Weights {
+    Form form;
     Floats kernel, packed;
-    Weights(const fast_kernels &f, int decoder, int tile, int plain, int in_c, int out_c)
-        : kernel((size_t)25 * in_c * out_c, false), packed(f.weight_floats(decoder, tile, plain, in_c, out_c))
+    Weights(const fast_kernels &f, int decoder, int tile, int in_c, int out_c)
+        : kernel((size_t)25 * in_c * out_c, false),
+          packed(f.weight_floats(decoder, tile, form.plain, form.type, in_c, out_c))
     {
-        kernel.normal(std::sqrt((decoder ? 4.0f : 1.0f) / (25.0f * in_c)));
+        const float size = std::sqrt((decoder ? 4.0f : 1.0f) / (25.0f * in_c));
+        std::vector<uint16_t> halves(kernel.count);
+        std::vector<int8_t> steps(kernel.count);
+        std::vector<float> scales(out_c);
+        for (float &scale : scales)
+            scale = size * (float)draw(10, 20) / 1000;
+        kernel.normal(size);
+        for (size_t i = 0; i < kernel.count && form.type != WEIGHTS_FLOAT32; i++) {
+            const int exponent = draw(0, 20) ? std::ilogb(size) - draw(0, 3) : -15, fraction = draw(0, 1023);
+            const float magnitude = exponent < -14 ? std::ldexp((float)fraction, -24) // subnormal
+                                                   : std::ldexp(1 + (float)fraction / 1024, exponent);
+            const int negative = draw(0, 1);
+            halves[i] = (uint16_t)(negative << 15 | (exponent + 15) << 10 | fraction);
+            steps[i] = (int8_t)draw(-128, 127);
+            kernel.at[i] = form.type == WEIGHTS_INT8 ? (float)steps[i] * scales[decoder ? i / in_c % out_c : i % out_c]
+                                                     : (negative ? -magnitude : magnitude);
+        }
         const std::vector<float> before = kernel.copy();
-        Floats scratch(f.prepare_scratch_floats(decoder, tile, plain, in_c, out_c));
-        f.prepare(decoder, tile, plain, in_c, out_c, kernel.at, packed.at, scratch.count ? scratch.at : nullptr);
+        Floats scratch(f.prepare_scratch_floats(decoder, tile, form.plain, in_c, out_c));
+        const void *given[] = {kernel.at, halves.data(), steps.data()};
+        f.prepare(decoder, tile, form.plain, form.type, in_c, out_c, given[form.type], scales.data(), packed.at,
+                  scratch.count ? scratch.at : nullptr);
         same(before, kernel, "prepare wrote its input");
     }
 };
 
 fast_layer layer_of(const Image &src, int out_c, Image *dst, Image *normed, const float *weights, const Norm &norm,
-                    int activation, int pass_tiles, int plain, float *scratch)
+                    int activation, int pass_tiles, const Form &form, float *scratch)
 {
     fast_layer l = {};
     l.h = src.h, l.w = src.w, l.in_c = src.c, l.out_c = out_c;
@@ -194,7 +228,8 @@ fast_layer layer_of(const Image &src, int out_c, Image *dst, Image *normed, cons
         l.dst = dst->floats.at, l.dst_ld = dst->ld, l.dst_row = dst->row;
     if (normed)
         l.normed = normed->floats.at, l.normed_ld = normed->ld, l.normed_row = normed->row;
-    l.pass_tiles = pass_tiles, l.plain = plain, l.weights = weights;
+    l.pass_tiles = pass_tiles, l.plain = form.plain, l.staged = form.staged, l.weight_type = form.type,
+    l.weights = weights;
     l.bias = norm.bias.at, l.scale = norm.scale.at, l.shift = norm.shift.at;
     l.activation = activation, l.scratch = scratch;
     return l;
@@ -217,7 +252,7 @@ int random_pass() { return draw(0, 2) ? 16 * draw(1, 2) : draw(1, 40); }
 
 void winograd(const fast_kernels &f)
 {
-    const int decoder = draw(0, 1), tile = 2 * draw(1, 2), plain = draw(0, 1);
+    const int decoder = draw(0, 1), tile = 2 * draw(1, 2);
     const int in_c = 16 * draw(1, 5), out_c = 16 * draw(1, 5), pass_tiles = random_pass();
     const int h = decoder ? draw(1, 13) : 2 * draw(1, 13), w = decoder ? draw(1, 20) : 2 * draw(1, 20);
     const int out_h = decoder ? 2 * h : h / 2, out_w = decoder ? 2 * w : w / 2;
@@ -227,12 +262,13 @@ void winograd(const fast_kernels &f)
     const bool with_normed = !decoder && draw(0, 3);
     src.normal();
     const Norm norm(out_c);
-    const Weights weights(f, decoder, tile, plain, in_c, out_c);
+    const Weights weights(f, decoder, tile, in_c, out_c);
     const int activation = draw(0, 3);
-    Floats scratch(f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles));
+    Floats scratch(
+        f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles, weights.form.staged, weights.form.type));
     const std::vector<float> source = src.floats.copy(), packed = weights.packed.copy();
     fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm, activation,
-                            pass_tiles, plain, scratch.at);
+                            pass_tiles, weights.form, scratch.at);
     const Range rows = random_rows(decoder ? h : h / 2); // of the grid
     want(l, rows);
     f.run(decoder, tile, &l);
@@ -272,7 +308,7 @@ void winograd(const fast_kernels &f)
 
 void first(const fast_kernels &f)
 {
-    const int tile = 2 * draw(1, 2), plain = draw(0, 1), pass_tiles = random_pass();
+    const int tile = 2 * draw(1, 2), pass_tiles = random_pass();
     const int h = 4 * draw(1, 20), w = 64 * draw(1, 5), c = 16 * draw(1, 3), out_c = 16 * draw(1, 3);
     const int activation = draw(0, 3), ring = f.first_ring_rows(tile);
     Image input(h, w, 2, 2, 0, false);
@@ -286,13 +322,13 @@ void first(const fast_kernels &f)
     Image kept(ring, w / 2, c, c, random_gap());
     Image dst(h / 4, w / 4, out_c, random_ld(out_c), random_gap());
     Image normed(h / 4, w / 4, out_c, random_ld(out_c), random_gap());
-    const Weights weights(f, 0, tile, plain, c, out_c);
-    Floats scratch(f.first_scratch_floats(w)),
-        second_scratch(f.scratch_floats(0, tile, w / 2, c, c, out_c, pass_tiles));
-    fast_layer l = layer_of(input, c, &raw, &kept, packed.at, norm, activation, 16, 0, scratch.at);
+    const Weights weights(f, 0, tile, c, out_c);
+    Floats scratch(f.first_scratch_floats(w)), second_scratch(f.scratch_floats(0, tile, w / 2, c, c, out_c, pass_tiles,
+                                                                               weights.form.staged, weights.form.type));
+    fast_layer l = layer_of(input, c, &raw, &kept, packed.at, norm, activation, 16, outer_form(), scratch.at);
     l.dst_ring = ring;
     fast_layer second = layer_of(kept, out_c, &dst, &normed, weights.packed.at, second_norm, activation, pass_tiles,
-                                 plain, second_scratch.at);
+                                 weights.form, second_scratch.at);
     second.h = h / 2;
     second.src_ring = ring;
     const Range rows = random_rows(h / 4); // of e2; e1's are those that their tiles read, and maybe others
@@ -334,7 +370,7 @@ void first(const fast_kernels &f)
 
 void last(const fast_kernels &f)
 {
-    const int tile = 2 * draw(1, 2), plain = draw(0, 1), pass_tiles = random_pass();
+    const int tile = 2 * draw(1, 2), pass_tiles = random_pass();
     const int h = draw(1, 20), w = 16 * draw(1, 5), in_c = 16 * draw(1, 3), c = 16 * draw(1, 3); // of d5
     const int skip_c = 16 * draw(1, 3), activation = draw(0, 3), ring = f.last_ring_rows(tile);
     Image source(h, w, in_c, random_ld(in_c), random_gap());
@@ -342,13 +378,14 @@ void last(const fast_kernels &f)
     Image kept(ring, 2 * w, c, c, random_gap());
     source.normal();
     skip.normal();
-    const Weights weights(f, 1, tile, plain, in_c, c);
+    const Weights weights(f, 1, tile, in_c, c);
     const Norm norm(c), d6_norm(1);
     Floats kernel((size_t)25 * (skip_c + c), false);
     kernel.normal(0.4f / std::sqrt((float)(skip_c + c)));
     Floats packed(f.last_weight_floats(skip_c + c));
     f.last_prepare(skip_c + c, kernel.at, packed.at);
-    Floats scratch(f.scratch_floats(1, tile, w, source.ld, in_c, c, pass_tiles));
+    Floats scratch(
+        f.scratch_floats(1, tile, w, source.ld, in_c, c, pass_tiles, weights.form.staged, weights.form.type));
     Floats d6_scratch(f.last_scratch_floats(2 * w, skip_c + c));
     Floats mask_weights(32, false), mask_bias(2, false);
     mask_weights.normal(0.3f);
@@ -358,9 +395,10 @@ void last(const fast_kernels &f)
     Image out(rows.end - rows.first, 4 * w, 2, 2, 0, draw(0, 1)); // aligned: streamed past the caches
     input.normal();
     fast_layer d5 =
-        layer_of(source, c, &kept, nullptr, weights.packed.at, norm, activation, pass_tiles, plain, scratch.at);
+        layer_of(source, c, &kept, nullptr, weights.packed.at, norm, activation, pass_tiles, weights.form, scratch.at);
     d5.dst_ring = ring;
-    fast_layer d6 = layer_of(skip, 1, nullptr, nullptr, packed.at, d6_norm, activation, 16, 0, d6_scratch.at);
+    fast_layer d6 =
+        layer_of(skip, 1, nullptr, nullptr, packed.at, d6_norm, activation, 16, outer_form(), d6_scratch.at);
     d6.in_c = skip_c + c;
     const bool logits = draw(0, 1);
     const fast_mask mask = {mask_weights.at, mask_bias.at, logits ? nullptr : input.floats.at,

@@ -25,6 +25,7 @@ cdef extern from "core/fast/interface.h" namespace "spleeterrt" nogil:
     cdef struct fast_kernels:
         const char* name
         const ElementwiseKernels* elementwise
+        void (*expand)(int type, const void* small, const float* scales, float* out) noexcept nogil
         void (*matrices)(
             int tile, double* data, double* output, double* filter, double* float_filter) noexcept nogil
     const fast_kernels* fast_kernels_for(const char* name)

@@ -1,7 +1,7 @@
 """`core/network` for Cython, and the way from Python's objects to its structs and back.
 
 A configuration comes as (n_channels, conv_n_filters, code of conv_activation, code of deconv_activation), a
-plan as (names of methods, instruction set or None, compact).
+plan as (names of methods, instruction set or None, compact, names of types).
 """
 
 from libcpp cimport bool
@@ -25,11 +25,15 @@ cdef extern from "core/network/network.h" namespace "spleeterrt" nogil:
     const char* method_name(Method method)
     int method_tile(Method method)
     bool is_lazy(Method method)
+    cdef cppclass WeightTypes:
+        int layers[13]
     cdef cppclass Plan:
         Method methods[13]
+        WeightTypes types
         const fast_kernels* kernels
         bool compact
-    Plan make_plan(const NetworkConfig& config, const fast_kernels* kernels, bool low_memory)
+    Plan make_plan(
+        const NetworkConfig& config, const fast_kernels* kernels, bool low_memory, const WeightTypes& types)
     bool can_run(const Plan& plan)
     Plan plan_at(const NetworkConfig& config, const Plan& plan, long long frames, long long bins)
     int pass_tiles(int in_c, int out_c, bool compact)
@@ -47,6 +51,8 @@ cdef extern from "core/network/network.h" namespace "spleeterrt" nogil:
         const float* beta
         const float* mean
         const float* variance
+        const void* small_kernel
+        const float* scales
     cdef cppclass TensorSpec:
         string name
         vector[long long] shape
@@ -105,6 +111,8 @@ cdef extern from "core/network/model_file.h" namespace "spleeterrt" nogil:
         vector[StoredTensor] tensors() except +
         bool check(string& error) except +
         bool read(const string& stem, const TensorSpec& spec, float* values, string& error) except +
+        WeightTypes types() except +
+        bool load(const Plan& plan, const string& stem, float* arena, string& error) except +
 
 
 cdef inline const fast_kernels* kernels_of(isa) except? NULL:
@@ -150,12 +158,30 @@ cdef inline tuple method_names():
     return tuple([method_name(<Method><int>method).decode() for method in range(METHODS)])
 
 
+cdef inline tuple type_names():
+    return "float32", "float16", "int8"  # the order of `weight_type`
+
+
+cdef inline WeightTypes types_of(types) except *:
+    # None: float32.
+    cdef WeightTypes result
+    names = type_names()
+    if types is None:
+        types = names[:1] * LAYERS
+    if len(types) != LAYERS or not set(types) <= set(names):
+        raise ValueError(f"types: expected {LAYERS} of {', '.join(names)}, got {types}")
+    for layer in range(LAYERS):
+        result.layers[layer] = names.index(types[layer])
+    return result
+
+
 cdef inline Plan plan_of(plan) except *:
     cdef Plan result
     names = method_names()
-    methods, isa, result.compact = plan
+    methods, isa, result.compact, types = plan
     if len(methods) != LAYERS or not set(methods) <= set(names):
         raise ValueError(f"not a plan: {plan}")
+    result.types = types_of(types)
     for layer in range(LAYERS):
         result.methods[layer] = <Method><int>names.index(methods[layer])
     result.kernels = kernels_of(isa)
@@ -166,3 +192,8 @@ cdef inline Plan plan_of(plan) except *:
 
 cdef inline tuple methods_of(const Plan& plan):
     return tuple([method_name(plan.methods[layer]).decode() for layer in range(LAYERS)])
+
+
+cdef inline tuple names_of_types(const WeightTypes& types):
+    names = type_names()
+    return tuple([names[types.layers[layer]] for layer in range(LAYERS)])

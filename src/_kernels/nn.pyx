@@ -9,6 +9,10 @@ from cpython.pycapsule cimport PyCapsule_New
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
+cdef extern from "core/denormals.h" namespace "spleeterrt" nogil:
+    cdef cppclass NoDenormals:
+        pass
+
 from _kernels cimport blas, columns, layers, shapes
 from _kernels.executor cimport (
     METHOD_DIRECT as _METHOD_DIRECT,
@@ -224,6 +228,13 @@ def fast_matrices(
     net.kernels_of(isa).matrices(tile, &data[0, 0], &output[0, 0], &filter[0, 0], &float_filter[0, 0])
 
 
+def expand(isa, type, const unsigned char[::1] small, const float[::1] scales, float[::1] out):
+    """A block of 16 x 25 x 16 float16 or int8 weights (their bytes) as layers make it float32: out, at a cache
+    line; scales [16]."""
+    cdef NoDenormals as_layers_run
+    net.kernels_of(isa).expand(net.type_names().index(type), &small[0], &scales[0], &out[0])
+
+
 # --- plans, weights, the table of layers: core/network; the arguments are those of network.pxd ------------
 
 METHODS = tuple([
@@ -258,10 +269,11 @@ def default_sets():
     return {"networks": kernels.name.decode(), "activations": kernels.elementwise.name.decode()}
 
 
-def make_plan(network, isa, bint low_memory):
-    """(names of methods, compact)"""
-    cdef net.Plan plan = net.make_plan(net.config_of(network), net.kernels_of(isa), low_memory)
-    return net.methods_of(plan), plan.compact
+def make_plan(network, isa, bint low_memory, types=None):
+    """(names of methods, compact, names of types); types: what each layer's kernel is stored in, None: float32."""
+    cdef net.Plan plan = net.make_plan(
+        net.config_of(network), net.kernels_of(isa), low_memory, net.types_of(types))
+    return net.methods_of(plan), plan.compact, net.names_of_types(plan.types)
 
 
 def check_plan(plan):
@@ -312,15 +324,19 @@ def weight_layout(network, plan):
     return tuple(offsets), layout.size
 
 
-def pack_layer(network, plan, int layer, tensors, float[::1] arena):
-    """A layer's tensors (flat, of the right sizes) into a stem's arena of zeros."""
+def pack_layer(network, plan, int layer, tensors, float[::1] arena, const float[::1] scales=None):
+    """A layer's tensors (flat, of the right sizes) into a stem's arena of zeros; the kernel's bytes, of the plan's type;
+    scales: of int8."""
     cdef net.NetworkConfig config = net.config_of(network)
     cdef net.Plan c_plan = net.plan_of(plan)
     cdef net.WeightLayout layout = net.weight_layout(config, c_plan)
     cdef net.LayerTensors places
-    cdef const float[::1] kernel, bias, gamma, beta, mean, variance
-    kernel, bias = tensors[:2]
-    places.kernel, places.bias = &kernel[0], &bias[0]
+    cdef const unsigned char[::1] kernel = tensors[0]
+    cdef const float[::1] bias = tensors[1], gamma, beta, mean, variance
+    places.kernel = <const float*>&kernel[0]
+    places.small_kernel, places.bias = &kernel[0], &bias[0]
+    if scales is not None:
+        places.scales = &scales[0]
     if len(tensors) > 2:
         gamma, beta, mean, variance = tensors[2:]
         places.gamma, places.beta, places.mean, places.variance = &gamma[0], &beta[0], &mean[0], &variance[0]
@@ -420,6 +436,20 @@ cdef class ModelFile:
             done = self.reader.read(c_stem, spec, &values[0], error)
         self.expect(done, error)
 
+    @property
+    def types(self):
+        """What the layers' kernels of a file that was checked are stored in, for `make_plan`."""
+        return net.names_of_types(self.reader.types())
+
+    def load(self, plan, stem, float[::1] arena):
+        """All of a stem's tensors, of a file that was checked, into an arena of zeros."""
+        cdef string error, c_stem = stem.encode()
+        cdef net.Plan c_plan = net.plan_of(plan)
+        cdef bint done
+        with nogil:
+            done = self.reader.load(c_plan, c_stem, &arena[0], error)
+        self.expect(done, error)
+
 
 def load_model_file(path, isa=None, bint low_memory=False):
     """What programs without Python get of a model file, for the tests: (configuration as of `ModelConfig`,
@@ -439,7 +469,9 @@ def load_model_file(path, isa=None, bint low_memory=False):
     if not loaded:
         raise ValueError(error.decode("utf-8", "replace"))
     config, network = fields_of(model.config)
-    plan = net.methods_of(model.plan), model.kernels.name.decode(), model.plan.compact
+    plan = (
+        net.methods_of(model.plan), model.kernels.name.decode(), model.plan.compact,
+        net.names_of_types(model.plan.types))
     arenas = []
     cdef size_t k
     for k in range(model.arenas.size()):

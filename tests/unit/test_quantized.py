@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from spleeterrt import Model, ModelConfig
+from spleeterrt import Model, ModelConfig, load_model
 from spleeterrt._kernels import nn
-from spleeterrt.errors import ModelError
+from spleeterrt.arrays import aligned_empty
+from spleeterrt.errors import ArgumentError, ModelError, SpleeterError
+from spleeterrt.models import load
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import read_packed, save_packed, stored_dtype
-from spleeterrt.models.quantized import channel_axis, choose_dtypes, to_int8
-from spleeterrt.network.method_plan import make_plan
+from spleeterrt.models.quantized import channel_axis, choose_dtypes, scale_name, to_int8
+from spleeterrt.network.layers import channels
+from spleeterrt.network.method_plan import Plan, make_plan, network_of
 from spleeterrt.network.tensors import expected_shapes
 from support import reference
 from support.tolerances import HALF, UNIT
@@ -174,37 +177,146 @@ def test_other_dtypes(tmp_path: Path, weights: dict[str, Any], dtype: Any) -> No
 # --- both readers -----------------------------------------------------------------------------
 
 
-def arenas_of_both(path: Path, isa: str, low_memory: bool) -> tuple[list[bytes], list[bytes]]:
-    """Packed weights as Python and as C++ read them."""
+def bits_of(model: Model, frames: int = 64, bins: int = 128) -> dict[str, bytes]:
+    x = np.abs(np.random.default_rng(0).standard_normal((2, frames, bins, 2), np.float32))
+    return {stem: estimate.tobytes() for stem, estimate in model.predict(x, 1).items()}
+
+
+def check_bits(path: Path, monkeypatch: pytest.MonkeyPatch, isa: str, low_memory: bool, **sizes: int) -> None:
+    """A model whose weights stay small computes what one computes whose weights were made float32 first."""
+    monkeypatch.setenv("SPLEETERRT_ISA", isa)
     config, weights = read_packed(path)
-    model = Model(config, weights, plan=make_plan(config, isa, low_memory))
-    arenas = nn.load_model_file(str(path), isa, low_memory)[3]
-    return [row.tobytes() for row in model._weights], list(arenas)
+    expanded = Model(config, weights, plan=make_plan(config, isa, low_memory))
+    model = load_model(path, low_memory=low_memory)
+    assert {*model._plan.types} != {"float32"}
+    assert model.packed_weights.nbytes < 0.6 * expanded.packed_weights.nbytes
+    assert bits_of(model, **sizes) == bits_of(expanded, **sizes)
+    _, _, plan, arenas, _ = nn.load_model_file(str(path), isa, low_memory)
+    assert Plan(*plan) == model._plan
+    assert [row.tobytes() for row in model.packed_weights] == arenas
 
 
 @needs_fast
 @pytest.mark.parametrize("isa", nn.FAST_ISAS)
 @pytest.mark.parametrize("low_memory", [False, True])
-def test_both_readers_have_the_same_bits(small: Path, isa: str, low_memory: bool) -> None:
-    mine, theirs = arenas_of_both(small, isa, low_memory)
-    assert mine == theirs
+def test_small_weights_give_the_bits_of_float32(
+    small: Path, monkeypatch: pytest.MonkeyPatch, isa: str, low_memory: bool
+) -> None:
+    check_bits(small, monkeypatch, isa, low_memory)
+
+
+WIDTHS = {
+    "odd": (17, 5, 130, 129, 48, 33),
+    "deep and staged, deep and lazy": (16, 48, 80, 128, 144, 160),
+    "wide": (32, 64, 128, 160, 96, 256),
+}
 
 
 @needs_fast
-def test_every_float16(tmp_path: Path) -> None:
-    """Subnormals, zeros of both signs and all other finite numbers, in a kernel that is kept as it is."""
-    config = ModelConfig(instruments=("a",), conv_n_filters=(1, 1, 32, 80, 1, 1))
-    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
-    every = every[np.isfinite(every)].astype(np.float32)
-    weights = reference.random_weights(config.instruments, config.conv_n_filters)
-    kernel = np.resize(every, (5, 5, 32, 80))
-    assert kernel.size >= every.size
-    weights["a"]["conv2d_3/kernel"] = kernel
+@pytest.mark.parametrize("isa", nn.FAST_ISAS)
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("widths", WIDTHS.values(), ids=WIDTHS)
+def test_other_widths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isa: str, dtype: str, widths: tuple[int, ...]
+) -> None:
+    config = ModelConfig(instruments=("a", "b"), conv_n_filters=widths, conv_activation="ELU")
     path = tmp_path / "model.safetensors"
-    save_packed(path, config, weights, "float16")
-    np.testing.assert_array_equal(read_packed(path)[1]["a"]["conv2d_3/kernel"], kernel)
-    mine, theirs = arenas_of_both(path, nn.FAST_ISAS[0], True)
-    assert mine == theirs
+    save_packed(path, config, reference.random_weights("ab", widths, 2), dtype)
+    for low_memory in (False, True):
+        check_bits(path, monkeypatch, isa, low_memory, frames=128, bins=64)
+
+
+@needs_fast
+@pytest.mark.parametrize("isa", nn.FAST_ISAS)
+def test_the_starter_keeps_its_bits(monkeypatch: pytest.MonkeyPatch, isa: str) -> None:
+    """Int8 in part; narrow, and so small in part only."""
+    monkeypatch.setenv("SPLEETERRT_ISA", isa)
+    config, weights, _ = load("starter:4stems")
+    expanded = Model(config, weights, plan=make_plan(config, isa))
+    model = load_model("starter:4stems")
+    assert {"float16", "int8"} <= {*model._plan.types}
+    assert bits_of(model) == bits_of(expanded)
+
+
+@needs_fast
+def test_stems_that_are_stored_differently(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer's weights stay small where all stems' are alike."""
+    path = tmp_path / "model.safetensors"
+    config = ModelConfig(instruments=("a", "b"), conv_n_filters=FILTERS)
+    save_packed(path, config, reference.random_weights("ab", FILTERS), "float16")
+    _, weights = read_packed(path)
+    replaced(path, "b/conv2d_4/kernel", weights["b"]["conv2d_4/kernel"])
+    model = load_model(path)
+    assert model._plan.types[3:6] == ("float16", "float32", "float16")
+    expanded = Model(config, weights)
+    assert bits_of(model) == bits_of(expanded)
+
+
+@needs_fast
+def test_small_tensors_are_packed_as_files_are(small: Path) -> None:
+    model, stems = load_model(small), read_packed(small)[1]
+    stored = load_file(small)
+    for layer, names in enumerate(nn.tensor_shapes(network_of(CONFIG))):
+        if model._plan.types[layer] == "float32":
+            continue
+        for name in (next(iter(names)), scale_name(next(iter(names)))):
+            for stem in stems:
+                if f"{stem}/{name}" in stored:
+                    stems[stem][name] = stored[f"{stem}/{name}"]
+    plain = Model(model.config, stems, plan=model._plan)
+    np.testing.assert_array_equal(plain.packed_weights.view(np.uint32), model.packed_weights.view(np.uint32))
+    with pytest.raises(ArgumentError, match=r"/kernel: expected (float16|int8), as the plan keeps it, got"):
+        Model(model.config, read_packed(small)[1], plan=model._plan)
+
+
+@needs_fast
+@pytest.mark.parametrize("isa", nn.FAST_ISAS)
+def test_every_small_number(isa: str) -> None:
+    """All finite float16 (subnormals, zeros of both signs) and all int8, with denormal numbers off."""
+    size = 16 * 25 * 16
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    out, scales = aligned_empty((size,)), np.empty(16, np.float32)
+    for part in np.resize(halves, (-(-halves.size // size), size)):
+        nn.expand(isa, "float16", part.view(np.uint8), scales, out)
+        np.testing.assert_array_equal(out.view(np.uint32), part.astype(np.float32).view(np.uint32))
+    scales = np.random.default_rng(0).uniform(1e-3, 1e-2, 16).astype(np.float32)
+    steps = np.resize(np.arange(-128, 128, dtype=np.int8).repeat(17), (size // 16, 16))
+    nn.expand(isa, "int8", steps.reshape(-1).view(np.uint8), scales, out)
+    np.testing.assert_array_equal(out.view(np.uint32), (steps * scales).reshape(-1).view(np.uint32))
+    assert len({*steps[:, 0]}) == 256
+
+
+@needs_fast
+@pytest.mark.parametrize("isa", nn.FAST_ISAS)
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_how_weights_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, isa: str, dtype: str) -> None:
+    """SPLEETERRT_PLAN: other memory, the same bits."""
+    widths = (16, 32, 48, 64, 96, 128)
+    config, path = ModelConfig(instruments=("a",), conv_n_filters=widths), tmp_path / "model.safetensors"
+    save_packed(path, config, reference.random_weights("a", widths, 4), dtype)
+    monkeypatch.setenv("SPLEETERRT_ISA", isa)
+    models = {}
+    for kept in ("auto", "stored", "plain"):
+        monkeypatch.setenv("SPLEETERRT_PLAN", kept)
+        models[kept] = load_model(path)
+    sizes = {kept: model.packed_weights.nbytes for kept, model in models.items()}
+    originals = 4 * sum(25 * into * out for into, out in channels(config, isa)[1:-2])
+    assert sizes["stored"] > 1.5 * originals
+    assert sizes["plain"] < (1.02 if dtype == "float32" else 0.35) * originals
+    assert sizes["auto"] == sizes["stored" if dtype == "float32" else "plain"]
+    assert {*models["stored"]._plan.types} == {"float32"}
+    assert "staged4" in models["plain"]._plan.methods
+    assert bits_of(models["auto"]) == bits_of(models["stored"]) == bits_of(models["plain"])
+    monkeypatch.setenv("SPLEETERRT_PLAN", "small")
+    with pytest.raises(
+        SpleeterError, match=r"SPLEETERRT_PLAN: expected one of auto, stored, plain, got 'small'"
+    ):
+        load_model(path)
+    with pytest.raises(
+        ValueError, match=r"SPLEETERRT_PLAN: expected one of auto, stored, plain, got 'small'"
+    ):
+        nn.load_model_file(str(path))
 
 
 def replaced(path: Path, name: str, value: np.ndarray | None) -> None:
@@ -348,5 +460,4 @@ def test_dtypes_may_be_mixed(int8: Path, weights: dict[str, Any]) -> None:
     assert stored_dtype(int8) == "int8"
     np.testing.assert_array_equal(read_packed(int8)[1]["rest"][KERNEL], weights["rest"][KERNEL])
     if nn.FAST_ISAS:
-        mine, theirs = arenas_of_both(int8, nn.FAST_ISAS[0], False)
-        assert mine == theirs
+        assert bits_of(load_model(int8)) == bits_of(Model(*read_packed(int8)))

@@ -86,7 +86,7 @@ SRT_EXPORT(srt_open) int srt_open(double size, int low_memory)
     if (!choose_model_kernels(isa, m.kernels, problem) || !m.reader.open("", problem) || !m.reader.check(problem))
         return tell_problem(problem);
     m.config = m.reader.config();
-    m.plan = make_plan(m.config.network, m.kernels, low_memory);
+    m.plan = make_plan(m.config.network, m.kernels, low_memory, m.reader.types());
     m.arenas.resize(m.config.instruments.size());
     return 0;
 }

@@ -49,6 +49,7 @@ Cpu cpu_of(const X86Words &words);
     X(SSE4_2, leaf1_c, 20)   \
     X(POPCNT, leaf1_c, 23)   \
     X(AVX, leaf1_c, 28)      \
+    X(F16C, leaf1_c, 29)     \
     X(AVX2, leaf7_b, 5)
 #define SRT_AVX512_FEATURES(X)  \
     SRT_X86_64_V2_FEATURES(X)   \

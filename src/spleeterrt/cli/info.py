@@ -145,6 +145,7 @@ def _show_plan(
     warnings: list[str],
 ) -> None:
     from ..models import configuration
+    from ..models.reading import kernel_types
     from ..network.measured_plan import planned_network
     from ..parallel import check_threads
 
@@ -156,7 +157,7 @@ def _show_plan(
     except SpleeterError as error:
         raise click.UsageError(str(error)) from error
     threads = check_threads(threads)
-    network = planned_network(config, low_memory)
+    network = planned_network(config, low_memory, kernel_types(source))
     stems = len(config.instruments)
     if as_json:
         _print_plan_json(source, network, stems, threads, warnings)

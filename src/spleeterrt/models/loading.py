@@ -10,7 +10,7 @@ from ..arguments import flag, names
 from ..network.config import ModelConfig
 from ..network.method_plan import default_isa, make_plan
 from ..network.model import Model
-from .reading import open_model
+from .reading import open_packable
 from .sources import Config, Source
 
 
@@ -43,8 +43,8 @@ def load_model(
     """
     low_memory, progress = flag("low_memory", low_memory), flag("progress", progress)
     networks = None if networks is None else names("networks", networks)
-    found, weights, origin = open_model(source, progress=progress, config=config, stems=networks)
-    plan = make_plan(found, default_isa(), low_memory)
+    found, weights, origin, types = open_packable(source, progress=progress, config=config, stems=networks)
+    plan = make_plan(found, default_isa(), low_memory, types)
     model = Model(found, weights, origin, plan=plan, consume=True, networks=networks)
     model.recipe = recipe_of(source, bool(low_memory), config, model.networks)
     return model

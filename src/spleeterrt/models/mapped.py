@@ -28,7 +28,7 @@ from ..network.method_plan import Plan, default_isa, make_plan, network_of
 from ..network.model import Model
 from .checksum import crc32c
 from .loading import recipe_of
-from .reading import open_model
+from .reading import kernel_types, open_model, open_packable
 from .sources import Source, configuration
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def load_mapped(
         ModelError: missing, corrupt, or another model than the digest says.
     """
     config = configuration(source)
-    plan = make_plan(config, default_isa(), low_memory)
+    plan = make_plan(config, default_isa(), low_memory, kernel_types(source))
     chosen = tuple(stem for stem in config.instruments if networks is None or stem in networks)
     shape = (len(chosen), weight_layout(config, plan).size)
     folder = weights_folder() if folder is None else folder
@@ -134,7 +134,7 @@ def _map(path: Path, shape: tuple[int, ...]) -> Float32 | None:
 
 def _pack(source: Source, path: Path, plan: Plan, networks: tuple[str, ...]) -> Model | None:
     """Write the file; where that cannot be, the model as it is, in this process's own memory."""
-    config, tensors, origin = open_model(source, stems=networks)
+    config, tensors, origin, _ = open_packable(source, stems=networks)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path.parent)
@@ -159,7 +159,7 @@ def _pack(source: Source, path: Path, plan: Plan, networks: tuple[str, ...]) -> 
             path.parent,
             error.strerror or error,
         )
-        config, tensors, origin = open_model(source, stems=networks)
+        config, tensors, origin, _ = open_packable(source, stems=networks)
         return Model(config, tensors, origin, plan=plan, consume=True, networks=networks)
     return None
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -21,11 +22,12 @@ import numpy as np
 
 from .._kernels import nn
 from ..arguments import told
+from ..arrays import Float32
 from ..atomic import replace, sweep, temporary
 from ..errors import ConfigError, ModelError, reason
 from ..names import DTYPES
 from ..network.config import ModelConfig
-from ..network.method_plan import network_fields, network_of
+from ..network.method_plan import Plan, network_fields, network_of
 from ..network.tensors import StemWeights, check_weights, expected_shapes
 from .checksum import crc32c
 from .quantized import Stored, choose_dtypes, encode_tensor, is_kernel
@@ -135,6 +137,37 @@ def read_packed(path: Path, stems: Sequence[str] | None = None) -> tuple[ModelCo
                     weights[stem][name] = tensor = np.empty(shape, np.float32)
                     file.read(stem, layer, index, tensor.reshape(-1))
     return config, weights
+
+
+class PackedStem:
+    """A stem's tensors in an open model file, which packs them without their being arrays first; small
+    kernels stay what they are where the plan says so."""
+
+    def __init__(self, file: nn.ModelFile, stem: str, lock: threading.Lock) -> None:
+        self._file, self._stem, self._lock = file, stem, lock
+
+    def pack(self, plan: Plan, arena: Float32) -> None:
+        """Into an arena of zeros, `weight_layout` long.
+
+        Raises:
+            ModelError: as of `read_packed`.
+        """
+        with self._lock, _as_model_error():
+            self._file.load(plan, self._stem, arena)
+
+
+def open_packed(path: Path) -> tuple[dict[str, PackedStem], tuple[str, ...]]:
+    """A model file's stems, and what the layers' kernels are stored in, for `make_plan`.
+
+    Raises:
+        ModelError: as of `read_packed`, but for the tensors' bytes, which are not read yet.
+    """
+    file, config, _ = _open(path)
+    with _as_model_error():
+        file.check()
+        types = file.types
+    lock = threading.Lock()
+    return {stem: PackedStem(file, stem, lock) for stem in config.instruments}, types
 
 
 def _open(path: Path) -> tuple[nn.ModelFile, ModelConfig, dict[str, str]]:

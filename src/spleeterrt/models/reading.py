@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError
 from ..network.config import OFFICIAL_CONFIGS, ModelConfig
@@ -12,7 +13,7 @@ from ..network.tensors import StemWeights, Tensor
 from . import coefficients
 from .checkpoint import find_index, open_checkpoint, read_index
 from .onnx_files import read_onnx
-from .packed import read_packed
+from .packed import open_packed, read_packed
 from .sources import PREFIX, Config, Source, resolve
 
 
@@ -71,6 +72,31 @@ def open_model(
         if not hint:
             raise
         raise ModelError(f"{error}\n{hint}") from error
+
+
+def open_packable(
+    source: Source,
+    progress: bool = True,
+    config: Config | None = None,
+    stems: Sequence[str] | None = None,
+) -> tuple[ModelConfig, dict[str, Any], Path, tuple[str, ...] | None]:
+    """Like `open_model`, for a `Model`, and what the layers' kernels are stored in, for `make_plan` (None:
+    float32). A `.safetensors` file's tensors go to the model without being arrays first."""
+    place = resolve(source, config)
+    if not place.packed or place.onnx or place.coefficients:
+        return *open_model(source, progress, config, stems), None
+    path = place.obtain(progress)
+    found = place.read_config(path)
+    packed, types = open_packed(path)
+    return found, {stem: packed[stem] for stem in found.instruments}, path, types
+
+
+def kernel_types(source: Source) -> tuple[str, ...] | None:
+    """What the layers' kernels are stored in, for `make_plan`; None: float32, or nothing there yet."""
+    place = resolve(source)
+    if not place.packed or place.onnx or place.coefficients:
+        return None
+    return open_packed(place.obtain(False))[1]
 
 
 def _say_what_is_assumed(index: Path, config: ModelConfig) -> None:

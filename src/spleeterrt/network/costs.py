@@ -34,7 +34,7 @@ from .._kernels import nn
 from ..arrays import aligned_zeros
 from .config import DEPTH, ModelConfig
 from .layers import CHUNK_FLOATS, CHUNK_MIN_PIXELS, channels
-from .method_plan import FILTER_COST, LAZY, TILES, Plan, methods_at, pass_tiles
+from .method_plan import FILTER_COST, LAZY, STAGED, TILES, Plan, methods_at, pass_tiles
 
 # --- operations ------------------------------------------------------------------------------
 
@@ -46,6 +46,7 @@ OUTPUT = {2: (4 + 4 + 2, 3 + 3 + 2), 4: (13 + 6 + 4, 12 + 5 + 4)}
 FINISH = 6
 ACTIVATION = {"LeakyReLU": 2, "ReLU": 1, "ELU": 20}
 SIGMOID = 20
+EXPAND = 2  # of a small weight that becomes float32
 TRANSPOSE = 6  # estimated, of an element that changes from channels to columns in registers
 # The reference path, measured: im2col and col2im take so much for a run of neighbours and for each of them;
 # the BLAS as if the depth were larger and the width whole panels, and packs the weights for every chunk of
@@ -58,6 +59,9 @@ SLOWNESS = {"avx512": 1.0, "avx2": 1.1, "generic": 3.2, "neon": 1.8}
 # As much again for all sets but AVX-512 where that, which the BLAS uses, has its full width (Intel; a Zen 4
 # takes two steps): measured on an Emerald Rapids.
 FULL_WIDTH = 1.75
+
+
+PLAIN = (*LAZY, STAGED)
 
 
 class Cost(NamedTuple):
@@ -120,6 +124,7 @@ class Shape(NamedTuple):
         h, w: the coarser grid of input and output.
         pass_tiles: tiles that go through a Winograd layer together.
         finish: operations on each output element after the products.
+        weight_bytes: of a number of the kernel, as it is kept.
     """
 
     layer: int
@@ -130,6 +135,7 @@ class Shape(NamedTuple):
     w: int
     pass_tiles: int
     finish: int
+    weight_bytes: int = 4
 
     @property
     def decoder(self) -> bool:
@@ -149,7 +155,8 @@ def shapes(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[Sha
         activation = config.conv_activation if index < DEPTH else config.deconv_activation
         finish = FINISH + (SIGMOID if index == 2 * DEPTH else ACTIVATION[activation])
         tiles = pass_tiles(into, out, plan.compact)
-        result.append(Shape(index, method, into, out, frames >> level, bins >> level, tiles, finish))
+        size = np.dtype(plan.types[index]).itemsize
+        result.append(Shape(index, method, into, out, frames >> level, bins >> level, tiles, finish, size))
     return tuple(result)
 
 
@@ -183,10 +190,11 @@ def _winograd(s: Shape) -> Cost:
     if s.decoder:  # four phases, of n and n - 1 points each way
         outputs = tiles * s.out * 2 * (with_infinity + without) * (n - 0.5 + m)
     others = data + outputs + elements * s.finish
-    weights = s.into * s.out * (25 if s.method in LAZY else lines**2)
-    if s.method in LAZY:
-        others += math.ceil(tiles / s.pass_tiles) * FILTER_COST[m] * s.into * s.out
-    return Cost(products, others, 4 * (weights + _image_floats(s)))
+    weights = s.into * s.out * (25 if s.method in PLAIN else lines**2)
+    if s.method in PLAIN:
+        times = 1 if s.method == STAGED else math.ceil(tiles / s.pass_tiles)
+        others += times * (FILTER_COST[m] + (EXPAND * 25 if s.weight_bytes < 4 else 0)) * s.into * s.out
+    return Cost(products, others, s.weight_bytes * weights + 4 * _image_floats(s))
 
 
 def _image_floats(s: Shape) -> float:

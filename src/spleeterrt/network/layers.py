@@ -7,7 +7,7 @@ serves all stems and all threads.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -63,20 +63,34 @@ def fold_batch_norm(
     return scale, shift
 
 
-def pack_weights(config: ModelConfig, plan: Plan, stem: Mapping[str, Float32], arena: Float32) -> None:
+def pack_weights(
+    config: ModelConfig, plan: Plan, stem: Mapping[str, npt.NDArray[Any]], arena: Float32
+) -> None:
     """Copy one stem's tensors (TensorFlow's names and layouts) into its arena of zeros, batch norm folded.
 
-    Layer by layer: no more of `stem` need be in memory.
+    Layer by layer: no more of `stem` need be in memory. A kernel that the plan keeps in float16 or int8 is
+    given so, the latter beside its scales, `<name>_scale`.
     """
     network = network_of(config)
     for layer, shapes in enumerate(nn.tensor_shapes(network)):
-        tensors = []
+        tensors: list[npt.NDArray[Any]] = []
+        kept = plan.types[layer]
+        scales = None
         for name, shape in shapes.items():
-            tensor = np.ascontiguousarray(stem[name], np.float32)
+            small = not tensors and kept != "float32"
+            if small and (kind := np.asarray(stem[name]).dtype) != kept:
+                raise ArgumentError(f"{name}: expected {kept}, as the plan keeps it, got {kind}")
+            tensor = np.ascontiguousarray(stem[name], kept if small else np.float32)
             if tensor.shape != shape:
                 raise ArgumentError(f"{name}: expected shape {shape}, got {tensor.shape}")
-            tensors.append(tensor.reshape(-1))
-        nn.pack_layer(network, plan, layer, tensors, arena)
+            if kept == "int8" and small:
+                scales = np.ascontiguousarray(stem[f"{name}_scale"], np.float32)
+                out = shape[2 if name.startswith("conv2d_transpose") else 3]
+                if scales.shape != (out,):
+                    raise ArgumentError(f"{name}_scale: expected shape {(out,)}, got {scales.shape}")
+            flat = tensor.reshape(-1)
+            tensors.append(flat if tensors else flat.view(np.uint8))
+        nn.pack_layer(network, plan, layer, tensors, arena, scales)
 
 
 def lower(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[npt.NDArray[np.void], int]:

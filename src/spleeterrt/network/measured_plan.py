@@ -7,7 +7,8 @@ not depend on them.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,9 @@ import numpy.typing as npt
 from .config import DEPTH, ModelConfig
 from .costs import Cost, Machine, Shape, group_cost, groups, measure_machine, shapes
 from .layers import LAYER_NAMES, channels, lower, weight_layout
-from .method_plan import LAZY, TILES, Plan, default_isa, make_plan
+from .method_plan import LAZY, STAGED, TILES, Plan, default_isa, make_plan
 from .model import Model
-from .tensors import StemWeights, expected_shapes
+from .tensors import expected_shapes
 
 ROUNDS, SECONDS = 5, 0.2  # of measuring: both at least
 
@@ -62,15 +63,17 @@ class PlannedNetwork(NamedTuple):
         return channels(self.config) != channels(self.config, self.plan.isa)
 
 
-def planned_network(config: ModelConfig, low_memory: bool = False) -> PlannedNetwork:
-    """Plan a network for the configuration's T and F, predict and measure it."""
+def planned_network(
+    config: ModelConfig, low_memory: bool = False, types: Sequence[str] | None = None
+) -> PlannedNetwork:
+    """Plan a network for the configuration's T and F, predict and measure it; types: as of `make_plan`."""
     config = config.replace(instruments=config.instruments[:1])
-    plan = make_plan(config, default_isa(), low_memory)
+    plan = make_plan(config, default_isa(), low_memory, types)
     layer_shapes = shapes(config, plan, config.T, config.F)
     _, workspace_floats = lower(config, plan, config.T, config.F)
     layout = weight_layout(config, plan)
     starts = [offsets[0] for offsets in layout.offsets] + [layout.size]
-    model = Model(config, {config.instruments[0]: random_weights(config)}, plan=plan, consume=True)
+    model = Model(config, {config.instruments[0]: random_weights(config, plan)}, plan=plan, consume=True)
     seconds, machine = _measure(model, config.T, config.F)
     layers = []
     for group in groups([shape.method for shape in layer_shapes]):
@@ -90,10 +93,13 @@ def planned_network(config: ModelConfig, low_memory: bool = False) -> PlannedNet
     return PlannedNetwork(config, plan, machine, tuple(layers), 4 * layout.size, 4 * workspace_floats)
 
 
-def random_weights(config: ModelConfig) -> StemWeights:
-    """One stem's tensors, such that values keep their size from layer to layer (denormal ones are slow)."""
+def random_weights(config: ModelConfig, plan: Plan | None = None) -> dict[str, npt.NDArray[Any]]:
+    """One stem's tensors, such that values keep their size from layer to layer (denormal ones are slow).
+
+    plan: kernels in what it keeps them in; None: float32.
+    """
     rng = np.random.default_rng(0)
-    stem = {}
+    stem: dict[str, npt.NDArray[Any]] = {}
     for name, shape in expected_shapes(config).items():
         if name.endswith("/kernel"):
             into = shape[3 if name.startswith("conv2d_transpose") else 2]
@@ -103,6 +109,16 @@ def random_weights(config: ModelConfig) -> StemWeights:
             stem[name] = np.ones(shape, np.float32)
         else:
             stem[name] = np.zeros(shape, np.float32)
+    for kernel, kept in zip(
+        (name for name in stem if name.endswith("/kernel")), plan.types if plan else (), strict=False
+    ):
+        if kept == "int8":
+            out = stem[kernel].shape[2 if kernel.startswith("conv2d_transpose") else 3]
+            scale = np.abs(stem[kernel]).max() / np.float32(127)
+            stem[f"{kernel}_scale"] = np.full(out, scale, np.float32)
+            stem[kernel] = np.rint(stem[kernel] / scale).astype(np.int8)
+        else:
+            stem[kernel] = stem[kernel].astype(kept)
     return stem
 
 
@@ -144,13 +160,15 @@ def channels_text(layer: PlannedLayer) -> str:
 
 
 def method_text(layer: PlannedLayer) -> str:
-    words = [_method(shape.method) for shape in layer.shapes]
+    words = [_method(shape) for shape in layer.shapes]
     text = " + ".join(dict.fromkeys(words))
     return f"{text}, in strips" if len(words) > 1 else text
 
 
-def _method(method: str) -> str:
+def _method(shape: Shape) -> str:
+    method = shape.method
     if method in TILES:
-        weights = "on the fly" if method in LAZY else "stored"
-        return f"Winograd F({TILES[method]}x{TILES[method]}) {weights}"
+        weights = "on the fly" if method in LAZY else "at its start" if method == STAGED else "stored"
+        small = {2: " from float16", 1: " from int8"}.get(shape.weight_bytes, "")
+        return f"Winograd F({TILES[method]}x{TILES[method]}) {weights}{small}"
     return "im2col + BLAS" if method == "reference" else "direct"

@@ -1,26 +1,35 @@
 """Which method runs each layer: the face of `_kernels/core/network`.
 
-A plan follows from the network's widths, the instruction set, the memory profile, T and F only: never from
-the number of segments, of threads, or a timing, so that the same input gives the same bits.
+A plan follows from the network's widths, what its kernels are stored in, the instruction set, the memory
+profile, T and F only: never from the number of segments, of threads, or a timing, so that the same input
+gives the same bits.
 
 - `reference`: im2col / col2im and the BLAS.
 - `direct`: the outer layers e1, d6 and the mask by loops of their own, strip by strip with e2 and d5.
 - `winograd2`, `winograd4`: polyphase and Winograd in tiles of 2 x 2 or 4 x 4: 0.49 or 0.30 of the
   multiplications, for 1.96 or 4.84 times the memory of the weights, which are transformed at load.
-- `lazy2`, `lazy4`: the same with the weights as they are, transformed block by block during the layer;
-  `lazy`: in tiles that suit T and F.
+- `staged4`: the same with the weights as they are, all transformed into the workspace at the layer's start,
+  with the bits of `winograd4`.
+- `lazy2`, `lazy4`: with the weights as they are, transformed block by block during the layer; `lazy`: in
+  tiles that suit T and F.
+
+What is transformed at or during the layer may be kept in float16 or int8: it becomes float32 first. The
+environment variable SPLEETERRT_PLAN says how weights are kept, with the same bits: `auto`, `stored`, `plain`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from .._kernels import nn
 from ..errors import ArgumentError, SpleeterError
-from .config import ACTIVATIONS, ModelConfig
+from .config import ACTIVATIONS, DEPTH, ModelConfig
 
 TILES: dict[str, int] = {method: tile for method, tile, _ in nn.METHODS if tile}
 LAZY: tuple[str, ...] = tuple(method for method, _, lazy in nn.METHODS if lazy)
+STAGED = "staged4"
+LAYERS = 2 * DEPTH + 1
 ACTIVATION_CODES: dict[str | None, int] = {
     None: 0,
     **{name: nn.activation_code(name) for name in ACTIVATIONS},
@@ -35,12 +44,13 @@ Network: TypeAlias = tuple[int, tuple[int, ...], int, int]
 
 class Plan(NamedTuple):
     """`methods`: of the 13 layers e1..e6, d1..d6, out; `isa`: of the fast ones, or None; `compact`:
-    workspaces as small as can be.
+    workspaces as small as can be; `types`: what each layer's kernel is kept in, one of `names.DTYPES`.
     """
 
     methods: tuple[str, ...]
     isa: str | None
     compact: bool = False
+    types: tuple[str, ...] = ("float32",) * LAYERS
 
 
 def network_of(config: ModelConfig) -> Network:
@@ -69,7 +79,8 @@ def default_isa() -> str | None:
     """The best instruction set of this CPU, or the one that the variable SPLEETERRT_ISA names.
 
     Raises:
-        SpleeterError: the variable names one that this CPU or build does not have.
+        SpleeterError: the variable names one that this CPU or build does not have, or SPLEETERRT_PLAN is
+            none of its words.
     """
     try:
         return nn.default_isa()
@@ -77,13 +88,16 @@ def default_isa() -> str | None:
         raise SpleeterError(str(error)) from error
 
 
-def make_plan(config: ModelConfig, isa: str | None, low_memory: bool = False) -> Plan:
+def make_plan(
+    config: ModelConfig, isa: str | None, low_memory: bool = False, types: Sequence[str] | None = None
+) -> Plan:
     """The method of each layer of a network; None for the instruction set: the reference path.
 
-    low_memory: all weights stay as they are, and workspaces are compact.
+    low_memory: all weights stay as they are, and workspaces are compact. types: what the layers' kernels are
+    stored in, None: float32; small ones stay small where they can, with the bits of float32.
     """
-    methods, compact = nn.make_plan(network_of(config), isa, low_memory)
-    return Plan(methods, isa, compact)
+    methods, compact, kept = nn.make_plan(network_of(config), isa, low_memory, types)
+    return Plan(methods, isa, compact, kept)
 
 
 def check_plan(plan: Plan) -> None:

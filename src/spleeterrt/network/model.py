@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,13 @@ class Networks(NamedTuple):
     reference: _ReferenceLayer
 
 
+@runtime_checkable
+class SupportsPack(Protocol):
+    """A stem's tensors that can be packed without being arrays first."""
+
+    def pack(self, plan: Plan, arena: Float32) -> None: ...
+
+
 class SupportsLoad(Protocol):
     """How a model was loaded, to load it again (`models.loading`)."""
 
@@ -91,7 +98,8 @@ class Model:
     Copies share the weights.
 
     Args:
-        weights: TensorFlow's tensors of each stem, {stem: {name: float32 array}} (`spleeterrt.models`).
+        weights: TensorFlow's tensors of each stem, {stem: {name: float32 array}} (`spleeterrt.models`), or
+            what packs them itself (`SupportsPack`).
         plan: which method runs each layer; None: the best for this CPU.
         consume: remove each stem's tensors from `weights` once they are packed, to save memory.
         networks: the stems whose networks will run; None: all.
@@ -134,7 +142,11 @@ class Model:
 
         def pack(index: int) -> None:
             stem = self.networks[index]
-            pack_weights(config, plan, weights[stem], self._weights[index])
+            tensors = weights[stem]
+            if isinstance(tensors, SupportsPack):
+                tensors.pack(plan, self._weights[index])
+            else:
+                pack_weights(config, plan, tensors, self._weights[index])
             if consume:
                 weights.pop(stem)
 

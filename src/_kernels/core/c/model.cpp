@@ -25,7 +25,7 @@ bool srt_model::opened(bool readable, bool low_memory, std::string &error)
         return false;
     config_ = reader_->config();
     stems_ = model_stems(config_.instruments);
-    plan_ = make_plan(config_.network, kernels_, low_memory);
+    plan_ = make_plan(config_.network, kernels_, low_memory, reader_->types());
     arenas_.resize(config_.instruments.size());
     return true;
 }

@@ -14,15 +14,18 @@ template <typename F> auto by_tile(int decoder, int tile, const F &f)
 }
 
 struct WeightFloats {
-    int plain, in_c, out_c;
+    int plain, type, in_c, out_c;
     template <int m, bool decoder> size_t operator()() const
     {
-        return plain ? (size_t)25 * in_c * out_c : Operands<m, decoder>(in_c, out_c, 1).stored_floats;
+        if (!plain)
+            return Operands<m, decoder>(in_c, out_c, 1).stored_floats;
+        const size_t blocks = (size_t)(in_c / block) * (out_c / block);
+        return blocks * (PlainBlocks::block_bytes(type) / sizeof(float)) + (type == WEIGHTS_INT8 ? out_c : 0);
     }
 };
-size_t weight_floats(int decoder, int tile, int plain, int in_c, int out_c)
+size_t weight_floats(int decoder, int tile, int plain, int type, int in_c, int out_c)
 {
-    return by_tile(decoder, tile, WeightFloats{plain, in_c, out_c});
+    return by_tile(decoder, tile, WeightFloats{plain, type, in_c, out_c});
 }
 
 struct BlockFloats {
@@ -39,46 +42,65 @@ struct StoreWeights {
     float *weights, *scratch;
     template <int m, bool decoder> void operator()() const
     {
-        store_weights<m, decoder>(in_c, out_c, plain, weights, scratch);
+        store_weights<m, decoder>(in_c, out_c, PlainBlocks(WEIGHTS_FLOAT32, plain, in_c, out_c), weights, scratch);
     }
 };
-void prepare(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights, float *scratch)
+void prepare(int decoder, int tile, int plain, int type, int in_c, int out_c, const void *kernel, const float *scales,
+             float *weights, float *scratch)
 {
+    if (plain && type == WEIGHTS_FLOAT16)
+        return pack_plain(decoder, in_c, out_c, (const uint16_t *)kernel, (uint16_t *)weights);
+    if (plain && type == WEIGHTS_INT8) {
+        const size_t bytes = (size_t)25 * in_c * out_c;
+        pack_plain(decoder, in_c, out_c, (const int8_t *)kernel, (int8_t *)weights);
+        memcpy((char *)weights + bytes, scales, out_c * sizeof(float));
+        return;
+    }
     if (plain)
-        return pack_plain(decoder, in_c, out_c, kernel, weights);
+        return pack_plain(decoder, in_c, out_c, (const float *)kernel, weights);
     const size_t blocks = by_tile(decoder, tile, BlockFloats{});
-    pack_plain(decoder, in_c, out_c, kernel, scratch + blocks);
+    pack_plain(decoder, in_c, out_c, (const float *)kernel, scratch + blocks);
     by_tile(decoder, tile, StoreWeights{in_c, out_c, scratch + blocks, weights, scratch});
 }
 
 struct ScratchFloats {
     int w;
     ptrdiff_t src_ld;
-    int in_c, out_c, pass_tiles;
+    int in_c, out_c, pass_tiles, staged, type;
     template <int m, bool decoder> size_t operator()() const
     {
-        return WinogradLayer<m, decoder>::scratch_floats(w, src_ld, in_c, out_c, pass_tiles);
+        return WinogradLayer<m, decoder>::scratch_floats(w, src_ld, in_c, out_c, pass_tiles, staged, type);
     }
 };
-size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles)
+size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles, int staged,
+                      int type)
 {
-    return by_tile(decoder, tile, ScratchFloats{w, src_ld, in_c, out_c, pass_tiles});
+    return by_tile(decoder, tile, ScratchFloats{w, src_ld, in_c, out_c, pass_tiles, staged, type});
 }
 
 struct Run {
     const fast_layer &layer;
     template <int m, bool decoder> void operator()() const
     {
-        if (splits && layer.team)
-            run_split<m, decoder>(layer);
+        const fast_layer ready = WinogradLayer<m, decoder>::staged(layer);
+        if (splits && ready.team)
+            run_split<m, decoder>(ready);
         else
-            WinogradLayer<m, decoder>(layer).run_all();
+            WinogradLayer<m, decoder>(ready).run_all();
     }
 };
 void run(int decoder, int tile, const fast_layer *layer)
 {
     by_tile(decoder, tile, Run{*layer});
     end_streams();
+}
+
+void expand(int type, const void *small, const float *scales, float *out)
+{
+    if (type == WEIGHTS_FLOAT16)
+        expand_block((const uint16_t *)small, out);
+    else
+        expand_block((const int8_t *)small, scales, out);
 }
 
 template <int m> void matrices_of(double *data, double *output, double *filter, double *float_filter)
@@ -133,9 +155,11 @@ template <int m> void first_of(const fast_layer &first_layer, const fast_layer &
 }
 void first(int tile, const fast_layer *first_layer, const fast_layer *second_layer)
 {
+    const auto staged = tile == 4 ? WinogradLayer<4, false>::staged : WinogradLayer<2, false>::staged;
+    const fast_layer second = staged(*second_layer);
     if (splits && first_layer->team)
-        return (tile == 4 ? first_split<4> : first_split<2>)(*first_layer, *second_layer);
-    (tile == 4 ? first_of<4> : first_of<2>)(*first_layer, *second_layer);
+        return (tile == 4 ? first_split<4> : first_split<2>)(*first_layer, second);
+    (tile == 4 ? first_of<4> : first_of<2>)(*first_layer, second);
 }
 
 int last_ring_rows(int tile) { return 2 * tile; }
@@ -156,9 +180,10 @@ template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, 
 }
 void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask)
 {
-    if (splits && d5->team)
-        return (tile == 4 ? last_split<4> : last_split<2>)(*d5, *d6, *mask);
-    (tile == 4 ? last_of<4> : last_of<2>)(*d5, *d6, *mask);
+    const fast_layer ready = (tile == 4 ? WinogradLayer<4, true>::staged : WinogradLayer<2, true>::staged)(*d5);
+    if (splits && ready.team)
+        return (tile == 4 ? last_split<4> : last_split<2>)(ready, *d6, *mask);
+    (tile == 4 ? last_of<4> : last_of<2>)(ready, *d6, *mask);
 }
 
 } // namespace
@@ -173,6 +198,7 @@ extern const fast_kernels fast_table = {
     prepare,
     scratch_floats,
     run,
+    expand,
     matrices,
     first_ring_rows,
     first_weight_floats,

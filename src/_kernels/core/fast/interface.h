@@ -21,6 +21,9 @@ struct fast_team {
     int (*idle)(const fast_team *team);                                       // whether anybody might help now
 };
 
+// What plain weights are kept in: float32; float16; or int8, with a float32 scale per output channel.
+enum weight_type { WEIGHTS_FLOAT32, WEIGHTS_FLOAT16, WEIGHTS_INT8 };
+
 // A stride-2 5x5 layer. Encoder: image [h, w, in_c] -> [h / 2, w / 2, out_c]. Decoder: [h, w, in_c] ->
 // [2 h, 2 w, out_c]. `*_ld`, `*_row`: floats between pixels and between rows. Channels of every image but the
 // network's own are multiples of 16, pixels start at cache lines.
@@ -34,7 +37,9 @@ struct fast_layer {
     ptrdiff_t normed_ld, normed_row;
     int src_ring, dst_ring; // rows of src, of dst (e1: of normed) where only the last ones are kept; 0: all are
     int pass_tiles;         // tiles that go through all stages together (Winograd)
-    int plain;              // weights are transformed block by block during the layer
+    int plain;              // weights are the originals, transformed block by block during the layer
+    int staged;             // or, of these, all at the layer's start, into the scratch
+    int weight_type;        // of the originals
     const float *weights;   // as `prepare` made them
     const float *bias, *scale, *shift;
     int activation; // codes of elementwise.h
@@ -57,13 +62,17 @@ struct ElementwiseKernels;
 struct fast_kernels {
     const char *name;
     const ElementwiseKernels *elementwise; // of the same set
-    // Winograd layers. tile: outputs per tile side, 2 or 4.
-    size_t (*weight_floats)(int decoder, int tile, int plain, int in_c, int out_c);
+    // Winograd layers. tile: outputs per tile side, 2 or 4; type: of plain weights, a weight_type. kernel: of that
+    // type, TensorFlow's [5][5][in][out], transposed [5][5][out][in]; scales: of int8, [out].
+    size_t (*weight_floats)(int decoder, int tile, int plain, int type, int in_c, int out_c);
     size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c);
-    void (*prepare)(int decoder, int tile, int plain, int in_c, int out_c, const float *kernel, float *weights,
-                    float *scratch);
-    size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles);
+    void (*prepare)(int decoder, int tile, int plain, int type, int in_c, int out_c, const void *kernel,
+                    const float *scales, float *weights, float *scratch);
+    size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles,
+                             int staged, int type);
     void (*run)(int decoder, int tile, const fast_layer *layer);
+    // A block of 16 x 25 x 16 small weights -> float32, for the tests; scales: of int8, [16].
+    void (*expand)(int type, const void *small, const float *scales, float *out);
     // One-dimensional transform matrices by applying the code to unit vectors, for the tests:
     // data [n][n], output [m][n], filter [n][3], float_filter [n][3]; n = tile + 2.
     void (*matrices)(int tile, double *data, double *output, double *filter, double *float_filter);

@@ -1,4 +1,4 @@
-// The weights of a Winograd layer, in one of two forms.
+// The weights of a Winograd layer, in one of three forms.
 //
 // Stored: transformed when the model is loaded; 4.84 (m = 4) or 1.96 (m = 2) times the size of the originals.
 // At every point panels of output channels, [depth][panel].
@@ -7,14 +7,16 @@
 // all its products while it is in the cache; a fifth of the memory is read, for the work of transforming it (that of
 // the products of 5 tiles of 4 x 4). The tile may then follow the size of the input. Within a block: [16
 // input channels][25 taps][16 output channels]: of its transformed filters one line at a time fits L1 beside it.
+//
+// Staged: plain ones, all transformed at the layer's start, into the scratch: for layers with few weights and many
+// tiles. What follows is what stored weights give, bit for bit.
 #ifndef SPLEETERRT_FAST_WEIGHTS_H
 #define SPLEETERRT_FAST_WEIGHTS_H
 
 #include "fast/operands.h"
+#include "fast/small.h"
 
 namespace spleeterrt::SRT_ISA {
-
-constexpr int plain_block = block * 25 * block; // floats
 
 // The blocks' order is that of their use. What is larger, data or products, is gone through once and the other
 // again and again: the convolution has more points in its data, so its input channels are the outer loop; the
@@ -27,11 +29,12 @@ template <typename F> static inline void each_plain_block(bool decoder, int in_b
 }
 static inline ptrdiff_t plain_block_at(bool decoder, int in_blocks, int out_blocks, int in_block, int out_block)
 {
-    return (decoder ? out_block * in_blocks + in_block : in_block * out_blocks + out_block) * (ptrdiff_t)plain_block;
+    return decoder ? (ptrdiff_t)out_block * in_blocks + in_block : (ptrdiff_t)in_block * out_blocks + out_block;
 }
 
 // kernel: TensorFlow's [5][5][in][out], transposed [5][5][out][in] -> plain weights.
-static void pack_plain(bool decoder, int in_c, int out_c, const float *kernel, float *weights)
+template <typename Number>
+static void pack_plain(bool decoder, int in_c, int out_c, const Number *kernel, Number *weights)
 {
     const size_t tap_stride = (size_t)in_c * out_c;
     each_plain_block(decoder, in_c / block, out_c / block, [&](int in_block, int out_block) {
@@ -63,26 +66,26 @@ template <int m, bool decoder> struct FilterBlock {
 
     // Meanwhile a share of the block behind comes near: all of it over all lines (of the last one, addresses that are
     // never read).
-    static __attribute__((noinline)) void transform(int line, const float *plain, float *out)
+    static __attribute__((noinline)) void transform(int line, const PlainBlock &plain, float *out)
     {
         const FilterLine<m, decoder> filter(line);
+        const int share = (plain.lines + Layout::filter_lines - 1) / Layout::filter_lines;
+        const char *ahead = plain.behind + (ptrdiff_t)line * block * share * cache_line;
         if (filter.taps == 1)
-            return transform_all<1>(filter, line, plain, out);
+            return transform_all<1>(filter, plain.weights, ahead, share, out);
         if (filter.taps == 2)
-            return transform_all<2>(filter, line, plain, out);
-        transform_all<3>(filter, line, plain, out);
+            return transform_all<2>(filter, plain.weights, ahead, share, out);
+        transform_all<3>(filter, plain.weights, ahead, share, out);
     }
 
 private:
-    template <int taps> static ALWAYS_INLINE void transform_all(const FilterLine<m, decoder> &filter, int line,
-                                                                const float *plain, float *out)
+    template <int taps> static ALWAYS_INLINE void
+    transform_all(const FilterLine<m, decoder> &filter, const float *plain, const char *ahead, int share, float *out)
     {
-        constexpr int share = (25 + Layout::filter_lines - 1) / Layout::filter_lines * block;
-        const float *ahead = plain + plain_block + line * block * share;
-        for (int k = 0; k < block; k++, out += block, ahead += share) {
-#pragma GCC unroll 4
-            for (int i = 0; i < share; i += block)
-                prefetch_line(ahead + i);
+        for (int k = 0; k < block; k++, out += block) {
+#pragma GCC unroll 1
+            for (int i = 0; i < share; i++, ahead += cache_line)
+                prefetch_line(ahead);
 #pragma GCC unroll 1
             for (int c = 0; c < block; c += lanes) {
                 Vec values[Layout::filter_lines];
@@ -95,14 +98,16 @@ private:
     }
 };
 
-// Plain -> stored. scratch: FilterBlock::floats.
+// Plain -> stored. scratch: FilterBlock::floats, then PlainBlocks::room_floats.
 template <int m, bool decoder>
-static void store_weights(int in_c, int out_c, const float *plain, float *weights, float *scratch)
+static void store_weights(int in_c, int out_c, const PlainBlocks &blocks, float *weights, float *scratch)
 {
     using Layout = Operands<m, decoder>;
     using Filters = FilterBlock<m, decoder>;
     const Layout layout(in_c, out_c, 1);
+    ptrdiff_t index = 0;
     each_plain_block(decoder, layout.in_blocks, layout.out_blocks, [&](int in_block, int out_block) {
+        const PlainBlock plain = blocks.at(index++, out_block, scratch + Filters::floats);
         for (int r = 0; r < Layout::filter_lines; r++) {
             Filters::transform(r, plain, scratch);
             for (int c = 0; c < Layout::filter_lines; c++) {
@@ -115,14 +120,13 @@ static void store_weights(int in_c, int out_c, const float *plain, float *weight
                            scratch + Filters::matrix_at(c) + k * block, block * sizeof(float));
             }
         }
-        plain += plain_block;
     });
 }
 
 // The products of a pass from plain weights, of the blocks first ... end - 1 of output channels. transformed:
-// FilterBlock::floats.
+// FilterBlock::floats, then PlainBlocks::room_floats.
 template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &layout, int first,
-                                                          int end, const float *weights, float *operands,
+                                                          int end, const PlainBlocks &blocks, float *operands,
                                                           float *transformed)
 {
     using Layout = Operands<m, decoder>;
@@ -133,8 +137,8 @@ template <int m, bool decoder> static void multiply_plain(int tiles, const Opera
                     phase_of_products = layout.out_blocks * layout.tile_stride;
     each_plain_block(decoder, layout.in_blocks, end - first, [&](int in_block, int nth) {
         const int out_block = first + nth;
-        const float *plain =
-            weights + plain_block_at(decoder, layout.in_blocks, layout.out_blocks, in_block, out_block);
+        const ptrdiff_t index = plain_block_at(decoder, layout.in_blocks, layout.out_blocks, in_block, out_block);
+        const PlainBlock plain = blocks.at(index, out_block, transformed + Filters::floats);
         for (int r = 0; r < Layout::filter_lines; r++) {
             Filters::transform(r, plain, transformed);
             const int p = Layout::line_point(r), a = Layout::line_phase(r);

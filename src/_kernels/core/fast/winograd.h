@@ -57,7 +57,7 @@ template <int m, bool decoder> class WinogradLayer {
     const Layout layout;
     // The grid of tiles: outputs of the convolution, inputs of the transposed one.
     const int grid_h, grid_w, tiles_w;
-    float *const transformed; // FilterBlock::floats
+    float *const transformed; // FilterBlock::floats, then PlainBlocks::room_floats
     float *const operands;    // Layout::end
     Rows source;
 
@@ -66,16 +66,35 @@ public:
     const fast_layer *behind = nullptr;
 
     static size_t zeros_floats(int w, ptrdiff_t src_ld) { return (size_t)w * src_ld; }
-    static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles)
+    static size_t filter_floats(int type) { return FilterBlock<m, decoder>::floats + PlainBlocks::room_floats(type); }
+    static size_t scratch_floats(int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles, int staged, int type)
     {
-        return zeros_floats(w, src_ld) + FilterBlock<m, decoder>::floats + Layout(in_c, out_c, pass_tiles).end;
+        const Layout layout(in_c, out_c, pass_tiles);
+        return zeros_floats(w, src_ld) + filter_floats(type) + layout.end + (staged ? layout.stored_floats : 0);
+    }
+
+    // A layer of staged weights as one of stored weights, which come to lie at the end of its scratch. Others as they
+    // are.
+    static fast_layer staged(const fast_layer &wanted)
+    {
+        fast_layer layer = wanted;
+        if (!wanted.staged)
+            return layer;
+        const int type = wanted.weight_type;
+        float *filters = wanted.scratch + zeros_floats(wanted.w, wanted.src_ld);
+        float *stored = filters + filter_floats(type) + Layout(wanted.in_c, wanted.out_c, wanted.pass_tiles).end;
+        store_weights<m, decoder>(wanted.in_c, wanted.out_c,
+                                  PlainBlocks(type, wanted.weights, wanted.in_c, wanted.out_c), stored, filters);
+        layer.weights = stored;
+        layer.plain = layer.staged = 0;
+        return layer;
     }
 
     explicit WinogradLayer(const fast_layer &wanted)
         : layer(wanted), layout(wanted.in_c, wanted.out_c, wanted.pass_tiles),
           grid_h(decoder ? wanted.h : wanted.h / 2), grid_w(decoder ? wanted.w : wanted.w / 2),
           tiles_w((grid_w + m - 1) / m), transformed(wanted.scratch + zeros_floats(wanted.w, wanted.src_ld)),
-          operands(transformed + FilterBlock<m, decoder>::floats)
+          operands(transformed + filter_floats(wanted.weight_type))
     {
         check();
         memset(layer.scratch, 0, zeros_floats(layer.w, layer.src_ld) * sizeof(float));
@@ -128,7 +147,8 @@ public:
     }
     void multiply_blocks(int count, int first_block, int end_block, float *filters) const
     {
-        multiply_plain<m, decoder>(count, layout, first_block, end_block, layer.weights, operands, filters);
+        const PlainBlocks blocks(layer.weight_type, layer.weights, layer.in_c, layer.out_c);
+        multiply_plain<m, decoder>(count, layout, first_block, end_block, blocks, operands, filters);
     }
     void finish(int first, int count, int channel, int end) const
     {
@@ -148,6 +168,7 @@ public:
 private:
     void check() const
     {
+        SRT_DCHECK(!layer.staged); // see `staged`
         SRT_DCHECK(layer.in_c > 0 && layer.in_c % block == 0 && layer.out_c > 0 && layer.out_c % block == 0);
         SRT_DCHECK(layer.h > 0 && layer.w > 0 && (decoder || (layer.h % 2 == 0 && layer.w % 2 == 0)));
         SRT_DCHECK(0 <= layer.first_row && layer.first_row <= layer.end_row && layer.end_row <= grid_h);

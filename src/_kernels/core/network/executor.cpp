@@ -39,6 +39,8 @@ fast_layer fast_layer_of(const network_task &task, const network_layer &row)
     l.src_ring = (int)row.src_ring;
     l.dst_ring = (int)row.dst_ring;
     l.plain = (int)row.plain;
+    l.staged = (int)row.staged;
+    l.weight_type = (int)row.weight_type;
     l.pass_tiles = (int)row.pass_tiles;
     l.weights = task.weights + row.weights;
     l.bias = task.weights + row.bias;

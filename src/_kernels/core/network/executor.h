@@ -29,8 +29,10 @@ enum network_place { NOWHERE = -1, NETWORK_INPUT = -2, NETWORK_OUTPUT = -3 };
 // NETWORK_INPUT and NETWORK_OUTPUT stand for the segment's arrays.
 struct network_layer {
     long long op, method;
-    long long plain;      // Winograd weights are transformed during the layer
-    long long pass_tiles; // Winograd tiles that go through all stages together
+    long long plain;       // Winograd weights are the originals, transformed block by block during the layer
+    long long staged;      // or, of these, all at the layer's start
+    long long weight_type; // of the originals, a weight_type
+    long long pass_tiles;  // Winograd tiles that go through all stages together
     long long activation;
     // the convolution (of OP_TRANSPCONV: the one it is the adjoint of)
     long long h, w, c, out_h, out_w;

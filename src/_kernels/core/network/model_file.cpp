@@ -116,13 +116,13 @@ public:
     // A tensor that was checked, in float32.
     void read(const std::string &stem, const TensorSpec &spec, float *values)
     {
-        const std::string &dtype = entries_.at(stem + "/" + spec.name).dtype;
+        const int type = type_of(stem, spec);
         const std::size_t count = (std::size_t)spec.count();
-        if (dtype == "F16") {
+        if (type == WEIGHTS_FLOAT16) {
             std::vector<std::uint16_t> halves(count);
             read_stored(stem, spec, halves.data());
             std::transform(halves.begin(), halves.end(), values, float_of_half);
-        } else if (dtype == "I8") {
+        } else if (type == WEIGHTS_INT8) {
             std::vector<std::int8_t> steps(count);
             read_stored(stem, spec, steps.data());
             scale(steps, scales(stem, scales_of(spec)), spec, values);
@@ -131,6 +131,57 @@ public:
         }
         if (!std::all_of(values, values + count, [](float value) { return std::isfinite(value); }))
             fail(where(stem, spec) + "holds values that are not finite");
+    }
+
+    // A float16 or int8 kernel that was checked, as it lies in the file; of int8 the scales. What `read` gives would be
+    // finite.
+    void read_small(const std::string &stem, const TensorSpec &spec, AlignedFloats &numbers, std::vector<float> &scales)
+    {
+        const std::size_t count = (std::size_t)spec.count();
+        bool finite = true;
+        if (type_of(stem, spec) == WEIGHTS_FLOAT16) {
+            numbers = AlignedFloats(count / 2 + 1);
+            auto *halves = reinterpret_cast<std::uint16_t *>(numbers.data());
+            read_stored(stem, spec, halves);
+            for (std::size_t i = 0; i < count; i++)
+                finite &= (halves[i] & 0x7c00) != 0x7c00;
+        } else {
+            numbers = AlignedFloats(count / 4 + 1);
+            auto *steps = reinterpret_cast<std::int8_t *>(numbers.data());
+            read_stored(stem, spec, steps);
+            scales = this->scales(stem, scales_of(spec));
+            for (const float scale : scales)
+                finite &= std::isfinite(-128.0f * scale);
+            if (!finite) { // those that are there may be smaller
+                std::vector<float> values(count);
+                scale({steps, steps + count}, scales, spec, values.data());
+                finite = std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
+            }
+        }
+        if (!finite)
+            fail(where(stem, spec) + "holds values that are not finite");
+    }
+
+    // What a kernel is stored in.
+    int type_of(const std::string &stem, const TensorSpec &spec) const
+    {
+        const std::string &dtype = entries_.at(stem + "/" + spec.name).dtype;
+        return dtype == "F16" ? WEIGHTS_FLOAT16 : dtype == "I8" ? WEIGHTS_INT8 : WEIGHTS_FLOAT32;
+    }
+
+    // Of the layers' kernels, where all stems have the same.
+    WeightTypes types() const
+    {
+        WeightTypes types;
+        for (int layer = 0; layer < LAYERS; layer++) {
+            const TensorSpec kernel = layer_tensors(config_.network, layer)[0];
+            const auto type = [&](const std::string &stem) { return type_of(stem, kernel); };
+            const std::vector<std::string> &stems = config_.instruments;
+            const int first = type(stems[0]);
+            if (std::all_of(stems.begin(), stems.end(), [&](const std::string &stem) { return type(stem) == first; }))
+                types.layers[layer] = first;
+        }
+        return types;
     }
 
 private:
@@ -333,23 +384,29 @@ bool read_model_config(const std::string &path, ModelFileConfig &config, std::st
 
 namespace {
 
-// The named stem's tensors, packed.
-AlignedFloats load_stem(ModelFile &file, const Plan &plan, const std::string &stem)
+// The named stem's tensors, packed into an arena of zeros.
+void load_stem(ModelFile &file, const Plan &plan, const std::string &stem, float *arena)
 {
     const NetworkConfig &network = file.config().network;
     const WeightLayout layout = weight_layout(network, plan);
-    AlignedFloats arena = AlignedFloats::in_large_pages((std::size_t)layout.size);
     for (int layer = 0; layer < LAYERS; layer++) { // one after the other: few tensors are in memory twice
         std::vector<std::vector<float>> values;
+        AlignedFloats small;
+        std::vector<float> scales;
         LayerTensors tensors;
         for (const TensorSpec &spec : layer_tensors(network, layer)) {
+            if (spec.channel_axis >= 0 && plan.types.layers[layer] != WEIGHTS_FLOAT32) {
+                file.read_small(stem, spec, small, scales);
+                tensors.small_kernel = small.data();
+                tensors.scales = scales.data();
+                continue;
+            }
             values.emplace_back((std::size_t)spec.count());
             file.read(stem, spec, values.back().data());
             tensors.*spec.place = values.back().data();
         }
-        pack_layer(network, plan, layout, layer, tensors, arena.data());
+        pack_layer(network, plan, layout, layer, tensors, arena);
     }
-    return arena;
 }
 
 } // namespace
@@ -371,7 +428,7 @@ bool load_model(const std::string &path, const char *isa, bool low_memory, Loade
     if (!choose_model_kernels(isa, loaded.kernels, error) || !reader.open(path, error) || !reader.check(error))
         return false;
     loaded.config = reader.config();
-    loaded.plan = make_plan(loaded.config.network, loaded.kernels, low_memory);
+    loaded.plan = make_plan(loaded.config.network, loaded.kernels, low_memory, reader.types());
     for (const std::string &stem : loaded.config.instruments) {
         loaded.arenas.emplace_back(0);
         if (!reader.load(loaded.plan, stem, loaded.arenas.back(), error))
@@ -418,7 +475,19 @@ bool ModelReader::read(const std::string &stem, const TensorSpec &spec, float *v
 
 bool ModelReader::load(const Plan &plan, const std::string &stem, AlignedFloats &arena, std::string &error)
 {
-    return attempt(name_, error, [&] { arena = load_stem(*file_, plan, stem); });
+    return attempt(name_, error, [&] {
+        const long long size = weight_layout(file_->config().network, plan).size;
+        AlignedFloats made = AlignedFloats::in_large_pages((std::size_t)size);
+        load_stem(*file_, plan, stem, made.data());
+        arena = std::move(made);
+    });
 }
+
+bool ModelReader::load(const Plan &plan, const std::string &stem, float *arena, std::string &error)
+{
+    return attempt(name_, error, [&] { load_stem(*file_, plan, stem, arena); });
+}
+
+WeightTypes ModelReader::types() const { return file_->types(); }
 
 } // namespace spleeterrt

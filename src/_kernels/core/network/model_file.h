@@ -1,5 +1,6 @@
 // A model from one `.safetensors` file as spleeterrt writes them (`spleeterrt.models.packed`; float16 and int8 kernels
-// become float32): configuration and packed weights, ready for `lower` and `run_network`. Needs no Python.
+// stay what they are where the plan says so): configuration and packed weights, ready for `lower` and `run_network`.
+// Needs no Python.
 #ifndef SPLEETERRT_MODEL_FILE_H
 #define SPLEETERRT_MODEL_FILE_H
 
@@ -58,8 +59,14 @@ public:
     bool check(std::string &error) const;
     // A tensor of a file that was checked, in float32: values [spec.count()].
     bool read(const std::string &stem, const TensorSpec &spec, float *values, std::string &error);
-    // All of a stem's tensors, of a file that was checked, packed as the plan wants: arena, `weight_layout` long.
+    // What the kernels of a file that was checked are stored in, for `make_plan`: of each layer, if all stems' are
+    // alike.
+    WeightTypes types() const;
+    // All of a stem's tensors, of a file that was checked, packed as a plan for its types wants: arena, `weight_layout`
+    // long.
     bool load(const Plan &plan, const std::string &stem, AlignedFloats &arena, std::string &error);
+    // The same into zeros that start at a cache line.
+    bool load(const Plan &plan, const std::string &stem, float *arena, std::string &error);
 
 private:
     std::string name_;

@@ -37,6 +37,15 @@ constexpr int BLOCK = 16;                                                       
 // convolutions more.
 constexpr long long MOST_STORED_ENCODER = 128 * 128, MOST_STORED_DECODER = 128 * 512;
 
+// Whether a layer of small weights transforms them all at its start: where they fit a part of a usual L2 cache.
+bool stages(const Channels &c)
+{
+    constexpr long long most = 1 << 20; // bytes
+    return 121LL * c.in * c.out * (long long)sizeof(float) <= most;
+}
+
+std::size_t number_bytes(int type) { return type == WEIGHTS_FLOAT32 ? 4 : type == WEIGHTS_FLOAT16 ? 2 : 1; }
+
 // Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without
 // a gap the rows of a tile meet in the same few sets of the caches.
 constexpr long long ROW_GAP = 9 * 16;
@@ -70,6 +79,7 @@ network_method method_of(Method method)
     case Method::winograd2:
     case Method::lazy2: return METHOD_WINOGRAD2;
     case Method::winograd4:
+    case Method::staged4:
     case Method::lazy4: return METHOD_WINOGRAD4;
     default: return METHOD_REFERENCE;
     }
@@ -103,7 +113,8 @@ int activation_code(const std::string &name)
 
 const char *method_name(Method method)
 {
-    static const char *const names[] = {"reference", "direct", "winograd2", "winograd4", "lazy2", "lazy4", "lazy"};
+    static const char *const names[] = {"reference", "direct", "winograd2", "winograd4",
+                                        "staged4",   "lazy2",  "lazy4",     "lazy"};
     static_assert(std::size(names) == METHODS, "a name for every method");
     return names[static_cast<int>(method)];
 }
@@ -118,20 +129,51 @@ int method_tile(Method method)
 }
 
 bool is_lazy(Method method) { return method >= Method::lazy2; }
+bool is_plain(Method method) { return method >= Method::staged4; }
 
-Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool low_memory)
+bool choose_weights(KeptWeights &kept, std::string &error)
+{
+    static const char *const names[] = {"auto", "stored", "plain"};
+    kept = KeptWeights::automatic;
+    const char *wanted = std::getenv("SPLEETERRT_PLAN");
+    if (!wanted || !*wanted)
+        return true;
+    for (int i = 0; i < (int)std::size(names); i++)
+        if (std::string(wanted) == names[i]) {
+            kept = static_cast<KeptWeights>(i);
+            return true;
+        }
+    error = std::string("SPLEETERRT_PLAN: expected one of auto, stored, plain, got '") + wanted + "'";
+    return false;
+}
+
+Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool low_memory, const WeightTypes &types)
 {
     Plan plan;
     plan.kernels = kernels;
     if (!kernels)
         return plan;
     plan.compact = low_memory;
+    KeptWeights kept;
+    std::string problem; // was told before
+    choose_weights(kept, problem);
     for (int layer = 0; layer < LAYERS; layer++) {
         const Channels c = layer_channels(config, layer, true);
         const long long most = low_memory ? 0 : layer < DEPTH ? MOST_STORED_ENCODER : MOST_STORED_DECODER;
-        plan.methods[layer] = (long long)c.in * c.out <= most ? Method::winograd4 : Method::lazy;
+        const int type = kept == KeptWeights::stored && !low_memory ? WEIGHTS_FLOAT32 : types.layers[layer];
+        const bool plain = kept == KeptWeights::plain || type != WEIGHTS_FLOAT32;
+        if ((long long)c.in * c.out > most)
+            plan.methods[layer] = Method::lazy;
+        else if (!plain)
+            plan.methods[layer] = Method::winograd4;
+        else // the same bits
+            plan.methods[layer] = is_decoder(layer) && !stages(c) ? Method::lazy4 : Method::staged4;
+        plan.types.layers[layer] = type;
     }
-    plan.methods[FIRST] = plan.methods[LAST] = plan.methods[MASK] = Method::direct;
+    for (int layer : {FIRST, LAST, MASK}) {
+        plan.methods[layer] = Method::direct;
+        plan.types.layers[layer] = WEIGHTS_FLOAT32;
+    }
     return plan;
 }
 
@@ -141,6 +183,9 @@ bool can_run(const Plan &plan)
     const auto winograd = [&](int layer) { return is_winograd(plan.methods[layer]); };
     for (int layer = 0; layer < LAYERS; layer++) {
         if (!plan.kernels && (direct(layer) || winograd(layer)))
+            return false;
+        const int type = plan.types.layers[layer];
+        if (type != WEIGHTS_FLOAT32 && (!is_plain(plan.methods[layer]) || type < 0 || type > WEIGHTS_INT8))
             return false;
         const bool outer = layer == FIRST || layer >= LAST;
         if (outer ? winograd(layer) : direct(layer))
@@ -185,8 +230,9 @@ long long tile_cost(int tile, long long h, long long w, int tiles_at_a_time)
 bool choose_kernels(const char *wanted, const fast_kernels *&kernels, std::string &error)
 {
     IsaChoice choice;
+    KeptWeights kept;
     kernels = nullptr;
-    if (!choose_isa(wanted, choice, error))
+    if (!choose_isa(wanted, choice, error) || !choose_weights(kept, error))
         return false;
     if (!choice.reference)
         kernels = fast_kernels_for(name_of(choice.isa));
@@ -256,8 +302,8 @@ WeightLayout weight_layout(const NetworkConfig &config, const Plan &plan)
         const Method method = plan.methods[layer];
         long long count = (long long)taps(layer) * c.in * c.out;
         if (is_winograd(method))
-            count = (long long)plan.kernels->weight_floats(is_decoder(layer), stored_tile(method), is_lazy(method),
-                                                           c.in, c.out);
+            count = (long long)plan.kernels->weight_floats(is_decoder(layer), stored_tile(method), is_plain(method),
+                                                           plan.types.layers[layer], c.in, c.out);
         else if (method == Method::direct && layer == FIRST)
             count = (long long)plan.kernels->first_weight_floats(c.out);
         else if (method == Method::direct && layer == LAST)
@@ -274,8 +320,9 @@ WeightLayout weight_layout(const NetworkConfig &config, const Plan &plan)
 
 namespace {
 
-// A kernel with zeros for the channels that the fast kernels add; null: it has them all.
-AlignedFloats padded_kernel(const NetworkConfig &config, const Plan &plan, int layer, const float *kernel)
+// A kernel with zeros for the channels that the fast kernels add; null: it has them all. number: bytes of one.
+AlignedFloats padded_kernel(const NetworkConfig &config, const Plan &plan, int layer, const void *kernel,
+                            std::size_t number)
 {
     const Channels c = layer_channels(config, layer, false), wide = layer_channels(config, layer, plan.kernels);
     if (c.in == wide.in && c.out == wide.out)
@@ -286,11 +333,13 @@ AlignedFloats padded_kernel(const NetworkConfig &config, const Plan &plan, int l
     // [taps, outer, parts, inner]: decoders out and in, encoders in and out
     const std::size_t outer = decoder ? c.out : c.in, inner = (decoder ? c.in : c.out) / parts;
     const std::size_t wide_outer = decoder ? wide.out : wide.in, wide_inner = (decoder ? wide.in : wide.out) / parts;
-    AlignedFloats padded(taps(layer) * wide_outer * parts * wide_inner);
+    AlignedFloats padded((taps(layer) * wide_outer * parts * wide_inner * number + 3) / sizeof(float));
+    const char *from = static_cast<const char *>(kernel);
+    char *to = reinterpret_cast<char *>(padded.data());
     for (int tap = 0; tap < taps(layer); tap++)
         for (std::size_t i = 0; i < outer; i++)
-            for (int part = 0; part < parts; part++, kernel += inner)
-                std::copy_n(kernel, inner, padded.data() + ((tap * wide_outer + i) * parts + part) * wide_inner);
+            for (int part = 0; part < parts; part++, from += inner * number)
+                std::copy_n(from, inner * number, to + ((tap * wide_outer + i) * parts + part) * wide_inner * number);
     return padded;
 }
 
@@ -303,13 +352,19 @@ void pack_layer(const NetworkConfig &config, const Plan &plan, const WeightLayou
     const WeightOffsets &at = layout.layers[layer];
     const Method method = plan.methods[layer];
     const Channels c = layer_channels(config, layer, kernels);
-    const AlignedFloats padded = padded_kernel(config, plan, layer, tensors.kernel);
+    const int type = plan.types.layers[layer], out = layer_channels(config, layer, false).out;
+    const void *given = type == WEIGHTS_FLOAT32 ? tensors.kernel : tensors.small_kernel;
+    const AlignedFloats padded = padded_kernel(config, plan, layer, given, number_bytes(type));
     const float *kernel = padded.data() ? padded.data() : tensors.kernel;
     float *weights = arena + at.weights;
     if (is_winograd(method)) {
-        const int decoder = is_decoder(layer), tile = stored_tile(method), lazy = is_lazy(method);
-        AlignedFloats scratch(kernels->prepare_scratch_floats(decoder, tile, lazy, c.in, c.out));
-        kernels->prepare(decoder, tile, lazy, c.in, c.out, kernel, weights, scratch.data());
+        const int decoder = is_decoder(layer), tile = stored_tile(method), plain = is_plain(method);
+        AlignedFloats scratch(kernels->prepare_scratch_floats(decoder, tile, plain, c.in, c.out));
+        AlignedFloats scales(type == WEIGHTS_INT8 ? c.out : 0);
+        if (type == WEIGHTS_INT8)
+            std::copy_n(tensors.scales, out, scales.data());
+        kernels->prepare(decoder, tile, plain, type, c.in, c.out, padded.data() ? padded.data() : given, scales.data(),
+                         weights, scratch.data());
     } else if (method == Method::direct && layer == FIRST) {
         kernels->first_prepare(c.out, kernel, weights);
     } else if (method == Method::direct && layer == LAST) {
@@ -317,7 +372,6 @@ void pack_layer(const NetworkConfig &config, const Plan &plan, const WeightLayou
     } else {
         std::copy_n(kernel, (std::size_t)taps(layer) * c.in * c.out, weights);
     }
-    const int out = layer_channels(config, layer, false).out;
     std::copy_n(tensors.bias, out, arena + at.bias);
     if (layer == MASK)
         return;
@@ -405,7 +459,9 @@ public:
             row.in_c = c.in;
             row.out_c = c.out;
             row.method = method_of(plan_.methods[layer]);
-            row.plain = is_lazy(plan_.methods[layer]);
+            row.plain = is_plain(plan_.methods[layer]);
+            row.staged = plan_.methods[layer] == Method::staged4;
+            row.weight_type = plan_.types.layers[layer];
             row.dilation = 1;
         }
         for (int k = 1; k <= DEPTH; k++)
@@ -571,9 +627,9 @@ private:
     {
         const network_layer &row = table_.rows[layer];
         const bool decoder = is_decoder(layer);
-        return (long long)plan_.kernels->scratch_floats(decoder, method_tile(plan_.methods[layer]),
-                                                        (int)(decoder ? row.out_w : row.w), (ptrdiff_t)row.src_ld,
-                                                        (int)row.in_c, (int)row.out_c, (int)row.pass_tiles);
+        return (long long)plan_.kernels->scratch_floats(
+            decoder, method_tile(plan_.methods[layer]), (int)(decoder ? row.out_w : row.w), (ptrdiff_t)row.src_ld,
+            (int)row.in_c, (int)row.out_c, (int)row.pass_tiles, (int)row.staged, (int)row.weight_type);
     }
 
     void place_scratch()
@@ -657,13 +713,13 @@ struct Field {
 
 #define FIELD(name) {#name, offsetof(network_layer, name)}
 constexpr Field fields[] = {
-    FIELD(op),       FIELD(method),  FIELD(plain),     FIELD(pass_tiles), FIELD(activation), FIELD(h),
-    FIELD(w),        FIELD(c),       FIELD(out_h),     FIELD(out_w),      FIELD(kernel),     FIELD(stride),
-    FIELD(dilation), FIELD(pad_top), FIELD(pad_left),  FIELD(in_c),       FIELD(out_c),      FIELD(src),
-    FIELD(src_ld),   FIELD(src_row), FIELD(src_ring),  FIELD(dst),        FIELD(dst_ld),     FIELD(dst_row),
-    FIELD(dst_ring), FIELD(normed),  FIELD(normed_ld), FIELD(normed_row), FIELD(sums),       FIELD(cols),
-    FIELD(chunk),    FIELD(weights), FIELD(bias),      FIELD(scale),      FIELD(shift),      FIELD(first_row),
-    FIELD(end_row),
+    FIELD(op),         FIELD(method),    FIELD(plain),    FIELD(staged),  FIELD(weight_type), FIELD(pass_tiles),
+    FIELD(activation), FIELD(h),         FIELD(w),        FIELD(c),       FIELD(out_h),       FIELD(out_w),
+    FIELD(kernel),     FIELD(stride),    FIELD(dilation), FIELD(pad_top), FIELD(pad_left),    FIELD(in_c),
+    FIELD(out_c),      FIELD(src),       FIELD(src_ld),   FIELD(src_row), FIELD(src_ring),    FIELD(dst),
+    FIELD(dst_ld),     FIELD(dst_row),   FIELD(dst_ring), FIELD(normed),  FIELD(normed_ld),   FIELD(normed_row),
+    FIELD(sums),       FIELD(cols),      FIELD(chunk),    FIELD(weights), FIELD(bias),        FIELD(scale),
+    FIELD(shift),      FIELD(first_row), FIELD(end_row),
 };
 #undef FIELD
 

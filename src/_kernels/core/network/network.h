@@ -39,25 +39,47 @@ int activation_code(const std::string &name);
 // - direct: the outer layers e1, d6 and the mask by loops of their own, strip by strip with e2 and d5.
 // - winograd2, winograd4: polyphase and Winograd in tiles of 2 x 2 or 4 x 4: 0.49 or 0.30 of the
 //   multiplications, for 1.96 or 4.84 times the memory of the weights, which are transformed at load.
-// - lazy2, lazy4: the same with the weights as they are, transformed block by block during the layer;
-//   lazy: in tiles that suit the size of the input.
-enum class Method { reference, direct, winograd2, winograd4, lazy2, lazy4, lazy };
-constexpr int METHODS = 7;
+// - staged4: the same with the weights as they are, all transformed into the workspace at the layer's start. The bits
+//   are those of winograd4.
+// - lazy2, lazy4: with the weights as they are, transformed block by block during the layer; lazy: in tiles that suit
+//   the size of the input. The bits are those of winograd2 and 4 for transposed convolutions and for 16 input channels;
+//   others add up in another order.
+enum class Method { reference, direct, winograd2, winograd4, staged4, lazy2, lazy4, lazy };
+constexpr int METHODS = 8;
 
 const char *method_name(Method method);
 int method_tile(Method method); // 2 or 4; 0: not Winograd, or not known yet (lazy)
 bool is_lazy(Method method);
+bool is_plain(Method method); // lazy or staged: the weights are kept as they are
+
+// What each layer's weights are kept in: WEIGHTS_FLOAT32, _FLOAT16 or _INT8.
+struct WeightTypes {
+    int layers[LAYERS] = {};
+};
 
 struct Plan {
     Method methods[LAYERS] = {};
+    WeightTypes types;                     // of plain methods; others have float32 alone
     const fast_kernels *kernels = nullptr; // of the layers that are not reference ones; may be null if all are
     bool compact = false;                  // workspaces as small as can be
 };
 
-// kernels: null gives the reference path. low_memory: all weights stay as they are, and workspaces are compact.
-Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool low_memory);
+// How weights are kept: the environment variable SPLEETERRT_PLAN. The bits are the same, memory and time are not.
+// - automatic ("auto", or not set): small ones as they are, others transformed at load where that saves time.
+// - stored: float32, transformed at load where there are few; whatever the file holds.
+// - plain: as they are, float32 ones, too.
+enum class KeptWeights { automatic, stored, plain };
 
-// Whether a plan can run: the outer layers are fast together with e2 and d5. All functions below want this.
+// False, and a message: the variable says something else, which `make_plan` takes for automatic.
+bool choose_weights(KeptWeights &kept, std::string &error);
+
+// kernels: null gives the reference path. low_memory: all weights stay as they are, and workspaces are compact. types:
+// what a model's kernels are stored in; where a layer's are small, they stay so, and its bits are those of float32.
+Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool low_memory,
+               const WeightTypes &types = {});
+
+// Whether a plan can run: the outer layers are fast together with e2 and d5, small weights are plain. All functions
+// below want this.
 bool can_run(const Plan &plan);
 
 // The plan for inputs of frames x bins: `lazy` becomes `lazy2` or `lazy4`.
@@ -75,8 +97,8 @@ int filter_cost(int tile);
 long long tile_cost(int tile, long long h, long long w, int tiles_at_a_time);
 
 // The kernels of the set `wanted` ("avx512", "avx2", "neon", "generic"); null: the set that the environment variable
-// SPLEETERRT_ISA names, or the best of this CPU. False, and a message: not on this machine. `kernels` null and
-// true: "reference" was wanted, or this build has no fast kernels.
+// SPLEETERRT_ISA names, or the best of this CPU. False, and a message: not on this machine, or `choose_weights` has
+// one. `kernels` null and true: "reference" was wanted, or this build has no fast kernels.
 bool choose_kernels(const char *wanted, const fast_kernels *&kernels, std::string &error);
 
 // --- channels and weights ---------------------------------------------------------------------
@@ -93,6 +115,10 @@ Channels layer_channels(const NetworkConfig &config, int layer, bool padded);
 struct LayerTensors {
     const float *kernel = nullptr, *bias = nullptr;
     const float *gamma = nullptr, *beta = nullptr, *mean = nullptr, *variance = nullptr;
+    // Instead of `kernel` where the plan keeps small weights: float16 or int8, the latter with a scale per output
+    // channel.
+    const void *small_kernel = nullptr;
+    const float *scales = nullptr;
 };
 
 // Spleeter's name and shape of a tensor, of a stem that stands alone: "conv2d_3/kernel".
