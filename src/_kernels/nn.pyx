@@ -229,9 +229,9 @@ def fast_matrices(
 
 
 def expand(isa, type, const unsigned char[::1] small, const float[::1] scales, float[::1] out):
-    """A block of 16 x 25 x 16 float16 or int8 weights (their bytes) as layers make it float32: out, at a cache
-    line; scales [16]."""
-    cdef NoDenormals as_layers_run
+    """A block of 16 x 25 x 16 float16 or int8 weights (their bytes) as layers make it float32: out, at a
+    cache line; scales [16]."""
+    cdef NoDenormals _as_layers_run
     net.kernels_of(isa).expand(net.type_names().index(type), &small[0], &scales[0], &out[0])
 
 
@@ -270,7 +270,9 @@ def default_sets():
 
 
 def make_plan(network, isa, bint low_memory, types=None):
-    """(names of methods, compact, names of types); types: what each layer's kernel is stored in, None: float32."""
+    """(names of methods, compact, names of types).
+
+    types: what each layer's kernel is stored in, None: float32."""
     cdef net.Plan plan = net.make_plan(
         net.config_of(network), net.kernels_of(isa), low_memory, net.types_of(types))
     return net.methods_of(plan), plan.compact, net.names_of_types(plan.types)
@@ -325,8 +327,8 @@ def weight_layout(network, plan):
 
 
 def pack_layer(network, plan, int layer, tensors, float[::1] arena, const float[::1] scales=None):
-    """A layer's tensors (flat, of the right sizes) into a stem's arena of zeros; the kernel's bytes, of the plan's type;
-    scales: of int8."""
+    """A layer's tensors (flat, of the right sizes) into a stem's arena of zeros; the kernel's bytes, of the
+    plan's type; scales: of int8."""
     cdef net.NetworkConfig config = net.config_of(network)
     cdef net.Plan c_plan = net.plan_of(plan)
     cdef net.WeightLayout layout = net.weight_layout(config, c_plan)

@@ -156,8 +156,8 @@ cdef class Separation:
         """All tasks, and what is to be done after them, without the GIL.
 
         workspaces [threads, >= workspace_floats], rows at 64-byte boundaries: one per thread. Tasks are
-        independent, and those that are networks are shared in parts; all run the same operations on any thread,
-        so the result does not depend on their number.
+        independent, and those that are networks are shared in parts; all run the same operations on any
+        thread, so the result does not depend on their number.
         """
         cdef EngineTasks job
         cdef vector[float*] rows
