@@ -41,8 +41,6 @@ CAUGHT = {
     ("audio/stem_files.py", "_with_box"): "`StemFileEncoder`, which adds the box",
     ("audio/stem_files.py", "add_manifest"): "`StemFileEncoder`, which adds the box",
     ("audio/wav_chunks.py", "_set_size"): "`Encoder.add_tags`: only the tags are lost",
-    ("catalogue/places.py", "fetch"): "nobody: files of this machine are not fetched",
-    ("catalogue/places.py", "put"): "nobody: files of this machine are not put",
     ("catalogue/rows.py", "_parquet_rows"): "the manifest, which passes over the fragment",
     ("catalogue/rows.py", "decode"): "the manifest, which passes over the fragment",
     ("catalogue/rows.py", "from_dict"): "the manifest, which passes over the fragment",
