@@ -27,6 +27,12 @@ struct Case {
     int conv, deconv;      // activations
 };
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
 struct Task {
     RandomNetwork network;
     LayerTable table;
@@ -97,7 +103,12 @@ std::vector<Case> cases()
             all.push_back({isa, low_memory, 128, 256, 126, 128, ACTIVATION_ELU, ACTIVATION_RELU});
             all.push_back({isa, low_memory, 128, 128, 0, 1, ACTIVATION_RELU, ACTIVATION_ELU});
         }
-    return all;
+    if (!sanitized)
+        return all;
+    std::vector<Case> some; // each kind once, in other sets: all would take a quarter of an hour
+    for (std::size_t i = 0; i < all.size(); i += 7)
+        some.push_back(all[i]);
+    return some;
 }
 
 // Threads one after the other, each with units at random, in any order.
