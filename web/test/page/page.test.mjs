@@ -239,7 +239,7 @@ test('by keyboard alone', async () => {
   const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.focus('#choose').then(() => page.keyboard.press('Enter'))]);
   await chooser.setFiles(h.song);
   await h.done(page, 'song');
-  assert.equal(await page.textContent('#announcer'), 'song is separated');
+  await page.waitForFunction(() => document.querySelector('#announcer').textContent === 'song is separated'); // a moment later
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press('Space');
   await page.waitForFunction(() => document.querySelector('.play').getAttribute('aria-label') === 'Pause');
