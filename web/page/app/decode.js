@@ -1,7 +1,7 @@
 // Files into samples, by the browser's decoder; what it cannot decode is said plainly.
 
 import { identify } from '../spleeterrt.js';
-import { openWav } from './wav-source.js';
+import { claimOf, openWav } from './wav-source.js';
 
 const PIECE = 1 << 19; // samples
 
@@ -12,17 +12,18 @@ export const isModel = (file) => /\.safetensors$/i.test(file.name);
 // { length, note, signal(): what a separator takes, pieces(): [left, right] one after the other }, at `rate` Hz. Large
 // WAV files are read while they are needed; others are in memory as a whole, as the browser's decoder has no other way.
 export async function decode(file, rate) {
-  const format = await identify(file), kind = format?.name;
-  if (file.size === 0) throw new SongError('The file is empty.');
-  if (format && !format.sound) throw new SongError(`This is a ${kind} file, which holds no sound.`);
-  const wav = kind === 'WAV' ? await openWav(file, rate) : null;
-  if (wav) return { length: wav.length, note: noteOn(wav.channels), signal: wav.pieces, pieces: wav.pieces };
-  let bytes;
-  try {
-    bytes = await file.arrayBuffer();
-  } catch {
-    throw new SongError('The file cannot be read: it was moved or changed, or is too large for this browser.');
+  const format = await readable(identify(file)), kind = format?.name;
+  if (file.size === 0) {
+    await readable(file.arrayBuffer()); // of one that is gone browsers say that it is empty
+    throw new SongError('The file is empty.');
   }
+  if (format && !format.sound) throw new SongError(`This is a ${kind} file, which holds no sound.`);
+  const claim = kind === 'WAV' ? await readable(claimOf(file)) : 1;
+  if (claim === 0) throw new SongError('The file holds no sound.');
+  const notes = (channels) => [noteOn(channels), claim > 1 ? 'The file ends early: the rest of it is missing.' : ''].filter(Boolean).join(' ');
+  const wav = kind === 'WAV' ? await readable(openWav(file, rate)) : null;
+  if (wav) return { length: wav.length, note: notes(wav.channels), signal: wav.pieces, pieces: wav.pieces };
+  const bytes = await readable(file.arrayBuffer());
   let audio;
   try {
     audio = await new OfflineAudioContext(2, 1, rate).decodeAudioData(bytes);
@@ -32,7 +33,16 @@ export async function decode(file, rate) {
   if (audio.length === 0) throw new SongError('The file holds no sound.');
   const left = audio.getChannelData(0), right = audio.numberOfChannels > 1 ? audio.getChannelData(1) : left;
   const channels = [left, right];
-  return { length: audio.length, note: noteOn(audio.numberOfChannels), signal: () => channels, pieces: () => cut(channels) };
+  return { length: audio.length, note: notes(audio.numberOfChannels), signal: () => channels, pieces: () => cut(channels) };
+}
+
+// What is read of a file, or why not.
+async function readable(reading) {
+  try {
+    return await reading;
+  } catch {
+    throw new SongError('The file cannot be read: it is a folder, was moved or changed, or is too large for this browser.');
+  }
 }
 
 function* cut([left, right]) {

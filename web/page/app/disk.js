@@ -4,7 +4,8 @@
 const ROOT = 'spleeterrt';
 const FLOAT = 4;
 
-// { track(name), output(name), discard(name), remove(folder) }: all names are 'folder/file'.
+// { track(name), output(name), discard(name), remove(folder) }: all names are 'folder/file'. A track's samples are read
+// into an array of the caller's, if it gives one of that length.
 export async function openDisk(session) {
   try {
     const root = await (await navigator.storage.getDirectory()).getDirectoryHandle(ROOT, { create: true });
@@ -58,10 +59,9 @@ class FileDisk {
       append(samples) {
         size += written(access, samples, size);
       },
-      async read(start, count) {
-        const samples = new Float32Array(count);
-        access.read(samples, { at: start * FLOAT });
-        return samples;
+      async read(start, count, samples = new Float32Array(count)) {
+        const bytes = access.read(samples, { at: start * FLOAT });
+        return samples.fill(0, bytes / FLOAT);
       },
     };
   }
@@ -120,8 +120,8 @@ class BlobDisk {
         chunks.push({ start: length, count: samples.length, blob: new Blob([samples]) });
         length += samples.length;
       },
-      async read(start, count) {
-        const samples = new Float32Array(count), end = start + count;
+      async read(start, count, samples = new Float32Array(count)) {
+        const end = start + count;
         for (const chunk of chunks) {
           const from = Math.max(start, chunk.start), to = Math.min(end, chunk.start + chunk.count);
           if (from >= to) continue;

@@ -9,6 +9,7 @@ export class Downloads {
   #song;
   #store;
   #abort = null;
+  saves = []; // the buttons of the lanes
 
   constructor(song, store) {
     this.#song = song;
@@ -32,9 +33,10 @@ export class Downloads {
     const { state, length, stems } = this.#song, ready = state === 'done' && !this.#abort;
     this.all.disabled = !ready;
     this.mix.disabled = !ready || this.#song.heard().every((gain) => gain === 0);
-    for (const button of document.querySelectorAll('.lane .save')) button.disabled = !ready;
+    for (const button of this.saves) button.disabled = !ready;
     const whole = length * 2 * FORMATS[this.format.value].bytes * stems.length;
-    this.size.textContent = state === 'done' ? `${megabytes(whole)} together` : 'Downloads are ready when the song is.';
+    this.size.textContent = state === 'done' ? `${megabytes(whole)} together`
+      : this.#song.over ? 'Only whole songs can be saved.' : 'Downloads are ready when the song is.';
   }
 
   stem(index) {

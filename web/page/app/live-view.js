@@ -30,9 +30,10 @@ export class LiveView {
   #build() {
     const kinds = Object.entries(sources).filter(([, kind]) => kind.available());
     const choice = (name, label, options) => make('label', { class: 'field' }, make('span', {}, label),
-      this[name] = make('select', {}, ...options.map(([value, text]) => make('option', { value }, text))));
+      this[name] = make('select', { onchange: () => this.#describe() }, ...options.map(([value, text]) => make('option', { value }, text))));
     this.button = make('button', { type: 'button', class: 'primary large', onclick: () => this.#toggle() }, 'Start');
     this.problem = make('p', { class: 'error', role: 'alert' });
+    this.about = make('p', { class: 'hint live-about' });
     this.facts = make('dl', { class: 'facts' });
     this.advice = make('p', { class: 'error', role: 'status', hidden: true },
       'This machine is too busy for this quality. Stop, and choose another one, or a model with fewer stems.');
@@ -44,9 +45,14 @@ export class LiveView {
       make('h2', {}, 'Live'),
       make('p', { class: 'lead' }, 'Take the voice out of what is playing, or bring it out, while it plays.'),
       make('div', { class: 'live-form' }, choice('source', 'Source', kinds.map(([key, kind]) => [key, kind.label])),
-        choice('quality', 'Quality', Object.entries(QUALITIES).map(([key, { label }]) => [key, label])), this.button),
+        choice('quality', 'Quality', Object.entries(QUALITIES).map(([key, { label }]) => [key, label])), this.button, this.about),
       make('p', { class: 'hint' }, hint), this.problem, this.facts, this.advice, this.lanes);
     this.quality.value = 'balanced';
+    this.#describe();
+  }
+
+  #describe() {
+    this.about.textContent = QUALITIES[this.quality.value].about;
   }
 
   async #toggle() {
@@ -61,6 +67,7 @@ export class LiveView {
     };
     try {
       await this.#live.run(this.source.value, this.#models, QUALITIES[this.quality.value].options, begin, abort.signal);
+      if (this.#abort === abort) this.problem.textContent = 'The sound has ended: its source was closed or taken away.';
     } catch (error) {
       if (!abort.signal.aborted) this.problem.textContent = messageOf(error);
     } finally {
@@ -121,7 +128,7 @@ export class LiveView {
     if (!report || !this.#live.running) return;
     const { latency, load, underruns, silence } = report;
     const facts = [['Delay', `${Math.round(1000 * latency)} ms`], ['Load', `${Math.round(100 * load)} %`],
-      ['Late masks', underruns ? String(underruns) : 'none'], ['Gaps', silence ? `${silence.toFixed(1)} s` : 'none']];
+      ['Late results', underruns ? String(underruns) : 'none'], ['Gaps', silence >= 0.05 ? `${silence.toFixed(1)} s` : silence ? '< 0.1 s' : 'none']];
     this.facts.replaceChildren(...facts.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
     const strained = load > BUSY;
     this.facts.classList.toggle('strained', strained);

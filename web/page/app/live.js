@@ -3,11 +3,11 @@ import { assets } from './assets.js';
 
 const SMOOTH = 0.012;
 
-// The settings that people can choose: more delay, better stems.
+// The settings that people can choose: more delay, better stems. The labels say how far the sound is behind, about.
 export const QUALITIES = {
-  quick: { label: 'Short delay', options: { frames: 64, hopFrames: 4, hold: true, window: 2048 } },
-  balanced: { label: 'Balanced', options: { frames: 64, hopFrames: 16, lookahead: 8, crossfade: 2 } },
-  full: { label: 'Best stems', options: { frames: 128, hopFrames: 64, lookahead: 16, crossfade: 4 } },
+  quick: { label: 'Short delay (0.2 s)', about: 'The networks run ten times a second. If gaps are heard, choose another one.', options: { frames: 64, hopFrames: 4, hold: true, window: 2048 } },
+  balanced: { label: 'Balanced (1.2 s)', about: 'A third of the work of the short delay, and stems that know what comes next.', options: { frames: 64, hopFrames: 16, lookahead: 8, crossfade: 2 } },
+  full: { label: 'Best stems (3.7 s)', about: 'The longest look ahead, and the least work.', options: { frames: 128, hopFrames: 64, lookahead: 16, crossfade: 4 } },
 };
 
 export const sources = {

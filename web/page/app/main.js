@@ -15,15 +15,15 @@ start().catch((error) => complain(`The page could not start: ${error.message}`))
 
 async function start() {
   const models = new Models(await assets.settings()), store = await openStore();
-  const dialog = new ModelDialog(models), player = new PlayerView($('player'), new Player(), store);
-  const queue = new Queue($('queue'), store, models), live = new LiveView($('live'), models);
+  const dialog = new ModelDialog(models), queue = new Queue($('queue'), store, models);
+  const player = new PlayerView($('player'), new Player(), store, (song) => queue.again(song)), live = new LiveView($('live'), models);
 
   queue.addEventListener('select', () => player.show(queue.selected));
   queue.addEventListener('change', () => {
     $('drop').hidden = queue.songs.length > 0;
     $('work').hidden = queue.songs.length === 0;
   });
-  const take = (files) => accept([...files], queue, dialog);
+  const take = (files) => accept([...files], queue, dialog, player);
   listenForFiles(take);
   listenForKeys(player);
   views(player, live);
@@ -35,13 +35,13 @@ async function start() {
 }
 
 // Songs go into the queue, a model becomes the one that separates.
-async function accept(files, queue, dialog) {
+async function accept(files, queue, dialog, player) {
   complain('');
   const model = files.find(isModel), songs = files.filter((file) => !isModel(file));
   if (model) await dialog.take(model);
   if (songs.length === 0) return;
   $('to-songs').click();
-  queue.add(songs);
+  queue.add(songs, { stay: player.playing }); // who listens goes on listening
   announce(songs.length === 1 ? `${songs[0].name} added` : `${songs.length} songs added`);
 }
 

@@ -13,11 +13,15 @@ export class PlayerView {
   #player;
   #store;
   #song = null;
+  #again;
+  #downloads = new WeakMap();
   #listening = null; // an AbortController for the listeners on a song
   #lanes = [];
 
-  constructor(root, player, store) {
+  // again(song): separates it once more.
+  constructor(root, player, store, again) {
     this.#root = root;
+    this.#again = again;
     this.#player = player;
     this.#store = store;
     player.addEventListener('state', () => this.#refreshTransport());
@@ -46,6 +50,7 @@ export class PlayerView {
     this.#player.stop();
     this.#song = song;
     this.#lanes = [];
+    this.downloads = null;
     this.#root.replaceChildren();
     this.#root.hidden = !song;
     if (!song) return;
@@ -55,6 +60,10 @@ export class PlayerView {
     song.addEventListener('more', () => this.#more(), { signal });
     song.addEventListener('progress', () => this.#refreshProgress(), { signal });
     this.#build();
+  }
+
+  get playing() {
+    return this.#player.state !== 'stopped';
   }
 
   // --- what commands do; keys and buttons call the same ---
@@ -102,6 +111,7 @@ export class PlayerView {
     if (song.stems.length && song.length && this.#lanes.length === 0) this.#open();
     else if (this.#lanes.length === 0) this.#root.replaceChildren(this.#heading());
     this.#refreshProgress();
+    if (song.over) this.#player.more(); // which is all there will be
     this.#refreshTransport();
     this.downloads?.refresh();
   }
@@ -110,13 +120,15 @@ export class PlayerView {
     const song = this.#song;
     this.status = make('p', { class: 'song-status' });
     this.bar = make('progress', { max: 1, 'aria-label': `Separation of ${song.title}` });
-    return make('div', { class: 'song-head' }, make('h2', { class: 'song-title', tabindex: -1 }, song.label), this.status, this.bar);
+    this.retry = make('button', { type: 'button', class: 'song-again', onclick: () => this.#again(song) }, icon('retry'), 'Separate again');
+    return make('div', { class: 'song-head' }, make('h2', { class: 'song-title', tabindex: -1, title: song.label }, song.label),
+      this.status, this.bar, this.retry);
   }
 
   #open() {
     const song = this.#song;
     this.#player.open({ store: this.#store, id: song.id, rate: song.rate, length: song.length,
-      get available() { return song.available; } }, song.heard());
+      get available() { return song.available; }, get over() { return song.over; } }, song.heard());
     this.#player.loop = song.loop;
     this.frame = make('div', { class: 'lanes' });
     this.timeline = new Timeline({ song, player: this.#player, frame: this.frame, onLoop: (loop, done) => this.#setLoop(loop, done) });
@@ -124,7 +136,9 @@ export class PlayerView {
     this.#lanes = song.stems.map((name, index) => this.#lane(name, index));
     list.append(...this.#lanes.map((lane) => lane.element));
     this.frame.append(make('div', { class: 'ruler-row' }, make('span'), this.timeline.element), list);
-    this.downloads = new Downloads(song, this.#store);
+    if (!this.#downloads.has(song)) this.#downloads.set(song, new Downloads(song, this.#store)); // they go on while others are shown
+    this.downloads = this.#downloads.get(song);
+    this.downloads.saves = this.#lanes.map(({ download }) => download);
     this.#root.replaceChildren(this.#heading(), this.#transport(), this.frame, this.downloads.element);
     this.#layout();
     this.#mixChanged();
@@ -218,6 +232,7 @@ export class PlayerView {
   #refreshProgress() {
     const song = this.#song, working = ['waiting', 'decoding', 'separating'].includes(song.state);
     this.bar.hidden = !working;
+    this.retry.hidden = !['failed', 'cancelled'].includes(song.state);
     if (song.state === 'separating') this.bar.value = song.progress;
     else this.bar.removeAttribute('value');
     this.status.classList.toggle('error', song.state === 'failed');
@@ -246,7 +261,7 @@ export function statusOf(song) {
     decoding: ['Reading the file'],
     separating: [`Separating: ${Math.floor(100 * song.progress)} %`, timeLeft(song.secondsLeft)],
     done: [clock(song.length / song.rate), `${song.stems.length} stems`],
-    cancelled: ['Cancelled'],
+    cancelled: [song.available ? `Cancelled after ${clock(song.available / song.rate)}` : 'Cancelled'],
     failed: [song.error],
   }[song.state];
   return [...parts, song.state === 'failed' ? '' : song.note].filter(Boolean).join(' · ');

@@ -10,7 +10,7 @@ export class Player extends EventTarget {
   #context;
   #gains = [];
   #meters = [];
-  #song; // { store, id, rate, length, available, stems }
+  #song; // { store, id, rate, length, available, over: whether no more will be, stems }
   #pieces = []; // that are scheduled: { time, start, count, nodes }
   #next = 0; // the sample to schedule next
   #time = 0; // when it sounds
@@ -48,11 +48,18 @@ export class Player extends EventTarget {
   get position() {
     if (this.#state !== 'playing') return this.#position;
     const now = this.#context.currentTime - (this.#context.outputLatency || 0);
-    while (this.#pieces.length > 1 && this.#pieces[1].time <= now) this.#pieces.shift();
+    this.#drop(now);
     const piece = this.#pieces[0];
     if (!piece) return this.#position;
     const into = Math.max(0, Math.min(piece.count, (now - piece.time) * this.#song.rate));
     return piece.start + into;
+  }
+
+  // What has been heard; nothing is drawn in a hidden tab, so that whoever asks for the position cannot be relied on.
+  #drop(now) {
+    while (this.#pieces.length > 1 && this.#pieces[1].time <= now) {
+      for (const node of this.#pieces.shift().nodes) node.disconnect();
+    }
   }
 
   // How loud each stem is at the moment, 0 to 1.
@@ -68,7 +75,7 @@ export class Player extends EventTarget {
     if (!this.#song || this.#state !== 'stopped') return;
     this.#prepare();
     const resumed = this.#context.resume();
-    if (this.#position >= this.#song.length) this.#position = 0;
+    if (this.#position >= this.#end) this.#position = 0;
     this.#begin(this.#position);
     await resumed;
   }
@@ -87,18 +94,25 @@ export class Player extends EventTarget {
   }
 
   seek(sample) {
-    const position = Math.max(0, Math.min(this.#song.length, Math.round(sample)));
+    const position = Math.max(0, Math.min(this.#end, Math.round(sample)));
     const playing = this.#state !== 'stopped';
     this.#halt();
     this.#position = position;
-    if (playing && position < this.#song.length) this.#begin(position);
+    if (playing && position < this.#end) this.#begin(position);
     else this.#become('stopped');
     this.dispatchEvent(new Event('seek'));
   }
 
-  // More samples have been separated.
+  // More samples have been separated, or no more will be.
   more() {
-    if (this.#state === 'waiting') this.#begin(this.#position);
+    if (this.#state !== 'waiting') return;
+    if (this.#position < this.#end) this.#begin(this.#position);
+    else this.stop();
+  }
+
+  // Where the song ends; of one that was cancelled what there is of it.
+  get #end() {
+    return this.#song.over ? this.#song.available : this.#song.length;
   }
 
   #prepare() {
@@ -145,6 +159,7 @@ export class Player extends EventTarget {
 
   async #pump() {
     if (this.#busy || this.#state !== 'playing') return;
+    this.#drop(this.#context.currentTime - (this.#context.outputLatency || 0));
     const run = this.#run;
     this.#busy = true;
     try {
@@ -192,7 +207,7 @@ export class Player extends EventTarget {
     if (this.#context.currentTime < this.#time) return;
     const position = this.#next;
     this.#halt();
-    if (position >= this.#song.length) {
+    if (position >= this.#end) {
       this.#position = 0;
       this.#become('stopped');
       this.dispatchEvent(new Event('seek'));

@@ -3,6 +3,8 @@ import { announce, icon, make } from './dom.js';
 import { statusOf } from './player-view.js';
 import { Song } from './song.js';
 
+const TITLE = document.title;
+
 export class Queue extends EventTarget {
   songs = [];
   #list;
@@ -27,7 +29,8 @@ export class Queue extends EventTarget {
     return this.songs.some((song) => !song.over);
   }
 
-  add(files) {
+  // stay: whether the song that is shown remains in view.
+  add(files, { stay = false } = {}) {
     const songs = [...files].map((file) => new Song(file));
     for (const song of songs) {
       this.songs.push(song);
@@ -36,7 +39,7 @@ export class Queue extends EventTarget {
       song.addEventListener('progress', () => this.#refresh(song));
     }
     const idle = !this.#selected || this.#selected.over;
-    if (songs.length && idle) this.select(songs[0]);
+    if (songs.length && idle && !(stay && this.#selected)) this.select(songs[0]);
     this.#work();
   }
 
@@ -75,6 +78,7 @@ export class Queue extends EventTarget {
     fresh.addEventListener('state', () => this.#changed(fresh));
     fresh.addEventListener('progress', () => this.#refresh(fresh));
     this.select(fresh);
+    this.#rows.get(fresh).open.focus();
     this.#work();
   }
 
@@ -123,6 +127,8 @@ export class Queue extends EventTarget {
     const row = this.#rows.get(song);
     if (!row) return;
     const text = statusOf(song);
+    if (song.state === 'separating') document.title = `${Math.floor(100 * song.progress)} % · ${song.title}`;
+    else if (!this.songs.some(({ state }) => state === 'separating')) document.title = TITLE;
     if (row.title.textContent !== song.label) row.title.textContent = song.label;
     if (row.status.textContent !== text) row.status.textContent = text;
     row.element.dataset.state = song.state;

@@ -86,8 +86,10 @@ async function forgetOld() {
   await Promise.all(old.map(({ path }) => disk.discard(path).catch(() => {})));
 }
 
-// Returns the CRC-32 of all bytes of the file, if it is wanted.
+// Returns the CRC-32 of all bytes of the file, if it is wanted. The arrays are used again for each chunk: gigabytes of
+// files would otherwise leave as much garbage.
 async function writeWav(output, { tracks, gains, format, rate, frames, zip }, onChunk) {
+  const sum = new Float32Array(CHUNK * 2), part = new Float32Array(CHUNK * 2), encoded = new Uint8Array(CHUNK * 2 * FORMATS[format].bytes);
   let crc = 0;
   const write = (bytes) => {
     output.write(bytes);
@@ -96,27 +98,33 @@ async function writeWav(output, { tracks, gains, format, rate, frames, zip }, on
   write(wavHeader(format, rate, frames));
   for (let start = 0; start < frames; start += CHUNK) {
     const count = Math.min(CHUNK, frames - start);
-    write(encode(format, await mixed(tracks, gains, start, count)));
+    write(encode(format, await mixed(tracks, gains, start, sum.subarray(0, count * 2), part.subarray(0, count * 2)), encoded));
     onChunk(count);
     await turn(); // for whoever wants to listen meanwhile
   }
   return crc;
 }
 
-// The sum of stems, each by its gain. One stem at full gain stays as it is, to the bit.
-async function mixed(tracks, gains, start, count) {
-  let sum;
+// The sum of stems from a frame on, each by its gain, in `sum`. One stem at full gain stays as it is, to the bit.
+async function mixed(tracks, gains, start, sum, part) {
+  let first = true;
   for (let k = 0; k < tracks.length; k++) {
     if (gains[k] === 0) continue;
-    const part = await tracks[k].read(start * 2, count * 2);
-    if (gains[k] !== 1) for (let i = 0; i < part.length; i++) part[i] *= gains[k];
-    if (sum) for (let i = 0; i < part.length; i++) sum[i] += part[i];
-    else sum = part;
+    const samples = await tracks[k].read(start * 2, sum.length, first ? sum : part);
+    if (gains[k] !== 1) for (let i = 0; i < samples.length; i++) samples[i] *= gains[k];
+    if (!first) for (let i = 0; i < sum.length; i++) sum[i] += part[i];
+    first = false;
   }
-  return sum ?? new Float32Array(count * 2);
+  return first ? sum.fill(0) : sum;
 }
 
-const turn = () => new Promise((resolve) => { setTimeout(resolve, 0); });
+// Lets messages that came meanwhile be answered. (A timer would wait for 4 ms each time.)
+const { port1: here, port2: there } = new MessageChannel();
+here.start();
+const turn = () => new Promise((resolve) => {
+  here.addEventListener('message', resolve, { once: true });
+  there.postMessage(null);
+});
 
 function interleaved(left, right) {
   const samples = new Float32Array(2 * left.length);

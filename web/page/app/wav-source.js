@@ -2,6 +2,7 @@
 // decoder has to read: other rates, other codecs, damaged headers.
 
 const PIECE = 1 << 18; // frames that are read at a time
+const PIPED = 0x7fff0000;
 const LEAST = 8 << 20; // bytes from which on it is worth it
 
 const READERS = {
@@ -28,6 +29,15 @@ export async function openWav(file, rate) {
     }
   }
   return { length, channels: layout.channels, pieces };
+}
+
+// How much sound a WAV file says it holds, beside what it does: 0 if there is none, more than 1 if its end is missing.
+// Programs that write to a pipe say the most that there can be; 1 for them, and for damaged headers.
+export async function claimOf(file) {
+  const layout = await layoutOf(file);
+  if (!layout) return 1;
+  const here = file.size - layout.start;
+  return layout.size >= PIPED ? 1 : here <= 0 ? 0 : Math.max(1, layout.size / here);
 }
 
 function channelsOf(view, count, frame, bytes, channels, sample) {

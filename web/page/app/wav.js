@@ -36,16 +36,16 @@ export function wavHeader(format, rate, frames) {
   return new Uint8Array(view.buffer);
 }
 
-// Interleaved samples as the bytes of a file: clip(rint(x * scale)), halves to the even number.
-export function encode(format, samples) {
+// Interleaved samples as the bytes of a file: clip(rint(x * scale)), halves to the even number. `room`: bytes at the
+// beginning of a buffer, which are used for them.
+export function encode(format, samples, room) {
   if (format === 'float32') return new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-  const { bytes, scale } = FORMATS[format];
+  const { bytes, scale } = FORMATS[format], out = room.subarray(0, samples.length * bytes);
   if (bytes === 2) {
-    const out = new Int16Array(samples.length);
-    for (let i = 0; i < samples.length; i++) out[i] = quantised(samples[i], scale);
-    return new Uint8Array(out.buffer);
+    const words = new Int16Array(out.buffer, 0, samples.length);
+    for (let i = 0; i < samples.length; i++) words[i] = quantised(samples[i], scale);
+    return out;
   }
-  const out = new Uint8Array(samples.length * 3);
   for (let i = 0, at = 0; i < samples.length; i++) {
     const value = quantised(samples[i], scale);
     out[at++] = value;

@@ -123,25 +123,24 @@ function samplesOf(data, { tag, bits }) {
   return out;
 }
 
-// 16 bit, stereo, 44.1 kHz; value(i): a sample of both channels.
-export function writeWav(target, frames, value) {
-  const data = Buffer.alloc(44 + frames * 4);
+// 16 bit; value(i): a sample of all channels.
+export function writeWav(target, frames, value, { rate = 44100, channels = 2 } = {}) {
+  const frame = 2 * channels, data = Buffer.alloc(44 + frames * frame);
   data.write('RIFF', 0, 'latin1');
-  data.writeUInt32LE(36 + frames * 4, 4);
+  data.writeUInt32LE(36 + frames * frame, 4);
   data.write('WAVEfmt ', 8, 'latin1');
   data.writeUInt32LE(16, 16);
   data.writeUInt16LE(1, 20);
-  data.writeUInt16LE(2, 22);
-  data.writeUInt32LE(44100, 24);
-  data.writeUInt32LE(44100 * 4, 28);
-  data.writeUInt16LE(4, 32);
+  data.writeUInt16LE(channels, 22);
+  data.writeUInt32LE(rate, 24);
+  data.writeUInt32LE(rate * frame, 28);
+  data.writeUInt16LE(frame, 32);
   data.writeUInt16LE(16, 34);
   data.write('data', 36, 'latin1');
-  data.writeUInt32LE(frames * 4, 40);
+  data.writeUInt32LE(frames * frame, 40);
   for (let i = 0; i < frames; i++) {
     const sample = Math.round(32767 * value(i));
-    data.writeInt16LE(sample, 44 + 4 * i);
-    data.writeInt16LE(sample, 46 + 4 * i);
+    for (let at = 44 + frame * i; at < 44 + frame * (i + 1); at += 2) data.writeInt16LE(sample, at);
   }
   fs.writeFileSync(target, data);
   return target;

@@ -29,14 +29,58 @@ test('files that cannot be decoded are named, and do not stop the others', async
   const { page, said } = await h.open(browser, server.address);
   await h.drop(page,
     file('a.aiff', 'FORM\0\0\0\x20AIFFCOMM'), file('b.wma', Buffer.from('3026b2758e66cf11', 'hex')), file('c.mp3', 'these are words'),
-    file('d.wav', ''), file('e.flac', 'fLaC and then nothing'), file('f.pdf', '%PDF-1.7'), h.song);
+    file('d.wav', ''), file('e.flac', 'fLaC and then nothing'), file('f.pdf', '%PDF-1.7'), h.writeWav(path.join(h.work, 'g.wav'), 0, () => 0), h.song);
   await h.done(page, 'song');
   const expected = { 'a.aiff': /AIFF file, which this browser does not decode.*FLAC or WAV/, 'b.wma': /WMA file, which this browser does not decode/,
-    'c.mp3': /not a sound file that browsers know/, 'd.wav': /The file is empty/, 'e.flac': /FLAC file is damaged/, 'f.pdf': /PDF file, which holds no sound/ };
+    'c.mp3': /not a sound file that browsers know/, 'd.wav': /The file is empty/, 'e.flac': /FLAC file is damaged/, 'f.pdf': /PDF file, which holds no sound/, 'g.wav': /The file holds no sound/ };
   for (const [name, message] of Object.entries(expected)) {
     await page.locator('.row-open', { has: page.getByText(name, { exact: true }) }).click();
     assert.match(await page.textContent('.song-status'), message);
   }
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('sound of any rate, length and number of channels; files that end early or are gone', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  const wav = (name, frames, options) => h.writeWav(path.join(h.work, name), frames, (i) => 0.4 * Math.sin(i / 15), options);
+  const short = wav('cut.wav', 44100 * 2), long = wav('cut in pieces.wav', 44100 * 50), gone = wav('gone.wav', 44100);
+  fs.truncateSync(short, 44 + 44100 * 4);
+  fs.truncateSync(long, 44 + 44100 * 4 * 49 + 1);
+  const name = 'n'.repeat(240);
+  const expected = {
+    one: /^0:00 · 4 stems$/, mono: /^0:03 · 4 stems$/, slow: /^0:03 · 4 stems$/, fast: /^0:03 · 4 stems$/, [name]: /^0:01 · 4 stems$/,
+    six: /^0:03 · 4 stems · Only the first two of 6 channels are used\.$/, cut: /^0:01 · 4 stems · The file ends early/,
+    'cut in pieces': /^0:49 · 4 stems · The file ends early/, 'gone.wav': /^The file cannot be read/,
+  };
+  await page.setInputFiles('#files', [long, wav('one.wav', 1), wav('mono.wav', 132300, { channels: 1 }), wav('slow.wav', 24000, { rate: 8000 }),
+    wav('fast.wav', 576000, { rate: 192000 }), wav('six.wav', 132300, { channels: 6 }), wav(`${name}.wav`, 44100), short, gone]);
+  fs.rmSync(gone);
+  await page.waitForFunction((count) => document.querySelectorAll('.row[data-state="done"], .row[data-state="failed"]').length === count, Object.keys(expected).length);
+  for (const [title, status] of Object.entries(expected)) {
+    assert.match(await page.textContent(`.row:has(.row-title:text-is("${title}")) .row-status`), status, title);
+  }
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('a page that is loaded again while it separates begins anew, and leaves nothing on the disk', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  page.on('dialog', (dialog) => dialog.accept()); // that a song would be lost
+  await h.drop(page, h.writeWav(path.join(h.work, 'lost.wav'), 44100 * 60, (i) => 0.3 * Math.sin(i / 20) * Math.sin(i / 9000)));
+  await page.waitForSelector('.row[data-state="separating"]');
+  await page.waitForSelector('.play:not(:disabled)');
+  await page.reload();
+  await page.waitForSelector('html[data-ready]');
+  assert.ok(await page.isVisible('#drop'));
+  assert.equal(await page.title(), 'spleeterrt: the stems of a song');
+  await page.waitForFunction(async () => {
+    const sessions = [];
+    for await (const name of (await (await navigator.storage.getDirectory()).getDirectoryHandle('spleeterrt')).keys()) sessions.push(name);
+    return sessions.length === 1;
+  });
+  await h.drop(page, h.song);
+  await h.done(page, 'song');
   assert.deepEqual(said, []);
   await page.context().close();
 });
@@ -344,6 +388,13 @@ test('live sound', async () => {
   await page.click('#live button.primary');
   await page.waitForFunction(() => document.querySelector('#live button.primary').textContent === 'Start');
   assert.deepEqual(await page.evaluate(() => window.tracks.map(({ readyState }) => readyState)), ['ended', 'ended']);
+  // A microphone that is unplugged.
+  await page.click('#live button.primary');
+  await page.waitForSelector('#live .facts dd');
+  await page.evaluate(() => window.tracks[2].dispatchEvent(new Event('ended')));
+  await page.waitForSelector('#live [role="alert"]:not(:empty)');
+  assert.match(await page.textContent('#live [role="alert"]'), /The sound has ended/);
+  assert.equal(await page.textContent('#live button.primary'), 'Start');
   assert.deepEqual(said, []);
   await page.context().close();
 });

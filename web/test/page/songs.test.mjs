@@ -130,6 +130,18 @@ test('seeking and loops', async () => {
   await page.keyboard.press('l');
   assert.equal(await page.textContent('.loop-info'), '');
   await page.waitForFunction(() => /^0:0[4-9]/.test(document.querySelector('.time').textContent));
+
+  // What has been heard is let go, even where nothing is drawn, as in a tab that is not seen.
+  await page.evaluate(() => {
+    window.requestAnimationFrame = () => 0;
+    window.gone = 0;
+    const { disconnect } = AudioNode.prototype;
+    AudioNode.prototype.disconnect = function counted(...to) {
+      window.gone += this instanceof AudioBufferSourceNode;
+      return disconnect.apply(this, to);
+    };
+  });
+  await page.waitForFunction(() => window.gone >= 4);
   assert.deepEqual(said, []);
   await page.context().close();
 });
@@ -142,14 +154,63 @@ test('several songs one after the other; one is cancelled, and separated after a
   assert.equal(await page.getAttribute('.row:has-text("song")', 'data-state'), 'waiting');
   await page.waitForFunction(() => / left$/.test(document.querySelector('.row-status').textContent));
   await h.picture(page, 'queue');
+  assert.match(await page.title(), /^\d+ % · long$/);
+  await page.waitForSelector('.play:not(:disabled)');
   await page.click('[aria-label="Cancel long"]');
   await page.waitForSelector('.row[data-state="cancelled"]:has-text("long")');
   await h.done(page, 'song');
+  assert.equal(await page.title(), 'spleeterrt: the stems of a song');
+  // What there is of it can be heard; then it stops.
+  await page.click('.row:has-text("long") .row-open');
+  assert.match(await page.textContent('.song-status'), /^Cancelled after \d:\d\d$/);
+  assert.equal(await page.textContent('.size'), 'Only whole songs can be saved.');
+  await page.click('.play');
+  await page.waitForSelector('.play[aria-label="Pause"]');
+  await page.focus('.ruler');
+  await page.keyboard.press('End');
+  await page.waitForSelector('.play[aria-label="Play"]');
   await page.click('[aria-label="Remove song"]');
-  await page.click('[aria-label="Separate long again"]');
+  await page.click('.song-again');
   await h.done(page, 'long');
   await page.click('[aria-label="Remove long"]');
   await page.waitForSelector('#drop:visible');
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('who listens goes on listening while songs are added; files are written while another song is shown', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  const tone = (name, seconds) => h.writeWav(path.join(h.work, name), 44100 * seconds, (i) => 0.3 * Math.sin(i / 20) * Math.sin(i / 9000));
+  await h.drop(page, tone('first.wav', 20));
+  await h.done(page, 'first');
+  await page.click('.play');
+  await h.drop(page, tone('second.wav', 60), tone('third.wav', 2));
+  assert.equal(await page.textContent('.song-title'), 'first');
+  assert.equal(await page.getAttribute('.play', 'aria-label'), 'Pause');
+  await page.waitForSelector('.row[data-state="separating"]:has-text("second")');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.evaluate(() => {
+    document.querySelector('.downloads .primary').click();
+    document.querySelector('.row:nth-child(2) .row-open').click();
+  })]);
+  assert.equal(download.suggestedFilename(), 'first (stems).zip');
+  assert.equal(await page.textContent('.song-title'), 'second');
+  if (await page.getAttribute('.row:nth-child(2)', 'data-state') === 'separating') {
+    assert.ok(await page.isDisabled('.lane:nth-child(1) .save')); // which is not ready because the other one is
+  }
+  await h.done(page, 'third');
+  assert.ok(await page.isEnabled('.lane:nth-child(1) .save'));
+  // Two at once.
+  const [one, other] = await Promise.all([page.waitForEvent('download', (each) => /second/.test(each.suggestedFilename())),
+    page.waitForEvent('download', (each) => /first/.test(each.suggestedFilename())), page.evaluate(() => {
+      document.querySelector('.downloads .primary').click();
+      document.querySelector('.row:nth-child(1) .row-open').click();
+      document.querySelector('.downloads .primary').click();
+    })]);
+  for (const [name, zip] of Object.entries({ one, other })) {
+    const target = path.join(h.work, `${name}.zip`);
+    await zip.saveAs(target);
+    execFileSync(h.python, ['-c', 'import sys, zipfile; assert zipfile.ZipFile(sys.argv[1]).testzip() is None', target]);
+  }
   assert.deepEqual(said, []);
   await page.context().close();
 });
