@@ -1,9 +1,10 @@
 // How much memory does the page need for an hour of music? Every process of the browser, all the time.
 //
-//     node bench/web/hour.mjs SITE --modules NODE_MODULES [--minutes 60] [--python python3] [--zip]
+//     node bench/web/hour.mjs SITE --modules NODE_MODULES [--minutes 60] [--listen 10] [--python python3] [--zip]
 //
 // SITE: a built site; NODE_MODULES: with playwright-core. CHROMIUM: the program (/usr/bin/chromium). The song is a WAV file of
-// noise and tones, 16 bit, which the page reads piece by piece. --zip also saves all stems.
+// noise and tones, 16 bit, which the page reads piece by piece. --listen: seconds for which its end is played. --zip also saves all
+// stems.
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -13,7 +14,7 @@ import { parseArgs } from 'node:util';
 
 const { values, positionals: [site] } = parseArgs({
   allowPositionals: true,
-  options: { modules: { type: 'string' }, minutes: { type: 'string', default: '60' }, python: { type: 'string', default: 'python3' }, zip: { type: 'boolean' } },
+  options: { modules: { type: 'string' }, minutes: { type: 'string', default: '60' }, listen: { type: 'string', default: '10' }, python: { type: 'string', default: 'python3' }, zip: { type: 'boolean' } },
 });
 const { chromium } = await import(pathToFileURL(path.resolve(values.modules, 'playwright-core/index.mjs')));
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hour-'));
@@ -90,8 +91,12 @@ const watch = async (phase, promise) => {
   const those = samples.filter((sample) => sample.phase === phase), most = Math.max(...those.map(({ total }) => total));
   const peak = those.find(({ total }) => total === most);
   const parts = Object.entries(peak).filter(([name]) => !['phase', 'total'].includes(name)).map(([name, size]) => `${name} ${Math.round(size)}`).join(', ');
-  console.log(`${phase}: ${((performance.now() - start) / 1000).toFixed(1)} s; peak ${Math.round(most)} MB (${parts}); quarters of the time `
-    + [0, 1, 2, 3].map((q) => Math.round(Math.max(...those.slice(Math.floor(q * those.length / 4), Math.max(Math.floor((q + 1) * those.length / 4), Math.floor(q * those.length / 4) + 1)).map(({ total }) => total)))).join(', '));
+  const quarters = (part) => [0, 1, 2, 3].map((q) => {
+    const first = Math.floor(q * those.length / 4), those4 = those.slice(first, Math.max(Math.floor((q + 1) * those.length / 4), first + 1));
+    return Math.round(Math.max(...those4.map((sample) => sample[part] ?? 0)));
+  }).join(', ');
+  console.log(`${phase}: ${((performance.now() - start) / 1000).toFixed(1)} s; peak ${Math.round(most)} MB (${parts}); highest of each quarter of the time `
+    + `${quarters('total')}; of the page's process ${quarters('renderer')}`);
 };
 console.log(`${values.minutes} minutes, ${(fs.statSync(song).size / 1e6).toFixed(0)} MB; Chromium ${context.browser()?.version() ?? ''}, ${os.cpus().length} cores, ${os.cpus()[0].model}`);
 look('before');
@@ -99,15 +104,17 @@ console.log(`page open: ${Math.round(samples[0].total)} MB`);
 await page.setInputFiles('#files', song);
 await watch('separating', page.waitForSelector('.row[data-state="done"], .row[data-state="failed"]', { timeout: 3_600_000 }));
 console.log(await page.textContent('.song-status'));
-await page.evaluate(() => { // to the last minute, and listen
-  const box = document.querySelector('.wave').getBoundingClientRect(), at = { bubbles: true, button: 0, pointerId: 1, clientX: box.left + box.width * 0.98, clientY: box.top + 5 };
+const listen = Number(values.listen), from = Math.max(0, Math.min(0.98, 1 - (listen + 5) / seconds));
+await page.evaluate((from) => { // there, and listen
+  const box = document.querySelector('.wave').getBoundingClientRect(), at = { bubbles: true, button: 0, pointerId: 1, clientX: box.left + box.width * from, clientY: box.top + 5 };
   const wave = document.querySelector('.wave');
   wave.setPointerCapture = () => {};
   for (const type of ['pointerdown', 'pointerup']) wave.dispatchEvent(new PointerEvent(type, at));
   document.querySelector('.play').click();
-});
-await watch('playing', page.waitForTimeout(10_000));
+}, from);
+await watch('playing', page.waitForTimeout(1000 * listen));
 console.log(await page.textContent('.time'));
+await page.click('.play');
 if (values.zip) {
   const saved = page.waitForEvent('download', { timeout: 900_000 });
   await page.click('.downloads .primary');
