@@ -107,6 +107,6 @@ def test_threads_are_kept_and_used_again() -> None:
     for _ in range(5):
         call()
     deadline = time.monotonic() + 10
-    while alive() > before and time.monotonic() < deadline:  # the system takes a moment to end a joined thread
+    while alive() > before and time.monotonic() < deadline:  # joined threads take a moment to leave
         time.sleep(0.01)
     assert alive() <= before
