@@ -64,7 +64,8 @@ def post(
     if answer.status_code == 202:
         end = service.wait(answer.json())
         assert str(service.folder) not in json.dumps(end)
-        return f"202, then {end['state']} ({(end['error'] or {}).get('code')})"
+        more = [end["error"]["code"]] if end["error"] else [f'"{text}"' for text in end["warnings"]]
+        return f"202, then {end['state']}" + (f" ({', '.join(more)})" if more else "")
     problem = answer.json()["error"]
     assert str(service.folder) not in problem["message"]
     return f"{answer.status_code} {problem['code']}"

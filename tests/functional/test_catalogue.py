@@ -114,6 +114,36 @@ def test_a_folder_gives_what_separate_gives_and_is_resumed(tmp_path: Path):
     assert paths[0].exists()
 
 
+def test_warnings_are_told_as_separate_tells_them(tmp_path: Path):
+    """To people by the first songs that have some, to programs by each row."""
+    folder, count = tmp_path / "in", 22
+    for path in write_songs(folder, [f"{k:02}.wav" for k in range(count)], 0.1):
+        path.write_bytes(path.read_bytes()[:-4000])
+    write_songs(folder, ["whole.wav"], 0.1)
+    options = ["-p", MODEL, "--stems", "vocals"]
+    own = cli("separate", "--threads", 1, *options, "-o", tmp_path / "own", folder)
+    told = own.stderr.splitlines()
+    assert len(told) == count
+    assert all("the file says 4410 frames, only 3410 could be decoded" in line for line in told)
+
+    done = cli("catalogue", "--workers", 1, *options, folder, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert f"{count + 1} of {count + 1} songs separated" in done.stdout
+    assert f", {count} with warnings;" in done.stdout
+    *shown, last = done.stderr.splitlines()
+    assert len(shown) == 20
+    assert set(shown) < set(told)
+    assert last == "WARNING: more songs have warnings; their rows in the manifest tell them"
+    rows = Manifest(f"{tmp_path}/out/_spleeterrt/manifest").rows()
+    assert {f"WARNING: {text}" for row in rows for text in row.warnings} == set(told)
+
+    quiet = cli("catalogue", "-q", "--json", "--again", *options, folder / "00.wav", tmp_path / "out")
+    assert quiet.stderr == ""
+    assert json.loads(quiet.stdout)["warnings"] == [
+        line.removeprefix("WARNING: ") for line in told if "00.wav" in line
+    ]
+
+
 @linux
 def test_killed_workers_lose_no_song(tmp_path: Path):
     paths = write_songs(tmp_path / "in", [f"{k}.wav" for k in range(5)], seconds=20)

@@ -140,6 +140,20 @@ def test_karaoke_and_warnings(service: Service) -> None:
     assert str(service.folder) not in str(shown)
 
 
+@pytest.mark.parametrize(
+    ("length", "told"),
+    [(2 * 44100 * 4, "the song: the file says 88200 frames, only 44100 could be decoded (1.0 of 2.0 s)"),
+     (0xFFFFFFF0, "the song: its header does not say how long it is: read to the end, 1.000 s")],
+)  # fmt: skip
+def test_headers_that_promise_more_are_told_of(service: Service, song: bytes, length: int, told: str) -> None:
+    content = bytearray(song)
+    assert content[36:40] == b"data"
+    content[40:44] = length.to_bytes(4, "little")
+    (*_, (name, end)) = service.events(service.song(bytes(content), "/songs?stems=vocals"))
+    assert (name, end["seconds"], end["warnings"]) == ("done", 1.0, [told])
+    assert service.ask("GET", end["url"]).json()["warnings"] == [told]
+
+
 def test_removed_songs_are_gone(service: Service, song: bytes) -> None:
     shown = service.wait(service.song(song))
     folder = next(service.folder.glob(f"run-*/{shown['id']}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from ..catalogue.rows import Row
     from ..catalogue.scheduler import Counts
 
+logger = logging.getLogger("spleeterrt")
+
 _GROUPS = {
     "Input": ("offset", "duration", "track", "downmix"),
     "Model and stems": ("model", "stems", "two_stems", "karaoke", "mode", "above_band", "full_band", "mwf",
@@ -46,7 +49,7 @@ spleeterrt catalogue -p spleeter:4stems music/ stems/
 spleeterrt catalogue -p spleeter:2stems -c flac s3://songs/in s3://songs/out
 spleeterrt catalogue songs.csv stems/ --engine dask --address tcp://10.0.0.1:8786
 """
-_LISTED = 20  # failures at the end
+_LISTED = 20  # failures at the end, and songs whose warnings are shown
 _LINE_SECONDS = 30.0  # between lines of progress, where there is no terminal
 
 
@@ -224,6 +227,7 @@ class _View:
     def __init__(self, as_json: bool, quiet: bool, output: str) -> None:
         self._as_json, self._quiet, self._output = as_json, quiet, output
         self._failed: list[str] = []
+        self._warned = 0
         self._told = time.monotonic()
         self.line: Callable[[str], object] | None = None
 
@@ -234,8 +238,19 @@ class _View:
             say(f"Error: {printable(shown)}", err=True)
             if len(self._failed) <= _LISTED:
                 self._failed.append(row.uri)
+        if row.warnings:
+            self._warn(row)
         if self._as_json:
             click.echo(json.dumps(row.to_dict()))
+
+    def _warn(self, row: Row) -> None:
+        """As `separate` does, but for the first songs only: a catalogue may have any number of them."""
+        self._warned += 1
+        if self._warned <= _LISTED:
+            for message in row.warnings:
+                logger.warning("%s", message)
+        elif self._warned == _LISTED + 1:
+            logger.warning("more songs have warnings; their rows in the manifest tell them")
 
     def progress(self, counts: Counts) -> None:
         if self.line is not None:
@@ -251,9 +266,10 @@ class _View:
     def finish(self, counts: Counts, *, interrupted: bool) -> None:
         seconds = time.monotonic() - counts.started
         skipped = f", {counts.skipped} were done before" if counts.skipped else ""
+        warned = f", {self._warned} with warnings" if self._warned else ""
         if not (self._quiet or self._as_json):
             say(
-                f"{counts.done} of {counts.total} songs separated in {_clock(seconds)}{skipped}; "
+                f"{counts.done} of {counts.total} songs separated in {_clock(seconds)}{skipped}{warned}; "
                 f"{_clock(counts.seconds)} of audio by {_clock(counts.cpu_seconds)} of CPU time; "
                 f"the stems are in {self._output}"
             )
