@@ -205,14 +205,13 @@ def _told(counts: Counter[str]) -> str:
 
 
 HOOKS = """
-import io, schemathesis, soundfile, numpy
-file = io.BytesIO()
-soundfile.write(file, numpy.full((4410, 2), 0.1), 44100, format="WAV")
+import pathlib, schemathesis
+song = pathlib.Path(__file__).with_name("body.wav").read_bytes()
 
 @schemathesis.hook
 def map_body(context, body):
     # Every other song is one.
-    return file.getvalue() if isinstance(body, bytes) and len(body) % 2 else body
+    return song if isinstance(body, bytes) and len(body) % 2 else body
 """
 # Options that exclude each other (400) are beyond what a schema can say.
 SETTINGS = """
@@ -223,6 +222,7 @@ expected-statuses = ["2xx", 400, 404, 409, 503]
 
 def conform(folder: Path, program: str) -> list[str]:
     (folder / "hooks.py").write_text(HOOKS)
+    (folder / "body.wav").write_bytes(song(0, 0.1))
     (folder / "schemathesis.toml").write_text(SETTINGS)
     with served(folder / "described", *OPTIONS, "--keep", "30") as service:
         command = [
@@ -245,13 +245,17 @@ def conform(folder: Path, program: str) -> list[str]:
         print(done.stdout, done.stderr)
         assert "Traceback" not in service.log
         counts = service.ask("GET", "/ready").json()["songs"]
+    assert list((folder / "described").iterdir()) == []
     version = subprocess.run(
         [program, "--version"], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    ).stdout.split()[-1]
     summary = [line.strip() for line in done.stdout.splitlines() if "generated" in line]
+    if not summary:
+        raise SystemExit(f"{program}: exit code {done.returncode}")
     return [
-        f"{version}: all checks, {' '.join(summary)}; exit code {done.returncode}. "
-        f"Songs that were kept at the end: {counts}.",
+        f"schemathesis {version} against `/openapi.json` (`--checks all --max-examples 10`, every other body "
+        f"a real song): {' '.join(summary)}; exit code {done.returncode}. Songs at the end: {counts}; no "
+        "file left, no traceback in the log.",
     ]
 
 

@@ -144,6 +144,23 @@ def test_warnings_are_told_as_separate_tells_them(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize("place", ["as a path", "as a URI"])
+def test_the_input_may_be_inside_the_output(tmp_path: Path, place: str):
+    out = tmp_path / "all"
+    (song, _) = write_songs(out / "in", ["a.wav", "live/b.wav"])
+    write_songs(out, ["in/in/c.wav"])  # its stems would be below INPUT
+    options = ["-p", MODEL, "--workers", 1, out / "in", out if place == "as a path" else out.as_uri()]
+    done = cli("catalogue", *options)
+    assert done.returncode == 1, done.stderr
+    assert "2 of 3 songs separated" in done.stdout
+    assert f"{out / 'in' / 'c' / 'vocals.wav'} would be a song of the next run" in done.stderr
+    own = cli("separate", "-q", "-p", MODEL, "--threads", 1, "-o", tmp_path / "own", song)
+    assert own.returncode == 0
+    assert tree(out / "a") == tree(tmp_path / "own" / "a")
+    assert (out / "live" / "b" / "vocals.wav").exists()
+    assert "2 were done before" in cli("catalogue", *options).stdout
+
+
 @linux
 def test_killed_workers_lose_no_song(tmp_path: Path):
     paths = write_songs(tmp_path / "in", [f"{k}.wav" for k in range(5)], seconds=20)
@@ -219,6 +236,15 @@ def test_wrong_usage_is_told_before_any_work(tmp_path: Path):
     file = cli("catalogue", "-p", MODEL, tmp_path / "in", tmp_path / "in" / "a.wav")
     assert file.returncode == 2
     assert "is not a folder" in file.stderr
+    same = cli("catalogue", "-p", MODEL, tmp_path / "in", tmp_path / "in")
+    assert same.returncode == 2
+    assert "the same folder" in same.stderr
+    unknown = cli("catalogue", "-p", MODEL, tmp_path / "in", "nosuch://songs/out")
+    assert unknown.returncode == 2
+    assert "install" in unknown.stderr
+    missing = cli("catalogue", "-p", MODEL, tmp_path / "songs.csv", tmp_path / "out")
+    assert missing.returncode == 1
+    assert f"{tmp_path / 'songs.csv'}: cannot be read" in missing.stderr
     empty = cli("catalogue", "-p", MODEL, tmp_path / "out", tmp_path / "out2")
     assert empty.returncode == 1
     assert not (tmp_path / "out2").exists()

@@ -16,6 +16,7 @@ from spleeterrt.catalogue.engines import make_engine
 from spleeterrt.catalogue.rows import DONE, FAILED
 from spleeterrt.cli import cli as commands
 from support.catalogue import MODEL, STEMS, make_job, run, separated, song_of, tree, write_songs
+from support.command import cli
 
 
 def needs(*packages: str) -> pytest.MarkDecorator:
@@ -145,6 +146,21 @@ def test_buckets_give_what_files_give(s3: Any, tmp_path: Path, monkeypatch: pyte
     s3.upload_file(str(b), "one", "in/a.wav")
     assert run(job, "s3://one/**/*.wav")[0].done >= 1  # another content
     assert not Path("s3:").exists()
+
+
+def test_the_command_reads_and_writes_buckets(s3: Any, tmp_path: Path):
+    a, b = write_songs(tmp_path / "in", ["a.wav", "live/b.wav"])
+    upload(s3, "six", {"in/a.wav": a, "in/live/b.wav": b})
+    command = ["catalogue", "-p", MODEL, "--workers", 1, "--compact", "s3://six/in", "s3://six/out"]
+    done = cli(*command)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 songs separated" in done.stdout
+    assert objects(s3, "six", "out/") == separated(tmp_path / "own", {"a": a, "live/b": b})
+    again = cli(*command)
+    assert "2 were done before" in again.stdout
+    same = cli(*command[:-1], "s3://six/in/")
+    assert same.returncode == 2
+    assert "the same folder" in same.stderr
 
 
 def test_a_bucket_into_a_folder_and_a_folder_into_a_bucket(s3: Any, tmp_path: Path):

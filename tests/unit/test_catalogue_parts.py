@@ -17,7 +17,7 @@ import soundfile
 from spleeterrt import AudioError, SpleeterError
 from spleeterrt.catalogue import Job, Manifest, Row, Song, StemRow, Task, run_task, separate_song
 from spleeterrt.catalogue.engines import Lost, make_engine
-from spleeterrt.catalogue.listing import Fault, list_songs
+from spleeterrt.catalogue.listing import Fault, folder_inside, list_songs
 from spleeterrt.catalogue.manifest import History
 from spleeterrt.catalogue.plan import Plan, stem_uris
 from spleeterrt.catalogue.rows import DONE, FAILED, SKIPPED, decode, encode
@@ -183,8 +183,27 @@ def test_a_table_without_the_column_is_refused(tmp_path: Path):
     table.write_text("path\na.wav\n")
     with pytest.raises(ArgumentError, match="column uri"):
         list(list_songs(str(table)))
-    with pytest.raises(AudioError, match="cannot be read"):
-        list(list_songs(str(tmp_path / "nothing")))
+    table.write_bytes("uri\nd\xe9j\xe0 vu.wav\n".encode("latin-1"))
+    with pytest.raises(ArgumentError, match=r"songs\.csv: not a table in UTF-8"):
+        list(list_songs(str(table)))
+    for name in ("nothing", "nothing.csv"):
+        with pytest.raises(AudioError, match="cannot be read"):
+            list(list_songs(str(tmp_path / name)))
+
+
+def test_folders_inside_the_output(tmp_path: Path):
+    (tmp_path / "music" / "live").mkdir(parents=True)
+    (tmp_path / "music" / "live" / "a.wav").touch()
+    out, inside = str(tmp_path), str(tmp_path / "music")
+    assert folder_inside(inside, out) == inside
+    assert folder_inside(f"{inside}/**/*.wav", out) == inside
+    assert folder_inside("s3://one/songs/*/a.wav", "s3://one") == "s3://one/songs"
+    assert folder_inside(inside, f"{inside}/stems") is None
+    assert folder_inside(inside, f"{inside}2") is None
+    assert folder_inside(f"{inside}/live/a.wav", out) is None  # one file is no folder
+    for source in (out, f"{out}/", f"{out}/*.wav", tmp_path.as_uri()):
+        with pytest.raises(ArgumentError, match="the same folder"):
+            folder_inside(source, out)
 
 
 # --- the plan -----------------------------------------------------------------------------------

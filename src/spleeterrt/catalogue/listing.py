@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from ..audio.song_names import audio_suffixes, is_clutter
 from ..audio.stem_files import is_stem_file
-from ..errors import ArgumentError, SpleeterError, StorageError
-from .files import Found
+from ..errors import ArgumentError, SpleeterError, StorageError, reason
+from .files import Found, before_magic
 from .job import Song
-from .places import files_of, has_magic, is_remote, normal, store_of
+from .places import as_prefix, files_of, has_magic, is_remote, normal, store_of
 from .rows import _pyarrow
 
 TABLES = (".csv", ".jsonl", ".ndjson", ".parquet")
@@ -46,16 +46,41 @@ def list_songs(source: str, without: str | None = None, *, stem_files: bool = Tr
         yield from _songs(files.glob(source), without, stem_files)
     elif files.is_folder(normal(source)):
         yield from _songs(files.walk(normal(source)), without, stem_files)
-    elif source.lower().endswith(TABLES):
-        yield from _table(normal(source))
     else:
         stat = files.stat(normal(source))
-        yield Song(normal(source), "", stat.size, stat.etag)
+        if source.lower().endswith(TABLES):
+            yield from _table(normal(source))
+        else:
+            yield Song(normal(source), "", stat.size, stat.etag)
+
+
+def folder_inside(source: str, output: str) -> str | None:
+    """The folder of the songs, if INPUT is a folder or a pattern inside OUTPUT: then what is in OUTPUT cannot
+    be left out.
+
+    Args:
+        output: as `normal` calls it.
+
+    Raises:
+        ArgumentError: it is OUTPUT itself.
+    """
+    if has_magic(source):
+        folder = normal(before_magic(source) or os.curdir)
+    elif files_of(source).is_folder(normal(source)):
+        folder = normal(source)
+    else:
+        return None
+    if folder == output:
+        raise ArgumentError(
+            f"{output}: INPUT and OUTPUT are the same folder, so the next run would take stems for songs; "
+            "choose another OUTPUT (it may be inside INPUT)"
+        )
+    return folder if folder.startswith(as_prefix(output)) else None
 
 
 def _songs(found: Iterable[Found], without: str | None, stem_files: bool) -> Iterator[Song]:
     suffixes = audio_suffixes()
-    own = None if without is None else without.rstrip("/\\") + ("/" if is_remote(without) else os.sep)
+    own = None if without is None else as_prefix(without)
     for uri, folder, stat in found:
         name = uri.replace("\\", "/").rpartition("/")[2]
         ours = (own is not None and uri.startswith(own)) or (not stem_files and is_stem_file(name))
@@ -67,7 +92,7 @@ def _songs(found: Iterable[Found], without: str | None, stem_files: bool) -> Ite
 
 
 def _table(table: str) -> Iterator[Song | Fault]:
-    with _here(table) as path:
+    with _here(table) as path, _as_table(table):
         rows = {".csv": _csv, ".parquet": _parquet}.get(path.suffix.lower(), _json_lines)(path)
         for number, row in enumerate(rows, 1):
             where = f"{table}, row {number}"
@@ -75,6 +100,16 @@ def _table(table: str) -> Iterator[Song | Fault]:
                 yield _song(row, table)
             except (SpleeterError, ValueError, TypeError) as error:
                 yield Fault(where, str(error))
+
+
+@contextmanager
+def _as_table(table: str) -> Iterator[None]:
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ArgumentError(f"{table}: not a table in UTF-8: {error}") from error
+    except OSError as error:
+        raise StorageError(f"{table}: cannot be read: {reason(error)}") from error
 
 
 @contextmanager

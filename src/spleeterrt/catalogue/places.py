@@ -40,6 +40,11 @@ def normal(uri: str) -> str:
     return uri.rstrip("/") if is_remote(uri) else local_path(uri)
 
 
+def as_prefix(place: str) -> str:
+    """What the names of all below a folder begin with."""
+    return place.rstrip("/\\") + ("/" if is_remote(place) else os.sep)
+
+
 def files_of(uri: str) -> Files:
     """The file system of a path or URI.
 

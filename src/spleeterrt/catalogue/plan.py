@@ -23,7 +23,7 @@ from .files import Files
 from .job import Job, Song
 from .listing import Fault
 from .manifest import History
-from .places import files_of, is_remote
+from .places import as_prefix, files_of, is_remote
 
 DEFAULT_ATTEMPTS = 3
 
@@ -88,19 +88,31 @@ class Plan:
     def close(self) -> None:
         self._spool.close()
 
-    def list(self, songs: Iterable[Song | Fault]) -> None:
-        """Take the listing in."""
+    def list(self, songs: Iterable[Song | Fault], inside: str | None = None) -> None:
+        """Take the listing in.
+
+        Args:
+            inside: the folder of the songs, where it is below the output; no stem goes there, as it would be
+                a song of the next run.
+        """
         targets, inputs = array("Q"), array("Q")
+        apart = None if inside is None else as_prefix(inside)
         for song in songs:
             if isinstance(song, Fault):
                 self.faults.append(song)
+                continue
+            uris: Iterable[str] = ()
+            with contextlib.suppress(SpleeterError):  # told by the worker
+                uris = stem_uris(self.job, song, self.stems, self._files).values()
+            if apart is not None and (path := next((p for p in uris if p.startswith(apart)), None)):
+                message = f"{path} would be a song of the next run; choose an output apart from the input"
+                self.faults.append(Fault(song.uri, message))
                 continue
             self.total += 1
             json.dump([song.uri, song.folder, song.size, song.etag], self._spool)
             self._spool.write("\n")
             inputs.append(_hash(song.uri))
-            with contextlib.suppress(SpleeterError):  # told by the worker
-                targets.extend(map(_hash, stem_uris(self.job, song, self.stems, self._files).values()))
+            targets.extend(map(_hash, uris))
         self._spool.flush()
         self._twice = _twice(targets) | _both(targets, inputs)
         self._inputs = self._find_inputs() if self._twice else {}

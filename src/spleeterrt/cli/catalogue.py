@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -152,7 +153,7 @@ def catalogue(
     options |= stems_to_write(options)
     from ..audio.song_names import audio_suffixes
     from ..catalogue.engines import make_engine
-    from ..catalogue.listing import list_songs
+    from ..catalogue.listing import folder_inside, list_songs
     from ..catalogue.manifest import History, Manifest
     from ..catalogue.places import is_remote, normal
     from ..catalogue.plan import Plan
@@ -162,10 +163,13 @@ def catalogue(
         OutputFolder().convert(normal(output), None, ctx)
     with usage_errors():
         job, stems = _job(model, normal(output), manifest, fragments, ctx.params, options)
+        inside = folder_inside(source, job.output)
     kept = Manifest(job.manifest)
     view = _View(as_json, quiet, output)
     with closing(Plan(job, stems, History(kept.rows()), attempts, again)) as plan:
-        plan.list(list_songs(source, job.output, stem_files=options["codec"] not in STEM_CODECS))
+        stem_files = options["codec"] not in STEM_CODECS
+        without = job.output if inside is None else None
+        plan.list(list_songs(source, without, stem_files=stem_files), inside)
         if not (plan.total or plan.faults):
             raise SpleeterError(f"{source}: no audio file ({', '.join(audio_suffixes())})")
         with usage_errors():
@@ -203,7 +207,9 @@ def _job(
 
     config = configuration(model)
     stems = stems_made(config, mode_settings(options))
-    checked = check_output({**params, "remux": False}, stems, config.sample_rate, None)
+    # Of the output itself `normal` and `files_of` decide: it may be a URI.
+    names = {**params, "output": os.sep, "remux": False}
+    checked = check_output(names, stems, config.sample_rate, None)
     assert checked is not None
     encode([], fragments)  # says what is not installed
     place = files_of(output).join(output, FOLDER, "manifest") if manifest is None else normal(manifest)
@@ -269,8 +275,8 @@ class _View:
         warned = f", {self._warned} with warnings" if self._warned else ""
         if not (self._quiet or self._as_json):
             say(
-                f"{counts.done} of {counts.total} songs separated in {_clock(seconds)}{skipped}{warned}; "
-                f"{_clock(counts.seconds)} of audio by {_clock(counts.cpu_seconds)} of CPU time; "
+                f"{counts.done} of {counts.total} songs separated in {_time(seconds)}{skipped}{warned}; "
+                f"{_time(counts.seconds)} of audio by {_time(counts.cpu_seconds)} of CPU time; "
                 f"the stems are in {self._output}"
             )
         if counts.failed > 1:
@@ -292,6 +298,10 @@ def _progress(counts: Counts) -> str:
     if known is not None:
         parts += [f"{counts.songs_per_hour:.0f} songs/hour", f"{_clock(known)} left"]
     return ", ".join(parts)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 99.95 else _clock(seconds)
 
 
 def _clock(seconds: float) -> str:
