@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from .activity import Activity, ActivityMeter, ActivitySettings
 from .arguments import path as checked_path
+from .arrays import Float32
 from .audio.blocks import Recut
 from .audio.channels import to_stereo
 from .audio.reader import AudioReader
@@ -15,6 +18,9 @@ from .errors import AudioError, SeparationCancelled, reason
 from .file_job import log_warnings
 from .watching import Cancel, stopper
 
+logger = logging.getLogger("spleeterrt")
+
+_TOLERANCE = 0.25  # seconds by which files of one song may differ: codecs add silence
 _VOCALS = ("vocals", "vocal", "vox", "voice", "voices", "acapella")  # as programs call that stem
 
 
@@ -68,10 +74,33 @@ def activity_of_stems(
         ) as song,
     ):
         meter = ActivityMeter(stem.rate, settings)
-        whole = Recut(map(to_stereo, song), 2)
+        heard = 0
+
+        def blocks() -> Iterator[Float32]:
+            nonlocal heard
+            for block in map(to_stereo, song):
+                if stop():
+                    raise SeparationCancelled("the search was cancelled")
+                heard += len(block)
+                yield block
+
+        left = blocks()
+        whole = Recut(left, 2)
+        sung = 0
         for block in map(to_stereo, stem):
             if stop():
                 raise SeparationCancelled("the search was cancelled")
             meter.process(block, whole.take(len(block)))
+            sung += len(block)
+        for _ in left:
+            pass
         log_warnings([*stem.warnings, *song.warnings])
+        if mix is not None and abs(heard - sung) > _TOLERANCE * stem.rate:
+            logger.warning(
+                "%s lasts %.1f s, %s %.1f s: what is missing of one of them counts as silence",
+                os.fspath(vocals),
+                sung / stem.rate,
+                os.fspath(mix),
+                heard / stem.rate,
+            )
     return meter.finish()

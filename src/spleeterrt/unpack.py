@@ -67,8 +67,8 @@ def unpack_stems(
     if writing.is_stem_file:
         raise ArgumentError(f"codec {writing.codec}: the tracks become files of their own; use e.g. wav")
     writing.check_tags()
-    names = _names(source)
-    paths = output_paths(_song(source), destination, filename_format, writing.codec, names)
+    paths = unpacked_paths(source, destination, filename_format, codec)
+    names = tuple(paths)
     check_targets(source, paths)
     with ExitStack() as opened:
         readers = [opened.enter_context(AudioReader(source, track=1 + place)) for place in range(len(names))]
@@ -95,6 +95,20 @@ def unpack_stems(
     return SeparatedFiles(paths, writer.file_rate, writer.clipped, writer.gain)
 
 
+def unpacked_paths(
+    stem_file: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    filename_format: str = DEFAULT_FORMAT,
+    codec: Codec | CodecName | None = None,
+) -> dict[str, Path]:
+    """Where the tracks of a stem file go; as `unpack_stems`, which writes them."""
+    source = local_file(checked_path("stem_file", stem_file))
+    names = _names(source)
+    return output_paths(
+        _song(source), destination, filename_format, output_codec(filename_format, codec), names
+    )
+
+
 def _filled(blocks: dict[str, Float32 | None]) -> dict[str, Float32]:
     """Blocks of one length, with silence where a track has ended."""
     longest = max((block for block in blocks.values() if block is not None), key=len)
@@ -115,6 +129,7 @@ def _names(source: Path) -> tuple[str, ...]:
     except (OSError, ValueError) as error:
         raise AudioError(f"{source}: cannot be read: {reason(error)}") from error
     if found is None:
+        AudioReader(source).close()  # a file that is cut short says so itself
         raise AudioError(
             f"{source}: not a stem file (it has no names of stems); separate --track N takes one track"
         )

@@ -405,6 +405,29 @@ def test_unpack_on_the_command_line(tmp_path: Path) -> None:
     assert run("stems", "unpack", "-f", "{x}", path).exit_code == 2
 
 
+def test_unpack_never_writes_one_file_over_another(tmp_path: Path) -> None:
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "a.stem.m4a", tracks(30000 + number))
+    files = [tmp_path / folder / "a.stem.m4a" for folder in ("one", "two")]
+    done = run("stems", "unpack", "-o", tmp_path / "out", *files)
+    assert done.exit_code == 1
+    assert (
+        f"{files[1]}: {tmp_path / 'out' / 'a' / 'mix.wav'} is, or holds a track of, {files[0]}" in done.stderr
+    )
+    assert soundfile.info(tmp_path / "out" / "a" / "mix.wav").frames == 30000
+    format = "{foldername}/{instrument}.{codec}"
+    assert run("stems", "unpack", "-f", format, "-o", tmp_path / "out", *files).exit_code == 0
+    assert soundfile.info(tmp_path / "out" / "two" / "mix.wav").frames == 30001
+
+
+def test_a_stem_file_that_is_cut_short_is_said_to_be(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.stem.mp4", tracks())
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(AudioError, match=r"a\.stem\.mp4: not a readable audio file"):
+        unpack_stems(path, tmp_path / "out")
+
+
 def test_unpack_keeps_to_its_folder(tmp_path: Path) -> None:
     """Names in a file are another's, and never paths."""
     path = make(tmp_path / "a.m4a", tracks()["mix"])

@@ -205,6 +205,23 @@ def test_finished_stems(files: tuple[Path, Path]) -> None:
         activity_of_stems(files[0])
 
 
+@pytest.mark.parametrize("longer", [0, 1])
+def test_files_of_other_lengths_are_told_of(
+    files: tuple[Path, Path], longer: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which one it is, and at either's own rate; what a codec adds does not count."""
+    for seconds, told in ((0.2, False), (1.0, True)):
+        wave, rate = soundfile.read(files[longer])
+        padded = np.pad(wave, ((0, round(seconds * rate)), (0, 0)))
+        soundfile.write(files[longer], padded, rate, subtype="FLOAT")
+        caplog.clear()
+        check(activity_of_stems(*files))
+        assert ("counts as silence" in caplog.text) is told
+    lengths = [f"{soundfile.info(path).duration:.1f} s" for path in files]
+    assert f"vocals.wav lasts {lengths[0]}, " in caplog.text
+    assert f"song.wav {lengths[1]}: " in caplog.text
+
+
 def test_a_stem_file_has_its_vocals_inside(tmp_path: Path) -> None:
     pytest.importorskip("av", reason="the extra spleeterrt[ffmpeg] is not installed")
     from spleeterrt.audio.writer import StemFileWriter

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..audio.stem_files import STEM_CODECS
-from ..errors import SpleeterError, error_code, error_message
+from ..errors import ArgumentError, SpleeterError, error_code, error_message
 from ..names import BIT_DEPTHS, CODECS
 from .command import Group
 from .completion import complete_files
@@ -84,15 +84,23 @@ def unpack_command(files: tuple[str, ...], output: str, as_json: bool, **options
     spleeterrt[ffmpeg].
     """
     from ..output_paths import output_codec
-    from ..unpack import unpack_stems
+    from ..unpack import unpack_stems, unpacked_paths
 
     configure_logging()
     check_folder()
     with usage_errors():
         output_codec(options["filename_format"], options["codec"])
+    names = {name: options[name] for name in ("filename_format", "codec")}
+    taken = {os.path.realpath(local_path(file)): file for file in files}
     failed = False
     for file in files:
         try:
+            for path in unpacked_paths(local_path(file), output, **names).values():
+                if other := taken.get(os.path.realpath(path)):
+                    raise ArgumentError(
+                        f"{file}: {path} is, or holds a track of, {other}; use {{foldername}} in "
+                        "--filename-format, or another --output"
+                    )
             made = unpack_stems(local_path(file), output, **options)
         except SpleeterError as error:
             failed = True
@@ -101,6 +109,7 @@ def unpack_command(files: tuple[str, ...], output: str, as_json: bool, **options
             result: dict[str, Any] = {"file": file, "status": "failed", "error": problem}
         else:
             paths = {name: os.path.abspath(path) for name, path in made.items()}
+            taken.update((os.path.realpath(path), file) for path in paths.values())
             result = {"file": file, "status": "done", "stems": paths, "sample_rate": made.sample_rate}
             if not as_json:
                 for path in made.values():
