@@ -11,6 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { memory } from './memory.mjs';
 
 const { values, positionals: [site] } = parseArgs({
   allowPositionals: true,
@@ -39,29 +40,6 @@ function writeSong(target) {
   fs.writeSync(file, header);
   for (let s = 0; s < seconds; s += 60) fs.writeSync(file, minute, 0, Math.min(60, seconds - s) * SECOND);
   fs.closeSync(file);
-}
-
-// Proportional set sizes of the browser's processes, in MB: pages that several share count once.
-function memory(profile) {
-  const sizes = {};
-  for (const pid of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const line = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-      if (!line.includes('chromium') || !(line.includes(profile) || ancestors(pid).some((parent) => parent.includes(profile)))) continue;
-      const kind = /--type=([\w-]+)/.exec(line)?.[1] ?? 'browser';
-      const pss = Number(/^Pss:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]) / 1000;
-      sizes[kind] = (sizes[kind] ?? 0) + pss;
-    } catch { /* it has ended */ }
-  }
-  return sizes;
-}
-
-function ancestors(pid) {
-  const lines = [];
-  for (let at = pid; at > 1; at = Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${at}/status`, 'utf8'))[1])) {
-    lines.push(fs.readFileSync(`/proc/${at}/cmdline`, 'utf8'));
-  }
-  return lines;
 }
 
 const song = path.join(folder, 'hour.wav'), profile = path.join(folder, 'profile');

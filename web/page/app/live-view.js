@@ -124,7 +124,16 @@ export class LiveView {
   }
 
   async #report() {
-    const report = await this.#live.report().catch(() => null); // stopped, or its worker has ended
+    const abort = this.#abort;
+    let report;
+    try {
+      report = await this.#live.report();
+    } catch (error) {
+      if (!abort || this.#abort !== abort) return; // it was stopped
+      this.stop();
+      this.problem.textContent = `Live sound stopped: ${error.message}`;
+      return;
+    }
     if (!report || !this.#live.running) return;
     const { latency, load, underruns, silence } = report;
     const facts = [['Delay', `${Math.round(1000 * latency)} ms`], ['Load', `${Math.round(100 * load)} %`],

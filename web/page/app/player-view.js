@@ -161,7 +161,7 @@ export class PlayerView {
 
   #lane(name, index) {
     const canvas = make('canvas', { 'aria-hidden': 'true' });
-    const wave = make('div', { class: 'wave' }, canvas, make('div', { class: 'loop-mark' }), make('div', { class: 'playhead' }));
+    const wave = make('div', { class: 'wave' }, canvas, make('div', { class: 'loop-mark' }), this.timeline.playhead());
     const controls = stemControls(name, index, this.#song, () => this.#mixChanged());
     this.timeline.listen(wave);
     const download = make('button', {

@@ -10,7 +10,10 @@ const LABEL = 90; // CSS pixels between two times, at least
 export class Timeline {
   #song;
   #player;
-  #frame; // the element with the variables --at, --loop-start, --loop-end
+  #frame; // the element with the variables --loop-start and --loop-width
+  #playheads = [];
+  #width = 0; // CSS pixels
+  #at = -1; // of the playheads
   #onLoop;
 
   constructor({ song, player, frame, onLoop }) {
@@ -22,8 +25,15 @@ export class Timeline {
     this.element = make('div', {
       class: 'ruler', role: 'slider', tabindex: 0, 'aria-label': 'Position', 'aria-valuemin': 0,
       title: 'Click to go there, drag to mark a loop', onkeydown: (event) => this.#key(event),
-    }, this.ticks, make('div', { class: 'loop-mark' }), make('div', { class: 'playhead' }));
+    }, this.ticks, make('div', { class: 'loop-mark' }), this.playhead());
     this.listen(this.element);
+  }
+
+  // Another one, for an element that is as wide as the song.
+  playhead() {
+    const line = make('div', { class: 'playhead' });
+    this.#playheads.push(line);
+    return line;
   }
 
   get #seconds() {
@@ -80,6 +90,8 @@ export class Timeline {
   layout() {
     const width = this.element.clientWidth;
     if (!width || !this.#song.length) return;
+    this.#width = width;
+    this.refresh();
     const most = Math.max(1, Math.floor(width / LABEL));
     const step = STEPS.find((seconds) => this.#seconds / seconds <= most) ?? 3600;
     const marks = [];
@@ -95,9 +107,10 @@ export class Timeline {
     const { length, rate, loop } = this.#song;
     if (!length) return;
     const position = this.#player.position;
-    this.#frame.style.setProperty('--at', `${(100 * position) / length}%`);
+    this.#move((position / length) * this.#width);
     this.#frame.classList.toggle('looped', Boolean(loop));
-    if (loop) {
+    if (loop && loop !== this.#marked) {
+      this.#marked = loop;
       this.#frame.style.setProperty('--loop-start', `${(100 * loop.start) / length}%`);
       this.#frame.style.setProperty('--loop-width', `${(100 * (loop.end - loop.start)) / length}%`);
     }
@@ -109,5 +122,15 @@ export class Timeline {
     this.element.setAttribute('aria-valuetext', `${spoken(now)} of ${spoken(this.#seconds)}`);
   }
 
+  // By a transform, and only to the next pixel: styles that are computed anew for all lanes in every frame cost time, and
+  // memory that browsers are slow to collect.
+  #move(pixels) {
+    const dense = devicePixelRatio || 1, at = Math.round(pixels * dense) / dense;
+    if (at === this.#at) return;
+    this.#at = at;
+    for (const { style } of this.#playheads) style.transform = `translateX(${at}px)`;
+  }
+
+  #marked = null;
   #said = -1;
 }

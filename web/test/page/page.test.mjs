@@ -395,6 +395,16 @@ test('live sound', async () => {
   await page.waitForSelector('#live [role="alert"]:not(:empty)');
   assert.match(await page.textContent('#live [role="alert"]'), /The sound has ended/);
   assert.equal(await page.textContent('#live button.primary'), 'Start');
+  // An engine that fails while it runs.
+  await page.click('#live button.primary');
+  await page.waitForSelector('#live .facts dd');
+  await page.evaluate(async () => {
+    const { Live } = await import('./app/live.js');
+    Live.prototype.report = async () => { throw new Error('out of memory'); };
+  });
+  await page.waitForSelector('#live [role="alert"]:not(:empty)');
+  assert.equal(await page.textContent('#live [role="alert"]'), 'Live sound stopped: out of memory');
+  assert.equal(await page.textContent('#live button.primary'), 'Start');
   assert.deepEqual(said, []);
   await page.context().close();
 });

@@ -106,6 +106,10 @@ test('seeking and loops', async () => {
   const box = await page.locator('.lane:nth-child(1) .wave').boundingBox();
   await page.mouse.click(box.x + box.width * 0.5, box.y + 20);
   assert.equal(await seconds(), 8);
+  for (const line of await page.locator('.playhead').all()) {
+    const { x, width } = await line.boundingBox();
+    assert.ok(Math.abs(x + width / 2 - (box.x + box.width * 0.5)) < 2, `${x}`);
+  }
   await page.keyboard.press('ArrowRight');
   assert.equal(await seconds(), 13);
   await page.focus('.ruler');
@@ -142,6 +146,57 @@ test('seeking and loops', async () => {
     };
   });
   await page.waitForFunction(() => window.gone >= 4);
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('what is scheduled are the samples of the stems', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  await h.drop(page, h.song);
+  await h.done(page, 'song');
+  await page.selectOption('.downloads select', 'float32');
+  const { target } = await h.saved(page, () => page.click('.lane:nth-child(1) .save'), 'scheduled.wav');
+  const left = h.readWav(fs.readFileSync(target)).samples.filter((_, i) => i % 2 === 0);
+  await page.evaluate(() => {
+    window.starts = [];
+    const { start } = AudioBufferSourceNode.prototype;
+    AudioBufferSourceNode.prototype.start = function noted(...when) {
+      window.starts.push(this.buffer.getChannelData(0).slice());
+      return start.apply(this, when);
+    };
+  });
+  const box = await page.locator('.lane:nth-child(1) .wave').boundingBox();
+  // Of the first stem, after a command: what the pieces have in common with the stem from a second on.
+  const scheduled = async (pieces) => {
+    await page.waitForFunction((count) => window.starts.length >= count, 4 * pieces);
+    return page.evaluate((count) => window.starts.splice(0, Infinity).filter((_, i) => i % 4 === 0).slice(0, count).map((samples) => Array.from(samples)), pieces);
+  };
+  await page.click('.play');
+  await scheduled(2);
+  for (const fraction of [0.5, 0.25]) {
+    await page.evaluate((clientX) => { // at once, so that no piece of before comes between
+      const wave = document.querySelector('.wave'), at = { bubbles: true, button: 0, pointerId: 1, clientX };
+      wave.setPointerCapture = () => {};
+      window.starts.length = 0;
+      for (const type of ['pointerdown', 'pointerup']) wave.dispatchEvent(new PointerEvent(type, at));
+    }, box.x + box.width * fraction);
+    const from = Math.round(left.length * fraction);
+    const [first, second] = await scheduled(2), size = first.length;
+    const at = left.findIndex((x, i) => Math.abs(i - from) < 2000 && x === first[0] && left[i + 1] === first[1] && left[i + 700] === first[700]);
+    assert.ok(at >= 0, `${fraction}`);
+    assert.ok(first.concat(second).every((x, i) => x === left[at + i]));
+    assert.equal(second.length, size);
+  }
+  // A loop of half a second.
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.53125, box.y + 30, { steps: 4 });
+  await page.evaluate(() => { window.starts.length = 0; });
+  await page.mouse.up();
+  const looped = (await scheduled(4)).at(-1);
+  assert.ok(looped.length > 15000 && looped.length < 30000, `${looped.length}`);
+  const at = left.findIndex((x, i) => i > left.length * 0.49 && x === looped[0] && left[i + 1] === looped[1] && left[i + 700] === looped[700]);
+  assert.ok(looped.every((x, i) => x === left[at + i]));
   assert.deepEqual(said, []);
   await page.context().close();
 });
