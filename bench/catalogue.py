@@ -17,7 +17,9 @@ import argparse
 import contextlib
 import csv
 import importlib.util
+import itertools
 import json
+import math
 import os
 import resource
 import statistics
@@ -256,30 +258,30 @@ def short(rounds: int) -> str:
     )
 
 
-def engines(_rounds: int) -> str:
+def engines(rounds: int) -> str:
     few, many = 2, 8
     rows = []
+    best: dict[tuple[str, int], float] = {}
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
         folder = Path(name)
         sources = {n: songs(folder / str(n), n, 120) for n in (few, many)}
-        for engine, package in (("local", "numpy"), ("dask", "distributed"), ("ray", "ray")):
-            if importlib.util.find_spec(package) is None:
-                continue
-            spent = []
+        packages = {"local": "numpy", "dask": "distributed", "ray": "ray"}
+        there = [engine for engine, package in packages.items() if importlib.util.find_spec(package)]
+        for number, engine in itertools.product(range(rounds), there):
             for n in (few, many):
                 code = (
                     "import sys, resource, subprocess; from spleeterrt.cli import main\n"
                     f"main(['catalogue', '-q', '--engine', {engine!r}, '--workers', '2', '-p', "
                     f"{str(model(4))!r}, "
-                    f"{str(sources[n])!r}, {str(folder / f'{engine}{n}')!r}])"
+                    f"{str(sources[n])!r}, {str(folder / f'{engine}{n}-{number}')!r}])"
                 )
-                spent.append(_group_cpu(code))
-            each = (spent[1] - spent[0]) / (many - few)
-            rows.append([engine, f"{each:.2f}", f"{spent[0] - few * each:.1f}"])
+                best[engine, n] = min(_group_cpu(code), best.get((engine, n), math.inf))
+        for engine in there:
+            each = (best[engine, many] - best[engine, few]) / (many - few)
+            rows.append([engine, f"{each:.2f}", f"{best[engine, few] - few * each:.1f}"])
     return (
-        "The same songs on engines of this machine, CPU seconds of the whole tree, one run each.\n\n"
-        + table(["engine", "a song", "start-up"], rows)
-        + "\n"
+        "The same songs on engines of this machine, CPU seconds of the whole tree, the least of "
+        f"{rounds} runs in turn.\n\n" + table(["engine", "a song", "start-up"], rows) + "\n"
     )
 
 
