@@ -24,6 +24,13 @@ ARITHMETIC = re.compile(
     r"^(fml[as]|fmul|f?add|f?sub|fneg|fabs?d?|fdiv|fsqrt|f?max|f?min|fmaxnm|fminnm|fcm\w+|shl|bif|bit|bsl)$"
 )
 VECTOR = re.compile(r"\bv\d+\.(4s|2d)")
+ABOUT = """\
+# Hot loops on AArch64, by models of cores
+
+`bench/arm_loops.py`; what it means: [arm.md](arm.md#products). Every innermost loop with arithmetic on
+vectors. For each core: the share of its peak of vector arithmetic, and the share of what the loop's own
+instructions would allow if none waited for another. Functions with several loops have several rows.
+"""
 LEAST = 4  # of arithmetic instructions in a loop that counts
 SMALL = 5  # instructions of a loop inside that is taken for a few more (prefetches)
 
@@ -105,11 +112,19 @@ def cycles(loop: list[Instruction], core: str) -> tuple[float, float]:
 
 
 def short(name: str) -> str:
-    name = re.sub(
-        r"spleeterrt::neon::|\(anonymous namespace\)::|pocketfft::detail::|\[clone [^]]*\]", "", name
-    )
-    name = re.sub(r"\((?!.*>).*$", "", name)
-    return re.sub(r"^.*? (?=\S+$)", "", name.strip())
+    """Without what a function returns and takes, and without our namespaces."""
+    name = re.sub(r"\(anonymous namespace\)::", "", name)
+    for part in (r" \[clone [^]]*\]", r"spleeterrt::(neon::)?", r"pocketfft::detail::"):
+        name = re.sub(part, "", name)
+    depth, begin, end = 0, 0, len(name)
+    for i, character in enumerate(name):
+        depth += {"<": 1, ">": -1}.get(character, 0)
+        if character == "(" and depth == 0 and i and not name[:i].endswith("operator"):
+            end = i
+            break
+        if character == " " and depth == 0:
+            begin = i + 1
+    return re.sub(r"\([^()]*\)::\{lambda[^}]*\}", "", name[begin:end])
 
 
 def main() -> None:
@@ -118,6 +133,7 @@ def main() -> None:
     )
     parser.add_argument("builds", nargs="+", metavar="NAME=FOLDER")
     builds = [build.split("=", 1) for build in parser.parse_args().builds]
+    print(ABOUT)
     heads = [f"{core}: arithmetic, bound" for core in CORES]
     print(f"| loop | compiler | instructions | of them arithmetic | {' | '.join(heads)} |")
     print(f"|---|---|--:|--:|{'--:|' * len(CORES)}")

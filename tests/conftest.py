@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spleeterrt import Model, load_model
+from support.examples import SHARE
 from support.golden import case
 
 for _name in ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"):
@@ -16,6 +17,12 @@ for _name in ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM"):
     _number = getattr(signal, _name, None)
     if _number is not None and signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
+
+if SHARE < 1:
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("slow")
 
 
 @pytest.fixture(autouse=True)

@@ -73,7 +73,8 @@ void check_null(const Binary &binary, const Arguments &arguments)
     const std::string model = arguments.at(0), mode = arguments.at(2);
     const int stems = std::stoi(arguments.at(1));
     const double rate = std::stod(arguments.at(3));
-    const Channels input = music(rate, mode == "long" ? 9 : 2.5);
+    const double seconds = arguments.size() > 4 ? std::stod(arguments[4]) : mode == "long" ? 9 : 2.5;
+    const Channels input = music(rate, seconds);
     std::uint32_t latency = 0, again = 0;
     const Channels told = render(binary, stems, mode_of(mode), rate, input, true, latency);
     const Channels untold = render(binary, stems, mode_of(mode), rate, input, false, again);

@@ -10,9 +10,9 @@
 using Arguments = std::vector<std::string>;
 
 // Sound.
-void check_null(const Binary &binary, const Arguments &arguments);     // MODEL STEMS MODE RATE: told and untold
-void check_mix(const Binary &binary, const Arguments &arguments);      // MODEL: gains, mute, solo, bypass
-void check_blocks(const Binary &binary, const Arguments &arguments);   // MODEL: other blocks than promised, in place
+void check_null(const Binary &binary, const Arguments &arguments);   // MODEL STEMS MODE RATE [SECONDS]: told and untold
+void check_mix(const Binary &binary, const Arguments &arguments);    // MODEL: gains, mute, solo, bypass
+void check_blocks(const Binary &binary, const Arguments &arguments); // MODEL: other blocks than promised, in place
 void check_realtime(const Binary &binary, const Arguments &arguments); // SECONDS: nothing allocated, locked, waited for
 void check_late_loading(const Binary &binary, const Arguments &arguments); // the engine takes over while it plays
 void check_dry(const Binary &binary, const Arguments &arguments);          // PHASE [STEMS]: without a model that does

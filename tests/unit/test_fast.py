@@ -21,11 +21,12 @@ from spleeterrt.network.config import OFFICIAL_CONFIGS
 from spleeterrt.network.layers import LAYER_NAMES, lower, weight_layout
 from spleeterrt.network.method_plan import Plan, check_plan, default_isa, make_plan, methods_at
 from support import reference
+from support.examples import examples
 from support.tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 WIDTHS = (16, 32, 48, 32, 64, 32)
 # Of each property and instruction set; the sanitizers are slow.
-EXAMPLES = int(os.environ.get("SPLEETERRT_TEST_EXAMPLES", "20"))
+EXAMPLES = examples(int(os.environ.get("SPLEETERRT_TEST_EXAMPLES", "20")))
 WINOGRAD = ("winograd2", "winograd4", "lazy2", "lazy4")
 isas = pytest.mark.parametrize("isa", nn.FAST_ISAS)
 # Spleeter's pairs (encoder, decoder), and what else a configuration may say.
@@ -367,7 +368,7 @@ def test_plans_of_the_official_models() -> None:
         }
     ),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_a_plan_follows_from_widths_set_and_memory(isa, filters, low_memory, frames, bins, change) -> None:
     config = ModelConfig(instruments=("one", "two"), conv_n_filters=filters)
     other = config.replace(**change)

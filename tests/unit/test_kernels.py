@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from spleeterrt import kernels
 from support import reference as ref
 from support import tolerances as tol
+from support.examples import examples
 from support.tolerances import close
 
-fuzz = settings(max_examples=80, deadline=None, database=None)
+fuzz = settings(max_examples=examples(80), deadline=None, database=None)
 
 
 def integers(shape, seed):

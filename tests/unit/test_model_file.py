@@ -23,6 +23,7 @@ from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.packed import save_packed
 from spleeterrt.network.method_plan import Plan, make_plan, network_of
 from support import reference
+from support.examples import examples
 
 pytestmark = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build")
 
@@ -418,7 +419,11 @@ def test_defaults_and_unknown_names_are_spleeters(tmp_path: Path) -> None:
 # --- anything at all --------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_any_damage_is_refused_or_harmless(path: Path, original: bytes, data: st.DataObject) -> None:
     content = bytearray(original)

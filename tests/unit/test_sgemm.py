@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from spleeterrt import kernels
 from spleeterrt._kernels import nn
 from support import tolerances as tol
+from support.examples import examples
 
-fuzz = settings(max_examples=150, deadline=None, database=None)
+fuzz = settings(max_examples=examples(150), deadline=None, database=None)
 isas = pytest.mark.parametrize("isa", [*nn.FAST_ISAS, None])
 
 # Around the blocks of channels (16, 32), rows (96), channels (256) and depth (256) in which it works.

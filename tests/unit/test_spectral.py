@@ -19,6 +19,7 @@ from spleeterrt.pipeline import Pipeline
 from spleeterrt.stft import Spectrum, Synthesis, hann_window
 from support import reference as ref
 from support import tolerances as tol
+from support.examples import examples
 from support.tolerances import close
 
 FILTERS = (2, 2, 3, 3, 4, 4)
@@ -406,7 +407,7 @@ SPAN = STEP - HOP + LENGTH
 
 
 @pytest.mark.parametrize("mwf", [False, True])
-@settings(max_examples=12, deadline=None, database=None)
+@settings(max_examples=examples(12), deadline=None, database=None)
 @given(data=st.data())
 def test_blocks_threads_and_batches_give_the_same_bits(mwf, data):
     model, _ = make(mask_extension="average")

@@ -1,0 +1,14 @@
+"""How many examples a property is tried with.
+
+SPLEETERRT_TEST_SHARE: the share of the usual number, for machines on which everything takes long (`.ci/arm`).
+"""
+
+from __future__ import annotations
+
+import os
+
+SHARE = float(os.environ.get("SPLEETERRT_TEST_SHARE", "1"))
+
+
+def examples(usual: int) -> int:
+    return max(1, round(usual * SHARE))
