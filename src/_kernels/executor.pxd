@@ -39,6 +39,7 @@ cdef extern from "core/network/executor.h" namespace "spleeterrt" nogil:
         METHOD_DIRECT
         METHOD_WINOGRAD2
         METHOD_WINOGRAD4
+        METHOD_ROWS4
     cdef enum network_op:
         OP_CONV
         OP_TRANSPCONV

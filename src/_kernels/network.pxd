@@ -37,6 +37,7 @@ cdef extern from "core/network/network.h" namespace "spleeterrt" nogil:
     bool can_run(const Plan& plan)
     Plan plan_at(const NetworkConfig& config, const Plan& plan, long long frames, long long bins)
     int pass_tiles(int in_c, int out_c, bool compact)
+    int row_tiles(int in_c, int out_c, bool compact, long long h, long long w)
     int filter_cost(int tile)
     bool choose_kernels(const char* wanted, const fast_kernels*& kernels, string& error) except +
 

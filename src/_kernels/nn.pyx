@@ -17,6 +17,7 @@ from _kernels cimport blas, columns, layers, shapes
 from _kernels.executor cimport (
     METHOD_DIRECT as _METHOD_DIRECT,
     METHOD_REFERENCE as _METHOD_REFERENCE,
+    METHOD_ROWS4 as _METHOD_ROWS4,
     METHOD_WINOGRAD2 as _METHOD_WINOGRAD2,
     METHOD_WINOGRAD4 as _METHOD_WINOGRAD4,
     NETWORK_INPUT as _NETWORK_INPUT,
@@ -46,7 +47,7 @@ BLAS = blas.BLAS_NAME.decode()
 
 OP_CONV, OP_TRANSPCONV, OP_MASK = _OP_CONV, _OP_TRANSPCONV, _OP_MASK
 METHOD_REFERENCE, METHOD_DIRECT = _METHOD_REFERENCE, _METHOD_DIRECT
-METHOD_WINOGRAD2, METHOD_WINOGRAD4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4
+METHOD_WINOGRAD2, METHOD_WINOGRAD4, METHOD_ROWS4 = _METHOD_WINOGRAD2, _METHOD_WINOGRAD4, _METHOD_ROWS4
 NOWHERE, NETWORK_INPUT, NETWORK_OUTPUT = _NOWHERE, _NETWORK_INPUT, _NETWORK_OUTPUT
 PROFILE_STAGES = ("columns", "gemm", "rest", "fast")
 LAYER_FIELDS = tuple([net.layer_field(index).decode() for index in range(net.layer_fields())])
@@ -289,6 +290,10 @@ def methods_at(network, plan, long long frames, long long bins):
 
 def pass_tiles(int in_c, int out_c, bint compact):
     return net.pass_tiles(in_c, out_c, compact)
+
+
+def row_tiles(int in_c, int out_c, bint compact, long long h, long long w):
+    return net.row_tiles(in_c, out_c, compact, h, w)
 
 
 def filter_cost(int tile):

@@ -37,12 +37,18 @@ def fast_plan(low_memory: bool = False) -> Plan:
 
 @needs_fast
 @pytest.mark.parametrize(
-    ("frames", "tiles"), [(512, {"e5": 4, "e6": 4, "d1": 4}), (128, {"e5": 4, "e6": 2, "d1": 2})]
+    ("frames", "methods"),
+    [
+        (512, {"e5": "lazy4", "e6": "lazy4", "d1": "lazy4"}),
+        (256, {"e5": "lazy4", "e6": "rows4", "d1": "rows4"}),
+        (128, {"e5": "lazy4", "e6": "rows4", "d1": "rows4"}),
+        (64, {"e5": "rows4", "e6": "rows4", "d1": "rows4"}),
+    ],
 )
-def test_decisions_of_the_official_plan(frames: int, tiles: dict[str, int]) -> None:
-    methods = methods_at(OFFICIAL, fast_plan(), frames, 1024)
-    for name, tile in tiles.items():
-        assert methods[LAYER_NAMES.index(name)] == f"lazy{tile}"
+def test_decisions_of_the_official_plan(frames: int, methods: dict[str, str]) -> None:
+    chosen = methods_at(OFFICIAL, fast_plan(), frames, 1024)
+    for name, method in methods.items():
+        assert chosen[LAYER_NAMES.index(name)] == method
 
 
 @needs_fast
@@ -67,8 +73,10 @@ def test_official_tiles_come_in_fours(frames: int, low_memory: bool) -> None:
 @needs_fast
 def test_tiles_that_stick_out_count_whole() -> None:
     deepest = shapes(OFFICIAL, fast_plan(), 64, 64)[E6]  # one pixel
-    assert (deepest.h, deepest.w, deepest.method) == (1, 1, "lazy2")
-    assert layer_cost(deepest).products == 49 * 256 * 512
+    assert (deepest.h, deepest.w, deepest.method) == (1, 1, "rows4")
+    assert layer_cost(deepest).products == 2 * 11 * 256 * 512  # two rows of taps meet the image's two rows
+    for method, points in (("lazy2", 49), ("lazy4", 121)):
+        assert layer_cost(deepest._replace(method=method)).products == points * 256 * 512
 
 
 @needs_fast

@@ -28,6 +28,7 @@ WIDTHS = (16, 32, 48, 32, 64, 32)
 # Of each property and instruction set; the sanitizers are slow.
 EXAMPLES = examples(int(os.environ.get("SPLEETERRT_TEST_EXAMPLES", "20")))
 WINOGRAD = ("winograd2", "winograd4", "lazy2", "lazy4")
+ROWS = "rows4"  # not of layers in strips
 isas = pytest.mark.parametrize("isa", nn.FAST_ISAS)
 # Spleeter's pairs (encoder, decoder), and what else a configuration may say.
 ACTIVATIONS = [("LeakyReLU", "ReLU"), ("ELU", "ELU"), ("ReLU", "LeakyReLU")]
@@ -118,10 +119,18 @@ def mixed(isa: str, **methods: str) -> Plan:
     return Plan(tuple(methods.get(name, "reference") for name in LAYER_NAMES), isa)
 
 
+def by_one_method(method: str) -> tuple[str, ...]:
+    """All layers but the outer ones, and those in strips with them."""
+    strips = "lazy" if method == ROWS else method
+    return ("direct", strips, *[method] * 8, strips, "direct", "direct")
+
+
 @isas
-@pytest.mark.parametrize("method", WINOGRAD)
+@pytest.mark.parametrize("method", [*WINOGRAD, ROWS])
 @pytest.mark.parametrize("layer", [*LAYER_NAMES[1:11], "e1 and e2", "d5, d6 and out"])
 def test_each_layer_alone(isa: str, layer: str, method: str) -> None:
+    if method == ROWS and " and " in layer:
+        pytest.skip("not in strips")
     config = config_of((16, 5, 48, 33, 64, 17))
     weights = weights_of(config)
     x = magnitudes(1, 128, 64)
@@ -143,7 +152,7 @@ def plans(draw: st.DrawFn, isa: str) -> Plan:
     """Any plan that can run."""
     winograd, any_method = (
         st.sampled_from([*WINOGRAD, "lazy"]),
-        st.sampled_from([*WINOGRAD, "lazy", "reference"]),
+        st.sampled_from([*WINOGRAD, ROWS, "lazy", "reference"]),
     )
     methods = [draw(any_method) for _ in LAYER_NAMES]
     first, last = draw(st.booleans()), draw(st.booleans())
@@ -239,12 +248,11 @@ def test_any_plan(isa: str, data: st.DataObject, case: Case) -> None:
 
 # Sizes where tiles of 4 do not fit, strips are shorter than a tile and rows than a vector; and larger ones.
 @isas
-@pytest.mark.parametrize("method", [*WINOGRAD, "lazy"])
+@pytest.mark.parametrize("method", [*WINOGRAD, ROWS, "lazy"])
 @pytest.mark.parametrize(("frames", "bins"), [(64, 64), (64, 320), (320, 64), (192, 128)])
 def test_all_layers_by_one_method(isa: str, method: str, frames: int, bins: int) -> None:
-    methods = ("direct", *[method] * 10, "direct", "direct")
     case = Case(config_of((17, 33, 16, 70, 1, 48)), 1, frames, bins, 1, frames + bins)
-    check_network(case, Plan(methods, isa, frames > bins))
+    check_network(case, Plan(by_one_method(method), isa, frames > bins))
 
 
 @isas
@@ -379,7 +387,8 @@ def test_a_plan_follows_from_widths_set_and_memory(isa, filters, low_memory, fra
     methods = methods_at(config, plan, 64 * frames, 64 * bins)
     assert methods == methods_at(other, plan, 64 * frames, 64 * bins)
     for planned, method in zip(plan.methods, methods, strict=True):
-        assert method == planned if planned != "lazy" else method in ("lazy2", "lazy4")
+        assert method == planned if planned != "lazy" else method in ("lazy2", "lazy4", ROWS)
+    assert ROWS not in (methods[1], methods[10])  # in strips
 
 
 def test_plans_that_cannot_run() -> None:
@@ -399,6 +408,8 @@ def test_plans_that_cannot_run() -> None:
         mixed(isa, d5="lazy", d6="direct"),
         mixed(isa, d5="lazy", out="direct"),
         mixed(isa, d6="lazy2"),
+        mixed(isa, e1="direct", e2=ROWS),
+        mixed(isa, d5=ROWS, d6="direct", out="direct"),
         mixed(isa, d5="lazy", d6="direct", out="winograd2"),
     ):
         with pytest.raises(ValueError, match="not a plan"):

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from test_fast import (
     EXAMPLES,
     MARGIN,
+    ROWS,
     WINOGRAD,
     Case,
+    by_one_method,
     cases,
     config_of,
     isas,
@@ -106,12 +108,12 @@ def test_any_rows_of_any_plan(isa: str, data: st.DataObject, case: Case) -> None
 
 
 @isas
-@pytest.mark.parametrize("method", [*WINOGRAD, "lazy"])
+@pytest.mark.parametrize("method", [*WINOGRAD, ROWS, "lazy"])
 @pytest.mark.parametrize("softmax", [False, True])
 @pytest.mark.parametrize(("frames", "bins"), [(64, 64), (128, 320), (512, 128), (1024, 64)])
 def test_rows_by_one_method(isa: str, method: str, softmax: bool, frames: int, bins: int) -> None:
     config = config_of((17, 33, 16, 70, 1, 48), softmax=softmax)
-    plan = Plan(("direct", *[method] * 10, "direct", "direct"), isa, bins == 64)
+    plan = Plan(by_one_method(method), isa, bins == 64)
     model = Model(config, weights_of(config), plan=plan)
     check_rows(model, magnitudes(1, frames, bins), some_rows(frames))
 

@@ -34,7 +34,7 @@ from .._kernels import nn
 from ..arrays import aligned_zeros
 from .config import DEPTH, ModelConfig
 from .layers import CHUNK_FLOATS, CHUNK_MIN_PIXELS, channels
-from .method_plan import FILTER_COST, LAZY, STAGED, TILES, Plan, methods_at, pass_tiles
+from .method_plan import FILTER_COST, LAZY, ROWS, STAGED, TILES, Plan, methods_at, pass_tiles, row_tiles
 
 # --- operations ------------------------------------------------------------------------------
 
@@ -122,7 +122,7 @@ class Shape(NamedTuple):
         method: a resolved one (`planner.methods_at`).
         into, out: channels, padded.
         h, w: the coarser grid of input and output.
-        pass_tiles: tiles that go through a Winograd layer together.
+        pass_tiles: tiles that go through a Winograd layer together; of `rows4` columns of them.
         finish: operations on each output element after the products.
         weight_bytes: of a number of the kernel, as it is kept.
     """
@@ -154,14 +154,18 @@ def shapes(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[Sha
         level = index + 1 if index < DEPTH else 2 * DEPTH - index
         activation = config.conv_activation if index < DEPTH else config.deconv_activation
         finish = FINISH + (SIGMOID if index == 2 * DEPTH else ACTIVATION[activation])
-        tiles = pass_tiles(into, out, plan.compact)
+        h, w = frames >> level, bins >> level
+        rows = method == ROWS
+        tiles = row_tiles(into, out, plan.compact, h, w) if rows else pass_tiles(into, out, plan.compact)
         size = np.dtype(plan.types[index]).itemsize
-        result.append(Shape(index, method, into, out, frames >> level, bins >> level, tiles, finish, size))
+        result.append(Shape(index, method, into, out, h, w, tiles, finish, size))
     return tuple(result)
 
 
 def layer_cost(shape: Shape) -> Cost:
     """Of one layer of one stem's network, on one segment."""
+    if shape.method == ROWS:
+        return _rows(shape)
     if shape.method in TILES:
         return _winograd(shape)
     if shape.method == "direct":
@@ -195,6 +199,21 @@ def _winograd(s: Shape) -> Cost:
         times = 1 if s.method == STAGED else math.ceil(tiles / s.pass_tiles)
         others += times * (FILTER_COST[m] + (EXPAND * 25 if s.weight_bytes < 4 else 0)) * s.into * s.out
     return Cost(products, others, s.weight_bytes * weights + 4 * _image_floats(s))
+
+
+def _rows(s: Shape) -> Cost:
+    """F(4) along frequency for each row of taps, of which three meet zeros at the image's borders."""
+    tiles = math.ceil(s.w / 4)
+    three, two = DATA[4]
+    with_infinity, without = OUTPUT[4]
+    elements = s.grid * s.out * (4 if s.decoder else 1)
+    others = tiles * s.into * (s.h * three if s.decoder else 2 * s.h * (three + two))
+    others += tiles * s.h * s.out * (2 * (with_infinity + without) if s.decoder else with_infinity)
+    others += elements * s.finish
+    filters = FILTER_COST[1] + (EXPAND * 25 if s.weight_bytes < 4 else 0)
+    others += math.ceil(tiles / s.pass_tiles) * filters * s.into * s.out
+    products = (5 * s.h - 3) * tiles * 11 * s.into * s.out
+    return Cost(products, others, s.weight_bytes * 25 * s.into * s.out + 4 * _image_floats(s))
 
 
 def _image_floats(s: Shape) -> float:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .config import DEPTH, ModelConfig
 from .costs import Cost, Machine, Shape, group_cost, groups, measure_machine, shapes
 from .layers import LAYER_NAMES, channels, lower, weight_layout
-from .method_plan import LAZY, STAGED, TILES, Plan, default_isa, make_plan
+from .method_plan import LAZY, ROWS, STAGED, TILES, Plan, default_isa, make_plan
 from .model import Model
 from .tensors import expected_shapes
 
@@ -170,5 +170,6 @@ def _method(shape: Shape) -> str:
     if method in TILES:
         weights = "on the fly" if method in LAZY else "at its start" if method == STAGED else "stored"
         small = {2: " from float16", 1: " from int8"}.get(shape.weight_bytes, "")
-        return f"Winograd F({TILES[method]}x{TILES[method]}) {weights}{small}"
+        tile = "1x4" if method == ROWS else f"{TILES[method]}x{TILES[method]}"
+        return f"Winograd F({tile}) {weights}{small}"
     return "im2col + BLAS" if method == "reference" else "direct"

@@ -12,6 +12,7 @@ gives the same bits.
   with the bits of `winograd4`.
 - `lazy2`, `lazy4`: with the weights as they are, transformed block by block during the layer; `lazy`: in
   tiles that suit T and F.
+- `rows4`: the same in tiles of 1 x 4, along frequency alone: for images of few rows.
 
 What is transformed at or during the layer may be kept in float16 or int8: it becomes float32 first. The
 environment variable SPLEETERRT_PLAN says how weights are kept, with the same bits: `auto`, `stored`, `plain`.
@@ -28,7 +29,7 @@ from .config import ACTIVATIONS, DEPTH, ModelConfig
 
 TILES: dict[str, int] = {method: tile for method, tile, _ in nn.METHODS if tile}
 LAZY: tuple[str, ...] = tuple(method for method, _, lazy in nn.METHODS if lazy)
-STAGED = "staged4"
+STAGED, ROWS = "staged4", "rows4"
 LAYERS = 2 * DEPTH + 1
 ACTIVATION_CODES: dict[str | None, int] = {
     None: 0,
@@ -37,7 +38,7 @@ ACTIVATION_CODES: dict[str | None, int] = {
 
 # Vector operations to transform the weights of one input channel and 16 output channels, by tile; the
 # products take one per tile and point.
-FILTER_COST: dict[int, int] = {tile: nn.filter_cost(tile) for tile in (2, 4)}
+FILTER_COST: dict[int, int] = {tile: nn.filter_cost(tile) for tile in (1, 2, 4)}
 
 Network: TypeAlias = tuple[int, tuple[int, ...], int, int]
 
@@ -109,10 +110,15 @@ def check_plan(plan: Plan) -> None:
 
 
 def methods_at(config: ModelConfig, plan: Plan, frames: int, bins: int) -> tuple[str, ...]:
-    """The plan's methods for inputs of frames x bins: `lazy` becomes `lazy2` or `lazy4`."""
+    """The plan's methods for inputs of frames x bins: `lazy` becomes `lazy2`, `lazy4` or `rows4`."""
     return nn.methods_at(network_of(config), plan, frames, bins)
 
 
 def pass_tiles(into: int, out: int, compact: bool = False) -> int:
     """Tiles that a Winograd layer takes through all its stages together."""
     return nn.pass_tiles(into, out, compact)
+
+
+def row_tiles(into: int, out: int, compact: bool, h: int, w: int) -> int:
+    """Of `rows4` on a grid of h x w: tiles along frequency that go through together, each with all rows."""
+    return nn.row_tiles(into, out, compact, h, w)

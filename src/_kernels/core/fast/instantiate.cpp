@@ -91,8 +91,18 @@ struct Run {
 };
 void run(int decoder, int tile, const fast_layer *layer)
 {
+    if (tile == 1) {
+        (decoder ? run_rows<true> : run_rows<false>)(*layer);
+        return;
+    }
     by_tile(decoder, tile, Run{*layer});
     end_streams();
+}
+
+size_t rows_scratch_floats(int decoder, int rows, int in_c, int out_c, int pass_tiles, int type)
+{
+    return (decoder ? RowsLayer<true>::scratch_floats : RowsLayer<false>::scratch_floats)(rows, in_c, out_c, pass_tiles,
+                                                                                          type);
 }
 
 void expand(int type, const void *small, const float *scales, float *out)
@@ -197,6 +207,7 @@ extern const fast_kernels fast_table = {
     prepare_scratch_floats,
     prepare,
     scratch_floats,
+    rows_scratch_floats,
     run,
     expand,
     matrices,

@@ -70,6 +70,10 @@ struct fast_kernels {
                     const float *scales, float *weights, float *scratch);
     size_t (*scratch_floats)(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles,
                              int staged, int type);
+    // Of `rows` rows of the grid by Winograd along frequency alone.
+    size_t (*rows_scratch_floats)(int decoder, int rows, int in_c, int out_c, int pass_tiles, int type);
+    // tile: 1, too, for Winograd along frequency alone, in tiles of 1 x 4, from plain weights; pass_tiles: of these
+    // along frequency, with all wanted rows.
     void (*run)(int decoder, int tile, const fast_layer *layer);
     // A block of 16 x 25 x 16 small weights -> float32, for the tests; scales: of int8, [16].
     void (*expand)(int type, const void *small, const float *scales, float *out);

@@ -12,7 +12,7 @@
 
 #include "fast/d6_mask.h"
 #include "fast/e1.h"
-#include "fast/winograd.h"
+#include "fast/rows.h"
 
 #ifndef SPLEETERRT_THREADS
 #define SPLEETERRT_THREADS 1 // 0: a build without threads (WebAssembly)
@@ -57,21 +57,22 @@ template <int m, bool decoder> static void run_passes(const fast_layer &layer)
     });
 }
 
-template <int m, bool decoder> static void run_by_channels(const fast_layer &layer)
+template <typename Layer> static void run_by_channels(const fast_layer &layer)
 {
-    const WinogradLayer<m, decoder> all(layer);
+    const Layer all(layer);
     for (int i = 0; i < all.passes(); i++) {
         const int first = all.first_of_pass(i), count = all.tiles_of_pass(i);
         each_unit(layer.team, layer.in_c / block, [&](fast_share &share) {
             for (int unit; (unit = next_unit(share)) >= 0;)
                 all.transform(first, count, unit * block, (unit + 1) * block);
         });
-        if (!layer.plain)
-            each_unit(layer.team, Operands<m, decoder>::points, [&](fast_share &share) {
-                const Products products(count);
-                for (int unit; (unit = next_unit(share)) >= 0;)
-                    all.multiply_stored(products, unit);
-            });
+        if constexpr (Layer::points > 0)
+            if (!layer.plain)
+                each_unit(layer.team, Layer::points, [&](fast_share &share) {
+                    const Products products(count);
+                    for (int unit; (unit = next_unit(share)) >= 0;)
+                        all.multiply_stored(products, unit);
+                });
         each_unit(layer.team, layer.out_c / block, [&](fast_share &share) {
             for (int unit; (unit = next_unit(share)) >= 0;) {
                 if (layer.plain)
@@ -88,9 +89,17 @@ template <int m, bool decoder> static void run_split(const fast_layer &layer)
     if (passes >= max(8, 2 * layer.team->threads))
         run_passes<m, decoder>(layer);
     else if (layer.team->idle(layer.team))
-        run_by_channels<m, decoder>(layer);
+        run_by_channels<WinogradLayer<m, decoder>>(layer);
     else // alone all channels of a pass together are faster by some percent
         WinogradLayer<m, decoder>(layer).run_all();
+}
+
+template <bool decoder> static void run_rows(const fast_layer &layer)
+{
+    if (splits && layer.team && layer.team->idle(layer.team))
+        run_by_channels<RowsLayer<decoder>>(layer);
+    else
+        RowsLayer<decoder>(layer).run_all();
 }
 
 template <int m> static void first_split(const fast_layer &first_layer, const fast_layer &second_layer)

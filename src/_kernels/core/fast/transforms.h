@@ -115,6 +115,16 @@ template <int m, bool decoder> struct FilterLine {
     int row[3]; // which
     float factor[3];
 
+    // A row of taps alone.
+    static FilterLine of_taps(int k)
+    {
+        FilterLine line;
+        line.taps = 1;
+        line.row[0] = k;
+        line.factor[0] = 1.0f;
+        return line;
+    }
+
     explicit FilterLine(int line) : taps(0)
     {
         // The filter of three taps, by phase; the transposed convolution's runs backwards. -1: a zero.
@@ -152,6 +162,9 @@ template <int m, bool decoder> struct FilterLine {
             Transform::template filter<false, true>(Vec{}, g[1], g[3], values + n);
         }
     }
+
+private:
+    FilterLine() = default;
 };
 
 } // namespace spleeterrt::SRT_ISA

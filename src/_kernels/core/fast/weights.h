@@ -78,6 +78,15 @@ template <int m, bool decoder> struct FilterBlock {
         transform_all<3>(filter, plain.weights, ahead, share, out);
     }
 
+    // Row k of the taps as it is, along frequency transformed. A line's share of the block behind comes near for each
+    // of five.
+    static __attribute__((noinline)) void transform_taps(int k, const PlainBlock &plain, float *out)
+    {
+        const int share = (plain.lines + 4) / 5;
+        transform_all<1>(FilterLine<m, decoder>::of_taps(k), plain.weights,
+                         plain.behind + (ptrdiff_t)k * block * share * cache_line, share, out);
+    }
+
 private:
     template <int taps> static ALWAYS_INLINE void
     transform_all(const FilterLine<m, decoder> &filter, const float *plain, const char *ahead, int share, float *out)

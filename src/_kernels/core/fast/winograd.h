@@ -62,6 +62,7 @@ template <int m, bool decoder> class WinogradLayer {
     Rows source;
 
 public:
+    static constexpr int points = Layout::points;
     // Rows that the layer behind will read with those of the tile row at hand: fetched meanwhile.
     const fast_layer *behind = nullptr;
 

@@ -17,7 +17,10 @@ const float *source(const network_task &task, long long place)
     return place == NETWORK_INPUT ? task.input : task.workspace + place;
 }
 
-int tile_of(const network_layer &row) { return row.method == METHOD_WINOGRAD4 ? 4 : 2; }
+int tile_of(const network_layer &row) // along time
+{
+    return row.method == METHOD_ROWS4 ? 1 : row.method == METHOD_WINOGRAD4 ? 4 : 2;
+}
 
 fast_layer fast_layer_of(const network_task &task, const network_layer &row)
 {

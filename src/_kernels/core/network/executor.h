@@ -12,7 +12,8 @@ enum network_method {
     METHOD_REFERENCE, // im2col / col2im and GEMM, by the caller's `reference_layer`
     METHOD_DIRECT,    // the outer layers, in strips: e1 goes with e2, d5 with d6 and the mask
     METHOD_WINOGRAD2, // polyphase and Winograd, tiles of 2 x 2
-    METHOD_WINOGRAD4  // tiles of 4 x 4
+    METHOD_WINOGRAD4, // tiles of 4 x 4
+    METHOD_ROWS4      // tiles of 1 x 4, along frequency alone; plain weights
 };
 
 enum network_op {

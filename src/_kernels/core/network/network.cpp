@@ -53,7 +53,7 @@ constexpr long long ROW_GAP = 9 * 16;
 bool is_decoder(int layer) { return DEPTH <= layer && layer < MASK; }
 int taps(int layer) { return layer == MASK ? 16 : 25; }
 bool is_winograd(Method method) { return method_tile(method) != 0 || method == Method::lazy; }
-int stored_tile(Method method) { return method == Method::lazy ? 4 : method_tile(method); } // lazy weights: the same
+int stored_tile(Method method) { return is_plain(method) ? 4 : method_tile(method); } // plain weights: the same
 
 long long divide_up(long long a, long long b) { return (a + b - 1) / b; }
 
@@ -81,6 +81,7 @@ network_method method_of(Method method)
     case Method::winograd4:
     case Method::staged4:
     case Method::lazy4: return METHOD_WINOGRAD4;
+    case Method::rows4: return METHOD_ROWS4;
     default: return METHOD_REFERENCE;
     }
 }
@@ -113,8 +114,8 @@ int activation_code(const std::string &name)
 
 const char *method_name(Method method)
 {
-    static const char *const names[] = {"reference", "direct", "winograd2", "winograd4",
-                                        "staged4",   "lazy2",  "lazy4",     "lazy"};
+    static const char *const names[] = {"reference", "direct", "winograd2", "winograd4", "staged4",
+                                        "lazy2",     "lazy4",  "rows4",     "lazy"};
     static_assert(std::size(names) == METHODS, "a name for every method");
     return names[static_cast<int>(method)];
 }
@@ -124,6 +125,7 @@ int method_tile(Method method)
     switch (method_of(method)) {
     case METHOD_WINOGRAD2: return 2;
     case METHOD_WINOGRAD4: return 4;
+    case METHOD_ROWS4: return 1;
     default: return 0;
     }
 }
@@ -191,7 +193,8 @@ bool can_run(const Plan &plan)
         if (outer ? winograd(layer) : direct(layer))
             return false;
     }
-    return direct(LAST) == direct(MASK) && (!direct(FIRST) || winograd(FIRST + 1)) && (!direct(LAST) || winograd(D5));
+    const auto strips = [&](int layer) { return winograd(layer) && plan.methods[layer] != Method::rows4; };
+    return direct(LAST) == direct(MASK) && (!direct(FIRST) || strips(FIRST + 1)) && (!direct(LAST) || strips(D5));
 }
 
 Plan plan_at(const NetworkConfig &config, const Plan &plan, long long frames, long long bins)
@@ -203,8 +206,13 @@ Plan plan_at(const NetworkConfig &config, const Plan &plan, long long frames, lo
         const Channels c = layer_channels(config, layer, true);
         const long long h = frames >> level_of(layer), w = bins >> level_of(layer);
         const int at_a_time = pass_tiles(c.in, c.out, plan.compact);
-        result.methods[layer] =
-            tile_cost(4, h, w, at_a_time) <= tile_cost(2, h, w, at_a_time) ? Method::lazy4 : Method::lazy2;
+        const bool strips = (layer == FIRST + 1 && plan.methods[FIRST] == Method::direct) ||
+                            (layer == D5 && plan.methods[LAST] == Method::direct);
+        const long long by_4 = tile_cost(4, h, w, at_a_time), by_2 = tile_cost(2, h, w, at_a_time);
+        const long long by_rows = tile_cost(1, h, w, row_tiles(c.in, c.out, plan.compact, h, w));
+        result.methods[layer] = by_4 <= by_2 ? Method::lazy4 : Method::lazy2;
+        if (!strips && by_rows < std::min(by_4, by_2))
+            result.methods[layer] = Method::rows4;
     }
     return result;
 }
@@ -219,10 +227,22 @@ int pass_tiles(int in_c, int out_c, bool compact)
     return filters > 128 * 128 ? 32 : filters >= 64 * 128 ? 48 : 16;
 }
 
-int filter_cost(int tile) { return tile == 4 ? 585 : 250; } // measured on AVX-512; only their proportion matters
+int row_tiles(int in_c, int out_c, bool compact, long long h, long long w)
+{
+    return (int)std::clamp(pass_tiles(in_c, out_c, compact) / h, 1LL, divide_up(w, 4));
+}
+
+int filter_cost(int tile) // measured on AVX-512; only their proportion matters
+{
+    return tile == 4 ? 585 : tile == 2 ? 250 : 225;
+}
 
 long long tile_cost(int tile, long long h, long long w, int tiles_at_a_time)
 {
+    if (tile == 1) { // each row of the grid takes five rows, but for the three beyond the image
+        const long long tiles = divide_up(w, 4);
+        return (5 * h - 3) * tiles * 11 + divide_up(tiles, tiles_at_a_time) * filter_cost(1);
+    }
     const long long tiles = divide_up(h, tile) * divide_up(w, tile);
     return tiles * (2 * tile + 3) * (2 * tile + 3) + divide_up(tiles, tiles_at_a_time) * filter_cost(tile);
 }
@@ -471,7 +491,9 @@ public:
         mask();
         for (int layer = 0; layer < LAYERS; layer++) {
             network_layer &row = table_.rows[layer];
-            if (const int tile = method_tile(plan_.methods[layer])) // the grid is the decoder's input
+            if (plan_.methods[layer] == Method::rows4)
+                row.pass_tiles = row_tiles((int)row.in_c, (int)row.out_c, plan_.compact, row.out_h, row.out_w);
+            else if (const int tile = method_tile(plan_.methods[layer])) // the grid is the decoder's input
                 row.pass_tiles = std::min<long long>(divide_up(row.out_h, tile) * divide_up(row.out_w, tile),
                                                      pass_tiles((int)row.in_c, (int)row.out_c, plan_.compact));
         }
@@ -627,6 +649,9 @@ private:
     {
         const network_layer &row = table_.rows[layer];
         const bool decoder = is_decoder(layer);
+        if (plan_.methods[layer] == Method::rows4)
+            return (long long)plan_.kernels->rows_scratch_floats(decoder, (int)row.out_h, (int)row.in_c, (int)row.out_c,
+                                                                 (int)row.pass_tiles, (int)row.weight_type);
         return (long long)plan_.kernels->scratch_floats(
             decoder, method_tile(plan_.methods[layer]), (int)(decoder ? row.out_w : row.w), (ptrdiff_t)row.src_ld,
             (int)row.in_c, (int)row.out_c, (int)row.pass_tiles, (int)row.staged, (int)row.weight_type);

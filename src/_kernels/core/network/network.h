@@ -44,11 +44,13 @@ int activation_code(const std::string &name);
 // - lazy2, lazy4: with the weights as they are, transformed block by block during the layer; lazy: in tiles that suit
 //   the size of the input. The bits are those of winograd2 and 4 for transposed convolutions and for 16 input channels;
 //   others add up in another order.
-enum class Method { reference, direct, winograd2, winograd4, staged4, lazy2, lazy4, lazy };
-constexpr int METHODS = 8;
+// - rows4: lazy in tiles of 1 x 4, along frequency alone: for images of few rows, where tiles would mostly meet zeros.
+//   Not of e2 and d5 in strips.
+enum class Method { reference, direct, winograd2, winograd4, staged4, lazy2, lazy4, rows4, lazy };
+constexpr int METHODS = 9;
 
 const char *method_name(Method method);
-int method_tile(Method method); // 2 or 4; 0: not Winograd, or not known yet (lazy)
+int method_tile(Method method); // outputs along time: 1 (rows4), 2 or 4; 0: not Winograd, or not known yet (lazy)
 bool is_lazy(Method method);
 bool is_plain(Method method); // lazy or staged: the weights are kept as they are
 
@@ -82,14 +84,17 @@ Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool lo
 // below want this.
 bool can_run(const Plan &plan);
 
-// The plan for inputs of frames x bins: `lazy` becomes `lazy2` or `lazy4`.
+// The plan for inputs of frames x bins: `lazy` becomes `lazy2`, `lazy4` or `rows4`.
 Plan plan_at(const NetworkConfig &config, const Plan &plan, long long frames, long long bins);
 
 // Tiles that a Winograd layer takes through all its stages together.
 int pass_tiles(int in_c, int out_c, bool compact);
 
-// Vector operations to transform the weights of one input channel and 16 output channels, of tiles of 2 or 4; the
-// products take one per tile and point.
+// Of rows4 on a grid of h rows: tiles along frequency, each with all rows.
+int row_tiles(int in_c, int out_c, bool compact, long long h, long long w);
+
+// Vector operations to transform the weights of one input channel and 16 output channels, of tiles of 1 (rows4), 2 or
+// 4; the products take one per tile and point.
 int filter_cost(int tile);
 
 // Vector operations of a lazy layer per input channel and 16 output channels, on a grid of h x w (outputs of the
