@@ -344,8 +344,9 @@ def test_plans_of_the_official_models() -> None:
         assert plan.methods[0] == plan.methods[11] == plan.methods[12] == "direct"
         assert plan.methods[1:4] == ("winograd4",) * 3
         assert plan.methods[8:11] == ("winograd4",) * 3
-        assert plan.methods[4:8] == ("lazy",) * 4
-        assert 4 * weight_layout(config, plan).size <= 52_000_000, name
+        wide = nn.FAST_ISAS[0] in ("avx512", "avx2")  # others store d2's, too
+        assert plan.methods[4:8] == ("lazy", "lazy", "lazy", "lazy" if wide else "winograd4")
+        assert 4 * weight_layout(config, plan).size <= (52_000_000 if wide else 77_000_000), name
         # With low memory: the weights as they are.
         low = make_plan(config, nn.FAST_ISAS[0], low_memory=True)
         assert low.methods == ("direct", *["lazy"] * 10, "direct", "direct")

@@ -202,6 +202,7 @@ extern const ElementwiseKernels elementwise_table;
 
 extern const fast_kernels fast_table = {
     SRT_ISA_NAME,
+    lanes,
     &elementwise_table,
     weight_floats,
     prepare_scratch_floats,

@@ -61,6 +61,7 @@ struct ElementwiseKernels;
 
 struct fast_kernels {
     const char *name;
+    int lanes;                             // of a vector
     const ElementwiseKernels *elementwise; // of the same set
     // Winograd layers. tile: outputs per tile side, 2 or 4; type: of plain weights, a weight_type. kernel: of that
     // type, TensorFlow's [5][5][in][out], transposed [5][5][out][in]; scales: of int8, [out].

@@ -212,11 +212,11 @@ private:
     // b: 1 for the phase without the last point.
     template <int b> ALWAYS_INLINE void output_line(const float *from, Vec (&v)[m]) const
     {
-        Vec points[n];
+        Vec at_points[n];
 #pragma GCC unroll 8
         for (int q = 0; q < n - b; q++)
-            points[q] = *(const Vec *)(from + q * sum_line);
-        Transform::template output<b == 0>(points, v);
+            at_points[q] = *(const Vec *)(from + q * sum_line);
+        Transform::template output<b == 0>(at_points, v);
     }
 };
 

@@ -249,44 +249,76 @@ private:
                      behind->src_ld);
     }
 
+    // Where a tile's outputs go: pixels of 16 channels.
+    struct Target {
+        float *at;
+        ptrdiff_t row, pixel;
+    };
+    static constexpr int side = decoder ? 2 * m : m; // of a tile's outputs
+
     template <int kind> __attribute__((noinline)) void outputs(int first, int count, int channel, int end) const
     {
         for (int t = 0; t < count; t++) {
-            const int ty = (first + t) / tiles_w * m, tx = (first + t) % tiles_w * m;
-            const int rows = min(m, grid_h - ty), columns = min(m, grid_w - tx);
-            for (int c = channel; c < end; c += block)
-                if (rows == m && columns == m)
-                    output_tile<kind, true>(t, ty, tx, c, m, m);
-                else
-                    output_tile<kind, false>(t, ty, tx, c, rows, columns);
+            const int y = (first + t) / tiles_w * side, x = (first + t) % tiles_w * side;
+            const int rows = min(side, (decoder ? 2 : 1) * grid_h - y),
+                      columns = min(side, (decoder ? 2 : 1) * grid_w - x);
+            const bool whole = rows == side && columns == side;
+            for (int c = channel; c < end; c += block) {
+                // A ring holds whole rows of tiles.
+                const int row = decoder && layer.dst_ring ? y % layer.dst_ring : y;
+                const Target out = {layer.dst + row * layer.dst_row + x * layer.dst_ld + c, layer.dst_row,
+                                    layer.dst_ld};
+                Target normed = {nullptr, 0, 0};
+                if (!decoder && layer.normed)
+                    normed = {layer.normed + y * layer.normed_row + x * layer.normed_ld + c, layer.normed_row,
+                              layer.normed_ld};
+                if (whole) {
+                    output_tile<kind>(t, c, out, normed);
+                    continue;
+                }
+                // What lies beyond the image is left out.
+                alignas(64) float tile[side * side * block], normed_tile[decoder ? block : side * side * block];
+                const Target local = {tile, side * block, block}, normed_local = {normed_tile, side * block, block};
+                output_tile<kind>(t, c, local, normed.at ? normed_local : normed);
+                copy(local, out, rows, columns);
+                if (normed.at)
+                    copy(normed_local, normed, rows, columns);
+            }
         }
     }
-    // One block of channels. whole: all of the tile lies in the image (the loops unroll).
-    template <int kind, bool whole>
-    ALWAYS_INLINE void output_tile(int t, int ty, int tx, int c, int rows, int columns) const
+    static void copy(const Target &from, const Target &to, int rows, int columns)
+    {
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                memcpy(to.at + i * to.row + j * to.pixel, from.at + i * from.row + j * from.pixel,
+                       block * sizeof(float));
+    }
+
+    // One block of channels.
+    template <int kind>
+    __attribute__((noinline)) void output_tile(int t, int c, const Target &out, const Target &normed) const
     {
         const float *products = operands + (c / block) * layout.tile_stride + t * block;
         if constexpr (decoder) {
             for (int v = 0; v < block; v += lanes) {
                 const Finish<kind> finish(layer, c + v);
-                phase<0, 0, whole>(products + v, finish, ty, tx, c + v, rows, columns);
-                phase<0, 1, whole>(products + v, finish, ty, tx, c + v, rows, columns);
-                phase<1, 0, whole>(products + v, finish, ty, tx, c + v, rows, columns);
-                phase<1, 1, whole>(products + v, finish, ty, tx, c + v, rows, columns);
+                phase<0, 0>(products + v, finish, out, v);
+                phase<0, 1>(products + v, finish, out, v);
+                phase<1, 0>(products + v, finish, out, v);
+                phase<1, 1>(products + v, finish, out, v);
             }
         } else {
             Vec y[vectors_per_block][m][m];
             for (int v = 0; v < vectors_per_block; v++) {
                 const Finish<kind> finish(layer, c + v * lanes);
                 transform_output<m, 0, 0>(products + v * lanes, layout.product_at[0], y[v]);
-                each<whole>(m, m, [&](int i, int j) { y[v][i][j] = finish.raw(y[v][i][j]); });
+                each([&](int i, int j) { y[v][i][j] = finish.raw(y[v][i][j]); });
             }
             // Deep layers' raw outputs are read again soon, while they are in the cache. The vectors of a cache line
             // are streamed together.
-            float *raw = layer.dst + ty * layer.dst_row + tx * layer.dst_ld + c;
-            const bool past_caches = layer.out_c <= 128;
-            each<whole>(rows, columns, [&](int i, int j) {
-                float *to = raw + i * layer.dst_row + j * layer.dst_ld;
+            const bool past_caches = layer.out_c <= 128 && out.pixel != block; // not of a part of a tile
+            each([&](int i, int j) {
+                float *to = out.at + i * out.row + j * out.pixel;
 #pragma GCC unroll 4
                 for (int v = 0; v < vectors_per_block; v++)
                     if (past_caches)
@@ -294,13 +326,12 @@ private:
                     else
                         *(Vec *)(to + v * lanes) = y[v][i][j];
             });
-            if (!layer.normed)
+            if (!normed.at)
                 return;
-            float *normed = layer.normed + ty * layer.normed_row + tx * layer.normed_ld + c;
             for (int v = 0; v < vectors_per_block; v++) {
                 const Finish<kind> finish(layer, c + v * lanes);
-                each<whole>(rows, columns, [&](int i, int j) {
-                    *(Vec *)(normed + i * layer.normed_row + j * layer.normed_ld + v * lanes) =
+                each([&](int i, int j) {
+                    *(Vec *)(normed.at + i * normed.row + j * normed.pixel + v * lanes) =
                         finish.norm_activate(y[v][i][j]);
                 });
             }
@@ -308,32 +339,22 @@ private:
     }
 
     // a, b: 1 for the even outputs along time, along frequency.
-    template <int a, int b, bool whole, typename F>
-    ALWAYS_INLINE void phase(const float *products, const F &finish, int ty, int tx, int c, int rows, int columns) const
+    template <int a, int b, typename F>
+    ALWAYS_INLINE void phase(const float *products, const F &finish, const Target &out, int v) const
     {
         Vec y[m][m];
         transform_output<m, a, b>(products, layout.product_at[2 * a + b], y);
-        const int row = 2 * ty + 1 - a;
-        // A ring holds whole rows of tiles.
-        float *out = layer.dst + (layer.dst_ring ? row % layer.dst_ring : row) * layer.dst_row +
-                     (2 * tx + 1 - b) * layer.dst_ld + c;
-        each<whole>(rows, columns, [&](int i, int j) {
-            *(Vec *)(out + 2 * i * layer.dst_row + 2 * j * layer.dst_ld) = finish.activate_norm(y[i][j]);
-        });
+        float *to = out.at + (1 - a) * out.row + (1 - b) * out.pixel + v;
+        each([&](int i, int j) { *(Vec *)(to + 2 * i * out.row + 2 * j * out.pixel) = finish.activate_norm(y[i][j]); });
     }
 
-    template <bool whole, typename F> static ALWAYS_INLINE void each(int rows, int columns, const F &f)
+    template <typename F> static ALWAYS_INLINE void each(const F &f)
     {
-        if constexpr (whole) {
 #pragma GCC unroll 4
-            for (int i = 0; i < m; i++)
+        for (int i = 0; i < m; i++)
 #pragma GCC unroll 4
-                for (int j = 0; j < m; j++)
-                    f(i, j);
-        } else
-            for (int i = 0; i < rows; i++)
-                for (int j = 0; j < columns; j++)
-                    f(i, j);
+            for (int j = 0; j < m; j++)
+                f(i, j);
     }
 };
 
