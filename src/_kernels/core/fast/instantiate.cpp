@@ -201,26 +201,10 @@ void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask 
 extern const ElementwiseKernels elementwise_table;
 
 extern const fast_kernels fast_table = {
-    SRT_ISA_NAME,
-    lanes,
-    &elementwise_table,
-    weight_floats,
-    prepare_scratch_floats,
-    prepare,
-    scratch_floats,
-    rows_scratch_floats,
-    run,
-    expand,
-    matrices,
-    first_ring_rows,
-    first_weight_floats,
-    first_prepare,
-    first_scratch_floats,
-    first,
-    last_ring_rows,
-    last_weight_floats,
-    last_prepare,
-    last_scratch_floats,
+    SRT_ISA_NAME, lanes,           &elementwise_table,  weight_floats, prepare_scratch_floats,
+    prepare,      scratch_floats,  rows_scratch_floats, run,           expand,
+    matrices,     first_ring_rows, first_weight_floats, first_prepare, first_scratch_floats,
+    first,        last_ring_rows,  last_weight_floats,  last_prepare,  last_scratch_floats,
     last,
 };
 
