@@ -231,7 +231,8 @@ int pass_tiles(int in_c, int out_c, bool compact)
 
 int row_tiles(int in_c, int out_c, bool compact, long long h, long long w)
 {
-    return (int)std::clamp(pass_tiles(in_c, out_c, compact) / h, 1LL, divide_up(w, 4));
+    const long long most = pass_tiles(in_c, out_c, compact) / h;
+    return (int)std::clamp(most < 4 ? most : most / 4 * 4, 1LL, divide_up(w, 4)); // in fours for micro-kernels of four
 }
 
 int filter_cost(int tile) // measured on AVX-512; only their proportion matters

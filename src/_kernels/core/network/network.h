@@ -90,7 +90,7 @@ Plan plan_at(const NetworkConfig &config, const Plan &plan, long long frames, lo
 // Tiles that a Winograd layer takes through all its stages together.
 int pass_tiles(int in_c, int out_c, bool compact);
 
-// Of rows4 on a grid of h rows: tiles along frequency, each with all rows.
+// Of rows4 on a grid of h x w: tiles along frequency that go through together, each with all rows.
 int row_tiles(int in_c, int out_c, bool compact, long long h, long long w);
 
 // Vector operations to transform the weights of one input channel and 16 output channels, of tiles of 1 (rows4), 2 or
