@@ -56,6 +56,7 @@ X86Words x86_words()
     constexpr unsigned osxsave = 1u << 27;
     X86Words words;
     const unsigned last = cpuid(0).a, last_extended = cpuid(0x80000000u).a;
+    words.leaf0_b = cpuid(0).b;
     words.leaf1_c = cpuid(1).c;
     if (last >= 7)
         words.leaf7_b = cpuid(7).b;
@@ -74,7 +75,8 @@ Cpu cpu_of(const X86Words &words)
 #endif
 #define HAS(feature, word, bit) &&(words.word >> bit & 1)
     Cpu cpu;
-    cpu.crc32c = words.leaf1_c >> 20 & 1; // SSE4.2
+    cpu.crc32c = words.leaf1_c >> 20 & 1;    // SSE4.2
+    cpu.intel = words.leaf0_b == 0x756e6547; // "Genu", of GenuineIntel
     cpu.x86_64_v2 = true SRT_X86_64_V2_FEATURES(HAS);
     cpu.avx2 = (words.saved & 0x6) == 0x6 SRT_AVX2_FEATURES(HAS);
     cpu.avx512 = (words.saved & avx512_saved) == avx512_saved SRT_AVX512_FEATURES(HAS);

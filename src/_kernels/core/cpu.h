@@ -8,6 +8,7 @@ namespace spleeterrt {
 // Whether all instructions are there that the flags in cmake/Compiler.cmake let a compiler use on its own.
 struct Cpu {
     bool crc32c = false; // the instruction for that checksum
+    bool intel = false;  // whose cores wait for weights from memory that the program does not fetch early
 
     bool x86_64_v2 = false; // the flags of the set generic
     bool avx2 = false;
@@ -23,7 +24,8 @@ const Cpu &this_cpu();
 
 // The words in which x86 CPUs and systems tell what they have.
 struct X86Words {
-    unsigned leaf1_c = 0, leaf7_b = 0; // of cpuid
+    unsigned leaf0_b = 0; // of cpuid: the first four letters of the vendor's name
+    unsigned leaf1_c = 0, leaf7_b = 0;
     unsigned leaf80000001_c = 0;
     unsigned saved = 0; // registers that the system saves for programs, XCR0: 2 SSE's, 4 AVX's, 0xe0 AVX-512's
 };

@@ -115,10 +115,13 @@ template <int width, int rows = max_rows<width>()> static MultiplyRows multiply_
 template <int width> class PanelProduct {
     TileGroups<width> tiles;
     MultiplyRows groups, last;
+    bool fetches;
 
 public:
-    explicit PanelProduct(int count)
-        : tiles(count), groups(multiply_rows_of<width>(tiles.rows)), last(multiply_rows_of<width>(tiles.rest))
+    // early: by a single group of tiles, too, which reads the weights as fast as memory gives them.
+    explicit PanelProduct(int count, bool early)
+        : tiles(count), groups(multiply_rows_of<width>(tiles.rows)), last(multiply_rows_of<width>(tiles.rest)),
+          fetches(prefetches && (early || tiles.full > 1))
     {
     }
     // How often the micro-kernel goes through a block of depth, for a panel.
@@ -130,7 +133,7 @@ public:
     void run(Product product) const
     {
         const int lines = product.depth_blocks * width, shares = (tiles.full + (tiles.rest > 0)) * product.depth_blocks;
-        if (prefetches) {
+        if (fetches) {
             product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
             product.prefetch_lines = (lines + shares - 1) / shares;
         }
@@ -245,7 +248,7 @@ class Products {
     PanelProduct<block> narrow;
 
 public:
-    explicit Products(int tiles) : wide(tiles), narrow(tiles) {}
+    explicit Products(int tiles, bool early = false) : wide(tiles, early), narrow(tiles, early) {}
     int steps(int channel_blocks, int depth_blocks) const
     {
         constexpr int of_panel = panel / block;

@@ -17,6 +17,7 @@
 #include "network/network.h"
 
 #include "aligned.h"
+#include "cpu.h"
 #include "isa.h"
 
 #include <algorithm>
@@ -35,7 +36,7 @@ constexpr int BLOCK = 16;                                                       
 // network: transformed, they would take five times the memory and have to be read from it; done
 // during the layer, the transformation costs as much as the products of five tiles.
 constexpr long long MOST_STORED = 128 * 128;
-// Of the transposed convolutions but with AVX-512: there transforming takes longer than reading.
+// Of the transposed convolutions but on Intel's cores with AVX-512: elsewhere transforming takes longer than reading.
 constexpr long long MOST_STORED_DECODER = 512 * 128;
 
 // Whether a layer of small weights transforms them all at its start: where they fit a part of a usual L2 cache.
@@ -162,7 +163,7 @@ Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool lo
     choose_weights(kept, problem);
     for (int layer = 0; layer < LAYERS; layer++) {
         const Channels c = layer_channels(config, layer, true);
-        const bool reads = is_decoder(layer) && kernels->lanes < 16;
+        const bool reads = is_decoder(layer) && !(kernels->lanes == 16 && this_cpu().intel);
         const long long most = low_memory ? 0 : reads ? MOST_STORED_DECODER : MOST_STORED;
         const int type = kept == KeptWeights::stored && !low_memory ? WEIGHTS_FLOAT32 : types.layers[layer];
         const bool plain = kept == KeptWeights::plain || type != WEIGHTS_FLOAT32;
