@@ -176,6 +176,14 @@ struct Form {
     int plain = draw(0, 1), staged = plain && draw(0, 1), type = plain ? draw(WEIGHTS_FLOAT32, WEIGHTS_INT8) : 0;
 };
 
+// Of layers by rows.
+Form rows_form()
+{
+    Form form;
+    form.plain = 1, form.staged = 0, form.type = draw(WEIGHTS_FLOAT32, WEIGHTS_INT8);
+    return form;
+}
+
 // Of the outer layers.
 Form outer_form()
 {
@@ -188,8 +196,8 @@ Form outer_form()
 struct Weights {
     Form form;
     Floats kernel, packed;
-    Weights(const fast_kernels &f, int decoder, int tile, int in_c, int out_c)
-        : kernel((size_t)25 * in_c * out_c, false),
+    Weights(const fast_kernels &f, int decoder, int tile, int in_c, int out_c, const Form &kept = {})
+        : form(kept), kernel((size_t)25 * in_c * out_c, false),
           packed(f.weight_floats(decoder, tile, form.plain, form.type, in_c, out_c))
     {
         const float size = std::sqrt((decoder ? 4.0f : 1.0f) / (25.0f * in_c));
@@ -252,7 +260,7 @@ int random_pass() { return draw(0, 2) ? 16 * draw(1, 2) : draw(1, 40); }
 
 void winograd(const fast_kernels &f)
 {
-    const int decoder = draw(0, 1), tile = 2 * draw(1, 2);
+    const int decoder = draw(0, 1), tile = draw(0, 2) ? 2 * draw(1, 2) : 1; // 1: by rows
     const int in_c = 16 * draw(1, 5), out_c = 16 * draw(1, 5), pass_tiles = random_pass();
     const int h = decoder ? draw(1, 13) : 2 * draw(1, 13), w = decoder ? draw(1, 20) : 2 * draw(1, 20);
     const int out_h = decoder ? 2 * h : h / 2, out_w = decoder ? 2 * w : w / 2;
@@ -262,14 +270,15 @@ void winograd(const fast_kernels &f)
     const bool with_normed = !decoder && draw(0, 3);
     src.normal();
     const Norm norm(out_c);
-    const Weights weights(f, decoder, tile, in_c, out_c);
-    const int activation = draw(0, 3);
+    const Weights weights(f, decoder, tile, in_c, out_c, tile == 1 ? rows_form() : Form());
+    const int activation = draw(0, 3), type = weights.form.type;
+    const Range rows = random_rows(decoder ? h : h / 2); // of the grid
     Floats scratch(
-        f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles, weights.form.staged, weights.form.type));
+        tile == 1 ? f.rows_scratch_floats(decoder, rows.end - rows.first, in_c, out_c, pass_tiles, type)
+                  : f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles, weights.form.staged, type));
     const std::vector<float> source = src.floats.copy(), packed = weights.packed.copy();
     fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm, activation,
                             pass_tiles, weights.form, scratch.at);
-    const Range rows = random_rows(decoder ? h : h / 2); // of the grid
     want(l, rows);
     f.run(decoder, tile, &l);
     // Outputs of the rows of tiles; the others must not be touched.

@@ -22,7 +22,7 @@ from spleeterrt.network.costs import (
 )
 from spleeterrt.network.layers import LAYER_NAMES
 from spleeterrt.network.measured_plan import planned_network, random_weights
-from spleeterrt.network.method_plan import TILES, Plan, make_plan, methods_at
+from spleeterrt.network.method_plan import ROWS, TILES, Plan, make_plan, methods_at
 from spleeterrt.network.model import Model
 
 OFFICIAL = OFFICIAL_CONFIGS["2stems"]
@@ -61,13 +61,14 @@ def test_products_are_winograds_share_of_the_plain_ones() -> None:
 
 @needs_fast
 @pytest.mark.parametrize("low_memory", [False, True])
-@pytest.mark.parametrize("frames", [64, 128, 512])
+@pytest.mark.parametrize("frames", [64, 128, 192, 256, 512])
 def test_official_tiles_come_in_fours(frames: int, low_memory: bool) -> None:
     """Passes leave no rest beside micro-kernels of four tiles (NEON's), which would be slower."""
     for shape in shapes(OFFICIAL, fast_plan(low_memory), frames, OFFICIAL.F):
         if shape.method in TILES:
             assert shape.pass_tiles % 4 == 0
-            assert math.ceil(shape.w / TILES[shape.method]) % 4 == 0
+            along_frequency = 4 if shape.method == ROWS else TILES[shape.method]
+            assert math.ceil(shape.w / along_frequency) % 4 == 0
 
 
 @needs_fast

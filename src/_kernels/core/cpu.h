@@ -8,7 +8,7 @@ namespace spleeterrt {
 // Whether all instructions are there that the flags in cmake/Compiler.cmake let a compiler use on its own.
 struct Cpu {
     bool crc32c = false; // the instruction for that checksum
-    bool intel = false;  // whose cores wait for weights from memory that the program does not fetch early
+    bool intel = false;  // the maker
 
     bool x86_64_v2 = false; // the flags of the set generic
     bool avx2 = false;

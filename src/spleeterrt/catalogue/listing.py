@@ -71,8 +71,10 @@ def folder_inside(source: str, output: str) -> str | None:
     else:
         return None
     if folder == output:
+        pattern = has_magic(source)
+        meant = "INPUT looks for songs in OUTPUT" if pattern else "INPUT and OUTPUT are the same folder"
         raise ArgumentError(
-            f"{output}: INPUT and OUTPUT are the same folder, so the next run would take stems for songs; "
+            f"{output}: {meant}, so the next run would take stems for songs; "
             "choose another OUTPUT (it may be inside INPUT)"
         )
     return folder if folder.startswith(as_prefix(output)) else None

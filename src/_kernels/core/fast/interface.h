@@ -47,7 +47,6 @@ struct fast_layer {
     // Rows of the coarser grid that are wanted; the Winograd layers compute all rows of their tiles.
     int first_row, end_row;
     fast_team *team = nullptr; // nullptr: the calling thread alone
-    int fetch_early = 0;       // stored weights that a pass reads once: the next ones meanwhile
 };
 
 // The mask: 4x4 dilation-2 convolution to two channels, plus bias; sigmoid times input (NULL: logits).

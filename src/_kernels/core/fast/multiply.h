@@ -115,13 +115,10 @@ template <int width, int rows = max_rows<width>()> static MultiplyRows multiply_
 template <int width> class PanelProduct {
     TileGroups<width> tiles;
     MultiplyRows groups, last;
-    bool fetches;
 
 public:
-    // early: by a single group of tiles, too, which reads the weights as fast as memory gives them.
-    explicit PanelProduct(int count, bool early)
-        : tiles(count), groups(multiply_rows_of<width>(tiles.rows)), last(multiply_rows_of<width>(tiles.rest)),
-          fetches(prefetches && (early || tiles.full > 1))
+    explicit PanelProduct(int count)
+        : tiles(count), groups(multiply_rows_of<width>(tiles.rows)), last(multiply_rows_of<width>(tiles.rest))
     {
     }
     // How often the micro-kernel goes through a block of depth, for a panel.
@@ -133,7 +130,8 @@ public:
     void run(Product product) const
     {
         const int lines = product.depth_blocks * width, shares = (tiles.full + (tiles.rest > 0)) * product.depth_blocks;
-        if (fetches) {
+        // A single group reads the weights as fast as memory gives them; fetched early they come later (Zen 4).
+        if (prefetches && tiles.full + (tiles.rest > 0) > 1) {
             product.prefetch = (const char *)(product.b + (ptrdiff_t)product.depth_blocks * block * width);
             product.prefetch_lines = (lines + shares - 1) / shares;
         }
@@ -248,7 +246,7 @@ class Products {
     PanelProduct<block> narrow;
 
 public:
-    explicit Products(int tiles, bool early = false) : wide(tiles, early), narrow(tiles, early) {}
+    explicit Products(int tiles) : wide(tiles), narrow(tiles) {}
     int steps(int channel_blocks, int depth_blocks) const
     {
         constexpr int of_panel = panel / block;

@@ -69,7 +69,7 @@ template <typename Layer> static void run_by_channels(const fast_layer &layer)
         if constexpr (Layer::points > 0)
             if (!layer.plain)
                 each_unit(layer.team, Layer::points, [&](fast_share &share) {
-                    const Products products(count, layer.fetch_early);
+                    const Products products(count);
                     for (int unit; (unit = next_unit(share)) >= 0;)
                         all.multiply_stored(products, unit);
                 });

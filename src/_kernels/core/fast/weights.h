@@ -78,8 +78,7 @@ template <int m, bool decoder> struct FilterBlock {
         transform_all<3>(filter, plain.weights, ahead, share, out);
     }
 
-    // Row k of the taps as it is, along frequency transformed. A line's share of the block behind comes near for each
-    // of five.
+    // Row k of the taps, transformed along frequency. Each of the five rows fetches a fifth of the block behind.
     static __attribute__((noinline)) void transform_taps(int k, const PlainBlock &plain, float *out)
     {
         const int share = (plain.lines + 4) / 5;

@@ -197,7 +197,7 @@ private:
                     prefetch_behind(first, count, next);
                 prefetch_outputs(first, count, next);
             }
-            const Products products(count, layer.fetch_early);
+            const Products products(count);
             int steps = 0;
             for (int i = 0; i < Layout::points; i++)
                 steps += products.steps(layout.channel_blocks(i), layout.depth_blocks(i));

@@ -3,7 +3,6 @@
 
 #include "check.h"
 #include "clock.h"
-#include "cpu.h"
 #include "denormals.h"
 #include "network/elementwise.h"
 
@@ -45,7 +44,6 @@ fast_layer fast_layer_of(const network_task &task, const network_layer &row)
     l.plain = (int)row.plain;
     l.staged = (int)row.staged;
     l.weight_type = (int)row.weight_type;
-    l.fetch_early = this_cpu().intel;
     l.pass_tiles = (int)row.pass_tiles;
     l.weights = task.weights + row.weights;
     l.bias = task.weights + row.bias;

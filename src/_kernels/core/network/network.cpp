@@ -34,10 +34,14 @@ constexpr int BLOCK = 16;                                                       
 
 // Layers with at most so many pairs of channels store transformed weights. The others hold most weights of a
 // network: transformed, they would take five times the memory and have to be read from it; done
-// during the layer, the transformation costs as much as the products of five tiles.
-constexpr long long MOST_STORED = 128 * 128;
-// Of the transposed convolutions but on Intel's cores with AVX-512: elsewhere transforming takes longer than reading.
-constexpr long long MOST_STORED_DECODER = 512 * 128;
+// during the layer, the transformation costs as much as the products of five tiles. It costs the transposed
+// convolutions more.
+constexpr long long MOST_STORED_ENCODER = 128 * 128, MOST_STORED_DECODER = 128 * 512;
+
+// Intel's cores with AVX-512 wait longer for the transformed weights of d2 than they take to transform them, with few
+// tiles.
+constexpr long long MOST_READ = 256 * 128;
+bool reads_slowly(const fast_kernels &kernels) { return kernels.lanes == 16 && this_cpu().intel; }
 
 // Whether a layer of small weights transforms them all at its start: where they fit a part of a usual L2 cache.
 bool stages(const Channels &c)
@@ -163,16 +167,18 @@ Plan make_plan(const NetworkConfig &config, const fast_kernels *kernels, bool lo
     choose_weights(kept, problem);
     for (int layer = 0; layer < LAYERS; layer++) {
         const Channels c = layer_channels(config, layer, true);
-        const bool reads = is_decoder(layer) && !(kernels->lanes == 16 && this_cpu().intel);
-        const long long most = low_memory ? 0 : reads ? MOST_STORED_DECODER : MOST_STORED;
+        const bool decoder = is_decoder(layer);
+        const long long most = low_memory ? 0 : decoder ? MOST_STORED_DECODER : MOST_STORED_ENCODER;
         const int type = kept == KeptWeights::stored && !low_memory ? WEIGHTS_FLOAT32 : types.layers[layer];
-        const bool plain = kept == KeptWeights::plain || type != WEIGHTS_FLOAT32;
+        const bool slow =
+            kept == KeptWeights::automatic && reads_slowly(*kernels) && (long long)c.in * c.out > MOST_READ;
+        const bool plain = kept == KeptWeights::plain || type != WEIGHTS_FLOAT32 || slow;
         if ((long long)c.in * c.out > most)
             plan.methods[layer] = Method::lazy;
         else if (!plain)
             plan.methods[layer] = Method::winograd4;
         else // the same bits
-            plan.methods[layer] = is_decoder(layer) && !stages(c) ? Method::lazy4 : Method::staged4;
+            plan.methods[layer] = decoder && !stages(c) ? Method::lazy4 : Method::staged4;
         plan.types.layers[layer] = type;
     }
     for (int layer : {FIRST, LAST, MASK}) {
