@@ -122,6 +122,7 @@ class BlobDisk {
       },
       async read(start, count, samples = new Float32Array(count)) {
         const end = start + count;
+        samples.fill(0);
         for (const chunk of chunks) {
           const from = Math.max(start, chunk.start), to = Math.min(end, chunk.start + chunk.count);
           if (from >= to) continue;

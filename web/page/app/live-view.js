@@ -129,7 +129,7 @@ export class LiveView {
     try {
       report = await this.#live.report();
     } catch (error) {
-      if (!abort || this.#abort !== abort) return; // it was stopped
+      if (!abort || this.#abort !== abort || !this.#live.running) return; // it was stopped, or its sound has ended
       this.stop();
       this.problem.textContent = `Live sound stopped: ${error.message}`;
       return;

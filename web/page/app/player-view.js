@@ -111,7 +111,11 @@ export class PlayerView {
     if (song.stems.length && song.length && this.#lanes.length === 0) this.#open();
     else if (this.#lanes.length === 0) this.#root.replaceChildren(this.#heading());
     this.#refreshProgress();
-    if (song.over) this.#player.more(); // which is all there will be
+    if (song.over) { // what there is of it is all there will be
+      song.loop = this.#within(song.loop);
+      this.#player.loop = song.loop;
+      this.#player.more();
+    }
     this.#refreshTransport();
     this.downloads?.refresh();
   }
@@ -192,9 +196,15 @@ export class PlayerView {
     this.downloads?.refresh();
   }
 
+  // A loop as far as there is, or will be, sound for it; null if that is nothing.
+  #within(loop) {
+    const song = this.#song, end = loop && Math.min(loop.end, song.over ? song.available : song.length);
+    return loop && end - loop.start >= SHORTEST_LOOP * song.rate ? { start: loop.start, end } : null;
+  }
+
   #setLoop(loop, done) {
     const song = this.#song;
-    song.loop = loop && loop.end - loop.start >= SHORTEST_LOOP * song.rate ? loop : null;
+    song.loop = this.#within(loop);
     this.#refreshPosition();
     if (!done) return;
     this.#player.loop = song.loop;

@@ -12,14 +12,14 @@ export class Player extends EventTarget {
   #meters = [];
   #song; // { store, id, rate, length, available, over: whether no more will be, stems }
   #pieces = []; // that are scheduled: { time, start, count, nodes }
-  #next = 0; // the sample to schedule next
+  #next = 0; // the sample to schedule next, unless a loop ends there
   #time = 0; // when it sounds
   #position = 0; // while nothing plays
   #state = 'stopped'; // or 'playing', 'waiting' for samples that are still being separated
   #run = 0; // a number for each run of pieces, so that late answers of the store are dropped
   #busy = false;
   #timer;
-  loop = null; // { start, end } in samples
+  loop = null; // { start, end } in samples; of a song that is over within what there is of it
 
   get state() {
     return this.#state;
@@ -107,6 +107,7 @@ export class Player extends EventTarget {
   more() {
     if (this.#state !== 'waiting') return;
     if (this.#position < this.#end) this.#begin(this.#position);
+    else if (this.loop) this.#begin(this.loop.start);
     else this.stop();
   }
 
@@ -172,15 +173,20 @@ export class Player extends EventTarget {
     if (run === this.#run) this.#settle();
   }
 
+  // Where the next piece begins. That a loop ends with the last piece may have been decided since: by cancelling its song.
+  get #start() {
+    return this.loop && this.#next === this.loop.end ? this.loop.start : this.#next;
+  }
+
   #wants() {
-    return this.#next < this.#song.available && this.#time < this.#context.currentTime + AHEAD;
+    return this.#start < this.#song.available && this.#time < this.#context.currentTime + AHEAD;
   }
 
   async #schedule(run) {
     const { store, id, rate, available } = this.#song;
-    const looping = this.loop && this.#next < this.loop.end;
-    const end = Math.min(available, looping ? this.loop.end : available, this.#next + Math.round(PIECE * rate));
-    const start = this.#next, count = end - start;
+    const start = this.#start, looping = this.loop && start < this.loop.end;
+    const end = Math.min(available, looping ? this.loop.end : available, start + Math.round(PIECE * rate));
+    const count = end - start;
     const stems = await store.read(id, start, count);
     if (run !== this.#run) return;
     const earliest = Math.ceil((this.#context.currentTime + SOON) * rate) / rate;
@@ -188,7 +194,7 @@ export class Player extends EventTarget {
     const nodes = stems.map((channels, index) => this.#node(channels, index, time));
     this.#pieces.push({ time, start, count, nodes });
     this.#time = time + count / rate;
-    this.#next = looping && end === this.loop.end ? this.loop.start : end;
+    this.#next = end;
   }
 
   #node(channels, index, time) {
@@ -203,9 +209,9 @@ export class Player extends EventTarget {
 
   // At the end of what there is: the song is over, or the rest has not been separated yet.
   #settle() {
-    if (this.#state !== 'playing' || this.#next < this.#song.available) return;
+    if (this.#state !== 'playing' || this.#start < this.#song.available) return;
     if (this.#context.currentTime < this.#time) return;
-    const position = this.#next;
+    const position = this.#start;
     this.#halt();
     if (position >= this.#end) {
       this.#position = 0;

@@ -118,11 +118,13 @@ async function mixed(tracks, gains, start, sum, part) {
   return first ? sum.fill(0) : sum;
 }
 
-// Lets messages that came meanwhile be answered. (A timer would wait for 4 ms each time.)
+// Lets messages that came meanwhile be answered. (A timer would wait for 4 ms each time.) Of files that are written at
+// once each waits for a message of its own.
 const { port1: here, port2: there } = new MessageChannel();
-here.start();
+const turns = [];
+here.onmessage = () => turns.shift()();
 const turn = () => new Promise((resolve) => {
-  here.addEventListener('message', resolve, { once: true });
+  turns.push(resolve);
   there.postMessage(null);
 });
 

@@ -37,7 +37,21 @@ export async function claimOf(file) {
   const layout = await layoutOf(file);
   if (!layout) return 1;
   const here = file.size - layout.start;
+  if (layout.size === 0 && (await chunksFrom(file, layout.start))) return 0;
   return layout.size >= PIPED ? 1 : here <= 0 ? 0 : Math.max(1, layout.size / here);
+}
+
+// Whether nothing but chunks follows. Recorders that were interrupted leave a size of 0 as well, and samples after it,
+// which browsers play.
+async function chunksFrom(file, at) {
+  while (at < file.size) {
+    const header = await chunkOf(file, at, 8);
+    if (header.byteLength < 8 || !/^[ -~]{4}$/.test(nameOf(header, 0))) return false;
+    const size = header.getUint32(4, true);
+    if (at + 8 + size > file.size) return false;
+    at += 8 + size + (size & 1);
+  }
+  return true;
 }
 
 function channelsOf(view, count, frame, bytes, channels, sample) {
@@ -51,19 +65,20 @@ function channelsOf(view, count, frame, bytes, channels, sample) {
 
 // { tag, bits, channels, rate, start, size } of the chunks `fmt ` and `data`.
 async function layoutOf(file) {
-  const chunk = async (at, length) => new DataView(await file.slice(at, at + length).arrayBuffer());
-  const name = (view, at) => String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
-  const head = await chunk(0, 12);
-  if (head.byteLength < 12 || name(head, 0) !== 'RIFF' || name(head, 8) !== 'WAVE') return null;
+  const head = await chunkOf(file, 0, 12);
+  if (head.byteLength < 12 || nameOf(head, 0) !== 'RIFF' || nameOf(head, 8) !== 'WAVE') return null;
   let format = null;
   for (let at = 12; at + 8 <= file.size; ) {
-    const header = await chunk(at, 8), size = header.getUint32(4, true);
-    if (name(header, 0) === 'data') return format && { ...format, start: at + 8, size };
-    if (name(header, 0) === 'fmt ' && size >= 16) format = formatOf(await chunk(at + 8, Math.min(size, 40)));
+    const header = await chunkOf(file, at, 8), size = header.getUint32(4, true);
+    if (nameOf(header, 0) === 'data') return format && { ...format, start: at + 8, size };
+    if (nameOf(header, 0) === 'fmt ' && size >= 16) format = formatOf(await chunkOf(file, at + 8, Math.min(size, 40)));
     at += 8 + size + (size & 1);
   }
   return null;
 }
+
+const chunkOf = async (file, at, length) => new DataView(await file.slice(at, at + length).arrayBuffer());
+const nameOf = (view, at) => String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
 
 function formatOf(view) {
   const EXTENSIBLE = 0xfffe;

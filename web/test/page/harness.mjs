@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 
@@ -20,8 +21,16 @@ const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
   '--disable-component-update', '--disable-sync'];
 const FAKE_MICROPHONE = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 
-export const launch = (options = { args: FAKE_MICROPHONE }) => chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', ...options, args: [...FLAGS, ...options.args] });
+// What a test that failed has left open would keep this process waiting.
+const opened = [];
+after(() => Promise.all(opened.map((close) => close())));
+
+export async function launch(options = { args: FAKE_MICROPHONE }) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', ...options, args: [...FLAGS, ...options.args] });
+  opened.push(() => browser.close());
+  return browser;
+}
 
 export const spleeterrt = (...args) => execFileSync(python, ['-m', 'spleeterrt', ...args], { encoding: 'utf8' });
 
@@ -33,10 +42,11 @@ export async function serve(...args) {
     server.once('exit', (code) => reject(new Error(`spleeterrt web ended with ${code}`)));
   });
   const stop = () => new Promise((resolve) => {
-    if (server.exitCode !== null) return resolve();
+    if (server.exitCode !== null || server.signalCode !== null) return resolve();
     server.once('exit', resolve);
     server.kill('SIGINT');
   });
+  opened.push(stop);
   process.on('exit', () => server.kill());
   return { address: line.split(' ')[0], stop };
 }
@@ -56,6 +66,7 @@ export async function serveFolder(folder) {
   });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   const stop = () => new Promise((resolve) => { server.close(resolve), server.closeAllConnections(); });
+  opened.push(stop);
   return { address: `http://127.0.0.1:${server.address().port}/`, stop, asked };
 }
 

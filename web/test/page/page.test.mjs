@@ -27,12 +27,17 @@ const file = (name, content) => {
 
 test('files that cannot be decoded are named, and do not stop the others', async () => {
   const { page, said } = await h.open(browser, server.address);
+  const silent = fs.readFileSync(h.writeWav(path.join(h.work, 'g.wav'), 0, () => 0));
+  const interrupted = fs.readFileSync(h.writeWav(path.join(h.work, 'i.wav'), 44100, (i) => 0.4 * Math.sin(i / 15)));
+  interrupted.writeUInt32LE(0, 40); // what a recorder leaves that could not write the size
   await h.drop(page,
     file('a.aiff', 'FORM\0\0\0\x20AIFFCOMM'), file('b.wma', Buffer.from('3026b2758e66cf11', 'hex')), file('c.mp3', 'these are words'),
-    file('d.wav', ''), file('e.flac', 'fLaC and then nothing'), file('f.pdf', '%PDF-1.7'), h.writeWav(path.join(h.work, 'g.wav'), 0, () => 0), h.song);
+    file('d.wav', ''), file('e.flac', 'fLaC and then nothing'), file('f.pdf', '%PDF-1.7'), path.join(h.work, 'g.wav'),
+    file('h.wav', Buffer.concat([silent, Buffer.from('LIST\x05\0\0\0INFOx\0', 'latin1')])), file('i.wav', interrupted), h.song);
   await h.done(page, 'song');
   const expected = { 'a.aiff': /AIFF file, which this browser does not decode.*FLAC or WAV/, 'b.wma': /WMA file, which this browser does not decode/,
-    'c.mp3': /not a sound file that browsers know/, 'd.wav': /The file is empty/, 'e.flac': /FLAC file is damaged/, 'f.pdf': /PDF file, which holds no sound/, 'g.wav': /The file holds no sound/ };
+    'c.mp3': /not a sound file that browsers know/, 'd.wav': /The file is empty/, 'e.flac': /FLAC file is damaged/, 'f.pdf': /PDF file, which holds no sound/,
+    'g.wav': /The file holds no sound/, 'h.wav': /The file holds no sound/, i: /^0:01 · 4 stems$/ };
   for (const [name, message] of Object.entries(expected)) {
     await page.locator('.row-open', { has: page.getByText(name, { exact: true }) }).click();
     assert.match(await page.textContent('.song-status'), message);
@@ -172,10 +177,35 @@ test('WAV files that are read piece by piece', async () => {
   await page.context().close();
 });
 
-test('nothing leaves the page', async () => {
+test('what is read of stems beyond their end is silence, with and without a disk', async () => {
+  const { page, said } = await h.open(browser, server.address);
+  const found = await page.evaluate(async () => {
+    const read = `import { openDisk } from '${new URL('./app/disk.js', location)}';
+      const disk = await openDisk('session-of-a-test'), track = await disk.track('song/stem0');
+      track.append(new Float32Array([1, 2]));
+      track.append(new Float32Array([3]));
+      postMessage({ kind: disk.constructor.name, samples: await track.read(1, 4, new Float32Array(4).fill(9)) });`;
+    const without = "navigator.storage.getDirectory = () => Promise.reject(new Error('none'));";
+    const results = {};
+    for (const text of [read, read.replace('const disk', `${without} const disk`)]) {
+      const { kind, samples } = await new Promise((resolve, reject) => {
+        const worker = new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type: 'module' });
+        Object.assign(worker, { onmessage: ({ data }) => resolve(data), onerror: reject });
+      });
+      results[kind] = [...samples];
+    }
+    return results;
+  });
+  assert.deepEqual(found, { FileDisk: [2, 3, 0, 0], BlobDisk: [2, 3, 0, 0] });
+  assert.deepEqual(said, []);
+  await page.context().close();
+});
+
+test('nothing leaves the page', async (t) => {
   const asked = [];
   const elsewhere = http.createServer((request, response) => { asked.push(request.url); response.end(); });
   await new Promise((resolve) => { elsewhere.listen(0, '127.0.0.1', resolve); });
+  t.after(() => elsewhere.close());
   const { page } = await h.open(browser, server.address);
   const outcome = await page.evaluate(async (address) => {
     const tried = {
@@ -203,7 +233,6 @@ test('nothing leaves the page', async () => {
   }, `http://127.0.0.1:${elsewhere.address().port}/`);
   assert.deepEqual(new Set(Object.values(outcome)), new Set(['refused']), JSON.stringify(outcome));
   assert.deepEqual(asked, []);
-  elsewhere.close();
   await page.context().close();
 });
 
@@ -392,6 +421,21 @@ test('live sound', async () => {
   await page.click('#live button.primary');
   await page.waitForSelector('#live .facts dd');
   await page.evaluate(() => window.tracks[2].dispatchEvent(new Event('ended')));
+  await page.waitForSelector('#live [role="alert"]:not(:empty)');
+  assert.match(await page.textContent('#live [role="alert"]'), /The sound has ended/);
+  assert.equal(await page.textContent('#live button.primary'), 'Start');
+  // One that is unplugged while the page asks how it goes.
+  await page.click('#live button.primary');
+  await page.waitForSelector('#live .facts dd');
+  await page.evaluate(async () => {
+    const { Live } = await import('./app/live.js'), { report } = Live.prototype;
+    Live.prototype.report = function unplugged() {
+      Live.prototype.report = report;
+      const asked = report.call(this);
+      window.tracks.at(-1).dispatchEvent(new Event('ended'));
+      return asked;
+    };
+  });
   await page.waitForSelector('#live [role="alert"]:not(:empty)');
   assert.match(await page.textContent('#live [role="alert"]'), /The sound has ended/);
   assert.equal(await page.textContent('#live button.primary'), 'Start');

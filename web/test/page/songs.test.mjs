@@ -211,8 +211,21 @@ test('several songs one after the other; one is cancelled, and separated after a
   await h.picture(page, 'queue');
   assert.match(await page.title(), /^\d+ % · long$/);
   await page.waitForSelector('.play:not(:disabled)');
+  // A loop of the whole song, in the part that is still to come.
+  await page.keyboard.press('l');
+  assert.equal(await page.textContent('.loop-info'), '0:00.0 – 2:00.0');
+  await page.focus('.ruler');
+  await page.keyboard.press('End');
+  await page.click('.play');
+  await page.waitForSelector('.play.waiting');
   await page.click('[aria-label="Cancel long"]');
   await page.waitForSelector('.row[data-state="cancelled"]:has-text("long")');
+  // It is now one of what there is, and goes on.
+  assert.equal(await page.getAttribute('.play', 'aria-label'), 'Pause');
+  const whole = /^0:00\.0 – (\d):(\d\d\.\d)$/.exec(await page.textContent('.loop-info'));
+  const there = 60 * Number(whole[1]) + Number(whole[2]);
+  assert.ok(there > 2 && there < 110, whole[0]);
+  await page.click('.play');
   await h.done(page, 'song');
   assert.equal(await page.title(), 'spleeterrt: the stems of a song');
   // What there is of it can be heard; then it stops.
@@ -221,6 +234,30 @@ test('several songs one after the other; one is cancelled, and separated after a
   assert.equal(await page.textContent('.size'), 'Only whole songs can be saved.');
   await page.click('.play');
   await page.waitForSelector('.play[aria-label="Pause"]');
+  // The loop's end is the end of what there is.
+  await page.evaluate(() => {
+    window.pieces = 0;
+    const { start } = AudioBufferSourceNode.prototype;
+    AudioBufferSourceNode.prototype.start = function counted(...when) {
+      window.pieces += 1;
+      return start.apply(this, when);
+    };
+  });
+  const box = await page.locator('.lane:nth-child(1) .wave').boundingBox();
+  const drag = async (from, to) => {
+    const x = (seconds) => box.x + box.width * seconds / 120;
+    await page.mouse.move(x(from), box.y + 30);
+    await page.mouse.down();
+    await page.mouse.move(x(to), box.y + 30, { steps: 4 });
+    await page.mouse.up();
+  };
+  await drag(there - 2, 119);
+  assert.match(await page.textContent('.loop-info'), new RegExp(` – ${whole[1]}:${whole[2].replace('.', '\\.')}$`));
+  await page.waitForFunction(() => window.pieces >= 6 * 4); // of four stems: two or three each time
+  assert.equal(await page.getAttribute('.play', 'aria-label'), 'Pause');
+  await drag(there + 2, 119); // where there is nothing
+  assert.equal(await page.textContent('.loop-info'), '');
+  assert.equal(await page.getAttribute('.play', 'aria-label'), 'Pause');
   await page.focus('.ruler');
   await page.keyboard.press('End');
   await page.waitForSelector('.play[aria-label="Play"]');
@@ -243,15 +280,15 @@ test('who listens goes on listening while songs are added; files are written whi
   assert.equal(await page.textContent('.song-title'), 'first');
   assert.equal(await page.getAttribute('.play', 'aria-label'), 'Pause');
   await page.waitForSelector('.row[data-state="separating"]:has-text("second")');
-  const [download] = await Promise.all([page.waitForEvent('download'), page.evaluate(() => {
+  const [download, shown] = await Promise.all([page.waitForEvent('download'), page.evaluate(() => {
     document.querySelector('.downloads .primary').click();
-    document.querySelector('.row:nth-child(2) .row-open').click();
+    const row = document.querySelector('.row:nth-child(2)');
+    row.querySelector('.row-open').click();
+    return { state: row.dataset.state, disabled: document.querySelector('.lane:nth-child(1) .save').disabled };
   })]);
+  assert.deepEqual(shown, { state: 'separating', disabled: true }); // it is not ready because the other one is
   assert.equal(download.suggestedFilename(), 'first (stems).zip');
   assert.equal(await page.textContent('.song-title'), 'second');
-  if (await page.getAttribute('.row:nth-child(2)', 'data-state') === 'separating') {
-    assert.ok(await page.isDisabled('.lane:nth-child(1) .save')); // which is not ready because the other one is
-  }
   await h.done(page, 'third');
   assert.ok(await page.isEnabled('.lane:nth-child(1) .save'));
   // Two at once.
