@@ -226,8 +226,13 @@ def ports(
 def heard_latency(inputs: Sequence[str], outputs: Sequence[str]) -> int:
     music = np.zeros((10 * RATE, 2), np.float32)
     music[RATE // 2] = 0.5
-    record, begin = play_and_record(music, 2.0, inputs, outputs)  # busy machines begin late
-    left = record[:, 0]
+    for _ in range(3):
+        record, begin = play_and_record(
+            music, 2.0, inputs, outputs
+        )  # busy machines begin late, some after its end
+        left = record[:, 0]
+        if np.abs(left).max() > 0.1:
+            break
     assert np.abs(left).max() > 0.1
     return int(np.argmax(np.abs(left))) - begin - RATE // 2
 
