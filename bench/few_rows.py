@@ -22,7 +22,7 @@ from spleeterrt.network.layers import LAYER_NAMES
 from spleeterrt.network.method_plan import ROWS, make_plan, methods_at
 from spleeterrt.network.model import Model
 
-FRAMES = (64, 128, 256)
+FRAMES = (64, 128, 192)
 
 
 def main() -> None:

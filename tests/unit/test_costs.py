@@ -40,7 +40,7 @@ def fast_plan(low_memory: bool = False) -> Plan:
     ("frames", "methods"),
     [
         (512, {"e5": "lazy4", "e6": "lazy4", "d1": "lazy4"}),
-        (256, {"e5": "lazy4", "e6": "rows4", "d1": "rows4"}),
+        (256, {"e5": "lazy4", "e6": "lazy4", "d1": "lazy4"}),
         (128, {"e5": "lazy4", "e6": "rows4", "d1": "rows4"}),
         (64, {"e5": "rows4", "e6": "rows4", "d1": "rows4"}),
     ],

@@ -244,7 +244,7 @@ int row_tiles(int in_c, int out_c, bool compact, long long h, long long w)
 
 int filter_cost(int tile) // measured on AVX-512; only their proportion matters
 {
-    return tile == 4 ? 585 : tile == 2 ? 250 : 225;
+    return tile == 4 ? 540 : tile == 2 ? 250 : 290;
 }
 
 long long tile_cost(int tile, long long h, long long w, int tiles_at_a_time)
