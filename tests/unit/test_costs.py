@@ -74,10 +74,10 @@ def test_official_tiles_come_in_fours(frames: int, low_memory: bool) -> None:
 @needs_fast
 def test_tiles_that_stick_out_count_whole() -> None:
     deepest = shapes(OFFICIAL, fast_plan(), 64, 64)[E6]  # one pixel
-    assert (deepest.h, deepest.w, deepest.method) == (1, 1, "rows4")
-    assert layer_cost(deepest).products == 2 * 11 * 256 * 512  # two rows of taps meet the image's two rows
-    for method, points in (("lazy2", 49), ("lazy4", 121)):
-        assert layer_cost(deepest._replace(method=method)).products == points * 256 * 512
+    assert (deepest.h, deepest.w, deepest.method) == (1, 1, "lazy2")
+    assert layer_cost(deepest).products == 49 * 256 * 512
+    rows = layer_cost(deepest._replace(method="rows4"))  # two rows of taps meet the image's two rows
+    assert rows.products == 2 * 11 * 256 * 512
 
 
 @needs_fast
