@@ -140,8 +140,10 @@ def _start(pid: int) -> str:
 
 
 def _status(pid: int) -> list[bytes]:
-    # The name stands in parentheses and may hold any characters.
-    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    # By its first thread: an emulated process (qemu-user, as in containers for another machine) finds another
+    # start in its own /proc/PID/stat than others do. The name stands in parentheses and may hold any
+    # characters.
+    return Path(f"/proc/{pid}/task/{pid}/stat").read_bytes().rpartition(b")")[2].split()
 
 
 def _is_running(pid: int, start: str) -> bool:
