@@ -13,7 +13,7 @@ class FirstLayer {
     static constexpr int n = Transform::n, values = 2 * n - 1; // per channel and tile: points of both phases
     static constexpr int samples = 16;                         // of a tile: 8 pixels of 2 channels, one cache line
     // Tiles at a time: the registers' worth of sums; never more than a row has (8 or more).
-    static constexpr int max_tiles = vector_bytes == 64 ? 16 : 12 / vectors_per_block;
+    static constexpr int max_tiles = vector_bytes == 64 ? 16 : vectors_per_block == 2 ? 6 : first_of_four;
     static constexpr int min_tiles = min(max_tiles, 8);
     static constexpr int slots = 8; // transformed rows that are kept (5 are needed)
     const fast_layer &layer;
@@ -143,43 +143,78 @@ private:
             }
     }
 
+    // The products of four tiles at one point, of both phases but at the first, by vectors of four (neon.h). Returns
+    // the next point's weights.
+    template <bool both, typename V> ALWAYS_INLINE const float *
+    point_of_four(const float *const (&sources)[5], int t, int q, const float *weights, V (&products)[4][4])
+    {
+        V sum[4][4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < 4; v++)
+                sum[i][v] = V{};
+        for (int ky = 0; ky < 5; ky++)
+            for (int channel = 0; channel < 2; channel++) {
+                const float *x = sources[ky] + (ptrdiff_t)(channel * values + q) * stride + t;
+                multiply_four(x, weights, sum);
+                weights += block;
+                if constexpr (both) {
+                    multiply_four(x + (ptrdiff_t)(n - 1) * stride, weights, sum);
+                    weights += block;
+                }
+            }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < 4; v++)
+                products[i][v] = sum[i][v];
+        return weights;
+    }
+
     // `count` tiles of one row, 16 channels from c on.
     template <int kind, int count>
     __attribute__((noinline)) void group(const float *const (&sources)[5], int y, int t, int c)
     {
         Vec products[n][count][vectors_per_block];
         const float *weights = layer.weights + (ptrdiff_t)c * 10 * values;
-        for (int q = 0; q < n; q++) {
-            Vec sum[count][vectors_per_block];
-#pragma GCC unroll 16
-            for (int i = 0; i < count; i++)
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
-                    sum[i][v] = Vec{};
-            auto add = [&](const float *x) {
-                Vec weight[vectors_per_block];
-#pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
-                    weight[v] = load(weights + v * lanes);
-                weights += block;
+        if constexpr (first_of_four == lanes) {
+            weights = point_of_four<false>(sources, t, 0, weights, products[0]);
+            for (int q = 1; q < n; q++)
+                weights = point_of_four<true>(sources, t, q, weights, products[q]);
+        } else {
+            for (int q = 0; q < n; q++) {
+                Vec sum[count][vectors_per_block];
 #pragma GCC unroll 16
                 for (int i = 0; i < count; i++)
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors_per_block; v++)
-                        sum[i][v] = multiply_add(x[i], weight[v], sum[i][v]);
-            };
-            for (int ky = 0; ky < 5; ky++)
-                for (int channel = 0; channel < 2; channel++) {
-                    const float *x = sources[ky] + (ptrdiff_t)(channel * values + q) * stride + t;
-                    add(x);
-                    if (q > 0)
-                        add(x + (ptrdiff_t)(n - 1) * stride);
-                }
-#pragma GCC unroll 16
-            for (int i = 0; i < count; i++)
+                        sum[i][v] = Vec{};
+                auto add = [&](const float *x) {
+                    Vec weight[vectors_per_block];
 #pragma GCC unroll 4
-                for (int v = 0; v < vectors_per_block; v++)
-                    products[q][i][v] = sum[i][v];
+                    for (int v = 0; v < vectors_per_block; v++)
+                        weight[v] = load(weights + v * lanes);
+                    weights += block;
+#pragma GCC unroll 16
+                    for (int i = 0; i < count; i++)
+#pragma GCC unroll 4
+                        for (int v = 0; v < vectors_per_block; v++)
+                            sum[i][v] = multiply_add(x[i], weight[v], sum[i][v]);
+                };
+                for (int ky = 0; ky < 5; ky++)
+                    for (int channel = 0; channel < 2; channel++) {
+                        const float *x = sources[ky] + (ptrdiff_t)(channel * values + q) * stride + t;
+                        add(x);
+                        if (q > 0)
+                            add(x + (ptrdiff_t)(n - 1) * stride);
+                    }
+#pragma GCC unroll 16
+                for (int i = 0; i < count; i++)
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors_per_block; v++)
+                        products[q][i][v] = sum[i][v];
+            }
         }
         float *raw = layer.dst + y * layer.dst_row + 4 * t * layer.dst_ld + c;
         float *normed = layer.normed + y % layer.dst_ring * layer.normed_row + 4 * t * layer.normed_ld + c;

@@ -10,6 +10,7 @@ namespace spleeterrt::SRT_ISA {
 constexpr bool has_depths = false; // steps of depth written out by the set itself (neon.h)
 constexpr bool prefetches = true;
 constexpr int rows_of_four = 3;   // of a micro-kernel whose rows are four vectors
+constexpr int first_of_four = 3;  // the same of the first layer
 constexpr int max_vectors = 4;    // of a row, in a micro-kernel for stored weights
 constexpr int product_unroll = 4; // how many of a block's 16 steps of depth stand side by side, with stored
 constexpr int plain_unroll = 16;  // weights and with plain ones

@@ -18,7 +18,7 @@ static ALWAYS_INLINE void store_past_caches(float *p, Vec v) { *(Vec *)p = v; }
 static ALWAYS_INLINE void end_streams() {}
 
 constexpr bool prefetches = true;
-constexpr int rows_of_four = 4;
+constexpr int rows_of_four = 4, first_of_four = 4;
 constexpr int max_vectors = 4;
 constexpr int product_unroll = 1, plain_unroll = 1; // (of loops that `depths` replaces)
 
@@ -100,6 +100,29 @@ template <int rows> static ALWAYS_INLINE void depths(const float *x, const float
     load_pair<0>(w, weights[0], weights[1]);
     load_pair<8>(w, weights[2], weights[3]);
     depth<rows, 0>(x, w, factors, weights, sum);
+}
+
+template <int k> static ALWAYS_INLINE void multiply_row(Vec x, const Vec (&weights)[4], Vec (&sum)[4])
+{
+    multiply_lane<k>(x, weights[0], sum[0]);
+    multiply_lane<k>(x, weights[1], sum[1]);
+    multiply_lane<k>(x, weights[2], sum[2]);
+    multiply_lane<k>(x, weights[3], sum[3]);
+}
+
+// sum[i] += x[i] w: one step of depth whose four rows' numbers lie side by side.
+static ALWAYS_INLINE void multiply_four(const float *x, const float *w, Vec (&sum)[4][4])
+{
+    reads<4>(x);
+    reads<16>(w);
+    const Vec factors = load_at<0>(x);
+    Vec weights[4];
+    load_pair<0>(w, weights[0], weights[1]);
+    load_pair<8>(w, weights[2], weights[3]);
+    multiply_row<0>(factors, weights, sum[0]);
+    multiply_row<1>(factors, weights, sum[1]);
+    multiply_row<2>(factors, weights, sum[2]);
+    multiply_row<3>(factors, weights, sum[3]);
 }
 
 } // namespace spleeterrt::SRT_ISA

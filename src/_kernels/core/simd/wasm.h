@@ -25,6 +25,7 @@ constexpr int rows_of_four = 6; // 12 sums, 2 weights, a factor
 #else
 constexpr int rows_of_four = 5; // 10 sums, 2 weights, a factor, a product
 #endif
+constexpr int first_of_four = 3;
 
 static ALWAYS_INLINE void prefetch_line(const void *) {}
 
