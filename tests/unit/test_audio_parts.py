@@ -33,6 +33,11 @@ def read(path, **options):
         return np.concatenate(blocks), reader
 
 
+def same_frames(found, expected):
+    """Frames of MPEG audio from a decoder that began elsewhere: libmpg123 for ARM may round otherwise."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2.0**-23)
+
+
 def joined(target, *sources, between=b""):
     target.write_bytes(between.join(source.read_bytes() for source in sources))
     return target
@@ -257,7 +262,7 @@ def test_mp3_parts_without_a_header(tmp_path, headers, capfd):
         assert header or length == 1152 * count
     # The first frames of a file lean on nothing, but its sound overlaps with what precedes.
     np.testing.assert_array_equal(wave[: lengths[0]], read(sources[0])[0])
-    np.testing.assert_array_equal(wave[lengths[0] + 1152 :], read(sources[1])[0][1152:])
+    same_frames(wave[lengths[0] + 1152 :], read(sources[1])[0][1152:])
     assert capfd.readouterr().err == ""
 
 
@@ -335,7 +340,7 @@ def test_an_mp3_that_begins_in_the_middle(tmp_path, capfd):
     tail = 30_000
     shift = 1105  # what the header of the whole file tells to drop
     begin = (lean - 1) * 1152 - shift
-    np.testing.assert_array_equal(wave[tail : 100_000 - begin], expected[begin + tail :])
+    same_frames(wave[tail : 100_000 - begin], expected[begin + tail :])
     assert capfd.readouterr().err == ""
 
 

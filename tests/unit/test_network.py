@@ -22,6 +22,7 @@ from spleeterrt.network.model import Model
 from spleeterrt.network.tensors import expected_shapes
 from support import reference as ref
 from support import tolerances as tol
+from support.emulation import threads_after_fork
 from support.tolerances import close
 
 ODD = (3, 5, 7, 9, 11, 13)
@@ -467,6 +468,7 @@ print("done")
 """
 
 
+@threads_after_fork
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_after_fork():
     """A child (and its child) of a process whose kernels' threads run: the same bits, and no waiting."""
