@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t most_changes = 256; // at a time
 
+// A channel from a sample on; none, and no pointer into nowhere, where the host has none.
+float *from(float *channel, std::uint32_t sample) { return channel ? channel + sample : nullptr; }
+
 std::size_t parameter_of(const Parameters &parameters, const clap_event_header_t *event)
 {
     if (event->space_id != CLAP_CORE_EVENT_SPACE_ID || event->type != CLAP_EVENT_PARAM_VALUE)
@@ -120,14 +123,14 @@ void Adapter::run(const clap_process_t &process, std::uint32_t begin, std::uint3
     const float *input[2] = {};
     if (process.audio_inputs_count > 0 && process.audio_inputs[0].data32)
         for (std::uint32_t c = 0; c < std::min<std::uint32_t>(2, process.audio_inputs[0].channel_count); c++)
-            input[c] = process.audio_inputs[0].data32[c] + begin;
+            input[c] = from(process.audio_inputs[0].data32[c], begin);
     float *outputs[2 * (1 + most_stems)] = {};
     const std::uint32_t ports = std::min<std::uint32_t>(process.audio_outputs_count, buses(product()));
     for (std::uint32_t p = 0; p < ports; p++) {
         clap_audio_buffer_t &port = process.audio_outputs[p];
         port.constant_mask = 0;
         for (std::uint32_t c = 0; port.data32 && c < std::min<std::uint32_t>(2, port.channel_count); c++)
-            outputs[2 * p + c] = port.data32[c] + begin;
+            outputs[2 * p + c] = from(port.data32[c], begin);
     }
     shell_.process(input, outputs, end - begin, changes, count);
 }

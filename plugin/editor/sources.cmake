@@ -2,18 +2,14 @@
 # with nothing but libdl where that is a library of its own.
 include(${CMAKE_CURRENT_LIST_DIR}/embed.cmake) # embed_files
 
-find_path(SPLEETERRT_STB_HEADERS stb_truetype.h PATH_SUFFIXES stb HINTS /usr/share/dpf/dgl/src/nanovg
-  DOC "The folder that holds stb_truetype.h" NO_CMAKE_FIND_ROOT_PATH)
 option(SPLEETERRT_PLUGIN_EDITOR "Build the plugin's editor; OFF: hosts show the parameters themselves" ON)
 
 set(editor_sources editor/none.cpp)
 set(editor_libraries)
 if(SPLEETERRT_PLUGIN_EDITOR)
-  if(NOT SPLEETERRT_STB_HEADERS)
-    message(FATAL_ERROR "The plugin's editor needs stb_truetype.h. Debian and Ubuntu: apt-get install libstb-dev. "
-      "Elsewhere: name the folder that holds it by -DSPLEETERRT_STB_HEADERS=FOLDER, or build without the editor: "
-      "-DSPLEETERRT_PLUGIN_EDITOR=OFF.")
-  endif()
+  set(without_editor WITHOUT "build without the editor: -DSPLEETERRT_PLUGIN_EDITOR=OFF")
+  need_headers(SPLEETERRT_STB_HEADERS stb_truetype.h libstb-dev "a header that draws letters" ${without_editor}
+    /usr/include/stb /usr/local/include/stb /usr/share/dpf/dgl/src/nanovg)
   set(typefaces ${CMAKE_CURRENT_BINARY_DIR}/typefaces.cpp)
   embed_files(${typefaces} spleeterrt::editor::typefaces
     regular ${CMAKE_CURRENT_LIST_DIR}/typefaces/Roboto-Regular.ttf
@@ -25,7 +21,8 @@ if(SPLEETERRT_PLUGIN_EDITOR)
   elseif(APPLE)
     list(APPEND editor_sources editor/window_none.cpp)
   else()
-    need_headers(SPLEETERRT_X11_HEADERS X11/Xlib.h libx11-dev "the headers of X11 (the library is found at run time)")
+    need_headers(SPLEETERRT_X11_HEADERS X11/Xlib.h libx11-dev "the headers of X11 (the library is found at run time)"
+      ${without_editor})
     list(APPEND editor_sources editor/window_x11.cpp)
     set(editor_libraries ${CMAKE_DL_LIBS})
   endif()

@@ -11,8 +11,8 @@ namespace spleeterrt::plugin::lv2 {
 constexpr const char *ui_uri = "https://github.com/spleeterrt/spleeterrt/plugin#editor";
 constexpr const char *model_key = "https://github.com/spleeterrt/spleeterrt/plugin#model";
 
-// Audio in, audio out (the mix, then the stems), parameters, and what LV2 has beside them. Where an index stands does
-// not matter to hosts, but symbols do.
+// Audio in, audio out (the mix, then the stems), parameters, and what LV2 has beside them. States name ports by their
+// symbols, but Ardour's automation by their indices: a new one belongs behind all others.
 struct Ports {
     explicit Ports(const Product &product)
         : parameters(product), outputs(2 * (1 + product.stems)), first_parameter(2 + outputs),

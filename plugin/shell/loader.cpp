@@ -157,10 +157,10 @@ void Loader::make(std::uint64_t request)
     if (delivery->engine)
         say(Phase::ready, file_name(file), file_name(file));
     else if (files.empty())
-        say(Phase::no_model, "", "No model: put one into " + user_model_folder());
+        say(Phase::no_model, "", "No model: put one into " + place_for_models());
     else
         say(Phase::failed, file_name(file.empty() ? files.front() : file),
-            files.size() > 1 ? problem + "; put one that does into " + user_model_folder() : problem);
+            files.size() > 1 ? problem + "; put one that does into " + place_for_models() : problem);
     delete incoming_.exchange(delivery.release(), std::memory_order_acq_rel);
 }
 

@@ -10,6 +10,11 @@
 #include <system_error>
 #include <thread>
 
+#if !defined(_WIN32)
+#include <pwd.h>
+#include <unistd.h>
+#endif
+
 namespace fs = std::filesystem;
 
 namespace spleeterrt::plugin {
@@ -27,6 +32,23 @@ std::string variable(const char *name)
     return value ? value : "";
 #endif
 }
+
+// What is no whole path would depend on where the host was started.
+std::string absolute(const std::string &path) { return fs::u8path(path).is_absolute() ? path : ""; }
+
+#if !defined(_WIN32)
+std::string home()
+{
+    const std::string named = absolute(variable("HOME"));
+    if (!named.empty())
+        return named;
+    std::vector<char> text(16384); // a service's host has no HOME: what the system knows of its user
+    struct passwd entry = {}, *found = nullptr;
+    if (getpwuid_r(getuid(), &entry, text.data(), text.size(), &found) != 0 || !found || !entry.pw_dir)
+        return "";
+    return absolute(entry.pw_dir);
+}
+#endif
 
 std::string under(const std::string &folder, const char *rest)
 {
@@ -155,13 +177,19 @@ bool fits(const Product &product, const srt_model &model, const std::string &pat
 std::string user_model_folder()
 {
 #if defined(_WIN32)
-    return under(variable("LOCALAPPDATA"), "spleeterrt/models");
+    return under(absolute(variable("LOCALAPPDATA")), "spleeterrt/models");
 #elif defined(__APPLE__)
-    return under(variable("HOME"), "Library/Application Support/spleeterrt/models");
+    return under(home(), "Library/Application Support/spleeterrt/models");
 #else
-    const std::string data = variable("XDG_DATA_HOME");
-    return data.empty() ? under(variable("HOME"), ".local/share/spleeterrt/models") : under(data, "spleeterrt/models");
+    const std::string data = absolute(variable("XDG_DATA_HOME"));
+    return data.empty() ? under(home(), ".local/share/spleeterrt/models") : under(data, "spleeterrt/models");
 #endif
+}
+
+std::string place_for_models()
+{
+    const std::string users = user_model_folder();
+    return users.empty() ? folders("").back() : users;
 }
 
 std::vector<std::string> model_files(const Product &product, const std::string &chosen, const std::string &binary)

@@ -17,7 +17,8 @@ using SharedModel = std::shared_ptr<srt_model>;
 // SPLEETERRT_PLUGIN_MODEL names, and no other then; the user's folder, what lies beside the binary, folders of the
 // system. In a folder "<n>stems.safetensors" comes before others.
 std::vector<std::string> model_files(const Product &product, const std::string &chosen, const std::string &binary);
-std::string user_model_folder(); // where the user's models are to be put; "": unknown
+std::string user_model_folder(); // "": unknown
+std::string place_for_models();  // where a user is to put models: a folder of the system, if there is none of the user
 
 // The stems of a product as srt_options.stems wants them.
 std::string stem_list(const Product &product);

@@ -192,3 +192,65 @@ def test_the_shell_alone(folders, tmp_path, check):
         model=STARTER_FILE,
         **folders,
     )
+
+
+# --- odd hosts, odd homes ---
+
+
+@pytest.mark.parametrize("check", ["odd", "odd-sound", "host-threads"])
+def test_odd_hosts(folders, check):
+    run("clap_tests", check, model=STARTER_FILE, **folders)
+
+
+def test_a_host_opens_and_closes_the_file_again_and_again(folders, tmp_path):
+    copy = shutil.copy(PLUGIN, tmp_path / "copy.clap")
+    run("clap_tests", "reload", copy, model=STARTER_FILE, **folders)
+
+
+def test_several_models_and_files_that_change(folders, tmp_path, five_stems):
+    run("clap_tests", "models", STARTER_FILE, five_stems, tmp_path, **folders)
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        {"HOME": None, "XDG_DATA_HOME": None},
+        {"HOME": "", "XDG_DATA_HOME": ""},
+        {"HOME": "/nonexistent", "XDG_DATA_HOME": None},
+        {"HOME": "/dev/null", "XDG_DATA_HOME": "/dev/null"},
+        {"HOME": "/", "XDG_DATA_HOME": "somewhere/else"},
+    ],
+)
+def test_homes(tmp_path, home):
+    """A model beside the binary is found whatever the home is; where it is not, the status tells a place."""
+    folder = tmp_path / "Müsik \u2013 \u97f3\u697d"
+    (folder / "models").mkdir(parents=True)
+    plugin = shutil.copy(PLUGIN, folder / "spleeterrt.clap")
+    environment = {**os.environ, **{name: value for name, value in home.items() if value is not None}}
+    for name in ("SPLEETERRT_PLUGIN_MODEL", *(name for name, value in home.items() if value is None)):
+        environment.pop(name, None)
+
+    def status():
+        command = [str(BUILD / "clap_tests"), str(plugin), "dry", "0"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+        return re.findall(r"status (\d): (.*)", done.stdout)[0]
+
+    phase, message = status()
+    assert phase == "3"
+    place = re.fullmatch(r"No model: put one into (.+)", message)
+    assert place, message
+    assert Path(place[1]).is_absolute()
+    shutil.copy(STARTER_FILE, folder / "models")
+    assert status() == ("2", "starter.safetensors")
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
+def test_nothing_is_written(tmp_path):
+    """Homes may be read-only: the plugin makes and changes no file."""
+    log = tmp_path / "calls"
+    trace = ["strace", "-f", "-e", "trace=%file", "-o", str(log)]
+    run("clap_tests", "mode", before=trace, model=STARTER_FILE, HOME=str(tmp_path / "home"))
+    for line in log.read_text().splitlines():
+        assert not re.search(r"O_WRONLY|O_RDWR|O_CREAT|\b(mkdir|unlink|rename|chmod|truncate|link)", line), (
+            line
+        )

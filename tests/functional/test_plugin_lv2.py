@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 
@@ -177,16 +178,10 @@ def test_everything_is_described(stems):
 # --- sound ---
 
 
-@pytest.mark.parametrize(
-    ("stems", "mode", "rate"),
-    [
-        (4, "middle", 44100),
-        (4, "short", 48000),
-        (4, "long", 44100),
-        (2, "middle", 96000),
-        (4, "middle", 88200),
-    ],
-)
+CASES = [(4 if rate < 50000 else 2, mode, rate) for mode in MODES for rate in (44100, 48000, 88200, 96000)]
+
+
+@pytest.mark.parametrize(("stems", "mode", "rate"), CASES)
 def test_stems_are_those_of_the_library(host, tmp_path, stems, mode, rate):
     samples = song(rate, 8.0 if mode == "long" else 1.2)
     latency = host.ready(stems, rate, free_wheel=1, latency_mode=MODES.index(mode))
@@ -273,6 +268,35 @@ def test_bypass_gains_and_solos(host, tmp_path, music):
     host.close()
 
 
+def test_calls_out_of_turn(host, tmp_path, music):
+    """Nothing connected, not active, active twice, values that are no numbers: never a crash, and no trace."""
+    host.ready(free_wheel=1)
+    expected = host.render(tmp_path, music, 60000)[0]
+    host.close()
+    assert host("create", URI.format(4), 44100, "mo", 512, 0)
+    host("nothing")  # nothing is connected
+    host("activate")
+    host("run", 300)
+    host("activate")
+    host("nothing")
+    host("deactivate")
+    host("deactivate")
+    host("run", 300)
+    host.ready(free_wheel=1)
+    for symbol in ("enabled", "latency_mode", "heard_when_late", "vocals_gain", "drums_mute"):
+        host.set(symbol, "nan")
+    assert np.isfinite(host.render(tmp_path, music, 30000)[0]).all()
+    for symbol, value in (("enabled", 1), ("latency_mode", 1), ("heard_when_late", 3), ("vocals_gain", 0)):
+        host.set(symbol, value)
+    host.set("drums_mute", 0)
+    host("activate")
+    np.testing.assert_array_equal(host.render(tmp_path, music, 60000)[0], expected)
+    host("deactivate")
+    silent, _ = host.render(tmp_path, music, 5000)
+    assert not silent.any()
+    host("cleanup")
+
+
 # --- options and state ---
 
 
@@ -342,10 +366,16 @@ def test_a_project_of_another_machine(tmp_path, monkeypatch, path):
 
 
 def test_lv2apply(tmp_path, music):
-    """A host of lilv's, which says nothing: 24 bits of every output."""
+    """A host of lilv's, which says nothing, and gives one sample at a time: 24 bits of every output."""
     soundfile.write(tmp_path / "in.wav", music, 44100, subtype="FLOAT")
     command = ["lv2apply", "-i", tmp_path / "in.wav", "-o", tmp_path / "out.wav", URI.format(4)]
-    tool(*command, SPLEETERRT_PLUGIN_MODEL=str(STARTER_FILE))
+    for _ in range(4):
+        begun = time.monotonic()
+        tool(*command, SPLEETERRT_PLUGIN_MODEL=str(STARTER_FILE))
+        if time.monotonic() - begun < 0.75 * len(music) / 44100:
+            break
+    else:
+        pytest.skip("a busy machine: it renders no faster than it would play")
     found, rate = soundfile.read(tmp_path / "out.wav", dtype="float32", always_2d=True)
     assert (rate, found.shape[1]) == (44100, 10)
     with Host(STARTER_FILE) as host:

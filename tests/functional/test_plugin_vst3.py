@@ -315,6 +315,32 @@ def test_calls_out_of_turn_are_refused(host, tmp_path):
     assert host("release") == 0
 
 
+def test_blocks_that_are_not_as_agreed(host, tmp_path, music):
+    """Buses without memory, with one channel or four, too many, announced and not there: never a crash, and no trace."""
+    ok, bad, inactive = RESULTS["ok"], RESULTS["bad argument"], RESULTS["not initialised"]
+    host("create", 0)
+    assert host("initialise") == 0
+    assert host("odd", 64) == [inactive] * 10 + [bad] * 4
+    assert host("release") == 0
+    host.ready(mode="offline")
+    before = host.render(tmp_path, music, 60000)[0]
+    for samples in (64, 512, 5000):
+        assert host("odd", samples) == [ok] * 7 + [bad] * 2 + [ok] + [bad] * 4
+    host.restart()
+    np.testing.assert_array_equal(host.render(tmp_path, music, 60000)[0], before)
+    host.close()
+
+
+def test_values_that_are_no_numbers(host, tmp_path, music):
+    host.ready(mode="offline")
+    for parameter in (BYPASS, MODE, LATE, gain(0), gain(0) + 1):
+        assert host("set", parameter, "nan") == 0
+        host("queue", parameter, "inf", 3000)
+    found = host.render(tmp_path, music, 30000)[0]
+    assert np.isfinite(found).all()
+    host.close()
+
+
 def test_ends_at_any_moment(tmp_path, music):
     """Released while the engine is made, while networks run, without being deactivated."""
     for pause in (0, 5, 50, 300, 1500):

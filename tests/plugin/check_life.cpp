@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -142,6 +143,26 @@ void check_state(const Binary &binary, const Arguments &)
     for (const char *text : {"", "RIFF", "spleeterrt-plugin", "spleeterrt-plugin x\n"})
         check(!plugin.load(text) && plugin.save() == before, "no state: \"%.12s\"", text);
     check(!plugin.load(std::string(3 << 20, 'x')) && plugin.save() == before, "too much to be a state");
+}
+
+// FILE STEMS: what a project holds. The caller looks at the values.
+void check_project(const Binary &binary, const Arguments &arguments)
+{
+    std::ifstream file(arguments.at(0), std::ios::binary);
+    const std::string state(std::istreambuf_iterator<char>(file), {});
+    const int stems = std::stoi(arguments.at(1));
+    Instance plugin(binary, stems);
+    for (std::uint32_t i = 0; i < plugin.params().count(plugin.get()); i++) {
+        clap_param_info_t info;
+        plugin.params().get_info(plugin.get(), i, &info);
+        std::printf("parameter %u: %s, %s, %g to %g, %g\n", info.id, info.module, info.name, info.min_value,
+                    info.max_value, info.default_value);
+    }
+    check(plugin.load(state, 7), "%zu bytes", state.size());
+    const std::string saved = plugin.save();
+    Instance other(binary, stems);
+    check(other.load(saved) && other.save() == saved, "saved again, by this version");
+    std::printf("%s", saved.c_str());
 }
 
 void check_mode(const Binary &binary, const Arguments &)
@@ -344,6 +365,12 @@ void check_race(const Binary &binary, const Arguments &arguments)
     const char *model = arguments.size() > 1 ? arguments[1].c_str() : "";
     Instance plugin(binary, 2), neighbour(binary, 2);
     neighbour.activate(44100, 512);
+    std::atomic<bool> over{false};
+    std::thread next_track([&] { // on another audio thread, with the same model and the same networks' threads
+        const Channels input = music(44100, 0.1);
+        while (!over.load())
+            neighbour.run(input, {{512}, 2, false});
+    });
     const auto begun = std::chrono::steady_clock::now();
     const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };
     for (int round = 0; passed() < seconds; round++) {
@@ -377,5 +404,7 @@ void check_race(const Binary &binary, const Arguments &arguments)
         audio.join();
         plugin.deactivate();
     }
+    over = true;
+    next_track.join();
     check(true, "%.0f s of everything at once", seconds);
 }

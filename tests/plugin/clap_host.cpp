@@ -16,7 +16,7 @@ namespace {
 
 thread_local bool audio_thread = false;
 const std::thread::id main_thread = std::this_thread::get_id();
-int failed = 0;
+std::atomic<int> failed{0};
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -18,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace host {
@@ -26,8 +28,13 @@ using Words = std::istringstream;
 
 template <typename Type> Type next(Words &words, Type otherwise = {})
 {
-    Type value;
-    return words >> value ? value : otherwise;
+    if constexpr (std::is_floating_point_v<Type>) { // also "nan" and "inf", which streams do not read
+        std::string text;
+        return words >> text ? static_cast<Type>(std::strtod(text.c_str(), nullptr)) : otherwise;
+    } else {
+        Type value;
+        return words >> value ? value : otherwise;
+    }
 }
 
 // "1,2,3"

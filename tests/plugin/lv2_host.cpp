@@ -2,6 +2,8 @@
 // says which port is which, as the description has it.
 #include "commands.h"
 
+#include "library.h"
+
 #include <lv2/atom/atom.h>
 #include <lv2/buf-size/buf-size.h>
 #include <lv2/core/lv2.h>
@@ -9,28 +11,19 @@
 #include <lv2/state/state.h>
 #include <lv2/urid/urid.h>
 
-#include <dlfcn.h>
-
 namespace host {
 namespace {
 
 struct Session {
     explicit Session(const std::string &path)
+        : library(path), describe(library.find<LV2_Descriptor_Function>("lv2_descriptor"))
     {
-        library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-        if (!library)
-            throw std::runtime_error(dlerror());
-        describe = reinterpret_cast<LV2_Descriptor_Function>(dlsym(library, "lv2_descriptor"));
         if (!describe)
             throw std::runtime_error("no lv2_descriptor");
     }
     Session(const Session &) = delete;
     Session &operator=(const Session &) = delete;
-    ~Session()
-    {
-        cleanup();
-        dlclose(library);
-    }
+    ~Session() { cleanup(); }
 
     void cleanup()
     {
@@ -48,7 +41,7 @@ struct Session {
         return index + 1;
     }
 
-    void *library;
+    const Library library;
     LV2_Descriptor_Function describe;
     const LV2_Descriptor *plugin = nullptr;
     LV2_Handle instance = nullptr;
@@ -235,6 +228,8 @@ const Commands<Session> &commands()
         {"deactivate", [](Session &s, Words &) { return s.plugin->deactivate(s.instance), Json(0); }},
         {"cleanup", [](Session &s, Words &) { return s.cleanup(), Json(0); }},
         {"nothing", [](Session &s, Words &) { return s.plugin->run(s.instance, 0), Json(0); }}, // no samples
+        {"run", // run SAMPLES: with what is connected
+         [](Session &s, Words &w) { return s.plugin->run(s.instance, next<uint32_t>(w)), Json(0); }},
         {"render", render},
         {"in_place", [](Session &s, Words &w) { return s.in_place = next<int>(w) != 0, Json(0); }},
         {"save", save},

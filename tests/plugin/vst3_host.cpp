@@ -260,6 +260,56 @@ Json flush(Session &s)
     return Json(v3_cpp_obj(s.processor)->process(s.processor, &data));
 }
 
+// odd SAMPLES: blocks whose buses are not as they were agreed, each with its result. Memory that is there holds 9
+// before.
+Json odd(Session &s, Words &words)
+{
+    const auto n = next<int32_t>(words);
+    std::vector<float> memory(static_cast<size_t>(std::max(n, 1)), 9.0f), second = memory;
+    float *two[] = {memory.data(), second.data()}, *none[] = {nullptr, nullptr},
+          *many[] = {memory.data(), second.data(), memory.data(), second.data()};
+    const auto bus = [](int32_t channels, float **pointers) {
+        v3_audio_bus_buffers made = {};
+        made.num_channels = channels;
+        made.channel_buffers_32 = pointers;
+        return made;
+    };
+    const auto full = bus(2, two), nothing = bus(0, nullptr), lost = bus(2, nullptr), empty = bus(2, none),
+               mono = bus(1, two), wide = bus(4, many);
+    Json results = Json::array();
+    const auto give = [&](std::vector<v3_audio_bus_buffers> in, std::vector<v3_audio_bus_buffers> out, int32_t count,
+                          int32_t size = V3_SAMPLE_32) {
+        v3_process_data data = {};
+        data.symbolic_sample_size = size;
+        data.nframes = count;
+        data.num_input_buses = static_cast<int32_t>(in.size());
+        data.num_output_buses = static_cast<int32_t>(out.size());
+        data.inputs = in.empty() ? nullptr : in.data();
+        data.outputs = out.empty() ? nullptr : out.data();
+        results.push(Json(v3_cpp_obj(s.processor)->process(s.processor, &data)));
+    };
+    give({}, {}, n);
+    give({nothing}, {nothing, nothing}, n);
+    give({lost}, {lost, lost, lost, lost, lost}, n);
+    give({empty}, {empty, full, empty, full, empty}, n);
+    give({mono}, {mono, mono, mono}, n);
+    give({wide, full, full}, {wide, wide, wide, wide, wide, wide, wide, wide}, n);
+    give({full}, {full, full, full, full, full}, 0);
+    give({full}, {full}, -1);
+    give({full}, {full}, n, V3_SAMPLE_64);
+    v3_process_data data = {}; // buses that are announced and are not there
+    data.symbolic_sample_size = V3_SAMPLE_32;
+    data.nframes = n;
+    data.num_input_buses = 1;
+    data.num_output_buses = 5;
+    results.push(Json(v3_cpp_obj(s.processor)->process(s.processor, &data)));
+    results.push(Json(v3_cpp_obj(s.processor)->process(s.processor, nullptr)));
+    results.push(Json(v3_cpp_obj(s.component)->set_state(s.component, nullptr)));
+    results.push(Json(v3_cpp_obj(s.component)->get_state(s.component, nullptr)));
+    results.push(Json(v3_cpp_obj(s.processor)->setup_processing(s.processor, nullptr)));
+    return results;
+}
+
 Json set_up(Session &s, Words &words)
 {
     s.setup.sample_rate = next<double>(words);
@@ -335,6 +385,7 @@ const Commands<Session> &commands()
         {"tail",
          [](Session &s, Words &) { return Json(static_cast<int>(processor(s)->get_tail_samples(s.processor))); }},
         {"render", render},
+        {"odd", odd},
         {"flush", [](Session &s, Words &) { return flush(s); }},
         {"queue", // queue ID VALUE SAMPLE
          [](Session &s, Words &w) {
