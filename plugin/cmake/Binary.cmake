@@ -2,7 +2,11 @@
 # load, in FOLDER of the build. Nothing but EXPORTS leaves it, and the C++ runtime is inside: hosts bring their own.
 function(add_plugin_binary target)
   cmake_parse_arguments(arg "" "FOLDER;NAME" "SOURCES;EXPORTS;LIBRARIES" ${ARGN})
-  add_library(${target} MODULE ${arg_SOURCES})
+  set(kind MODULE)
+  if(APPLE AND ZIG) # whose linker makes no bundles; hosts load either
+    set(kind SHARED)
+  endif()
+  add_library(${target} ${kind} ${arg_SOURCES})
   target_compile_options(${target} PRIVATE -O2 ${warnings})
   target_link_libraries(${target} PRIVATE plugin_shell ${arg_LIBRARIES})
   get_filename_component(stem ${arg_NAME} NAME_WLE)

@@ -15,7 +15,7 @@ using spleeterrt::plugin::Phase;
 void set_state(TestHost &host, const char *state)
 {
     const int stems = host.product().stems;
-    host.now = {Phase::ready, "starter.safetensors", "starter.safetensors", 0.34, 0, 0, 0.116};
+    host.now = {Phase::ready, "starter.safetensors", "starter.safetensors", 0.34, 0, 0, 0.122};
     if (std::strcmp(state, "plain") == 0) // as in editor_window.cpp
         return;
     const float levels[5] = {0.42f, 0.58f, 0.36f, 0.24f, 0.3f};
@@ -38,9 +38,9 @@ void set_state(TestHost &host, const char *state)
         host.peaks[0] = 1.3f;
     } else if (std::strcmp(state, "missing") == 0) {
         host.now = {
-            Phase::no_model, "", "No model: put one into /home/you/.local/share/spleeterrt/models", 0, 0, 0, 0.116};
+            Phase::no_model, "", "No model: put one into /home/you/.local/share/spleeterrt/models", 0, 0, 0, 0.122};
     } else if (std::strcmp(state, "loading") == 0) {
-        host.now = {Phase::loading, "", "Loading the model", 0, 0, 0, 0.116};
+        host.now = {Phase::loading, "", "Loading the model", 0, 0, 0, 0.122};
     }
 }
 

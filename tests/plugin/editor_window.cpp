@@ -23,7 +23,7 @@ void print_news(TestHost &host)
 
 std::unique_ptr<Editor> editor_for(TestHost &host, int count, char **words)
 {
-    host.now = {Phase::ready, "starter.safetensors", "starter.safetensors", 0.34, 0, 0, 0.116};
+    host.now = {Phase::ready, "starter.safetensors", "starter.safetensors", 0.34, 0, 0, 0.122};
     std::unique_ptr<Editor> editor = make_editor(host, spleeterrt::plugin::editor_api());
     if (editor && count > 2)
         editor->set_scale(std::atof(words[2]));
