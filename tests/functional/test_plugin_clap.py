@@ -6,7 +6,7 @@ Built apart: SPLEETERRT_PLUGIN_BUILD names the folder of
     cmake --build build/plugin
 
 The hosts check and say what they measured; here they get their models and folders. SPLEETERRT_PLUGIN_SECONDS:
-how long the plugin plays in real time (6).
+how long the plugin plays in real time, in each format (6).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from spleeterrt.models import convert
 from spleeterrt.models.checksum import crc32c
 from spleeterrt.models.sources import STARTER_FILE
 from support.golden import case
+from support.plugin_host import SECONDS
 
 pytestmark = pytest.mark.skipif(
     "SPLEETERRT_PLUGIN_BUILD" not in os.environ, reason="SPLEETERRT_PLUGIN_BUILD names no build of the plugin"
@@ -96,8 +97,7 @@ def test_clap_without_sound(folders, check):
 
 
 def test_the_audio_thread_allocates_nothing_takes_no_lock_and_waits_for_nothing(folders):
-    seconds = os.environ.get("SPLEETERRT_PLUGIN_SECONDS", "6")
-    run("clap_tests", "realtime", seconds, model=STARTER_FILE, **folders)
+    run("clap_tests", "realtime", SECONDS, model=STARTER_FILE, **folders)
 
 
 def test_eight_instances_share_their_model(folders):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from spleeterrt.models.sources import STARTER_FILE
-from support.plugin_host import level, quiet
+from support.plugin_host import SECONDS, level, quiet
 from support.plugin_reference import MODES, aligned, expected_stems, reference_library, song
 from support.vst3_host import (
     BYPASS,
@@ -219,9 +219,11 @@ def test_offline_twice_after_a_reset(host, tmp_path, music, sends_mode):
 def test_the_callback_takes_no_lock_and_no_memory(host, tmp_path, music):
     host.ready(block=1024)
     host("sleep", 3000)
-    for at in range(0, 8 * 44100, 4000):  # edits all the time
+    count = int(SECONDS * 44100)
+    for at in range(0, count, 4000):  # edits all the time
         host("queue", gain(at // 4000 % 4), 0.2 + at % 7 / 10, at)
-    report = host.render(tmp_path, np.tile(music, (2, 1)), 8 * 44100, "512,64,480,1,333,1024,7", "paced")[1]
+    samples = np.resize(music, (count, 2))
+    report = host.render(tmp_path, samples, count, "512,64,480,1,333,1024,7", "paced")[1]
     assert quiet(report), report
     host.close()
 
@@ -316,7 +318,7 @@ def test_calls_out_of_turn_are_refused(host, tmp_path):
 
 
 def test_blocks_that_are_not_as_agreed(host, tmp_path, music):
-    """Buses without memory, with one channel or four, too many, announced and not there: never a crash, and no trace."""
+    """Buses without memory, of one channel or four, too many, announced and not there: no crash, no trace."""
     ok, bad, inactive = RESULTS["ok"], RESULTS["bad argument"], RESULTS["not initialised"]
     host("create", 0)
     assert host("initialise") == 0

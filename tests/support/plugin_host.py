@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 BUILD = Path(os.environ.get("SPLEETERRT_PLUGIN_BUILD", "")).resolve()
+# How long plugins play in real time where it is counted what their callbacks do.
+SECONDS = float(os.environ.get("SPLEETERRT_PLUGIN_SECONDS", "6"))
 
 
 class CommandHost:
