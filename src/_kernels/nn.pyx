@@ -9,6 +9,13 @@ from cpython.pycapsule cimport PyCapsule_New
 from libcpp.string cimport string
 from libcpp.vector cimport vector
 
+cdef extern from "core/cpu.h" namespace "spleeterrt" nogil:
+    struct Cpu:
+        bint intel
+
+    const Cpu& this_cpu()
+
+
 cdef extern from "core/denormals.h" namespace "spleeterrt" nogil:
     cdef cppclass NoDenormals:
         pass
@@ -294,6 +301,10 @@ def pass_tiles(int in_c, int out_c, bint compact):
 
 def row_tiles(int in_c, int out_c, bint compact, long long h, long long w):
     return net.row_tiles(in_c, out_c, compact, h, w)
+
+
+def cpu_is_intel():
+    return bool(this_cpu().intel)
 
 
 def filter_cost(int tile):

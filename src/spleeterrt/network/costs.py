@@ -22,10 +22,8 @@ layer.
 from __future__ import annotations
 
 import math
-import platform
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -300,16 +298,9 @@ def measure_machine() -> Machine:
     gemm = _best(lambda: nn.gemm(a, False, b, False, c), rounds=6)
     source, target = np.ones(1 << 23, np.float32), np.empty(1 << 23, np.float32)
     copy = _best(lambda: np.copyto(target, source), rounds=4)
-    intel = _is_intel()
+    intel = nn.cpu_is_intel()
     full_width = intel and "avx512" in nn.FAST_ISAS
     return Machine(size**3 / gemm, 2 * source.nbytes / copy, not intel, full_width)
-
-
-def _is_intel() -> bool:
-    try:
-        return "GenuineIntel" in Path("/proc/cpuinfo").read_text()
-    except OSError:  # not Linux
-        return "GenuineIntel" in platform.processor()
 
 
 def _best(function: Callable[[], object], rounds: int) -> float:
