@@ -251,6 +251,37 @@ void blocks_tasks_and_threads_make_no_difference()
     }
 }
 
+// Of the segment in which a signal ends only its frames are computed, and they are what they were in a whole one.
+void a_segment_ends_with_the_signal()
+{
+    for (Setting &setting : all_settings()) {
+        if (setting.options.wiener)
+            continue; // which counts the frames of a signal
+        const std::vector<float> whole = noise(2 * T * hop - 512);
+        for (const std::size_t missing : {1, 40, 63, 64, 100}) {
+            std::vector<float> in(whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(2 * missing * hop));
+            std::vector<float> padded = in;
+            padded.resize(whole.size(), 0.0f);
+            setting.options.segments = 1 + missing % 2;
+            const auto expected = separate(setting, padded), found = separate(setting, in);
+            for (std::size_t stem = 0; stem < found.size(); stem++)
+                EXPECT(std::memcmp(found[stem].data(), expected[stem].data(), in.size() * sizeof(float)) == 0);
+        }
+    }
+    Setting setting("ratio", two);
+    setting.options.segments = 2;
+    Separation engine(setting.networks, setting.mode, setting.options);
+    const std::vector<float> in = noise((T + 10) * hop - 512);
+    AlignedFloats workspace(engine.most_workspace_floats());
+    engine.push(in.data(), in.size() / 2);
+    engine.finish();
+    for (std::size_t task = 0; task < engine.tasks(); task++)
+        engine.run(task, workspace.data());
+    engine.complete();
+    EXPECT(engine.networks_run() && engine.tasks() == 4);
+    EXPECT(engine.network_task(1).frames == T && engine.network_task(2).frames == 10);
+}
+
 // The real-time engine that waits, with runs of T frames, works on the same segments.
 void a_stream_gives_the_same()
 {
@@ -359,6 +390,7 @@ const Test tests[] = {
     {"alike_networks_share_the_mix", alike_networks_share_the_mix},
     {"stems_sum_to_the_mix", stems_sum_to_the_mix},
     {"blocks_tasks_and_threads_make_no_difference", blocks_tasks_and_threads_make_no_difference},
+    {"a_segment_ends_with_the_signal", a_segment_ends_with_the_signal},
     {"a_stream_gives_the_same", a_stream_gives_the_same},
     {"the_filters_stems_sum_to_the_mix_below_the_band", the_filters_stems_sum_to_the_mix_below_the_band},
     {"a_reset_forgets_everything", a_reset_forgets_everything},

@@ -67,15 +67,18 @@ public:
         if (finished_)
             window_.pad();
         done_ += frames;
+        given_ = frames;
         return magnitudes_.data();
     }
+    // Of the segment that was given last, those of the signal: what lies behind them is padding.
+    std::size_t frames() const { return given_; }
 
 private:
     const std::size_t frames_, bins_, length_, step_;
     SignalWindow window_;
     AlignedFloats magnitudes_, workspace_;
     std::unique_ptr<Stft> stft_;
-    std::size_t received_ = 0, done_ = 0; // samples, frames
+    std::size_t received_ = 0, done_ = 0, given_ = 0; // samples, frames, frames
     bool finished_ = false;
 };
 
@@ -93,3 +96,4 @@ SRT_EXPORT(srt_ahead_push) std::size_t srt_ahead_push(const float *left, const f
 }
 SRT_EXPORT(srt_ahead_finish) void srt_ahead_finish() { ahead->finish(); }
 SRT_EXPORT(srt_ahead_next) const float *srt_ahead_next() { return ahead->next(); }
+SRT_EXPORT(srt_ahead_frames) int srt_ahead_frames() { return static_cast<int>(ahead->frames()); }

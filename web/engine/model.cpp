@@ -14,6 +14,7 @@ constexpr const char *isa = "generic"; // the set of this module, whatever its i
 struct Forward {
     long long frames = 0;
     LayerTable table;
+    std::vector<network_layer> narrowed;
     AlignedFloats workspace;
     std::vector<const float *> weights;
     NetworkSet networks;
@@ -130,17 +131,23 @@ SRT_EXPORT(srt_segment_floats) std::size_t srt_segment_floats()
     return static_cast<std::size_t>(c.T) * static_cast<std::size_t>(c.F) * 2;
 }
 
-// A network that was loaded here, for other frames than the model's T where `frames` is not 0.
-SRT_EXPORT(srt_forward) void srt_forward(int network, int frames, const float *input, float *output)
+// A network that was loaded here, for other frames than the model's T where `frames` is not 0. wanted: how many of its
+// frames, from the first one on, come out; 0: all.
+SRT_EXPORT(srt_forward) void srt_forward(int network, int frames, int wanted, const float *input, float *output)
 {
     const WebModel &m = the_model();
     Forward &f = the_forward();
-    const long long wanted = frames ? frames : m.config.T;
-    if (f.frames != wanted) {
-        f.frames = wanted;
-        f.table = lower(m.config.network, m.plan, wanted, m.config.F);
+    const long long all = frames ? frames : m.config.T;
+    if (f.frames != all) {
+        f.frames = all;
+        f.table = lower(m.config.network, m.plan, all, m.config.F);
         f.workspace = AlignedFloats(static_cast<std::size_t>(f.table.workspace_floats));
     }
     f.networks = m.networks(f.table, {static_cast<std::size_t>(network)}, f.weights);
+    if (wanted && wanted < all) {
+        f.narrowed = f.table.rows;
+        want_frames(f.narrowed.data(), static_cast<std::ptrdiff_t>(f.narrowed.size()), 0, wanted);
+        f.networks.layers = f.narrowed.data();
+    }
     f.networks.run(0, input, output, f.workspace.data());
 }

@@ -137,6 +137,11 @@ SRT_EXPORT(srt_task_network) int srt_task_network(int task)
     const auto at = offline->engine->network_task(static_cast<std::size_t>(task));
     return static_cast<int>(offline->mode.networks[at.network]);
 }
+// How many frames of the segment are wanted, from the first one on.
+SRT_EXPORT(srt_task_frames) int srt_task_frames(int task)
+{
+    return static_cast<int>(offline->engine->network_task(static_cast<std::size_t>(task)).frames);
+}
 SRT_EXPORT(srt_task_input) const float *srt_task_input(int task)
 {
     return offline->engine->network_task(static_cast<std::size_t>(task)).heard;

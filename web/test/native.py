@@ -54,6 +54,7 @@ def main(folder: Path) -> None:
     index: dict[str, object] = {"rate": rate, "samples": len(song), "starter": str(STARTER)}
 
     config, weights = read_packed(STARTER)
+    index["frames"] = config.T
     segment = magnitudes(song, config.T, config.F)
     segment.tofile(folder / "segment.f32")
     model = Model(config, weights)

@@ -41,6 +41,21 @@ test('plain: every network gives the native bytes', async () => {
   await network.worker.terminate();
 });
 
+test('plain: the first frames alone are those of the whole segment', async () => {
+  const network = await open(modules[0]);
+  await network.call('load', { networks: [0, 1] });
+  const frame = input.length / index.frames;
+  const whole = await network.call('forward', { networks: [0, 1], input: input.slice() });
+  for (const wanted of [1, 37]) {
+    const few = await network.call('forward', { networks: [0, 1], input: input.slice(), wanted });
+    for (const [i, output] of few.entries()) {
+      assert.equal(output.length, wanted * frame);
+      assert(sameBytes(output, whole[i].subarray(0, output.length)), `network ${i}, ${wanted} frames`);
+    }
+  }
+  await network.worker.terminate();
+});
+
 const relaxed = WebAssembly.validate(modules[1]);
 test('relaxed: every network gives nearly the same', { skip: !relaxed && 'no relaxed SIMD here' }, async () => {
   const network = await open(modules[1]);

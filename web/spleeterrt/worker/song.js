@@ -72,11 +72,13 @@ class Elsewhere {
   }
 
   start(at) {
-    const size = this.engine.exports.srt_segment_floats();
+    const x = this.engine.exports;
+    const size = x.srt_segment_floats();
+    const wanted = x.srt_ahead_frames(); // the signal may end within the segment
     const estimates = new Map();
     for (const [peer, networks] of this.byPeer) {
       const input = this.engine.floats(at, size).slice();
-      const outputs = peer.call('forward', { networks, input }, [input.buffer]);
+      const outputs = peer.call('forward', { networks, input, wanted }, [input.buffer]);
       outputs.catch(() => {}); // told where they are awaited
       networks.forEach((network, i) => estimates.set(network, outputs.then((all) => all[i])));
       for (const network of networks) estimates.get(network).catch(() => {});
@@ -190,7 +192,6 @@ export class Separation {
   async runNetworks(progress) {
     const { engine } = this;
     const x = engine.exports;
-    const size = x.srt_segment_floats();
     const begun = this.elsewhere?.begun.shift();
     for (let task = 0; task < x.srt_tasks(); task++) {
       const network = x.srt_task_network(task);
@@ -201,7 +202,8 @@ export class Separation {
       } else {
         const began = performance.now();
         const estimate = begun ? begun.get(network) : this.runElsewhere(peer, task, network);
-        engine.floats(x.srt_task_output(task), size).set(await estimate);
+        const found = await estimate;
+        engine.floats(x.srt_task_output(task), found.length).set(found);
         this.times.waiting += performance.now() - began;
       }
       if (this.cancelled) throw new Failure('cancelled', 'cancelled');
@@ -211,8 +213,10 @@ export class Separation {
 
   async runElsewhere(peer, task, network) {
     const { engine } = this;
-    const input = engine.floats(engine.exports.srt_task_input(task), engine.exports.srt_segment_floats()).slice();
-    return (await peer.call('forward', { networks: [network], input }, [input.buffer]))[0];
+    const x = engine.exports;
+    const input = engine.floats(x.srt_task_input(task), x.srt_segment_floats()).slice();
+    const wanted = x.srt_task_frames(task);
+    return (await peer.call('forward', { networks: [network], input, wanted }, [input.buffer]))[0];
   }
 
   take() {

@@ -33,17 +33,20 @@ const calls = {
   answer({ port }) {
     serve(port, { forward: calls.forward });
   },
-  async forward({ networks, input, frames = 0 }) {
+  // wanted: how many frames come out, from the first one on; 0: all.
+  async forward({ networks, input, frames = 0, wanted = 0 }) {
     const size = input.length;
+    const all = frames || engine.exports.srt_frames();
+    const written = wanted ? (size / all) * wanted : size;
     const outputs = [];
     const at = engine.call('engine', (x) => x.srt_alloc(size * 8));
     engine.floats(at, size).set(input);
     networks.forEach((network, i) => {
-      engine.call('engine', (x) => x.srt_forward(network, frames, at, at + size * 4));
-      const estimate = engine.floats(at + size * 4, size);
+      engine.call('engine', (x) => x.srt_forward(network, frames, wanted, at, at + size * 4));
+      const estimate = engine.floats(at + size * 4, written);
       if (i < networks.length - 1) return outputs.push(estimate.slice());
       input.set(estimate); // which came with a buffer of its own: fresh memory costs more than the copy
-      outputs.push(input);
+      outputs.push(input.subarray(0, written));
     });
     engine.call('engine', (x) => x.srt_free(at));
     return { result: outputs, transfer: outputs.map((output) => output.buffer) };

@@ -85,7 +85,8 @@ std::size_t segments_at_a_time(const ModePlan &mode, std::size_t threads)
 }
 
 Separation::Separation(const NetworkSet &networks, const ModePlan &mode, const SeparationOptions &options)
-    : networks_(networks), mode_(mode), options_(options), most_frames_(most_frames_of(options)),
+    : networks_(networks), ending_layers_(networks.layers, networks.layers + networks.n_layers), ending_(networks),
+      mode_(mode), options_(options), most_frames_(most_frames_of(options)),
       window_(samples_of(options, most_frames_), most_frames_ * options.frame_step, options.frame_length),
       magnitudes_(AlignedFloats::in_large_pages(most_frames_ * row())),
       estimates_(AlignedFloats::in_large_pages(mode.networks.size() * most_frames_ * row())),
@@ -106,6 +107,7 @@ Separation::Separation(const NetworkSet &networks, const ModePlan &mode, const S
         wiener_.spectrum = AlignedFloats::in_large_pages(o.frames * (o.fft_length / 2 + 1) * channels * 2);
         wiener_.filtered = AlignedFloats::in_large_pages(o.frames * stems * row() * 2);
     }
+    ending_.layers = ending_layers_.data();
     prepare_synthesis();
     reset();
 }
@@ -233,6 +235,12 @@ void Separation::begin_window(std::size_t frames)
     // Frames behind the signal's end are padding of the last segment.
     std::memset(magnitudes_.data() + frames * row(), 0,
                 (segments() * options_.frames - frames) * row() * sizeof(float));
+    const std::size_t wanted = frames_of(segments() - 1);
+    if (wanted < options_.frames) {
+        std::copy_n(networks_.layers, networks_.n_layers, ending_layers_.begin());
+        want_frames(ending_layers_.data(), static_cast<std::ptrdiff_t>(networks_.n_layers), 0,
+                    static_cast<std::ptrdiff_t>(wanted));
+    }
     stage_ = Stage::analysis;
 }
 
@@ -338,31 +346,33 @@ Separation::NetworkTask Separation::network_task(std::size_t task)
     const std::size_t count = mode_.cascade ? 1 : mode_.networks.size();
     const std::size_t network = mode_.cascade ? round_ : task % count, segment = task / count;
     const float *heard = round_ ? left_.data() : magnitudes_.data();
-    return {network, heard + segment * segment_floats(),
+    return {network, frames_of(segment), heard + segment * segment_floats(),
             estimates_.data() + network * plane() + segment * segment_floats()};
 }
 
 void Separation::run_network(std::size_t task, float *workspace, fast_team *team)
 {
     const NetworkTask at = network_task(task);
-    networks_.run(at.network, at.heard, at.estimates, workspace, team);
+    const NetworkSet &networks = at.frames < options_.frames ? ending_ : networks_;
+    networks.run(at.network, at.heard, at.estimates, workspace, team);
 }
 
 void Separation::finish_segment(std::size_t segment)
 {
     const std::size_t at = segment * segment_floats();
     finish_softmax(*networks_.kernels, estimates_.data() + at, plane(), mode_.networks.size(), magnitudes_.data() + at,
-                   segment_floats());
+                   frames_of(segment) * row());
 }
 
 void Separation::leave(std::size_t segment)
 {
-    const std::size_t n = segment_floats(), at = segment * n;
+    const std::size_t n = frames_of(segment) * row(), at = segment * segment_floats();
     const float *heard = (round_ ? left_.data() : magnitudes_.data()) + at;
     const float *estimate = estimates_.data() + round_ * plane() + at;
     float *left = left_.data() + at;
     for (std::size_t i = 0; i < n; i++)
         left[i] = heard[i] - estimate[i];
+    std::fill(left + n, left + segment_floats(), 0.0f); // nothing was heard there
 }
 
 // The estimates of all the window's segments are there.

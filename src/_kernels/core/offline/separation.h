@@ -27,6 +27,7 @@
 #include "sound/modes.h"
 #include "sound/spectral.h"
 
+#include <algorithm>
 #include <complex>
 #include <cstdint>
 #include <memory>
@@ -85,8 +86,9 @@ public:
     // of `run`, they write the estimates.
     struct NetworkTask {
         std::size_t network; // of the mode's
+        std::size_t frames;  // of the segment, from its first one on, that are wanted: the signal may end within it
         const float *heard;  // [T][F][2]
-        float *estimates;    // [T][F][2]; of a softmax model the logits
+        float *estimates;    // [frames][F][2]; of a softmax model the logits
     };
     NetworkTask network_task(std::size_t task);
 
@@ -140,6 +142,11 @@ private:
     std::size_t segment_floats() const { return options_.frames * row(); }
     std::size_t segments() const { return (window_frames_ + options_.frames - 1) / options_.frames; }
     std::size_t plane() const { return segments() * segment_floats(); }
+    // What lies behind them in the segment is padding.
+    std::size_t frames_of(std::size_t segment) const
+    {
+        return std::min(options_.frames, window_frames_ - segment * options_.frames);
+    }
     std::size_t signal_frames() const;
     const float *window_at(std::size_t frame) const;
     std::complex<float> *spectrum() { return reinterpret_cast<std::complex<float> *>(wiener_.spectrum.data()); }
@@ -162,6 +169,8 @@ private:
     void filter(std::size_t frame);
 
     const NetworkSet networks_;
+    std::vector<network_layer> ending_layers_; // narrowed to the frames of a segment in which the signal ends
+    NetworkSet ending_;
     const ModePlan mode_;
     SeparationOptions options_;
     const std::size_t most_frames_; // in a window
