@@ -53,8 +53,13 @@ def test_the_page_is_whole(archive: Path) -> None:
     assert len(pictures) == 2
     for picture in pictures:
         assert (archive / picture).read_bytes().startswith(b"\x89PNG")
-    for tag in ("table", "figure", "p", "svg", "pre", "h2"):
+    for tag in ("table", "tr", "td", "figure", "p", "svg", "pre", "h2"):
         assert len(re.findall(rf"<{tag}[ >]", page)) == page.count(f"</{tag}>"), tag
+    formats = {folder.name for folder in archive.iterdir() if folder.name.isupper()}
+    (places,) = re.findall(r"with its subfolders, to:</p>\n<table>(.*?)</table>", page, re.S)
+    assert set(re.findall(r"<tr><td>(\w+)</td><td><code>[^<]+</code>", places)) == formats
+    assert ("~/." in places) == ("linux" in archive.name)  # its own system's folders alone
+    assert ("%LOCALAPPDATA%" in places) == ("windows" in archive.name)
     (manual,) = set(re.findall(r"https://github.com/spleeterrt/spleeterrt/blob/main/(docs/\w+\.md)", page))
     assert (ROOT / manual).is_file()
 
