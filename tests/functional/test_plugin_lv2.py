@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from spleeterrt.models.sources import STARTER_FILE
-from support.plugin_host import BUILD, SECONDS, CommandHost, level, quiet
+from support.plugin_host import BUILD, SECONDS, CommandHost, level, quiet, rendered_without_a_word
 from support.plugin_reference import MODES, aligned, expected_stems, reference_library, song
 
 HOST, BUNDLE = BUILD / "lv2_host", BUILD / "bundles/lv2/spleeterrt.lv2"
@@ -201,13 +201,19 @@ def test_stems_are_those_of_the_library(host, tmp_path, stems, mode, rate):
 def test_a_host_that_says_nothing(tmp_path, music):
     """No features, no list of them, faster than the clock: nothing is concealed, the same bits every time."""
     results = []
-    for features in ("-", "-", "null"):
+
+    def render(features):
         with Host(STARTER_FILE) as host:
             latency = host.ready(features=features)
-            results.append(host.render(tmp_path, music)[0])
-            assert host.read("concealed_frames") == 0
-            assert host.read("status") == READY
+            found, report = host.render(tmp_path, music)
+            readouts = host.read("concealed_frames"), host.read("status")
             host.close()
+        return latency, found, readouts, report
+
+    for features in ("-", "-", "null"):
+        latency, found, readouts, _ = rendered_without_a_word(partial(render, features))
+        assert readouts == (0, READY)
+        results.append(found)
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
     delayed = aligned(music.T, latency, len(music))
@@ -379,10 +385,15 @@ def test_lv2apply(tmp_path, music):
         pytest.skip("a busy machine: it renders no faster than it would play")
     found, rate = soundfile.read(tmp_path / "out.wav", dtype="float32", always_2d=True)
     assert (rate, found.shape[1]) == (44100, 10)
-    with Host(STARTER_FILE) as host:
-        latency = host.ready(features="-")
-        expected, _ = host.render(tmp_path, music, None, "4096")
-        host.close()
+
+    def render():
+        with Host(STARTER_FILE) as host:
+            latency = host.ready(features="-")
+            expected, report = host.render(tmp_path, music, None, "4096")
+            host.close()
+        return latency, expected, report
+
+    latency, expected, _ = rendered_without_a_word(render)
     found = found.T.reshape(5, 2, -1)
     delayed = aligned(music.T, latency, found.shape[-1])
     assert level(found[1:].sum(0) - delayed, delayed) <= -100

@@ -104,10 +104,14 @@ public:
     template <typename Process> void call(Process process)
     {
         const auto begun = std::chrono::steady_clock::now();
+        if (called_)
+            between_ = std::max(between_, std::chrono::duration<double>(begun - ended_).count());
         watch::begin();
         process();
         watch::end();
-        took_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+        called_ = true;
+        ended_ = std::chrono::steady_clock::now();
+        took_ = std::chrono::duration<double>(ended_ - begun).count();
     }
     void take(const std::vector<float *> &channels, int n)
     {
@@ -116,7 +120,7 @@ public:
                 output_.push_back(channel[i]);
     }
 
-    // The longest block is given by its duration.
+    // The longest block is given by its duration; the longest time between two, in seconds.
     Json report() const
     {
         const watch::Counts counts = watch::counts();
@@ -126,7 +130,8 @@ public:
             .add("frees", static_cast<int>(counts.frees))
             .add("locks", static_cast<int>(counts.locks))
             .add("waits", static_cast<int>(counts.waits))
-            .add("slowest", slowest_);
+            .add("slowest", slowest_)
+            .add("between", between_);
     }
 
 private:
@@ -135,7 +140,9 @@ private:
     std::string out_;
     long long samples_ = 0;
     bool paced_ = false;
-    double slowest_ = 0, took_ = 0;
+    double slowest_ = 0, took_ = 0, between_ = 0;
+    std::chrono::steady_clock::time_point ended_;
+    bool called_ = false;
 };
 
 template <typename Session> using Commands = std::map<std::string, std::function<Json(Session &, Words &)>>;

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 BUILD = Path(os.environ.get("SPLEETERRT_PLUGIN_BUILD", "")).resolve()
 # How long plugins play in real time where it is counted what their callbacks do.
@@ -69,3 +70,16 @@ def level(error: np.ndarray, signal: np.ndarray) -> float:
 def quiet(report: dict) -> bool:
     """Whether nothing was done in the callback that has no place there."""
     return report["watched"] and not any(report[what] for what in ("allocations", "frees", "locks", "waits"))
+
+
+def rendered_without_a_word(render):
+    """What render() gives, a tuple that ends with the report of a host that does not say that it renders.
+
+    On a busy machine the system may hold such a host up between two blocks for so long that it is not
+    faster than the clock any more, and nobody could know that it renders: then again.
+    """
+    for _ in range(8):
+        *found, report = render()
+        if report["between"] < 0.02:
+            return (*found, report)
+    pytest.skip("a busy machine: the host is held up again and again")
