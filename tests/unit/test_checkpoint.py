@@ -27,6 +27,7 @@ from spleeterrt.models.checksum import crc32c, extend, masked_crc32c
 from spleeterrt.network.config import OFFICIAL_CONFIGS, ModelConfig
 from spleeterrt.network.tensors import check_weights, checkpoint_name, expected_shapes
 from support.checkpoint_writer import field, masked_crc, random_tensors, write_checkpoint
+from support.examples import some
 from support.golden import case
 
 OFFICIAL_INDEX = Path(__file__).parents[1] / "data" / "official-2stems.index"
@@ -281,7 +282,7 @@ def test_no_checkpoint(tmp_path: Path) -> None:
 def test_every_flipped_byte_of_an_index_is_found(folder: Path) -> None:
     path = folder / "model.index"
     whole = path.read_bytes()
-    for at in range(len(whole)):
+    for at in some(range(len(whole))):
         damaged = bytearray(whole)
         damaged[at] ^= 0x10
         path.write_bytes(damaged)

@@ -14,6 +14,7 @@ import soundfile
 
 from spleeterrt import Model, Separator
 from spleeterrt.network.config import ModelConfig
+from support.examples import examples
 from support.golden import case
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -167,15 +168,15 @@ def plain_oracle(config: ModelConfig, sources: dict[str, np.ndarray], mix: np.nd
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """Two songs; in the second the bass is silent."""
-    rng = np.random.default_rng(5)
+    rng, samples = np.random.default_rng(5), max(16_000, examples(40_000))
     for number in range(2):
         folder = tmp_path / "set" / f"song {number}"
         folder.mkdir(parents=True)
         waves = {
-            "vocals": tones(440, 880),
-            "drums": (0.1 * rng.standard_normal((40_000, 2))).astype(np.float32),
-            "bass": tones(60) if number == 0 else np.zeros((40_000, 2), np.float32),
-            "other": tones(2000),
+            "vocals": tones(440, 880, samples=samples),
+            "drums": (0.1 * rng.standard_normal((samples, 2))).astype(np.float32),
+            "bass": tones(60, samples=samples) if number == 0 else np.zeros((samples, 2), np.float32),
+            "other": tones(2000, samples=samples),
         }
         for name, wave in {**waves, "mixture": sum(waves.values())}.items():
             soundfile.write(folder / f"{name}.wav", wave, RATE, subtype="FLOAT")

@@ -13,6 +13,7 @@ import soundfile
 from spleeterrt import Model, Separator
 from spleeterrt.separator import SHORT_FRAMES
 from support.command import cli
+from support.examples import some
 from support.golden import case
 
 
@@ -34,7 +35,7 @@ def equal(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(one[stem], two[stem]) for stem in one)
 
 
-@pytest.mark.parametrize("mwf", [False, True])
+@pytest.mark.parametrize("mwf", some([False, True]))
 @pytest.mark.parametrize("beyond", [0, 1])
 def test_the_segment_follows_from_the_length(long_model: Model, mwf: bool, beyond: int):
     waveform = noise(most(long_model) + beyond)

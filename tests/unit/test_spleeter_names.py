@@ -20,6 +20,7 @@ import soundfile
 import spleeterrt
 from spleeterrt.network import config
 from support.checkpoint_writer import random_tensors, write_checkpoint
+from support.examples import some
 from support.model_server import archive_of, serving
 
 FILTERS = (1, 2, 2, 3, 3, 4)
@@ -532,7 +533,7 @@ def test_under_spleeterrts_name(use: str, program: dict[str, Any]) -> None:
     run(use, "spleeterrt", program)
 
 
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("use", some([*USES]))
 def test_under_spleeters_name(use: str, program: dict[str, Any], as_spleeter: None) -> None:
     run(use, "spleeter", program)
 
