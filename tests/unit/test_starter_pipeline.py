@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shutil
 import sys
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -486,6 +487,7 @@ def test_the_gpu_training_judges_masks(gpu: ModuleType, shelf) -> None:
     assert np.mean(losses[-5:]) < 0.98 * np.mean(losses[:5])  # the rate is still rising
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 def test_sounds_come_from_repositories(tmp_path: Path) -> None:
     sounds = starter_module("sounds")
     clone = tmp_path / "them+thing"
