@@ -24,6 +24,7 @@ from spleeterrt.network.layers import LAYER_NAMES
 from spleeterrt.network.measured_plan import planned_network, random_weights
 from spleeterrt.network.method_plan import ROWS, TILES, Plan, make_plan, methods_at
 from spleeterrt.network.model import Model
+from support.examples import some
 
 OFFICIAL = OFFICIAL_CONFIGS["2stems"]
 SMALL = ModelConfig(instruments=("a", "b"), T=64, F=128, conv_n_filters=(16, 16, 16, 32, 32, 32))
@@ -153,8 +154,8 @@ def test_random_weights_keep_values_alive() -> None:
     assert 0.01 < outputs["a"].mean() < 1
 
 
-@pytest.mark.parametrize("isa", [*nn.FAST_ISAS, "reference"])
-@pytest.mark.parametrize("low_memory", [False, True])
+@pytest.mark.parametrize("isa", some([*nn.FAST_ISAS, "reference"]))
+@pytest.mark.parametrize("low_memory", some([False, True]))
 def test_a_planned_network(isa: str, low_memory: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPLEETERRT_ISA", isa)
     network = planned_network(SMALL, low_memory)

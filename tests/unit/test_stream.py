@@ -178,7 +178,7 @@ def test_blocks_and_threads_make_no_difference(model, mode):
     samples = noise(USUAL)
     with start(model, mode, threads=1) as live:
         first = plain.drive(live, samples, [4096])
-    for seed, threads in enumerate((1, 2, 5)):
+    for seed, threads in enumerate(some((2, 1, 5))):
         with start(model, mode, threads=threads) as live:
             for stem, sound in plain.drive(live, samples, cuts(seed)).items():
                 np.testing.assert_array_equal(sound, first[stem])
