@@ -102,7 +102,7 @@ def products(rows: int, vectors: int, operands: str) -> tuple[list[str], int]:
 
 
 def mixed(others: tuple[str, ...]) -> tuple[list[str], int]:
-    """The same of multiply-adds with others between them."""
+    """A loop's body of multiply-adds with other instructions between them; its multiply-adds of vectors."""
     lines = []
     for n in range(4 * STEPS):
         lines += [f"vfmadd231ps %zmm3,%zmm0,%zmm{8 + (2 * n + i) % 8}" for i in range(2)]
@@ -131,7 +131,7 @@ def main() -> None:
     rates = [tuple(map(float, line.split())) for line in times.splitlines()]
     rows_ = [
         [f"{rows} x {vectors}", operands, f"{rate:.1f}", f"{clock:.2f}", f"{rate / 16 / clock:.2f}"]
-        for (rows, vectors, operands), (rate, clock) in zip(loops, rates, strict=False)
+        for (rows, vectors, operands), (rate, clock) in zip(loops, rates[: len(loops)], strict=True)
     ]
     print(table(["sums", "operands", "G multiply-adds/s", "GHz", "instructions a cycle"], rows_))
     print()

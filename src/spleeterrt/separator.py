@@ -68,8 +68,8 @@ class Separator(FileSeparation):
             `"vocals"`; they sum to the mix. In the mode `ratio` all networks run, in `direct` one alone.
             `stems` may choose one of the two.
         short_segments: signals of up to 256 frames (5.9 s at 44100 Hz with Spleeter's frames) run in segments
-            of 256, where the model's T is larger: about half the work, and other samples than Spleeter's
-            towards the end of the signal (docs/speed.md).
+            of 256, where the model's T is larger: 0.7 of the work, and other samples than
+            Spleeter's towards the end of the signal (docs/catalogue.md).
 
     Separators pickle and copy by their model and settings (`Model`). As a context manager one is closed at
     the end (`close`).

@@ -186,3 +186,21 @@ def test_rows_that_are_not_there() -> None:
     for first, last in ((-1, 3), (4, 4), (5, 4), (0, 65)):
         with pytest.raises(ValueError, match="no frames"):
             model.forward_rows(x, 1, first, last)
+
+
+@pytest.mark.parametrize("frames", [64, 128])
+def test_how_many_tiles_a_pass_takes_changes_no_bit(frames: int) -> None:
+    """It depends on the CPU's maker."""
+    config = config_of((16, 16, 32, 32, 48, 48))
+    model = Model(config, weights_of(config), plan=make_plan(config, default_isa()))
+    x = magnitudes(1, frames, 256)
+    table, size = lower(config, model._plan, *x.shape[1:3])
+    workspaces = aligned_empty((1, size))
+    results = []
+    for most in (1000, 16, 12, 7):
+        table["pass_tiles"] = np.minimum(table["pass_tiles"], most)
+        out = aligned_empty((len(model.instruments), *x.shape))
+        nn.forward(model._plan.isa, table, model._weights, workspaces, x, out, False, None)
+        results.append(out)
+    for other in results[1:]:
+        np.testing.assert_array_equal(other, results[0])

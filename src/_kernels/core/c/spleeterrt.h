@@ -294,7 +294,7 @@ typedef struct srt_separation_options {
     const char *two_stems; /* ratio, direct: this stem, and the mix minus it, named no_ and its name; NULL: no */
     double above_band;     /* weight above F of direct, residual and three; negative: 0.1 */
     int short_segments;    /* signals of up to 256 frames (5.9 s) run in segments of 256 where the model's T is larger:
-                              about half the work, and other samples towards the end */
+                              0.7 of the work, and other samples towards the end */
     int reserved;          /* 0 */
 } srt_separation_options;
 

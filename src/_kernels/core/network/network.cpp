@@ -231,8 +231,9 @@ int pass_tiles(int in_c, int out_c, bool compact)
     if (compact)
         return 12;
     // The more tiles, the fewer readings of the weights, and the fewer operands that stay in L2. Deep layers read more
-    // weights than data and have few tiles; those of the layers between come from L3 for every pass, which takes longer
-    // on Intel's cores, whose L2 holds more (measured there and on a Zen 4: a gain of 5 to 15 % of these layers each).
+    // weights than data and have few tiles. For the layers between, whose weights come from L3 for every pass, Intel's
+    // cores gain 7 to 18 % by 48 tiles and a Zen 4 loses 2 to 7 % (bench/results/intel.md, zen4.md); others were not
+    // measured. No layer that may be `lazy` has a number of tiles that depends on the maker, so methods do not.
     const long long filters = (long long)in_c * out_c;
     return filters > 128 * 128 ? 32 : filters >= 64 * 128 && this_cpu().intel ? 48 : 16;
 }
