@@ -3,7 +3,7 @@
 function(add_plugin_binary target)
   cmake_parse_arguments(arg "" "FOLDER;NAME" "SOURCES;EXPORTS;LIBRARIES" ${ARGN})
   set(kind MODULE)
-  if(APPLE AND ZIG) # whose linker makes no bundles; hosts load either
+  if(APPLE AND ZIG) # whose linker makes no bundles (never loaded by a host)
     set(kind SHARED)
   endif()
   add_library(${target} ${kind} ${arg_SOURCES})

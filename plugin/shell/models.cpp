@@ -73,7 +73,7 @@ std::vector<std::string> folders(const std::string &binary)
 #endif
     }
 #if defined(_WIN32)
-    all.push_back(under(variable("PROGRAMDATA"), "spleeterrt/models"));
+    all.push_back(under(absolute(variable("PROGRAMDATA")), "spleeterrt/models"));
 #elif defined(__APPLE__)
     all.push_back("/Library/Application Support/spleeterrt/models");
 #else
@@ -189,7 +189,10 @@ std::string user_model_folder()
 std::string place_for_models()
 {
     const std::string users = user_model_folder();
-    return users.empty() ? folders("").back() : users;
+    if (!users.empty())
+        return users;
+    const std::vector<std::string> others = folders("");
+    return others.empty() ? "a folder named models beside the plugin" : others.back();
 }
 
 std::vector<std::string> model_files(const Product &product, const std::string &chosen, const std::string &binary)

@@ -236,6 +236,8 @@ def test_homes(tmp_path, home):
         return re.findall(r"status (\d): (.*)", done.stdout)[0]
 
     phase, message = status()
+    if phase == "2":
+        pytest.skip(f"this machine's user, or all of its users, have models: {message}")
     assert phase == "3"
     place = re.fullmatch(r"No model: put one into (.+)", message)
     assert place, message
@@ -247,6 +249,8 @@ def test_homes(tmp_path, home):
 @pytest.mark.skipif(not shutil.which("strace"), reason="no strace")
 def test_nothing_is_written(tmp_path):
     """Homes may be read-only: the plugin makes and changes no file."""
+    if subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True).returncode:
+        pytest.skip("strace may not trace here")
     log = tmp_path / "calls"
     trace = ["strace", "-f", "-e", "trace=%file", "-o", str(log)]
     run("clap_tests", "mode", before=trace, model=STARTER_FILE, HOME=str(tmp_path / "home"))

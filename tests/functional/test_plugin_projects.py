@@ -91,7 +91,10 @@ def test_lv2_opens_the_first_version_s_state() -> None:
             text=True,
         )
         time.sleep(2)
-        said, _ = jalv.communicate("controls\nquit\n", timeout=60)
+        try:
+            said, _ = jalv.communicate("controls\nquit\n", timeout=60)
+        finally:
+            jalv.kill()
     finally:
         jack.kill()
         jack.wait()
