@@ -13,6 +13,7 @@ from spleeterrt.realtime.latency_plan import plan_table
 from spleeterrt.realtime.stream import StreamSettings
 from support import reference as ref
 from support import stream_reference as plain
+from support.examples import SHARE, some
 
 FILTERS = (4, 8, 8, 16, 16, 32)
 SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192, "conv_n_filters": FILTERS}
@@ -61,13 +62,23 @@ RUNS = {
     "hold": {"hold": True, "hop_frames": 3},
     "short, crossfade": {"hop_frames": 4, "crossfade": 3, "window": "short"},
 }
-runs = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
-SUMS = [
-    mode
+SUMS = {
+    name: mode
     for name, mode in MODES.items()
     if name.startswith(("residual", "three")) and not {"one", "only"} & set(name.split())
-]
+}
+
+
+def in_every_run(modes):
+    cases = [
+        pytest.param(*mode, run, id=f"{name}, {how}")
+        for how, run in RUNS.items()
+        for name, mode in modes.items()
+    ]
+    if SHARE < 1:  # one step more than `some` takes: another mode in every run
+        cases = cases[:: round(1 / SHARE) + 1]
+    return pytest.mark.parametrize(("model", "mode", "run"), cases)
 
 
 def noise(count, seed=0):
@@ -82,8 +93,7 @@ def start(model, **settings):
     return StreamSeparator(MODELS[model], 64, **{"realtime": False, "threads": 2, **settings})
 
 
-@modes
-@runs
+@in_every_run(MODES)
 def test_the_definition(model, mode, run):
     samples = noise(14000)
     with start(model, **mode, **run) as live:
@@ -123,8 +133,7 @@ def test_double_buffered_is_the_offline_result(model, mode):
         assert np.abs(sound[live.latency :] - expected[stem]).max() <= OFFLINE
 
 
-@pytest.mark.parametrize(("model", "mode"), SUMS)
-@runs
+@in_every_run(SUMS)
 def test_stems_sum_to_the_mix(model, mode, run):
     samples = noise(26000)  # longer than the latency
     with start(model, **mode, **run) as live:
@@ -169,7 +178,7 @@ def test_real_time_gives_the_same_when_the_networks_keep_up(model, mode):
         np.testing.assert_array_equal(np.concatenate([part[stem] for part in parts]), sound)
 
 
-@pytest.mark.parametrize(("model", "mode"), SUMS)
+@pytest.mark.parametrize(("model", "mode"), some([*SUMS.values()]))
 def test_networks_that_never_answer(model, mode):
     """Equal shares, then the mix in one stem; the sum is the mix all the time."""
     samples = noise(40000)
