@@ -15,3 +15,5 @@ EMULATED = bool(os.environ.get("SPLEETERRT_TEST_EMULATED"))
 threads_after_fork = pytest.mark.skipif(
     EMULATED, reason="qemu ends a forked child that starts threads where its parent has some"
 )
+# A plan is of what the machine is found to keep up with.
+keeps_up = pytest.mark.skipif(EMULATED, reason="an emulated machine keeps up with nothing in real time")

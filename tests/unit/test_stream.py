@@ -188,7 +188,7 @@ def test_blocks_and_threads_make_no_difference(model, mode):
 @pytest.mark.parametrize("seed", some(range(2)))
 def test_the_definition(mode, seed):
     model = make(("a", "b", "c"), seed, mask_extension=("zeros", "average")[seed])
-    samples = noise(16000, seed)
+    samples = noise(16000 if SHARE == 1 else 5000, seed)
     with start(model, mode) as live:
         stems = plain.drive(live, samples, [1000])
         expected = plain.separate(model, samples, live.settings)

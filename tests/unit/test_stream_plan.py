@@ -12,7 +12,7 @@ from spleeterrt import Model, SpleeterError, StreamSeparator
 from spleeterrt.network.config import OFFICIAL_CONFIGS
 from spleeterrt.realtime.latency_plan import StreamPlan, _Planner, plan_rows, plan_stream, plan_table
 from spleeterrt.realtime.stream import StreamSettings
-from support.emulation import EMULATED
+from support.emulation import keeps_up
 
 
 class Machine:
@@ -169,7 +169,7 @@ def test_bad_arguments(two_stems: Model, arguments: dict[str, object], message: 
         plan_stream(two_stems, **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(EMULATED, reason="an emulated machine keeps up with nothing in real time")
+@keeps_up
 def test_this_machine(two_stems: Model) -> None:
     """Its frames are 2.9 ms, so the latency that a busy machine holds is left open."""
     plan = spleeterrt.plan_stream(two_stems, 3000, 1, margin=0.1)
