@@ -18,6 +18,7 @@ from spleeterrt.network.model import Model
 from spleeterrt.realtime.stream import StreamSettings
 from support import reference as ref
 from support import stream_reference as plain
+from support.emulation import EMULATED
 from support.examples import SHARE, some
 
 FILTERS = (4, 8, 8, 16, 16, 32)
@@ -696,7 +697,8 @@ def test_engines_leave_nothing_behind(model):
     tasks = len(os.listdir("/proc/self/task"))
     cycle(300)
     gc.collect()
-    assert resident() - memory < 4 << 20  # 300 engines take 500 MB
+    if not EMULATED:  # qemu itself keeps 280 KB of every thread that has ended
+        assert resident() - memory < 4 << 20  # 300 engines take 500 MB
     assert threading.active_count() == threads
     assert len(os.listdir("/proc/self/task")) == tasks
 
