@@ -18,6 +18,7 @@ from spleeterrt.audio.reader import AudioReader
 from spleeterrt.audio.resample import StreamResampler
 from spleeterrt.errors import AudioError
 from support.audio_files import drop_mp3_info, mp3_frame_starts, noise, tones, write
+from support.tolerances import MPEG_BEGUN_ELSEWHERE
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +35,8 @@ def read(path, **options):
 
 
 def same_frames(found, expected):
-    """Frames of MPEG audio from a decoder that began elsewhere: libmpg123 for ARM may round otherwise."""
-    np.testing.assert_allclose(found, expected, rtol=0, atol=2.0**-23)
+    """Of MPEG audio, from a decoder that began elsewhere."""
+    np.testing.assert_allclose(found, expected, rtol=0, atol=MPEG_BEGUN_ELSEWHERE)
 
 
 def joined(target, *sources, between=b""):
