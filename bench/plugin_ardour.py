@@ -37,9 +37,16 @@ import soundfile
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.c_library import opened, pointers  # noqa: E402
+from support.c_library import pointers  # noqa: E402
 from support.plugin_host import level  # noqa: E402
-from support.plugin_reference import MODES, OPTIONS, STEMS, reference_library, song  # noqa: E402
+from support.plugin_reference import (  # noqa: E402
+    MODES,
+    OPTIONS,
+    STEMS,
+    reference_library,
+    song,
+    waiting_stream,
+)
 
 RATE, BLOCK = 44100, 512
 CLOCK = 282240000 // RATE  # of Ardour's units of time in a sample
@@ -145,12 +152,7 @@ def stems_of(found: np.ndarray, ahead: int) -> np.ndarray:
 def stream(stems: int, mode: str) -> tuple[Any, Any, int]:
     """The library, a stream with the plugin's options that waits for its networks, and its latency."""
     library = reference_library()
-    options = library.srt_default_options()
-    for name, value in OPTIONS[mode].items():
-        setattr(options, name, value)
-    options.sample_rate, options.max_block, options.realtime = RATE, BLOCK, 0
-    options.residual, options.stems = 1, STEMS[stems]
-    opened_stream = opened(library.srt_open, str(MODEL).encode(), options)
+    opened_stream = waiting_stream(library, MODEL, stems, mode, RATE, BLOCK)
     return library, opened_stream, library.srt_latency(opened_stream)
 
 

@@ -46,14 +46,19 @@ def aligned(channels: np.ndarray, delay: int, count: int) -> np.ndarray:
     return np.concatenate((zeros, channels), axis=-1)[..., :count]
 
 
-def expected_stems(library, model, stems, mode, rate, samples, latency, block=512) -> np.ndarray:
-    """The stems of `samples` [n, 2] by a stream of the C interface, later by `latency`: [stems, 2, n]."""
+def waiting_stream(library, model, stems, mode, rate, block):
+    """A stream of the C interface with the plugin's options, which waits for its networks."""
     options = library.srt_default_options()
     for name, value in OPTIONS[mode].items():
         setattr(options, name, value)
     options.sample_rate, options.max_block, options.realtime = rate, block, 0
     options.residual, options.stems = 1, STEMS[stems]
-    stream = opened(library.srt_open, str(model).encode(), options)
+    return opened(library.srt_open, str(model).encode(), options)
+
+
+def expected_stems(library, model, stems, mode, rate, samples, latency, block=512) -> np.ndarray:
+    """The stems of `samples` [n, 2] by a stream of the C interface, later by `latency`: [stems, 2, n]."""
+    stream = waiting_stream(library, model, stems, mode, rate, block)
     own, count = library.srt_latency(stream), len(samples)
     assert own <= latency
     padded = np.concatenate((samples, np.zeros((block, 2), np.float32)))
