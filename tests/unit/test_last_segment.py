@@ -9,6 +9,7 @@ from spleeterrt import Model, ModelConfig, Separator
 from spleeterrt._kernels import nn
 from spleeterrt.network.method_plan import make_plan
 from support import reference
+from support.examples import pairs
 
 FILTERS = (16, 16, 32, 32, 48, 48)
 HOP = 64
@@ -27,8 +28,11 @@ def config_of(**fields: object) -> ModelConfig:
     )
 
 
-@pytest.mark.parametrize("options", [{}, {"MWF": True}, {"mode": "residual", "residual": True}], ids=str)
-@pytest.mark.parametrize("low_memory", [False, True], ids=["stored", "low memory"])
+@pytest.mark.parametrize(
+    ("options", "low_memory"),
+    pairs([{}, {"MWF": True}, {"mode": "residual", "residual": True}], [False, True]),
+    ids=str,
+)
 @pytest.mark.parametrize("isa", [*nn.FAST_ISAS, "reference"])
 def test_samples_are_those_of_whole_segments(
     isa: str, low_memory: bool, options: dict[str, object], monkeypatch: pytest.MonkeyPatch

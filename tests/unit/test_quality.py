@@ -14,7 +14,7 @@ import soundfile
 
 from spleeterrt import Model, Separator
 from spleeterrt.network.config import ModelConfig
-from support.examples import examples
+from support.examples import examples, sized
 from support.golden import case
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -191,8 +191,11 @@ def test_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = str(case("tiny-4stems") / "config.json")
+    monkeypatch.setattr(quality, "FRAMES", quality.FRAMES[: sized(4, 2)])
+    monkeypatch.setattr(quality, "STREAM_FRAMES", sized(128, 64))
+    hop = sized(2, 8)
     measured, left_out = quality.systems(
-        four_stems, source, quality.SWEEPS, hops=(2,), lookaheads=(0,), weights={"same": source}
+        four_stems, source, quality.SWEEPS, hops=(hop,), lookaheads=(0,), weights={"same": source}
     )
     results = quality.run(dataset, four_stems, measured)
     rows = {(row["sweep"], row["label"]): row["si_sdr"] for row in results["systems"]}
@@ -219,8 +222,8 @@ def test_run(
             assert rows["baseline", "oracle, all bins"][song][stem] > value
     sliding = next(row for row in results["systems"] if row["sweep"] == "sliding")
     config = four_stems.config
-    # N - 1 + (hop - 1) h + budget + block - 1, of a block that does not divide the frame step.
-    samples = config.frame_length + 3 * config.frame_step + quality.BLOCK - 2
+    # N - 1 + (hop - 1) h + budget (hop frames) + block - 1, of a block that does not divide the frame step.
+    samples = config.frame_length + (2 * hop - 1) * config.frame_step + quality.BLOCK - 2
     assert sliding["latency_ms"] == pytest.approx(1e3 * samples / config.sample_rate)
     results.update(conditions="", left_out=left_out, bins=config.F, frame_ms=23.2, model="tiny")
     medians = quality.medians(results["systems"][0])

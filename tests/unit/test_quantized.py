@@ -23,6 +23,7 @@ from spleeterrt.network.layers import channels
 from spleeterrt.network.method_plan import Plan, make_plan, network_of
 from spleeterrt.network.tensors import expected_shapes
 from support import reference
+from support.examples import sized
 from support.tolerances import HALF, UNIT
 
 FILTERS = (3, 5, 2, 4, 3, 4)
@@ -223,7 +224,7 @@ def test_other_widths(
     path = tmp_path / "model.safetensors"
     save_packed(path, config, reference.random_weights("ab", widths, 2), dtype)
     for low_memory in (False, True):
-        check_bits(path, monkeypatch, isa, low_memory, frames=128, bins=64)
+        check_bits(path, monkeypatch, isa, low_memory, frames=sized(128, 64), bins=64)
 
 
 @needs_fast

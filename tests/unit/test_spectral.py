@@ -19,7 +19,7 @@ from spleeterrt.pipeline import Pipeline
 from spleeterrt.stft import Spectrum, Synthesis, hann_window
 from support import reference as ref
 from support import tolerances as tol
-from support.examples import examples
+from support.examples import examples, pairs
 from support.tolerances import close
 
 FILTERS = (2, 2, 3, 3, 4, 4)
@@ -450,8 +450,7 @@ def test_every_sample_comes_out_once(samples):
         close(sound[0], wave, tol.RECONSTRUCTION, 1)
 
 
-@pytest.mark.parametrize("step", [1, 4, 7])
-@pytest.mark.parametrize("samples", [0, 1, 63, 64, 511, 512, 513, 1500])
+@pytest.mark.parametrize(("step", "samples"), pairs([1, 4, 7], [0, 1, 63, 64, 511, 512, 513, 1500]))
 def test_frames_longer_than_a_segment(step, samples):
     model, weights = make(frame_step=step)
     wave = noise(samples)

@@ -19,10 +19,10 @@ from spleeterrt.realtime.stream import StreamSettings
 from support import reference as ref
 from support import stream_reference as plain
 from support.emulation import EMULATED
-from support.examples import SHARE, some
+from support.examples import pairs, sized, some
 
 FILTERS = (4, 8, 8, 16, 16, 32)
-SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192}
+SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": sized(192, 64)}
 
 # Float32 transforms there and back, relative to full scale (measured: 3e-7).
 IDENTITY = 1e-6
@@ -81,7 +81,8 @@ MODES = {
     "T=128": {"frames": 128, "hop_frames": 8},
 }
 modes = pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-USUAL = 20000 if SHARE == 1 else 9000  # samples; more than a table of 64 frames
+USUAL = sized(20000, 9000)  # samples; more than a table of 64 frames
+SLIDING = sized(12000, 5000)  # samples for networks that run every few frames
 
 
 def start(model, mode, **more):
@@ -92,9 +93,11 @@ def start(model, mode, **more):
 # --- latency ------------------------------------------------------------------------
 
 
-@modes
-@pytest.mark.parametrize("sizes", some(["random", [1], [17], [64], [441], [1024], [4096]]), ids=str)
+@pytest.mark.parametrize(
+    ("mode", "sizes"), pairs([*MODES], ["random", [1], [17], [64], [441], [1024], [4096]]), ids=str
+)
 def test_the_sum_of_stems_is_the_mix_exactly_latency_later(ones, mode, sizes):
+    mode = MODES[mode]
     samples = noise(1500 if sizes == [1] else USUAL)
     with start(ones, mode) as live:
         assert live.latency == plain.latency(ones.config, live.settings)
@@ -110,8 +113,9 @@ def test_the_sum_of_stems_is_the_mix_exactly_latency_later(ones, mode, sizes):
         assert np.abs(total[live.latency :] - samples).max() <= IDENTITY
 
 
-@pytest.mark.parametrize("block", some([32, 1, 128, 100, 129]))
-@pytest.mark.parametrize("mode", ["double", "sliding", "hold", "short", "lookahead"])
+@pytest.mark.parametrize(
+    ("mode", "block"), pairs(["double", "sliding", "hold", "short", "lookahead"], [32, 1, 128, 100, 129])
+)
 def test_a_fixed_block_lowers_the_latency_where_it_divides(ones, mode, block):
     samples = noise(-(-9000 // block) * block)
     with start(ones, MODES[mode], block=block) as live, start(ones, MODES[mode], max_block=block) as free:
@@ -142,11 +146,13 @@ def test_documented_latencies():
     assert latency(hold=True, block=256) == 4096 - 256
 
 
-@pytest.mark.parametrize("rate", some([48000, 22050, 96000, 8000, 11025, 32000, 88200]))
-@pytest.mark.parametrize("mode", ["double", "sliding by one", "hold", "short"])
+@pytest.mark.parametrize(
+    ("mode", "rate"),
+    pairs(["double", "sliding by one", "hold", "short"], [48000, 22050, 96000, 8000, 11025, 32000, 88200]),
+)
 def test_other_rates_are_resampled_and_the_delay_is_known(ones, rate, mode):
     """Tones below all Nyquist frequencies come back in phase; the resamplers' stop band is 100 dB down."""
-    count = rate // 2
+    count = rate // sized(2, 4)
     t = np.arange(count) / rate
     samples = np.stack([np.sin(2 * np.pi * 997 * t), np.cos(2 * np.pi * 3011 * t)], 1) * 0.5
     samples *= np.sin(np.pi / 2 * np.minimum(1, np.minimum(t, t[::-1]) / 0.1))[:, None] ** 4
@@ -163,7 +169,7 @@ def test_other_rates_are_resampled_and_the_delay_is_known(ones, rate, mode):
 
 
 def test_the_resampled_latency_is_the_same_for_all_blocks(ones):
-    samples = noise(30000)
+    samples = noise(sized(30000, 9000))
     with start(ones, MODES["sliding"], sample_rate=48000) as live:
         first = plain.drive(live, samples, [4096])
         for seed in range(3):
@@ -188,8 +194,8 @@ def test_blocks_and_threads_make_no_difference(model, mode):
 @modes
 @pytest.mark.parametrize("seed", some(range(2)))
 def test_the_definition(mode, seed):
-    model = make(("a", "b", "c"), seed, mask_extension=("zeros", "average")[seed])
-    samples = noise(16000 if SHARE == 1 else 5000, seed)
+    model = make(sized("abc", "ab"), seed, mask_extension=("zeros", "average")[seed])
+    samples = noise(sized(16000, 5000), seed)
     with start(model, mode) as live:
         stems = plain.drive(live, samples, [1000])
         expected = plain.separate(model, samples, live.settings)
@@ -200,9 +206,9 @@ def test_the_definition(mode, seed):
 
 def test_definitions_of_the_modes_differ(model):
     """So that the comparison above can fail."""
-    samples = noise(16000)
+    samples = noise(sized(16000, 5000))
     found = []
-    for name, mode in MODES.items():
+    for name, mode in some([*MODES.items()]):
         if name == "double, budget":  # later, not different
             continue
         with start(model, mode) as live:
@@ -219,7 +225,7 @@ def test_double_buffered_is_the_offline_result(frames, bins, stems):
     options = {"model_type": "unet.softmax_unet"} if stems == 5 else {}
     model = make("abcde"[:stems], **options)
     config = dataclasses.replace(model.config, T=frames, F=bins or model.config.F)
-    samples = noise(45000)
+    samples = noise(sized(45000, 26000))
     expected = Separator(model.with_config(config)).separate(samples)
     with start(model, {"frames": frames}, bins=bins) as live:
         stems = plain.drive(live, samples, cuts(3))
@@ -229,7 +235,7 @@ def test_double_buffered_is_the_offline_result(frames, bins, stems):
 
 def test_softmax_model_slides():
     model = make("abcde", model_type="unet.softmax_unet")
-    samples = noise(12000)
+    samples = noise(SLIDING)
     with start(model, MODES["lookahead"]) as live:
         stems = plain.drive(live, samples, [900])
         expected = plain.separate(model, samples, live.settings)
@@ -238,7 +244,7 @@ def test_softmax_model_slides():
 
 
 def test_reference_layers_run_in_the_engine(monkeypatch, model):
-    samples = noise(12000)
+    samples = noise(SLIDING)
     with start(model, MODES["sliding"]) as live:
         fast = plain.drive(live, samples, [900])
     monkeypatch.setenv("SPLEETERRT_ISA", "reference")
@@ -274,7 +280,7 @@ def test_windows_reconstruct_perfectly(synthesis):
 
 
 def test_gains_mute_and_solo(model):
-    samples = noise(20000)
+    samples = noise(sized(20000, 5000))
     with start(model, MODES["sliding"]) as live:
         stems = plain.drive(live, samples, [1000])
     with start(model, MODES["sliding"]) as live:
@@ -324,8 +330,8 @@ def test_gain_changes_are_smooth_and_do_not_depend_on_blocks(ones, rate):
 # --- late networks --------------------------------------------------------------------
 
 
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
+def wait_until(condition):
+    deadline = time.monotonic() + sized(20, 300)
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -340,7 +346,7 @@ def in_time(live, block):
 
 @pytest.mark.parametrize("mode", ["double", "sliding", "lookahead", "crossfade", "short"])
 def test_real_time_gives_the_same_when_the_networks_keep_up(model, mode):
-    samples = noise(30000)
+    samples = noise(sized(30000, 10000))
     with start(model, MODES[mode]) as live:
         expected = plain.drive(live, samples, [256], flush=False)
     with start(model, MODES[mode], realtime=True, max_block=4096) as live:
@@ -355,14 +361,14 @@ def test_real_time_gives_the_same_when_the_networks_keep_up(model, mode):
 def test_a_stall_is_counted_covered_and_overcome(model, mode):
     """Workers that stand still: no exception, no waiting, sound throughout, then as if nothing had been."""
     model = model.with_config(dataclasses.replace(model.config, mask_extension="average"))
-    samples = noise(44100 * 2)
+    samples = noise(sized(88200, 54000))
     hop = MODES[mode].get("hop_frames", 1 if mode == "hold" else 64) * 128
     with start(model, MODES[mode]) as live:
         expected = plain.drive(live, samples, [128], flush=False)
     with start(model, MODES[mode], realtime=True, hold_seconds=0.2, cover="vocals") as live:
         late, latency = [], live.latency
         parts = []
-        first, last = 22050 // 128 * 128, 66150 // 128 * 128
+        first, last = sized(22050, 11025) // 128 * 128, sized(66150, 33075) // 128 * 128
         for at in range(0, len(samples), 128):
             if at == first:
                 live._engine.pause(True)
@@ -411,7 +417,7 @@ def test_a_stall_is_counted_covered_and_overcome(model, mode):
 @pytest.mark.parametrize("mode", ["hold", "hold, slow", "sliding by one", "double"])
 def test_large_blocks_are_no_underruns(model, mode, block):
     """A call that brings several frames cannot expect masks of runs that it begins itself."""
-    samples = noise(max(30000, 10 * block))
+    samples = noise(max(sized(30000, 9000), sized(10, 3) * block))
     with start(model, MODES[mode], realtime=True) as live:
         for at in range(0, len(samples), block):
             in_time(live, samples[at : at + block])
@@ -599,7 +605,7 @@ def test_the_share_of_covered_frames(ones):
 
 def test_values_that_are_no_sound(ones):
     """NaN, infinities and absurd numbers become silence, are counted, and leave no trace."""
-    samples = noise(20000)
+    samples = noise(sized(20000, 11000))
     clean = samples.copy()
     bad = {100: np.nan, 5000: np.inf, 5001: -np.inf, 9000: 1e30}
     for at, value in bad.items():
@@ -691,11 +697,11 @@ def test_engines_leave_nothing_behind(model):
             live.process(noise(700))
             live.close()
 
-    cycle(50)
+    cycle(sized(50, 5))
     gc.collect()
     memory, threads = resident(), threading.active_count()
     tasks = len(os.listdir("/proc/self/task"))
-    cycle(300)
+    cycle(sized(300, 30))
     gc.collect()
     if not EMULATED:  # qemu itself keeps 280 KB of every thread that has ended
         assert resident() - memory < 4 << 20  # 300 engines take 500 MB
@@ -708,16 +714,16 @@ def test_a_long_stream_takes_no_more_memory(model):
     with start(model, MODES["sliding"], realtime=True) as live:
         block = noise(4096)
         out = {stem: np.empty_like(block) for stem in live.instruments}
-        for _ in range(200):
+        for _ in range(sized(200, 40)):
             live.process(block, out)
         memory = resident()
-        for _ in range(4000):  # six minutes
+        for _ in range(sized(4000, 120)):  # six minutes
             live.process(block, out)
         assert resident() - memory < 1 << 20
 
 
 def test_engines_side_by_side_share_a_model(model):
-    samples = noise(20000)
+    samples = noise(sized(20000, 5000))
     with start(model, MODES["sliding"]) as live:
         expected = plain.drive(live, samples, [500])
     results = []

@@ -14,10 +14,10 @@ from spleeterrt.realtime.stream import StreamSettings
 from support import reference as ref
 from support import stream_reference as plain
 from support.emulation import keeps_up
-from support.examples import SHARE, some
+from support.examples import SHARE, sized, some
 
 FILTERS = (4, 8, 8, 16, 16, 32)
-SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": 192, "conv_n_filters": FILTERS}
+SIZES = {"frame_length": 512, "frame_step": 128, "T": 64, "F": sized(192, 64), "conv_n_filters": FILTERS}
 TWO, FOUR = ("vocals", "accompaniment"), ("vocals", "drums", "bass", "other")
 
 # As of test_stream.py; the second network of a cascade passes on what the first one's float32 is off by.
@@ -96,7 +96,7 @@ def start(model, **settings):
 
 @in_every_run(MODES)
 def test_the_definition(model, mode, run):
-    samples = noise(14000 if SHARE == 1 else 5000)
+    samples = noise(sized(14000, 5000))
     with start(model, **mode, **run) as live:
         assert live.latency == plain.latency(live.model.config, live.settings)  # whatever the mode
         stems = plain.drive(live, samples, [1000])
@@ -109,7 +109,7 @@ def test_the_definition(model, mode, run):
 
 def test_definitions_differ():
     """So that the comparison above can fail."""
-    samples = noise(14000)
+    samples = noise(sized(14000, 5000))
     found = []
     for mode in ({}, {"mode": "direct"}, {"mode": "direct", "above_band": 0.1}, {"mode": "three"},
                  {"mode": "three", "full_band": True}):  # fmt: skip
@@ -122,7 +122,7 @@ def test_definitions_differ():
 
 @modes
 def test_double_buffered_is_the_offline_result(model, mode):
-    samples = noise(30000)
+    samples = noise(sized(30000, 12000))
     mode = {**mode}
     if "mode" in mode and not mode.get("full_band"):
         mode.setdefault("above_band", 0.1)  # the default of files
@@ -151,7 +151,7 @@ def test_stems_sum_to_the_mix(model, mode, run):
 
 @modes
 def test_blocks_and_threads_make_no_difference(model, mode):
-    samples = noise(12000)
+    samples = noise(sized(12000, 5000))
     with start(model, **mode, hop_frames=4, threads=1) as live:
         first = plain.drive(live, samples, [4096])
     for sizes, threads in (([1, 300, 2000], 2), ([128], 5)):
@@ -162,14 +162,14 @@ def test_blocks_and_threads_make_no_difference(model, mode):
 
 @modes
 def test_real_time_gives_the_same_when_the_networks_keep_up(model, mode):
-    samples = noise(14000)
+    samples = noise(sized(14000, 5000))
     with start(model, **mode, hop_frames=4) as live:
         expected = plain.drive(live, samples, [256], flush=False)
     with start(model, **mode, hop_frames=4, realtime=True) as live:
         parts = []
         for at in range(0, len(samples), 256):
             parts.append(live.process(samples[at : at + 256]))
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + sized(20, 300)
             while not live.idle:
                 assert time.monotonic() < deadline
                 time.sleep(0.001)
