@@ -35,6 +35,7 @@ TESTS = (
     "stream_parts",
     "offline_engine",
     "shared_networks",
+    "rolling_encoders",
 )
 SANITIZE_ROUNDS = {"sanitize_fast": 10, "sanitize_stream": 1}
 # Each as long as a test here waits for a thread; those of time alone say nothing in an emulator.

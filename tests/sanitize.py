@@ -2,15 +2,15 @@
 
     python tests/sanitize.py [--examples N] [--rounds N] [--keep FOLDER] [--only PART] [PIP OPTION ...]
 
-First five programs with ThreadSanitizer: `sanitize_stream`, the real-time engine as a host and its other
+First six programs with ThreadSanitizer: `sanitize_stream`, the real-time engine as a host and its other
 threads drive it, in random modes, with stalls, resets and flushes; `stream_parts` and `offline_engine`, the
-tests of the engines; `shared_networks`, of networks that threads share; `task_threads`, of the threads that
-run tasks.
+tests of the engines; `shared_networks`, of networks that threads share; `rolling_encoders`, of encoders that
+keep rows of a stream; `task_threads`, of the threads that run tasks.
 
 Then builds the package with the other two into a new environment and runs
 
 1. `sanitize_fast`, a program of its own: the fast layers of every instruction set on random shapes, with
-   every buffer a heap block of its exact size, against the definition of the layers; and the five above;
+   every buffer a heap block of its exact size, against the definition of the layers; and the six above;
 2. the tests of everything compiled, in Python with the sanitizers preloaded. What malloc returns is filled
    with NaN, so that numbers that are read before they are written show in the results.
 
@@ -57,7 +57,14 @@ CHECK = (
 )
 
 
-ENGINES = ("sanitize_stream", "stream_parts", "offline_engine", "shared_networks", "task_threads")
+ENGINES = (
+    "sanitize_stream",
+    "stream_parts",
+    "offline_engine",
+    "shared_networks",
+    "rolling_encoders",
+    "task_threads",
+)
 
 
 def library(name: str) -> str:
@@ -133,11 +140,12 @@ def check_memory(fast: Path, engines: list[Path], rounds: int, environment: dict
 
 
 def check_engines(engines: list[Path], rounds: int, environment: dict[str, str]) -> None:
-    stream, parts, offline, shared, tasks = engines
+    stream, parts, offline, shared, rolling, tasks = engines
     check("the real-time engine and its threads", [stream, str(max(1, rounds // 4))], environment)
     check("the parts of the real-time engine", [parts], environment)
     check("the offline engine", [offline], environment)
     check("networks that threads share", [shared], environment)
+    check("encoders that roll along", [rolling], environment)
     check("threads for tasks", [tasks, "nofork"], environment)
 
 

@@ -258,9 +258,14 @@ void want(fast_layer &l, const Range &rows) { l.first_row = rows.first, l.end_ro
 
 int random_pass() { return draw(0, 2) ? 16 * draw(1, 2) : draw(1, 40); }
 
+int rows_of(int tile) { return tile == TILE_2X4 ? 2 : tile; }    // along time
+int filters_of(int tile) { return tile == TILE_2X4 ? 4 : tile; } // the tile whose weights it takes
+int decoder_tile() { return draw(0, 2) ? 2 * draw(1, 2) : (int)TILE_2X4; }
+
 void winograd(const fast_kernels &f)
 {
-    const int decoder = draw(0, 1), tile = draw(0, 2) ? 2 * draw(1, 2) : 1; // 1: by rows
+    const int decoder = draw(0, 1), by_rows = draw(0, 2) == 0;
+    const int tile = by_rows ? (int)TILE_1X4 : decoder ? decoder_tile() : 2 * draw(1, 2), tile_rows = rows_of(tile);
     const int in_c = 16 * draw(1, 5), out_c = 16 * draw(1, 5), pass_tiles = random_pass();
     const int h = decoder ? draw(1, 13) : 2 * draw(1, 13), w = decoder ? draw(1, 20) : 2 * draw(1, 20);
     const int out_h = decoder ? 2 * h : h / 2, out_w = decoder ? 2 * w : w / 2;
@@ -270,20 +275,21 @@ void winograd(const fast_kernels &f)
     const bool with_normed = !decoder && draw(0, 3);
     src.normal();
     const Norm norm(out_c);
-    const Weights weights(f, decoder, tile, in_c, out_c, tile == 1 ? rows_form() : Form());
+    const Weights weights(f, decoder, filters_of(tile), in_c, out_c, tile == TILE_1X4 ? rows_form() : Form());
     const int activation = draw(0, 3), type = weights.form.type;
     const Range rows = random_rows(decoder ? h : h / 2); // of the grid
     Floats scratch(
-        tile == 1 ? f.rows_scratch_floats(decoder, rows.end - rows.first, in_c, out_c, pass_tiles, type)
-                  : f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles, weights.form.staged, type));
+        tile == TILE_1X4
+            ? f.rows_scratch_floats(decoder, rows.end - rows.first, in_c, out_c, pass_tiles, type)
+            : f.scratch_floats(decoder, tile, w, src.ld, in_c, out_c, pass_tiles, weights.form.staged, type));
     const std::vector<float> source = src.floats.copy(), packed = weights.packed.copy();
     fast_layer l = layer_of(src, out_c, &dst, with_normed ? &normed : nullptr, weights.packed.at, norm, activation,
                             pass_tiles, weights.form, scratch.at);
     want(l, rows);
     f.run(decoder, tile, &l);
     // Outputs of the rows of tiles; the others must not be touched.
-    const int scale = decoder ? 2 : 1, first_out = rows.first / tile * tile * scale;
-    const int end_out = std::min((rows.end + tile - 1) / tile * tile * scale, out_h);
+    const int scale = decoder ? 2 : 1, first_out = rows.first / tile_rows * tile_rows * scale;
+    const int end_out = std::min((rows.end + tile_rows - 1) / tile_rows * tile_rows * scale, out_h);
     same(source, src.floats, "a layer wrote its input");
     same(packed, weights.packed, "a layer wrote its weights");
     dst.check_gaps();
@@ -313,6 +319,15 @@ void winograd(const fast_kernels &f)
                              tolerance * std::max(1.0, std::fabs(factor)), "normed"); // it scales the error, too
                 }
             }
+    if (tile != TILE_1X4)
+        return;
+    const std::vector<float> together = dst.floats.copy(), normed_together = normed.floats.copy();
+    for (int y = rows.first; y < rows.end; y++) {
+        want(l, {y, y + 1});
+        f.run(decoder, tile, &l);
+    }
+    same(together, dst.floats, "rows one by one");
+    same(normed_together, normed.floats, "normed rows one by one");
 }
 
 void first(const fast_kernels &f)
@@ -377,9 +392,63 @@ void first(const fast_kernels &f)
             }
 }
 
+// In no strip: its rows lie in a ring of all of them, or of fewer.
+void first_alone(const fast_kernels &f)
+{
+    const int h = 2 * draw(1, 40), w = 64 * draw(1, 5), c = 16 * draw(1, 3), activation = draw(0, 3);
+    const Range rows = random_rows(h / 2);
+    const int ring = draw(0, 1) ? h / 2 : draw(1, h / 2);
+    Image input(h, w, 2, 2, 0, false);
+    input.normal();
+    Floats kernel((size_t)50 * c, false);
+    kernel.normal(0.14f);
+    Floats packed(f.first_weight_floats(c));
+    f.first_prepare(c, kernel.at, packed.at);
+    const Norm norm(c);
+    Image raw(h / 2, w / 2, c, random_ld(c), random_gap());
+    Image normed(ring, w / 2, c, random_ld(c), random_gap());
+    Floats scratch(f.first_scratch_floats(w));
+    fast_layer l = layer_of(input, c, &raw, &normed, packed.at, norm, activation, 16, outer_form(), scratch.at);
+    l.dst_ring = ring;
+    want(l, rows);
+    const std::vector<float> source = input.floats.copy(), before = packed.copy();
+    f.first(TILE_1X4, &l, nullptr);
+    same(source, input.floats, "e1 alone wrote its input");
+    same(before, packed, "e1 alone wrote its weights");
+    raw.check_gaps();
+    normed.check_gaps();
+    std::vector<float> kept(ring, nan_value); // which row a place of the ring holds
+    for (int y = rows.first; y < rows.end; y++)
+        kept[y % ring] = (float)y;
+    for (int y = 0; y < h / 2; y++)
+        for (int x = 0; x < w / 2; x++)
+            for (int o = 0; o < c; o++) {
+                const double value = raw(y, x, o);
+                if (y < rows.first || y >= rows.end) {
+                    check(std::isnan(value), "rows of e1 alone that nobody wants");
+                    continue;
+                }
+                check(std::isfinite(value), "e1 alone is not finite");
+                if (draw(0, h * w * c / 4) < 200)
+                    near(value, convolved(input, kernel.at, c, y, x, o) + norm.bias.at[o], tolerance, "e1 alone");
+                if (kept[y % ring] == (float)y)
+                    near(normed(y % ring, x, o), activated(value * norm.scale.at[o] + norm.shift.at[o], activation),
+                         tolerance * std::max(1.0, std::fabs((double)norm.scale.at[o])), "e1 alone, normed");
+            }
+    for (int place = 0; place < ring; place++)
+        check(!std::isnan(kept[place]) || std::isnan(normed(place, 0, 0)), "a row of the ring that nobody wants");
+    // A row's bits are the same whichever are computed with it.
+    const std::vector<float> together = raw.floats.copy();
+    for (int y = rows.first; y < rows.end; y++) {
+        want(l, {y, y + 1});
+        f.first(TILE_1X4, &l, nullptr);
+    }
+    same(together, raw.floats, "e1's rows one by one");
+}
+
 void last(const fast_kernels &f)
 {
-    const int tile = 2 * draw(1, 2), pass_tiles = random_pass();
+    const int tile = decoder_tile(), pass_tiles = random_pass();
     const int h = draw(1, 20), w = 16 * draw(1, 5), in_c = 16 * draw(1, 3), c = 16 * draw(1, 3); // of d5
     const int skip_c = 16 * draw(1, 3), activation = draw(0, 3), ring = f.last_ring_rows(tile);
     Image source(h, w, in_c, random_ld(in_c), random_gap());
@@ -387,7 +456,7 @@ void last(const fast_kernels &f)
     Image kept(ring, 2 * w, c, c, random_gap());
     source.normal();
     skip.normal();
-    const Weights weights(f, 1, tile, in_c, c);
+    const Weights weights(f, 1, filters_of(tile), in_c, c);
     const Norm norm(c), d6_norm(1);
     Floats kernel((size_t)25 * (skip_c + c), false);
     kernel.normal(0.4f / std::sqrt((float)(skip_c + c)));
@@ -470,6 +539,7 @@ int main(int argc, char **argv)
             for (int i = 0; i < 4; i++)
                 winograd(*f);
             first(*f);
+            first_alone(*f);
             last(*f);
         }
         for (int tile : {2, 4}) {
@@ -477,7 +547,7 @@ int main(int argc, char **argv)
             std::vector<double> data(n * n), output(tile * n), filter(n * 3), float_filter(n * 3);
             f->matrices(tile, data.data(), output.data(), filter.data(), float_filter.data());
         }
-        std::printf("%s: %d rounds of 4 Winograd layers, e1 with e2, d5 with d6 and the mask\n", isa, rounds);
+        std::printf("%s: %d rounds of 4 Winograd layers, e1 with e2 and alone, d5 with d6 and the mask\n", isa, rounds);
     }
     check(any, "no instruction set");
 }

@@ -129,8 +129,7 @@ void round_of(const char *isa, unsigned seed)
         failures++;
         return;
     }
-    const LayerTable table =
-        lower(network.config, network.plan, static_cast<long long>(o.frames), static_cast<long long>(o.bins));
+    const LayerTable table = stream_table(network.config, network.plan, plan, o);
     NetworkSet networks = network.set(table);
     networks.softmax = softmax;
 

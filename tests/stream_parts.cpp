@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <random>
 #include <string>
@@ -387,18 +388,15 @@ const char *best_isa()
 struct Setting {
     StreamOptions options = small_options();
     RandomNetwork network;
-    LayerTable table;
-    NetworkSet networks;
+    std::deque<LayerTable> tables;
     ModePlan mode;
 
-    explicit Setting(std::size_t stems = 2, std::mt19937 random = std::mt19937(5))
-        : network(best_isa(), random, stems), table(lower(network.config, network.plan, 64, 64))
+    explicit Setting(std::size_t stems = 2, std::mt19937 random = std::mt19937(5)) : network(best_isa(), random, stems)
     {
         options.isa = best_isa();
         options.realtime = 0;
         options.threads = 1;
         options.synthesis = options.budget = 0;
-        networks = network.set(table);
         ModeOptions wanted; // masks of one network's own: they follow the music
         wanted.mode = "direct";
         wanted.live = true;
@@ -406,6 +404,12 @@ struct Setting {
         for (std::size_t s = 0; s < stems; s++)
             names.push_back(std::string(1, static_cast<char>('a' + s)));
         plan_mode(wanted, names, false, mode);
+    }
+    // As long as this object lives.
+    NetworkSet networks(const StreamOptions &of)
+    {
+        tables.push_back(stream_table(network.config, network.plan, mode, of));
+        return network.set(tables.back());
     }
 };
 
@@ -446,12 +450,12 @@ void callers_thread_gives_the_same()
     const std::vector<float> in = noise(12000);
     StreamOptions mine = setting.options;
     mine.caller_runs = true;
-    StreamEngine own(setting.networks, setting.mode, mine);
+    StreamEngine own(setting.networks(mine), setting.mode, mine);
     EXPECT(own.threads() == 0);
     const Rows waiting = drive(own, in);
     // In real time, driven between the calls: nothing is late.
     mine.realtime = 1;
-    StreamEngine driven(setting.networks, setting.mode, mine);
+    StreamEngine driven(setting.networks(mine), setting.mode, mine);
     AlignedFloats workspace(driven.workspace_floats());
     const Rows between = drive(driven, in, 0, 300, [&] {
         while (driven.pending())
@@ -461,7 +465,7 @@ void callers_thread_gives_the_same()
     EXPECT(driven.stats().covered_frames == 0 && driven.stats().runs > 40);
     EXPECT(last_difference(waiting, between) == 0);
 #if SPLEETERRT_THREADS
-    StreamEngine threads(setting.networks, setting.mode, setting.options);
+    StreamEngine threads(setting.networks(setting.options), setting.mode, setting.options);
     EXPECT(threads.threads() == 1 && last_difference(drive(threads, in), waiting) == 0);
 #endif
 }
@@ -475,14 +479,17 @@ void later_engines_give_the_same()
         unsigned rate;
         std::size_t synthesis;
         bool residual;
+        std::size_t frames = 64;
     };
-    const Case cases[] = {{2, 0, 0, false, 44100, 0, false}, {5, 3, 2, false, 44100, 256, false},
-                          {64, 0, 0, false, 44100, 0, true}, {1, 0, 0, false, 48000, 256, false},
-                          {3, 0, 0, true, 44100, 0, false},  {4, 0, 0, false, 96000, 0, true},
-                          {16, 0, 3, false, 22050, 0, false}};
+    const Case cases[] = {{2, 0, 0, false, 44100, 0, false},        {5, 3, 2, false, 44100, 256, false},
+                          {64, 0, 0, false, 44100, 0, true},        {1, 0, 0, false, 48000, 256, false},
+                          {3, 0, 0, true, 44100, 0, false},         {4, 0, 0, false, 96000, 0, true},
+                          {16, 0, 3, false, 22050, 0, false},       {2, 0, 0, false, 44100, 0, false, 128},
+                          {5, 3, 2, false, 44100, 256, false, 128}, {1, 0, 0, true, 44100, 0, false, 192}};
     for (const Case &one : cases) {
         Setting setting;
         StreamOptions &o = setting.options;
+        o.frames = one.frames;
         o.caller_runs = true;
         o.hop_frames = one.hop;
         o.lookahead = one.lookahead;
@@ -491,19 +498,20 @@ void later_engines_give_the_same()
         o.sample_rate = one.rate;
         o.synthesis = one.synthesis;
         o.residual = one.residual;
-        StreamEngine first(setting.networks, setting.mode, o);
+        EXPECT(setting.networks(o).rolling > 0 || one.frames == 64);
+        StreamEngine first(setting.networks(o), setting.mode, o);
         const std::size_t settling = first.settling();
         const std::vector<float> in = noise(settling + 12000);
         const Rows expected = drive(first, in);
         for (const std::size_t from : {std::size_t(1), std::size_t(4321), std::size_t(9999)}) {
-            StreamEngine later(setting.networks, setting.mode, o);
+            StreamEngine later(setting.networks(o), setting.mode, o);
             later.reset(static_cast<std::int64_t>(from));
             const std::size_t last = last_difference(drive(later, in, from, 211), expected);
             EXPECT(last <= from + settling);
             EXPECT(last > from + first.latency()); // so that this can fail
             EXPECT(later.stats().covered_frames == 0);
         }
-        StreamEngine elsewhere(setting.networks, setting.mode, o); // another phase: another take
+        StreamEngine elsewhere(setting.networks(o), setting.mode, o); // another phase: another take
         elsewhere.reset(4321 + 70);
         EXPECT(last_difference(drive(elsewhere, in, 4321), expected) == in.size() / 2);
         // Negative positions, and resets in the middle.
@@ -520,7 +528,7 @@ void the_rest_is_exact()
         Setting setting(3);
         setting.options.caller_runs = setting.options.residual = true;
         setting.options.sample_rate = rate;
-        StreamEngine engine(setting.networks, setting.mode, setting.options);
+        StreamEngine engine(setting.networks(setting.options), setting.mode, setting.options);
         const std::vector<float> in = noise(engine.latency() + 8000);
         const Rows rows = drive(engine, in);
         float worst = 0;
@@ -536,8 +544,8 @@ void stems_before_their_gains()
 {
     Setting setting;
     setting.options.caller_runs = setting.options.pre_fader = true;
-    StreamEngine engine(setting.networks, setting.mode, setting.options),
-        plain(setting.networks, setting.mode, setting.options);
+    StreamEngine engine(setting.networks(setting.options), setting.mode, setting.options),
+        plain(setting.networks(setting.options), setting.mode, setting.options);
     engine.set_gain(0, 0.25f);
     engine.set_gain(1, 0.0f);
     engine.reset();
@@ -563,11 +571,11 @@ void rendering_is_waited_for()
         o.frame_step = 1024;
         o.hop_frames = hop;
         o.synthesis = 2048;
-        StreamEngine waits(setting.networks, setting.mode, o);
+        StreamEngine waits(setting.networks(o), setting.mode, o);
         const std::vector<float> in = noise(100000);
         const Rows expected = drive(waits, in);
         o.realtime = 2;
-        StreamEngine untold(setting.networks, setting.mode, o);
+        StreamEngine untold(setting.networks(o), setting.mode, o);
         EXPECT(last_difference(drive(untold, in), expected) == 0);
         const StreamStats stats = untold.stats();
         EXPECT(stats.underruns == 0 && stats.covered_frames == 0);
@@ -579,7 +587,7 @@ void playing_is_not_waited_for()
 {
     Setting setting;
     setting.options.realtime = 2;
-    StreamEngine engine(setting.networks, setting.mode, setting.options);
+    StreamEngine engine(setting.networks(setting.options), setting.mode, setting.options);
     engine.pause(true);
     drive(engine, noise(12000), 0, 300,
           [] { std::this_thread::sleep_for(std::chrono::microseconds(300 * 1000000 / 44100)); });
@@ -593,7 +601,7 @@ void waiting_can_be_changed()
 {
     Setting setting;
     setting.options.realtime = 1;
-    StreamEngine engine(setting.networks, setting.mode, setting.options);
+    StreamEngine engine(setting.networks(setting.options), setting.mode, setting.options);
     engine.pause(true);
     drive(engine, noise(6000)); // returns, though no network ever answers
     const std::uint64_t covered = engine.stats().covered_frames;
@@ -614,11 +622,13 @@ void waiting_can_be_changed()
 void resets_do_not_wait()
 {
     Setting setting;
+    setting.options.frames = 128;
+    EXPECT(setting.networks(setting.options).rolling > 0);
     const std::vector<float> in = noise(8000);
-    StreamEngine fresh(setting.networks, setting.mode, setting.options);
+    StreamEngine fresh(setting.networks(setting.options), setting.mode, setting.options);
     const Rows expected = drive(fresh, in);
     setting.options.realtime = 1;
-    StreamEngine engine(setting.networks, setting.mode, setting.options);
+    StreamEngine engine(setting.networks(setting.options), setting.mode, setting.options);
     for (int i = 0; i < 20; i++) {
         engine.pause(true);
         drive(engine, noise(3000, 9));
@@ -636,15 +646,17 @@ void streams_share_threads()
     Setting setting;
     StreamOptions &o = setting.options;
     o.threads = 2;
+    o.frames = 128;
+    EXPECT(setting.networks(o).rolling > 0);
     const std::vector<float> in = noise(6000);
-    StreamEngine alone(setting.networks, setting.mode, o);
+    StreamEngine alone(setting.networks(o), setting.mode, o);
     const Rows expected = drive(alone, in);
     o.shared_threads = true;
     const auto pool = shared_pool(0, 0);
     EXPECT(pool->threads() == 0 && shared_pool(0, 0) == pool && shared_pool(1, 0) != pool);
     std::vector<std::unique_ptr<StreamEngine>> engines;
     for (int i = 0; i < 8; i++)
-        engines.emplace_back(new StreamEngine(setting.networks, setting.mode, o));
+        engines.emplace_back(new StreamEngine(setting.networks(o), setting.mode, o));
     EXPECT(pool->threads() == 2 && engines[7]->threads() == 2);
     std::vector<std::thread> hosts;
     std::vector<Rows> found(8);
@@ -659,7 +671,7 @@ void streams_share_threads()
         EXPECT(last_difference(rows, expected) == 0);
     StreamOptions more = o;
     more.threads = 3;
-    StreamEngine wider(setting.networks, setting.mode, more);
+    StreamEngine wider(setting.networks(more), setting.mode, more);
     EXPECT(pool->threads() == 3);
     EXPECT(last_difference(drive(wider, in), expected) == 0);
 }

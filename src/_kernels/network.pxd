@@ -73,13 +73,18 @@ cdef extern from "core/network/network.h" namespace "spleeterrt" nogil:
 
     cdef cppclass Chunks:
         long long floats, least_pixels
+    const int MOST_ROLLING
+    cdef cppclass StreamForm:
+        int rolling
+        bool two_rows
     cdef cppclass LayerTable:
         vector[network_layer] rows
         long long workspace_floats
+        int rolling
     bool is_size(long long frames, long long bins)
     LayerTable lower(
         const NetworkConfig& config, const Plan& plan, long long frames, long long bins,
-        const Chunks& chunks) except +
+        const Chunks& chunks, const StreamForm& form) except +
     int layer_fields()
     const char* layer_field(int index)
 
@@ -189,6 +194,11 @@ cdef inline Plan plan_of(plan) except *:
     if not can_run(result):
         raise ValueError(f"not a plan: {plan}")
     return result
+
+
+cdef inline bytearray bytes_of(const LayerTable& table):
+    cdef size_t size = table.rows.size() * sizeof(network_layer)
+    return bytearray((<char*>table.rows.data())[:size])
 
 
 cdef inline tuple methods_of(const Plan& plan):

@@ -12,6 +12,7 @@ cdef extern from "core/network/network_set.h" namespace "spleeterrt" nogil:
         const fast_kernels* kernels
         const network_layer* layers
         size_t n_layers, workspace_floats
+        int rolling
         const float** weights
         cbool softmax
         reference_layer reference
@@ -27,6 +28,7 @@ cdef inline NetworkSet set_of(networks, vector[const float*]& weights) except *:
     made.kernels = &default_kernels() if networks.isa is None else fast_kernels_for(networks.isa.encode())
     made.layers, made.n_layers = rows_of(networks.table), len(networks.table)
     made.workspace_floats = networks.workspace_floats
+    made.rolling = networks.rolling
     made.weights, made.softmax = weights.data(), networks.softmax
     made.reference = <reference_layer>PyCapsule_GetPointer(networks.reference, "reference_layer")
     return made

@@ -34,7 +34,6 @@ from _kernels.executor cimport (
     OP_MASK as _OP_MASK,
     OP_TRANSPCONV as _OP_TRANSPCONV,
     fast_kernels,
-    network_layer,
     reference_layer,
     rows_of,
     want_frames as _want_frames,
@@ -373,16 +372,23 @@ def fold_batch_norm(
 
 def lower(
     network, plan, long long frames, long long bins, long long chunk_floats, long long chunk_min_pixels,
+    int rolling=0, bint two_rows=False,
 ):
-    """(the table's bytes, floats of a workspace); the chunks are those of the reference path."""
+    """(the table's bytes, floats of a workspace); the chunks are those of the reference path.
+
+    rolling, two_rows: of streams, whose tables `stream.stream_table` makes.
+    """
     cdef net.LayerTable table
     cdef net.Chunks chunks
+    cdef net.StreamForm form
     if not net.is_size(frames, bins):
         raise ValueError(f"not a size of inputs: {frames} x {bins}")
+    if rolling not in (0, *range(2, net.MOST_ROLLING + 1)):
+        raise ValueError(f"rolling: expected 0, or 2 to {net.MOST_ROLLING}, got {rolling}")
     chunks.floats, chunks.least_pixels = chunk_floats, chunk_min_pixels
-    table = net.lower(net.config_of(network), net.plan_of(plan), frames, bins, chunks)
-    size = table.rows.size() * sizeof(network_layer)
-    return bytearray((<char*>table.rows.data())[:size]), table.workspace_floats
+    form.rolling, form.two_rows = rolling, two_rows
+    table = net.lower(net.config_of(network), net.plan_of(plan), frames, bins, chunks, form)
+    return net.bytes_of(table), table.workspace_floats
 
 
 cdef tuple fields_of(net.ModelFileConfig config):

@@ -11,6 +11,7 @@ from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from _kernels.modes cimport ModePlan, plan_of
+from _kernels cimport network as net
 from _kernels.network_set cimport NetworkSet, set_of
 
 cdef extern from *:
@@ -60,6 +61,9 @@ cdef extern from "core/stream/engine.h" namespace "spleeterrt" nogil:
     cdef cppclass StreamShape:
         size_t latency
     StreamShape stream_shape(const StreamOptions& options)
+    net.LayerTable cpp_stream_table "spleeterrt::stream_table" (
+        const net.NetworkConfig& config, const net.Plan& plan, const ModePlan& mode,
+        const StreamOptions& options) except +
     cdef cppclass StreamStats:
         uint64_t runs, underruns, dropped, covered_frames, repaired
         double load, run_seconds, worst_run_seconds, process_seconds, worst_process_seconds, process_load
@@ -166,6 +170,15 @@ def stream_latency(values):
     """Samples at the host's rate, of options as `resolve` gives them."""
     cdef bytes isa = values["isa"].encode()
     return stream_shape(options_of(values, isa)).latency
+
+
+def stream_table(network, plan, mode, values):
+    """`nn.lower` for a stream's networks, and how many encoders roll along. values: the options."""
+    cdef bytes isa = values["isa"].encode()
+    cdef net.LayerTable table = cpp_stream_table(
+        net.config_of(network), net.plan_of(plan), plan_of(mode, range(len(mode.networks))),
+        options_of(values, isa))
+    return net.bytes_of(table), table.workspace_floats, table.rolling
 
 
 cdef class Engine:

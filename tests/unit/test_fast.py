@@ -354,7 +354,7 @@ def test_plans_of_the_official_models() -> None:
         assert plan.methods[4:7] == ("lazy",) * 3
         assert plan.methods[7] in ("winograd4", "lazy4")  # by the CPU's maker; the bits are the same
         assert plan.methods[8:11] == ("winograd4",) * 3
-        assert 4 * weight_layout(config, plan).size <= 77_000_000, name
+        assert 4 * weight_layout(config, plan).size <= 77_300_000, name
         # With low memory: the weights as they are.
         low = make_plan(config, nn.FAST_ISAS[0], low_memory=True)
         assert low.methods == ("direct", *["lazy"] * 10, "direct", "direct")

@@ -1,5 +1,6 @@
 """The engines by programs in C++: the real-time one and its parts, each alone (tests/stream_parts.cpp), and
-the offline one (tests/offline_engine.cpp), and networks that threads share (tests/shared_networks.cpp).
+the offline one (tests/offline_engine.cpp), networks that threads share (tests/shared_networks.cpp), and
+encoders that roll along (tests/rolling_encoders.cpp).
 
 They are linked with the static library of a build of the C library, whose folder SPLEETERRT_C_BUILD names.
 """
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "src" / "_kernels" / "core"
 COMPILER = shutil.which(os.environ.get("CXX", "c++"))
 LIBRARY = Path(os.environ.get("SPLEETERRT_C_BUILD", "")) / "libspleeterrt.a"
-PROGRAMS = "stream_parts", "offline_engine", "shared_networks"
+PROGRAMS = "stream_parts", "offline_engine", "shared_networks", "rolling_encoders"
 
 needs_compiler = pytest.mark.skipif(
     COMPILER is None or os.name != "posix", reason="needs a C++ compiler of GCC's kind"

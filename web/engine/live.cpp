@@ -89,8 +89,7 @@ SRT_EXPORT(srt_stream_begin) int srt_stream_begin()
         return tell_problem(problem);
     options.isa = m.kernels->name;
     options.caller_runs = true;
-    l.table =
-        lower(m.config.network, m.plan, static_cast<long long>(options.frames), static_cast<long long>(options.bins));
+    l.table = stream_table(m.config.network, m.plan, l.plan, options);
     l.engine.reset(new StreamEngine(m.networks(l.table, l.plan.networks, l.weights), l.plan, options));
     l.workspace = AlignedFloats(l.engine->workspace_floats());
     l.input_row = l.engine->largest_block();

@@ -145,9 +145,8 @@ SRT_EXPORT(srt_forward) void srt_forward(int network, int frames, int wanted, co
     }
     f.networks = m.networks(f.table, {static_cast<std::size_t>(network)}, f.weights);
     if (wanted && wanted < all) {
-        f.narrowed = f.table.rows;
-        want_frames(f.narrowed.data(), static_cast<std::ptrdiff_t>(f.narrowed.size()), 0, wanted);
-        f.networks.layers = f.narrowed.data();
+        f.narrowed.resize(f.table.rows.size());
+        f.networks = narrowed(f.networks, 0, static_cast<std::size_t>(wanted), f.narrowed.data());
     }
     f.networks.run(0, input, output, f.workspace.data());
 }

@@ -150,7 +150,14 @@ def fold_batch_norm(
     shift: _Float32,
 ) -> None: ...
 def lower(
-    network: _Network, plan: _Plan, frames: int, bins: int, chunk_floats: int, chunk_min_pixels: int
+    network: _Network,
+    plan: _Plan,
+    frames: int,
+    bins: int,
+    chunk_floats: int,
+    chunk_min_pixels: int,
+    rolling: int = 0,
+    two_rows: bool = False,
 ) -> tuple[bytearray, int]: ...
 def load_model_file(
     path: str, isa: str | None = None, low_memory: bool = False

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from typing_extensions import Self, disjoint_base
 
 from ..network.config import ModelConfig
+from ..network.method_plan import Network, Plan
 from ..network.model import Networks
 from ..network.modes import ModePlan
 
@@ -45,6 +46,9 @@ def resolve(
     asked: Mapping[str, float], config: ModelConfig, mode: ModePlan
 ) -> tuple[str, dict[str, Any]]: ...
 def stream_latency(values: Mapping[str, Any]) -> int: ...
+def stream_table(
+    network: Network, plan: Plan, mode: ModePlan, values: Mapping[str, Any]
+) -> tuple[bytearray, int, int]: ...
 
 @disjoint_base
 class Engine:

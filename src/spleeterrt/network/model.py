@@ -19,8 +19,8 @@ from ..arrays import Float32, aligned_empty, aligned_zeros
 from ..errors import ArgumentError, ArgumentTypeError, ModelError
 from ..parallel import available_threads, check_threads, no_threads, run_parallel, started_pool
 from .config import ModelConfig, check_network_size
-from .layers import LAYER_NAMES, lower, pack_weights, weight_layout
-from .method_plan import Plan, check_plan, default_isa, make_plan
+from .layers import LAYER_DTYPE, LAYER_NAMES, lower, pack_weights, weight_layout
+from .method_plan import Plan, check_plan, default_isa, make_plan, network_of
 from .modes import ModePlan
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Networks(NamedTuple):
         weights: (all networks, floats), packed.
         rows: of the weights those of the mode's networks.
         softmax: estimates by a softmax across all networks.
+        rolling: of the table's encoders those that roll along with a stream's windows.
         reference: capsule of the reference layers.
     """
 
@@ -64,6 +65,7 @@ class Networks(NamedTuple):
     weights: Float32
     rows: list[int]
     softmax: bool
+    rolling: int
     reference: _ReferenceLayer
 
 
@@ -320,7 +322,9 @@ class Model:
         from .._kernels import stream
 
         try:
-            engine = stream.Engine(self._networks_of(options, mode), mode, options)
+            rows, size, rolling = stream.stream_table(network_of(self.config), self._plan, mode, options)
+            table = np.frombuffer(rows, LAYER_DTYPE), size, rolling
+            engine = stream.Engine(self._networks_of(table, mode), mode, options)
         except RuntimeError as error:  # std::system_error
             raise no_threads() from error
         if engine.threads < options["threads"]:
@@ -333,10 +337,11 @@ class Model:
 
     def separation_engine(self, options: Mapping[str, Any], mode: ModePlan) -> Separation:
         """An offline engine (`spleeterrt.pipeline`) on these weights."""
-        return offline.Separation(self._networks_of(options, mode), mode, options)
+        table = *self._table(options["frames"], options["bins"]), 0
+        return offline.Separation(self._networks_of(table, mode), mode, options)
 
-    def _networks_of(self, options: Mapping[str, Any], mode: ModePlan) -> Networks:
-        table, size = self._table(options["frames"], options["bins"])
+    def _networks_of(self, lowered: tuple[npt.NDArray[np.void], int, int], mode: ModePlan) -> Networks:
+        table, size, rolling = lowered
         return Networks(
             isa=self._plan.isa,
             table=table,
@@ -344,6 +349,7 @@ class Model:
             weights=self._weights,
             rows=self.rows(mode.networks),
             softmax=self.config.softmax,
+            rolling=rolling,
             reference=nn.reference_capsule(),
         )
 

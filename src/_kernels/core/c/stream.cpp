@@ -52,7 +52,7 @@ int open(srt_model &model, const StreamRequest &options, srt_stream *&stream, st
     if (!model.weights(s->mode.networks, s->weights, problem))
         return SRT_BAD_MODEL;
     o.isa = model.kernels()->name;
-    s->table = lower(config.network, model.plan(), static_cast<long long>(o.frames), static_cast<long long>(o.bins));
+    s->table = stream_table(config.network, model.plan(), s->mode, o);
     s->outputs.resize(s->mode.stems.size());
     s->engine.reset(new StreamEngine(model.networks(s->table, s->weights), s->mode, o));
     stream = s.release();

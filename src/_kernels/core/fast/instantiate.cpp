@@ -5,13 +5,16 @@
 namespace spleeterrt::SRT_ISA {
 namespace {
 
-// Calls f.template operator()<tile, decoder>().
+// Calls f.template operator()<m, decoder>().
 template <typename F> auto by_tile(int decoder, int tile, const F &f)
 {
     if (decoder)
         return tile == 4 ? f.template operator()<4, true>() : f.template operator()<2, true>();
     return tile == 4 ? f.template operator()<4, false>() : f.template operator()<2, false>();
 }
+
+// Tiles of TILE_2X4, of transposed convolutions.
+using TwoRows = WinogradLayer<4, true, 2>;
 
 struct WeightFloats {
     int plain, type, in_c, out_c;
@@ -67,35 +70,42 @@ struct ScratchFloats {
     int w;
     ptrdiff_t src_ld;
     int in_c, out_c, pass_tiles, staged, type;
-    template <int m, bool decoder> size_t operator()() const
+    template <typename Layer> size_t of() const
     {
-        return WinogradLayer<m, decoder>::scratch_floats(w, src_ld, in_c, out_c, pass_tiles, staged, type);
+        return Layer::scratch_floats(w, src_ld, in_c, out_c, pass_tiles, staged, type);
     }
+    template <int m, bool decoder> size_t operator()() const { return of<WinogradLayer<m, decoder>>(); }
 };
 size_t scratch_floats(int decoder, int tile, int w, ptrdiff_t src_ld, int in_c, int out_c, int pass_tiles, int staged,
                       int type)
 {
-    return by_tile(decoder, tile, ScratchFloats{w, src_ld, in_c, out_c, pass_tiles, staged, type});
+    const ScratchFloats floats{w, src_ld, in_c, out_c, pass_tiles, staged, type};
+    return tile == TILE_2X4 ? floats.of<TwoRows>() : by_tile(decoder, tile, floats);
 }
 
 struct Run {
     const fast_layer &layer;
-    template <int m, bool decoder> void operator()() const
+    template <typename Layer> void by() const
     {
-        const fast_layer ready = WinogradLayer<m, decoder>::staged(layer);
+        const fast_layer ready = Layer::staged(layer);
         if (splits && ready.team)
-            run_split<m, decoder>(ready);
+            run_split<Layer>(ready);
         else
-            WinogradLayer<m, decoder>(ready).run_all();
+            Layer(ready).run_all();
     }
+    template <int m, bool decoder> void operator()() const { by<WinogradLayer<m, decoder>>(); }
 };
 void run(int decoder, int tile, const fast_layer *layer)
 {
-    if (tile == 1) {
+    if (tile == TILE_1X4) {
         (decoder ? run_rows<true> : run_rows<false>)(*layer);
         return;
     }
-    by_tile(decoder, tile, Run{*layer});
+    const Run run{*layer};
+    if (tile == TILE_2X4)
+        run.by<TwoRows>();
+    else
+        by_tile(decoder, tile, run);
     end_streams();
 }
 
@@ -165,6 +175,10 @@ template <int m> void first_of(const fast_layer &first_layer, const fast_layer &
 }
 void first(int tile, const fast_layer *first_layer, const fast_layer *second_layer)
 {
+    if (tile == TILE_1X4) {
+        FirstLayer(*first_layer).run(first_layer->first_row, first_layer->end_row);
+        return end_streams();
+    }
     const auto staged = tile == 4 ? WinogradLayer<4, false>::staged : WinogradLayer<2, false>::staged;
     const fast_layer second = staged(*second_layer);
     if (splits && first_layer->team)
@@ -172,28 +186,35 @@ void first(int tile, const fast_layer *first_layer, const fast_layer *second_lay
     (tile == 4 ? first_of<4> : first_of<2>)(*first_layer, second);
 }
 
-int last_ring_rows(int tile) { return 2 * tile; }
+int last_ring_rows(int tile) { return tile == TILE_2X4 ? 4 : 2 * tile; }
 size_t last_weight_floats(int in_c) { return LastLayers::weight_floats(in_c); }
 void last_prepare(int in_c, const float *kernel, float *weights) { LastLayers::prepare(in_c, kernel, weights); }
 size_t last_scratch_floats(int w, int in_c) { return LastLayers::scratch_floats(w, in_c); }
 
-template <int m> void last_of(const fast_layer &d5_layer, const fast_layer &d6, const fast_mask &mask)
+template <typename D5> void last_of(const fast_layer &d5_layer, const fast_layer &d6, const fast_mask &mask)
 {
-    WinogradLayer<m, true> d5(d5_layer);
+    D5 d5(d5_layer);
     d5.behind = &d6;
     LastLayers last(d6, mask, d5_layer);
     for (int row = d5.first_tile_row(); row < d5.end_tile_row(); row++) {
         d5.run_row(row);
-        last.run(min(2 * m * (row + 1), d6.h));
+        last.run(min(2 * D5::rows_of_tile * (row + 1), d6.h));
     }
     end_streams();
 }
+template <typename D5> void last_by(const fast_layer &d5, const fast_layer &d6, const fast_mask &mask)
+{
+    const fast_layer ready = D5::staged(d5);
+    if (splits && ready.team)
+        return last_split<D5>(ready, d6, mask);
+    last_of<D5>(ready, d6, mask);
+}
 void last(int tile, const fast_layer *d5, const fast_layer *d6, const fast_mask *mask)
 {
-    const fast_layer ready = (tile == 4 ? WinogradLayer<4, true>::staged : WinogradLayer<2, true>::staged)(*d5);
-    if (splits && ready.team)
-        return (tile == 4 ? last_split<4> : last_split<2>)(ready, *d6, *mask);
-    (tile == 4 ? last_of<4> : last_of<2>)(ready, *d6, *mask);
+    const auto by = tile == TILE_2X4   ? last_by<TwoRows>
+                    : tile == TILE_4X4 ? last_by<WinogradLayer<4, true>>
+                                       : last_by<WinogradLayer<2, true>>;
+    by(*d5, *d6, *mask);
 }
 
 } // namespace

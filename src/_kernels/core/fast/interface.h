@@ -57,13 +57,16 @@ struct fast_mask {
     int first_row, end_row;
 };
 
+// Outputs of a Winograd tile along time and frequency.
+enum fast_tile { TILE_1X4 = 1, TILE_2X2 = 2, TILE_4X4 = 4, TILE_2X4 = 24 };
+
 struct ElementwiseKernels;
 
 struct fast_kernels {
     const char *name;
     int lanes;                             // of a vector
     const ElementwiseKernels *elementwise; // of the same set
-    // Winograd layers. tile: outputs per tile side, 2 or 4; type: of plain weights, a weight_type. kernel: of that
+    // Winograd layers. tile: a fast_tile, TILE_2X2 or TILE_4X4; type: of plain weights, a weight_type. kernel: of that
     // type, TensorFlow's [5][5][in][out], transposed [5][5][out][in]; scales: of int8, [out].
     size_t (*weight_floats)(int decoder, int tile, int plain, int type, int in_c, int out_c);
     size_t (*prepare_scratch_floats)(int decoder, int tile, int plain, int in_c, int out_c);
@@ -73,8 +76,8 @@ struct fast_kernels {
                              int staged, int type);
     // Of `rows` rows of the grid by Winograd along frequency alone.
     size_t (*rows_scratch_floats)(int decoder, int rows, int in_c, int out_c, int pass_tiles, int type);
-    // tile: 1, too, for Winograd along frequency alone, in tiles of 1 x 4, from plain weights; pass_tiles: of these
-    // along frequency, with all wanted rows.
+    // tile: TILE_1X4, too, for Winograd along frequency alone, from plain weights; pass_tiles: of these along
+    // frequency, with all wanted rows. Transposed convolutions also in TILE_2X4, of the weights of TILE_4X4.
     void (*run)(int decoder, int tile, const fast_layer *layer);
     // A block of 16 x 25 x 16 small weights -> float32, for the tests; scales: of int8, [16].
     void (*expand)(int type, const void *small, const float *scales, float *out);
@@ -83,7 +86,8 @@ struct fast_kernels {
     void (*matrices)(int tile, double *data, double *output, double *filter, double *float_filter);
 
     // e1 [h, w, 2] -> [h / 2, w / 2, 16 k] in the rows that a second layer, a Winograd one, asks for.
-    // first->normed is a ring of `first_ring_rows` rows, second->src the same. first's rows include these.
+    // first->normed is a ring of `first_ring_rows` rows, second->src the same. first's rows include these. TILE_1X4: e1
+    // alone (second: not read), in its own rows; first->normed is a ring of any size.
     int (*first_ring_rows)(int tile);
     size_t (*first_weight_floats)(int out_c);
     void (*first_prepare)(int out_c, const float *kernel, float *weights);

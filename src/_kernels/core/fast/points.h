@@ -123,6 +123,42 @@ template <> struct Winograd<4> {
     }
 };
 
+// F(2, 3) with filters of F(4, 3): at the points 0, +-3/4 and infinity these lack the factor 1 / (p^2 - b^2), the
+// inverse of which lies in the data.
+struct TwoOfFour {
+    static constexpr int n = 4;
+    static constexpr float a = Winograd<4>::a, a2 = Winograd<4>::a2, b2 = Winograd<4>::b2;
+
+    // d[0..3] -> products' operands at all points.
+    static ALWAYS_INLINE void data(const Vec *d, Vec *out)
+    {
+        out[0] = a2 * b2 * d[0] - b2 * d[2];
+        const Vec even = (a2 - b2) * d[2], odd = (a2 - b2) * a * d[1];
+        out[1] = even + odd;
+        out[2] = even - odd;
+        out[3] = d[3] - a2 * d[1];
+    }
+    template <bool with_infinity> static ALWAYS_INLINE void output(const Vec *x, Vec *y)
+    {
+        y[0] = x[0] + x[1] + x[2];
+        y[1] = a * (x[1] - x[2]);
+        if (with_infinity)
+            y[1] += x[3];
+    }
+};
+
+// A transform along time for `rows` outputs, beside one of m along frequency, and which of the latter's points its
+// points are.
+template <int m, int rows> struct AlongTime {
+    static_assert(m == 4 && rows == 2, "the only tiles that are not square");
+    using Transform = TwoOfFour;
+    static constexpr int point(int p) { return p < 3 ? p : Winograd<4>::n - 1; }
+};
+template <int m> struct AlongTime<m, m> {
+    using Transform = Winograd<m>;
+    static constexpr int point(int p) { return p; }
+};
+
 // G[j][k] in double, for the weights.
 template <int m> static inline double filter_factor(int j, int k)
 {

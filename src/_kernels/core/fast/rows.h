@@ -145,7 +145,7 @@ private:
 #pragma GCC unroll 16
         for (int i = 0; i < Shape::size; i++)
             samples[i] = (unsigned)(x + i) < (unsigned)layer.w ? load(row + (x + i) * layer.src_ld) : Vec{};
-        transform_line<m, decoder>(samples, line);
+        transform_line<Transform, decoder>(samples, line);
 #pragma GCC unroll 16
         for (int i = 0; i < data_lines; i++)
             *(Vec *)(out + i * data_line) = line[i];

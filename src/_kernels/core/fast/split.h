@@ -46,12 +46,12 @@ template <typename Body> static void each_unit(fast_team *team, int units, const
 }
 static inline int next_unit(fast_share &share) { return share.next(&share); }
 
-template <int m, bool decoder> static void run_passes(const fast_layer &layer)
+template <typename Layer> static void run_passes(const fast_layer &layer)
 {
-    const int passes = WinogradLayer<m, decoder>(layer).passes();
+    const int passes = Layer(layer).passes();
     each_unit(layer.team, passes, [&](fast_share &share) {
         const fast_layer my_layer = with_my_scratch(layer, share);
-        WinogradLayer<m, decoder> part(my_layer);
+        Layer part(my_layer);
         for (int unit; (unit = next_unit(share)) >= 0;)
             part.run_pass(unit);
     });
@@ -83,15 +83,15 @@ template <typename Layer> static void run_by_channels(const fast_layer &layer)
     }
 }
 
-template <int m, bool decoder> static void run_split(const fast_layer &layer)
+template <typename Layer> static void run_split(const fast_layer &layer)
 {
-    const int passes = WinogradLayer<m, decoder>(layer).passes();
+    const int passes = Layer(layer).passes();
     if (passes >= max(8, 2 * layer.team->threads))
-        run_passes<m, decoder>(layer);
+        run_passes<Layer>(layer);
     else if (layer.team->idle(layer.team))
-        run_by_channels<WinogradLayer<m, decoder>>(layer);
+        run_by_channels<Layer>(layer);
     else // alone all channels of a pass together are faster by some percent
-        WinogradLayer<m, decoder>(layer).run_all();
+        Layer(layer).run_all();
 }
 
 template <bool decoder> static void run_rows(const fast_layer &layer)
@@ -130,27 +130,29 @@ template <int m> static void first_split(const fast_layer &first_layer, const fa
     });
 }
 
-template <int m> static void last_split(const fast_layer &d5_layer, const fast_layer &d6_layer, const fast_mask &mask)
+template <typename D5>
+static void last_split(const fast_layer &d5_layer, const fast_layer &d6_layer, const fast_mask &mask)
 {
-    const WinogradLayer<m, true> all(d5_layer);
+    constexpr int rows = 2 * D5::rows_of_tile; // of d5's outputs in a row of tiles
+    const D5 all(d5_layer);
     const int begin = all.first_tile_row(), end = all.end_tile_row();
     each_unit(d5_layer.team, end - begin, [&](fast_share &share) {
         fast_layer my_d5 = with_my_scratch(d5_layer, share);
         const fast_layer my_d6 = with_my_scratch(d6_layer, share);
         my_d5.dst = mine(d5_layer.dst, d5_layer, share);
-        WinogradLayer<m, true> d5(my_d5);
+        D5 d5(my_d5);
         d5.behind = &d6_layer;
         LastLayers last(my_d6, mask, my_d5);
         int expected = begin;
         for (int unit; (unit = next_unit(share)) >= 0;) {
             int row = begin + unit;
             if (row != expected) {
-                last.begin(LastLayers::first_mask_row(2 * m * row));
-                row = last.first_input() / (2 * m);
+                last.begin(LastLayers::first_mask_row(rows * row));
+                row = last.first_input() / rows;
             }
             for (; row <= begin + unit; row++) {
                 d5.run_row(row);
-                last.run(min(2 * m * (row + 1), d6_layer.h));
+                last.run(min(rows * (row + 1), d6_layer.h));
             }
             expected = row;
         }

@@ -7,6 +7,8 @@
 //     line r, r < n:  point r of the phase of three taps
 //     line r, r >= n: the phase of two taps (convolution: it misses point 0, so these are the points 1 ...)
 //
+// A tile of the transposed convolution may have two outputs along time and four along frequency: a patch of 4 x 6.
+//
 // Neighbouring tiles of a strip share columns of their patches; those are transformed along time once.
 #ifndef SPLEETERRT_FAST_TRANSFORMS_H
 #define SPLEETERRT_FAST_TRANSFORMS_H
@@ -15,19 +17,21 @@
 
 namespace spleeterrt::SRT_ISA {
 
-template <int m, bool decoder> struct Patch {
+template <int m, bool decoder, int rows = m> struct Patch {
     static constexpr int n = m + 2;
-    static constexpr int step = decoder ? m : 2 * m;            // samples from one tile to the next
-    static constexpr int size = decoder ? n : 2 * m + 3;        // samples of a patch, each way
-    static constexpr int lines = size;                          // (2m + 3 = n + (n - 1) values of the two phases)
+    static constexpr int step = decoder ? m : 2 * m;           // samples from one tile to the next
+    static constexpr int size = decoder ? n : 2 * m + 3;       // samples of a patch, each way
+    static constexpr int lines = size;                         // (2m + 3 = n + (n - 1) values of the two phases)
+    static constexpr int row_step = decoder ? rows : 2 * rows; // the same along time
+    static constexpr int row_size = decoder ? rows + 2 : 2 * rows + 3;
+    static constexpr int row_lines = row_size;
     static constexpr int max_tiles = decoder || m == 2 ? 8 : 4; // of a strip: its columns stay in L1
     static constexpr int max_columns = step * (max_tiles - 1) + size;
 };
 
 // Samples of a line of the patch -> its transformed values.
-template <int m, bool decoder> static ALWAYS_INLINE void transform_line(const Vec *samples, Vec *out)
+template <typename Transform, bool decoder> static ALWAYS_INLINE void transform_line(const Vec *samples, Vec *out)
 {
-    using Transform = Winograd<m>;
     constexpr int n = Transform::n;
     if constexpr (decoder)
         Transform::data(samples, out);
@@ -46,64 +50,65 @@ template <int m, bool decoder> static ALWAYS_INLINE void transform_line(const Ve
 
 // One vector of channels of a strip of `tiles` tiles.
 //
-// rows: the `size` rows of the patches; channel: the first one; x: column of the first sample; columns outside
+// from: the `row_size` rows of the patches; channel: the first one; x: column of the first sample; columns outside
 // 0 ... width - 1 are zero; pixel: floats between columns. Value (r, c) of tile t goes to
 // out[offsets[r * lines + c] + t * block].
-template <int m, bool decoder>
-static __attribute__((noinline)) void transform_data(const float *const *rows, int channel, int x, int width,
+template <int m, bool decoder, int rows>
+static __attribute__((noinline)) void transform_data(const float *const *from, int channel, int x, int width,
                                                      ptrdiff_t pixel, int tiles, const size_t *offsets, float *out)
 {
-    using Shape = Patch<m, decoder>;
-    Vec columns[Shape::lines][Shape::max_columns];
+    using Shape = Patch<m, decoder, rows>;
+    Vec columns[Shape::row_lines][Shape::max_columns];
     const int count = Shape::step * (tiles - 1) + Shape::size;
     for (int c = 0; c < count; c++) {
-        Vec samples[Shape::size], line[Shape::lines];
+        Vec samples[Shape::row_size], line[Shape::row_lines];
         if ((unsigned)(x + c) < (unsigned)width) {
             const ptrdiff_t at = (x + c) * pixel + channel;
 #pragma GCC unroll 16
-            for (int r = 0; r < Shape::size; r++)
-                samples[r] = load(rows[r] + at);
-            transform_line<m, decoder>(samples, line);
+            for (int r = 0; r < Shape::row_size; r++)
+                samples[r] = load(from[r] + at);
+            transform_line<typename AlongTime<m, rows>::Transform, decoder>(samples, line);
         } else {
 #pragma GCC unroll 16
-            for (int r = 0; r < Shape::lines; r++)
+            for (int r = 0; r < Shape::row_lines; r++)
                 line[r] = Vec{};
         }
 #pragma GCC unroll 16
-        for (int r = 0; r < Shape::lines; r++)
+        for (int r = 0; r < Shape::row_lines; r++)
             columns[r][c] = line[r];
     }
     for (int t = 0; t < tiles; t++, out += block)
-        for (int r = 0; r < Shape::lines; r++) {
+        for (int r = 0; r < Shape::row_lines; r++) {
             Vec line[Shape::lines];
-            transform_line<m, decoder>(&columns[r][t * Shape::step], line);
+            transform_line<Winograd<m>, decoder>(&columns[r][t * Shape::step], line);
 #pragma GCC unroll 16
             for (int c = 0; c < Shape::lines; c++)
                 *(Vec *)(out + offsets[r * Shape::lines + c]) = line[c];
         }
 }
 
-// m x m outputs of one phase of one tile from its products: y[row][column]. a, b: 1 for the phase without the
+// rows x m outputs of one phase of one tile from its products: y[row][column]. a, b: 1 for the phase without the
 // last point along time, along frequency. The product at point (p, q) is at products[offsets[p * n + q]].
-template <int m, int a, int b>
-static ALWAYS_INLINE void transform_output(const float *products, const size_t *offsets, Vec (&y)[m][m])
+template <int m, int a, int b, int rows>
+static ALWAYS_INLINE void transform_output(const float *products, const size_t *offsets, Vec (&y)[rows][m])
 {
     using Transform = Winograd<m>;
-    constexpr int n = Transform::n;
-    Vec columns[m][n];
+    using Time = typename AlongTime<m, rows>::Transform;
+    constexpr int n = Transform::n, row_n = Time::n;
+    Vec columns[rows][n];
 #pragma GCC unroll 8
     for (int q = 0; q < n - b; q++) {
-        Vec x[n], column[m];
+        Vec x[row_n], column[rows];
 #pragma GCC unroll 8
-        for (int p = 0; p < n - a; p++)
+        for (int p = 0; p < row_n - a; p++)
             x[p] = *(const Vec *)(products + offsets[p * n + q]);
-        Transform::template output<a == 0>(x, column);
+        Time::template output<a == 0>(x, column);
 #pragma GCC unroll 4
-        for (int i = 0; i < m; i++)
+        for (int i = 0; i < rows; i++)
             columns[i][q] = column[i];
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < m; i++)
+    for (int i = 0; i < rows; i++)
         Transform::template output<b == 0>(columns[i], y[i]);
 }
 

@@ -64,13 +64,13 @@ template <int m, bool decoder> struct FilterBlock {
         return at_point(q) + (column >= Layout::n && Layout::phases(q) == 2 ? size : 0);
     }
 
-    // Meanwhile a share of the block behind comes near: all of it over all lines (of the last one, addresses that are
-    // never read).
-    static __attribute__((noinline)) void transform(int line, const PlainBlock &plain, float *out)
+    // The i-th of `lines` lines that are computed of the block. Meanwhile a share of the block behind comes near: all
+    // of it over all lines (of the last one, addresses that are never read).
+    static __attribute__((noinline)) void transform(int line, int i, int lines, const PlainBlock &plain, float *out)
     {
         const FilterLine<m, decoder> filter(line);
-        const int share = (plain.lines + Layout::filter_lines - 1) / Layout::filter_lines;
-        const char *ahead = plain.behind + (ptrdiff_t)line * block * share * cache_line;
+        const int share = (plain.lines + lines - 1) / lines;
+        const char *ahead = plain.behind + (ptrdiff_t)i * block * share * cache_line;
         if (filter.taps == 1)
             return transform_all<1>(filter, plain.weights, ahead, share, out);
         if (filter.taps == 2)
@@ -117,7 +117,7 @@ static void store_weights(int in_c, int out_c, const PlainBlocks &blocks, float 
     each_plain_block(decoder, layout.in_blocks, layout.out_blocks, [&](int in_block, int out_block) {
         const PlainBlock plain = blocks.at(index++, out_block, scratch + Filters::floats);
         for (int r = 0; r < Layout::filter_lines; r++) {
-            Filters::transform(r, plain, scratch);
+            Filters::transform(r, r, Layout::filter_lines, plain, scratch);
             for (int c = 0; c < Layout::filter_lines; c++) {
                 const int i = Layout::line_point(r, c), phase = Layout::line_phase(r, c);
                 const int depth = layout.depth_blocks(i) * block, channels = layout.channel_blocks(i) * block;
@@ -133,11 +133,11 @@ static void store_weights(int in_c, int out_c, const PlainBlocks &blocks, float 
 
 // The products of a pass from plain weights, of the blocks first ... end - 1 of output channels. transformed:
 // FilterBlock::floats, then PlainBlocks::room_floats.
-template <int m, bool decoder> static void multiply_plain(int tiles, const Operands<m, decoder> &layout, int first,
-                                                          int end, const PlainBlocks &blocks, float *operands,
-                                                          float *transformed)
+template <int m, bool decoder, int rows> static void multiply_plain(int tiles, const Operands<m, decoder, rows> &layout,
+                                                                    int first, int end, const PlainBlocks &blocks,
+                                                                    float *operands, float *transformed)
 {
-    using Layout = Operands<m, decoder>;
+    using Layout = Operands<m, decoder, rows>;
     using Filters = FilterBlock<m, decoder>;
     const MatrixProduct<1> one_phase(tiles);
     const MatrixProduct<2> two_phases(tiles);
@@ -147,9 +147,9 @@ template <int m, bool decoder> static void multiply_plain(int tiles, const Opera
         const int out_block = first + nth;
         const ptrdiff_t index = plain_block_at(decoder, layout.in_blocks, layout.out_blocks, in_block, out_block);
         const PlainBlock plain = blocks.at(index, out_block, transformed + Filters::floats);
-        for (int r = 0; r < Layout::filter_lines; r++) {
-            Filters::transform(r, plain, transformed);
-            const int p = Layout::line_point(r), a = Layout::line_phase(r);
+        for (int r = 0; r < Layout::row_filter_lines; r++) {
+            Filters::transform(Layout::filter_line(r), r, Layout::row_filter_lines, plain, transformed);
+            const int p = Layout::row_line_point(r), a = Layout::row_line_phase(r);
             for (int q = 0; q < Layout::n; q++) {
                 const int i = p * Layout::n + q, columns = Layout::phases(q);
                 const float *data = operands + layout.data[i] + in_block * layout.tile_stride;

@@ -50,9 +50,10 @@ struct Rows {
     }
 };
 
-template <int m, bool decoder> class WinogradLayer {
-    using Layout = Operands<m, decoder>;
-    using Shape = Patch<m, decoder>;
+// tile_rows: outputs of a tile along time (of the coarser grid), where not as many as along frequency.
+template <int m, bool decoder, int tile_rows = m> class WinogradLayer {
+    using Layout = Operands<m, decoder, tile_rows>;
+    using Shape = Patch<m, decoder, tile_rows>;
     const fast_layer &layer;
     const Layout layout;
     // The grid of tiles: outputs of the convolution, inputs of the transposed one.
@@ -63,6 +64,7 @@ template <int m, bool decoder> class WinogradLayer {
 
 public:
     static constexpr int points = Layout::points;
+    static constexpr int rows_of_tile = tile_rows;
     // Rows that the layer behind will read with those of the tile row at hand: fetched meanwhile.
     const fast_layer *behind = nullptr;
 
@@ -103,10 +105,10 @@ public:
     }
 
     // The rows of tiles that are wanted.
-    int first_tile_row() const { return layer.first_row / m; }
-    int end_tile_row() const { return (layer.end_row + m - 1) / m; }
-    int first_row(int tile_row) const { return Shape::step * tile_row - 1; } // of the patches
-    int end_row(int tile_row) const { return min(first_row(tile_row) + Shape::size, layer.h); }
+    int first_tile_row() const { return layer.first_row / tile_rows; }
+    int end_tile_row() const { return (layer.end_row + tile_rows - 1) / tile_rows; }
+    int first_row(int tile_row) const { return Shape::row_step * tile_row - 1; } // of the patches
+    int end_row(int tile_row) const { return min(first_row(tile_row) + Shape::row_size, layer.h); }
 
     // The tiles first ... last - 1 (numbered along frequency, then time).
     void run(int first, int last)
@@ -129,12 +131,13 @@ public:
         for (int t = 0; t < count;) {
             const int tiles = strip(first, t, count, Shape::max_tiles);
             const int ty = (first + t) / tiles_w, tx = (first + t) % tiles_w;
-            const float *rows[Shape::size];
-            for (int r = 0; r < Shape::size; r++)
+            const float *rows[Shape::row_size];
+            for (int r = 0; r < Shape::row_size; r++)
                 rows[r] = source(first_row(ty) + r);
             for (int c = channel; c < end; c += lanes)
-                transform_data<m, decoder>(rows, c, Shape::step * tx - 1, layer.w, layer.src_ld, tiles, layout.data_at,
-                                           operands + (c / block) * layout.tile_stride + t * block + c % block);
+                transform_data<m, decoder, tile_rows>(
+                    rows, c, Shape::step * tx - 1, layer.w, layer.src_ld, tiles, layout.data_at,
+                    operands + (c / block) * layout.tile_stride + t * block + c % block);
             t += tiles;
         }
     }
@@ -149,7 +152,7 @@ public:
     void multiply_blocks(int count, int first_block, int end_block, float *filters) const
     {
         const PlainBlocks blocks(layer.weight_type, layer.weights, layer.in_c, layer.out_c);
-        multiply_plain<m, decoder>(count, layout, first_block, end_block, blocks, operands, filters);
+        multiply_plain<m, decoder, tile_rows>(count, layout, first_block, end_block, blocks, operands, filters);
     }
     void finish(int first, int count, int channel, int end) const
     {
@@ -179,8 +182,8 @@ private:
         SRT_DCHECK(SRT_ALIGNED(layer.normed));
         SRT_DCHECK(!layer.normed || (layer.normed_ld % block == 0 && layer.normed_row % block == 0));
         SRT_DCHECK(layer.src_ld >= layer.in_c && layer.dst_ld >= layer.out_c && layer.pass_tiles > 0);
-        SRT_DCHECK(layer.src_ring == 0 || layer.src_ring >= Shape::size);
-        SRT_DCHECK(layer.dst_ring == 0 || layer.dst_ring % (2 * m) == 0);
+        SRT_DCHECK(layer.src_ring == 0 || layer.src_ring >= Shape::row_size);
+        SRT_DCHECK(layer.dst_ring == 0 || layer.dst_ring % (2 * tile_rows) == 0);
     }
 
     void pass(int first, int count, int last)
@@ -228,12 +231,12 @@ private:
                         pixel = decoder ? layer.dst_ld : layer.normed_ld;
         if (!out || layer.dst_ring)
             return; // a ring is in the cache
-        constexpr int scale = decoder ? 2 : 1, size = scale * m;
+        constexpr int scale = decoder ? 2 : 1, size = scale * m, rows = scale * tile_rows;
         for (int t = 0; t < count;) {
             const int tiles = strip(first, t, count, count);
-            const int y = (first + t) / tiles_w * size, x = (first + t) % tiles_w * size;
+            const int y = (first + t) / tiles_w * rows, x = (first + t) % tiles_w * size;
             const int columns = min(size * tiles, scale * grid_w - x);
-            for (int i = y; i < min(y + size, scale * grid_h); i++)
+            for (int i = y; i < min(y + rows, scale * grid_h); i++)
                 next.add(out + i * row + x * pixel, columns, layer.out_c, pixel);
             t += tiles;
         }
@@ -242,9 +245,9 @@ private:
     // The share of a pass within its tile row.
     void prefetch_behind(int first, int count, LinePrefetch &next) const
     {
-        const int first_y = first / tiles_w * 2 * m, t = first % tiles_w;
+        const int first_y = first / tiles_w * 2 * tile_rows, t = first % tiles_w;
         const int from = behind->w * t / tiles_w, to = behind->w * (t + count) / tiles_w;
-        for (int y = first_y; y < min(first_y + 2 * m, behind->h); y++)
+        for (int y = first_y; y < min(first_y + 2 * tile_rows, behind->h); y++)
             next.add(behind->src + y * behind->src_row + from * behind->src_ld, to - from, (int)behind->src_ld,
                      behind->src_ld);
     }
@@ -255,14 +258,15 @@ private:
         ptrdiff_t row, pixel;
     };
     static constexpr int side = decoder ? 2 * m : m; // of a tile's outputs
+    static constexpr int row_side = decoder ? 2 * tile_rows : tile_rows;
 
     template <int kind> __attribute__((noinline)) void outputs(int first, int count, int channel, int end) const
     {
         for (int t = 0; t < count; t++) {
-            const int y = (first + t) / tiles_w * side, x = (first + t) % tiles_w * side;
-            const int rows = min(side, (decoder ? 2 : 1) * grid_h - y),
+            const int y = (first + t) / tiles_w * row_side, x = (first + t) % tiles_w * side;
+            const int rows = min(row_side, (decoder ? 2 : 1) * grid_h - y),
                       columns = min(side, (decoder ? 2 : 1) * grid_w - x);
-            const bool whole = rows == side && columns == side;
+            const bool whole = rows == row_side && columns == side;
             for (int c = channel; c < end; c += block) {
                 // A ring holds whole rows of tiles.
                 const int row = decoder && layer.dst_ring ? y % layer.dst_ring : y;
@@ -277,7 +281,7 @@ private:
                     continue;
                 }
                 // What lies beyond the image is left out.
-                alignas(64) float tile[side * side * block], normed_tile[decoder ? block : side * side * block];
+                alignas(64) float tile[row_side * side * block], normed_tile[decoder ? block : side * side * block];
                 const Target local = {tile, side * block, block}, normed_local = {normed_tile, side * block, block};
                 output_tile<kind>(t, c, local, normed.at ? normed_local : normed);
                 copy(local, out, rows, columns);
@@ -308,7 +312,7 @@ private:
                 phase<1, 1>(products + v, finish, out, v);
             }
         } else {
-            Vec y[vectors_per_block][m][m];
+            Vec y[vectors_per_block][tile_rows][m];
             for (int v = 0; v < vectors_per_block; v++) {
                 const Finish<kind> finish(layer, c + v * lanes);
                 transform_output<m, 0, 0>(products + v * lanes, layout.product_at[0], y[v]);
@@ -342,7 +346,7 @@ private:
     template <int a, int b, typename F>
     ALWAYS_INLINE void phase(const float *products, const F &finish, const Target &out, int v) const
     {
-        Vec y[m][m];
+        Vec y[tile_rows][m];
         transform_output<m, a, b>(products, layout.product_at[2 * a + b], y);
         float *to = out.at + (1 - a) * out.row + (1 - b) * out.pixel + v;
         each([&](int i, int j) { *(Vec *)(to + 2 * i * out.row + 2 * j * out.pixel) = finish.activate_norm(y[i][j]); });
@@ -351,7 +355,7 @@ private:
     template <typename F> static ALWAYS_INLINE void each(const F &f)
     {
 #pragma GCC unroll 4
-        for (int i = 0; i < m; i++)
+        for (int i = 0; i < tile_rows; i++)
 #pragma GCC unroll 4
             for (int j = 0; j < m; j++)
                 f(i, j);

@@ -17,7 +17,17 @@ const float *source(const network_task &task, long long place)
     return place == NETWORK_INPUT ? task.input : task.workspace + place;
 }
 
-int tile_of(const network_layer &row) // along time
+int tile_of(const network_layer &row)
+{
+    switch (row.method) {
+    case METHOD_ROWS4: return TILE_1X4;
+    case METHOD_WINOGRAD4: return TILE_4X4;
+    case METHOD_WINOGRAD2X4: return TILE_2X4;
+    default: return TILE_2X2;
+    }
+}
+
+int tile_rows(const network_layer &row) // along time
 {
     return row.method == METHOD_ROWS4 ? 1 : row.method == METHOD_WINOGRAD4 ? 4 : 2;
 }
@@ -64,6 +74,10 @@ ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
     const fast_layer layer = fast_layer_of(task, row[0]);
     if (row->method == METHOD_DIRECT) {
         const fast_layer second = fast_layer_of(task, row[1]);
+        if (row[1].method == METHOD_ROWS4) {
+            task.kernels->first(TILE_1X4, &layer, nullptr);
+            return 1;
+        }
         task.kernels->first(tile_of(row[1]), &layer, &second);
         return 2;
     }
@@ -84,11 +98,9 @@ ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
 
 // --- the rows that wanted frames depend on ------------------------------------------------
 
-struct Range { // of rows
-    long long first, end;
+using Range = LayerRows;
 
-    Range within(long long rows) const { return {std::max(first, 0LL), std::min(end, rows)}; }
-};
+Range within(const Range &range, long long rows) { return {std::max(range.first, 0LL), std::min(range.end, rows)}; }
 
 long long floor_divided(long long a, long long b) { return (a >= 0 ? a : a - b + 1) / b; }
 
@@ -98,27 +110,9 @@ Range computed_rows(const network_layer &row, const Range &wanted)
 {
     if (row.method == METHOD_REFERENCE && row.op != OP_MASK)
         return {0, row.out_h};
-    const long long tile = row.method == METHOD_REFERENCE || row.method == METHOD_DIRECT ? 1 : tile_of(row);
+    const long long tile = row.method == METHOD_REFERENCE || row.method == METHOD_DIRECT ? 1 : tile_rows(row);
     const long long outputs = row.op == OP_TRANSPCONV ? row.stride * tile : tile;
-    return Range{wanted.first / outputs * tile, (wanted.end + outputs - 1) / outputs * tile}.within(row.out_h);
-}
-
-// Rows of its input that they depend on. (In a tile every output depends on every input, be it by a rounding error.)
-Range input_rows(const network_layer &row, const Range &computed)
-{
-    const long long reach = (row.kernel - 1) * row.dilation;
-    if (row.op == OP_CONV || row.op == OP_MASK) {
-        if (row.method == METHOD_REFERENCE)
-            return {0, row.h};
-        return Range{computed.first * row.stride - row.pad_top,
-                     (computed.end - 1) * row.stride - row.pad_top + reach + 1}
-            .within(row.h);
-    }
-    // Output y takes the grid rows from (y + pad - reach) / stride, rounded up, to (y + pad) / stride.
-    const long long first = computed.first * row.stride + row.pad_top - reach;
-    const long long last = computed.end * row.stride - 1 + row.pad_top;
-    return Range{floor_divided(first + row.stride - 1, row.stride), floor_divided(last, row.stride) + 1}.within(
-        row.out_h);
+    return within({wanted.first / outputs * tile, (wanted.end + outputs - 1) / outputs * tile}, row.out_h);
 }
 
 // Until a layer's turn comes, its fields hold the wanted rows of its output.
@@ -129,6 +123,23 @@ void want_output(network_layer &row, const Range &rows)
 }
 
 } // namespace
+
+// (In a tile every output depends on every input, be it by a rounding error.)
+LayerRows rows_read(const network_layer &row, LayerRows computed)
+{
+    const long long reach = (row.kernel - 1) * row.dilation;
+    if (row.op == OP_CONV || row.op == OP_MASK) {
+        if (row.method == METHOD_REFERENCE)
+            return {0, row.h};
+        return within(
+            {computed.first * row.stride - row.pad_top, (computed.end - 1) * row.stride - row.pad_top + reach + 1},
+            row.h);
+    }
+    // Output y takes the grid rows from (y + pad - reach) / stride, rounded up, to (y + pad) / stride.
+    const long long first = computed.first * row.stride + row.pad_top - reach;
+    const long long last = computed.end * row.stride - 1 + row.pad_top;
+    return within({floor_divided(first + row.stride - 1, row.stride), floor_divided(last, row.stride) + 1}, row.out_h);
+}
 
 void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptrdiff_t last)
 {
@@ -147,7 +158,7 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
         row.end_row = computed.end;
         if (i == 0)
             break;
-        const Range input = input_rows(row, computed);
+        const Range input = rows_read(row, computed);
         want_output(layers[i - 1], input);
         // Beside the layer before stands the encoder's of the same size. (What is deeper wants these rows, too.)
         if (row.op == OP_TRANSPCONV)
@@ -155,12 +166,29 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
     }
 }
 
-void run_network(const network_task *task, reference_layer reference)
+void run_layer_rows(const network_task *task, ptrdiff_t index, long long first, long long end)
+{
+    SRT_DCHECK(0 <= first && first < end && end <= task->layers[index].out_h);
+    network_layer row = task->layers[index];
+    SRT_DCHECK(row.method != METHOD_REFERENCE && index + 1 < task->n_layers);
+    row.first_row = first;
+    row.end_row = end;
+    const fast_layer layer = fast_layer_of(*task, row);
+    const NoDenormals fast;
+    if (row.method == METHOD_DIRECT)
+        task->kernels->first(TILE_1X4, &layer, nullptr);
+    else
+        task->kernels->run(row.op == OP_TRANSPCONV, tile_of(row), &layer);
+}
+
+void run_network(const network_task *task, reference_layer reference) { run_layers(task, 0, reference); }
+
+void run_layers(const network_task *task, ptrdiff_t index, reference_layer reference)
 {
     SRT_DCHECK(task->kernels && task->layers && task->n_layers > 0 && task->input && task->output);
     SRT_DCHECK(task->weights && SRT_ALIGNED(task->weights) && task->workspace && SRT_ALIGNED(task->workspace));
     const NoDenormals fast;
-    for (ptrdiff_t i = 0; i < task->n_layers;) {
+    for (ptrdiff_t i = index; i < task->n_layers;) {
         if (task->layers[i].method == METHOD_REFERENCE) {
             SRT_DCHECK(reference);
             reference(task, i++);

@@ -9,11 +9,12 @@
 namespace spleeterrt {
 
 enum network_method {
-    METHOD_REFERENCE, // im2col / col2im and GEMM, by the caller's `reference_layer`
-    METHOD_DIRECT,    // the outer layers, in strips: e1 goes with e2, d5 with d6 and the mask
-    METHOD_WINOGRAD2, // polyphase and Winograd, tiles of 2 x 2
-    METHOD_WINOGRAD4, // tiles of 4 x 4
-    METHOD_ROWS4      // tiles of 1 x 4, along frequency alone; plain weights
+    METHOD_REFERENCE,  // im2col / col2im and GEMM, by the caller's `reference_layer`
+    METHOD_DIRECT,     // the outer layers, in strips: d5 goes with d6 and the mask, e1 with e2 unless that is ROWS4
+    METHOD_WINOGRAD2,  // polyphase and Winograd, tiles of 2 x 2
+    METHOD_WINOGRAD4,  // tiles of 4 x 4
+    METHOD_ROWS4,      // tiles of 1 x 4, along frequency alone; plain weights
+    METHOD_WINOGRAD2X4 // of a transposed convolution: tiles of 2 x 4, of the weights of 4 x 4
 };
 
 enum network_op {
@@ -74,6 +75,19 @@ void run_network(const network_task *task, reference_layer reference);
 // The networks' logits become estimates: `softmax_mask`, under the same rule.
 void finish_softmax(const fast_kernels &kernels, float *estimates, size_t plane, size_t stems, const float *input,
                     size_t n);
+
+// Layers from `index` on.
+void run_layers(const network_task *task, ptrdiff_t index, reference_layer reference);
+
+// Of a fast layer that goes in no strip the rows first ... end - 1 of its grid.
+void run_layer_rows(const network_task *task, ptrdiff_t index, long long first, long long end);
+
+struct LayerRows {
+    long long first, end;
+};
+
+// Rows of its input that rows of a layer's grid depend on.
+LayerRows rows_read(const network_layer &row, LayerRows computed);
 
 // Narrows a table to the frames first ... last - 1 of the output: of each fast layer the rows are left that these
 // depend on, in whole tiles. The wanted frames keep their bits; of the others' buffers anything may be left. A

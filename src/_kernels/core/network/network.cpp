@@ -17,6 +17,7 @@
 #include "network/network.h"
 
 #include "aligned.h"
+#include "check.h"
 #include "cpu.h"
 #include "isa.h"
 
@@ -25,6 +26,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <iterator>
+#include <numeric>
+#include <utility>
 
 namespace spleeterrt {
 namespace {
@@ -55,6 +58,9 @@ std::size_t number_bytes(int type) { return type == WEIGHTS_FLOAT32 ? 4 : type =
 // Gap between the rows of images, in floats. The rows of default sizes are 64 KiB long on every level: without
 // a gap the rows of a tile meet in the same few sets of the caches.
 constexpr long long ROW_GAP = 9 * 16;
+
+// Encoders that a stream may compute row by row, beside e1, which has weights for it anyway.
+bool may_roll(int layer) { return FIRST < layer && layer < MOST_ROLLING; }
 
 bool is_decoder(int layer) { return DEPTH <= layer && layer < MASK; }
 int taps(int layer) { return layer == MASK ? 16 : 25; }
@@ -345,6 +351,9 @@ WeightLayout weight_layout(const NetworkConfig &config, const Plan &plan)
         at.bias = arena.take(c.out);
         at.scale = arena.take(c.out);
         at.shift = arena.take(c.out);
+        at.plain = at.weights;
+        if (is_winograd(method) && !is_plain(method) && may_roll(layer))
+            at.plain = arena.take((long long)plan.kernels->weight_floats(0, 4, 1, WEIGHTS_FLOAT32, c.in, c.out));
     }
     layout.size = arena.size;
     return layout;
@@ -397,6 +406,8 @@ void pack_layer(const NetworkConfig &config, const Plan &plan, const WeightLayou
             std::copy_n(tensors.scales, out, scales.data());
         kernels->prepare(decoder, tile, plain, type, c.in, c.out, padded.data() ? padded.data() : given, scales.data(),
                          weights, scratch.data());
+        if (at.plain != at.weights)
+            kernels->prepare(0, 4, 1, WEIGHTS_FLOAT32, c.in, c.out, kernel, nullptr, arena + at.plain, nullptr);
     } else if (method == Method::direct && layer == FIRST) {
         kernels->first_prepare(c.out, kernel, weights);
     } else if (method == Method::direct && layer == LAST) {
@@ -474,9 +485,13 @@ private:
 
 class Lowering {
 public:
-    Lowering(const NetworkConfig &config, const Plan &plan, long long frames, long long bins, const Chunks &chunks)
-        : config_(config), plan_(plan), chunks_(chunks)
+    // plan: for inputs of this size, of weights that lie where `weights` says.
+    Lowering(const NetworkConfig &config, const WeightLayout &weights, const Plan &plan, long long frames,
+             long long bins, const Chunks &chunks, const StreamForm &form)
+        : config_(config), weights_(weights), plan_(plan), chunks_(chunks), form_(form)
     {
+        for (int layer = FIRST + 1; layer < form.rolling; layer++)
+            plan_.methods[layer] = Method::rows4;
         for (int k = 0; k <= DEPTH; k++)
             size_[k] = {frames >> k, bins >> k};
     }
@@ -490,7 +505,7 @@ public:
             network_layer &row = table_.rows[layer];
             row.in_c = c.in;
             row.out_c = c.out;
-            row.method = method_of(plan_.methods[layer]);
+            row.method = two_rows(layer) ? METHOD_WINOGRAD2X4 : method_of(plan_.methods[layer]);
             row.plain = is_plain(plan_.methods[layer]);
             row.staged = plan_.methods[layer] == Method::staged4;
             row.weight_type = plan_.types.layers[layer];
@@ -503,18 +518,19 @@ public:
         mask();
         for (int layer = 0; layer < LAYERS; layer++) {
             network_layer &row = table_.rows[layer];
-            if (plan_.methods[layer] == Method::rows4)
-                row.pass_tiles = row_tiles((int)row.in_c, (int)row.out_c, plan_.compact, row.out_h, row.out_w);
-            else if (const int tile = method_tile(plan_.methods[layer])) // the grid is the decoder's input
-                row.pass_tiles = std::min<long long>(divide_up(row.out_h, tile) * divide_up(row.out_w, tile),
+            const auto [rows, columns] = tile(layer); // the grid is the decoder's input
+            if (rows == 1)
+                row.pass_tiles = row_tiles((int)row.in_c, (int)row.out_c, plan_.compact,
+                                           layer < form_.rolling ? rolling_rows : row.out_h, row.out_w);
+            else if (rows)
+                row.pass_tiles = std::min<long long>(divide_up(row.out_h, rows) * divide_up(row.out_w, columns),
                                                      pass_tiles((int)row.in_c, (int)row.out_c, plan_.compact));
         }
         place_scratch();
-        const WeightLayout weights = weight_layout(config_, plan_);
         for (int layer = 0; layer < LAYERS; layer++) {
             network_layer &row = table_.rows[layer];
-            const WeightOffsets &at = weights.layers[layer];
-            row.weights = at.weights;
+            const WeightOffsets &at = weights_.layers[layer];
+            row.weights = row.plain ? at.plain : at.weights;
             row.bias = at.bias;
             row.scale = at.scale;
             row.shift = at.shift;
@@ -531,15 +547,30 @@ private:
     Channels channels(int layer) const { return layer_channels(config_, layer, plan_.kernels); }
     int width(int k) const { return channels(k - 1).out; } // of e(k)
     bool reference(int layer) const { return plan_.methods[layer] == Method::reference; }
-    bool first_strips() const { return plan_.methods[FIRST] == Method::direct; }
+    bool first_alone() const // a direct e1 in no strip
+    {
+        return plan_.methods[FIRST] == Method::direct && plan_.methods[FIRST + 1] == Method::rows4;
+    }
+    bool first_strips() const { return plan_.methods[FIRST] == Method::direct && !first_alone(); }
+    bool two_rows(int layer) const
+    {
+        return form_.two_rows && is_decoder(layer) && method_tile(plan_.methods[layer]) == 4;
+    }
+    // Outputs of a tile along time and frequency; 0: the layer has no tiles.
+    std::pair<int, int> tile(int layer) const
+    {
+        const int rows = method_tile(plan_.methods[layer]);
+        return {two_rows(layer) ? 2 : rows, rows == 1 ? 4 : rows};
+    }
+    int fast_tile(int layer) const { return two_rows(layer) ? TILE_2X4 : tile(layer).first; }
     bool last_strips() const { return plan_.methods[LAST] == Method::direct; }
     long long pixels(int level) const { return size_[level].h * size_[level].w; }
 
     // Whether what goes from e(k) to e(k + 1) has a dense buffer: the reference path knows no other.
     bool dense_input(int k) const
     {
-        if (k == 1 && first_strips())
-            return false;
+        if (k == 1 && (first_strips() || first_alone()))
+            return first_alone();
         return reference(k - 1) || reference(k) || skip_ld_[k] == width(k);
     }
 
@@ -615,6 +646,8 @@ private:
             row.normed_ld = skip_ld_[k];
             row.normed_row = skip_row_[k];
         }
+        if (k == 1 && first_alone())
+            row.dst_ring = grid.h; // a ring of all rows
         row.chunk = chunk(25LL * into, grid.h * grid.w);
     }
 
@@ -664,9 +697,9 @@ private:
         if (plan_.methods[layer] == Method::rows4)
             return (long long)plan_.kernels->rows_scratch_floats(decoder, (int)row.out_h, (int)row.in_c, (int)row.out_c,
                                                                  (int)row.pass_tiles, (int)row.weight_type);
-        return (long long)plan_.kernels->scratch_floats(
-            decoder, method_tile(plan_.methods[layer]), (int)(decoder ? row.out_w : row.w), (ptrdiff_t)row.src_ld,
-            (int)row.in_c, (int)row.out_c, (int)row.pass_tiles, (int)row.staged, (int)row.weight_type);
+        return (long long)plan_.kernels->scratch_floats(decoder, fast_tile(layer), (int)(decoder ? row.out_w : row.w),
+                                                        (ptrdiff_t)row.src_ld, (int)row.in_c, (int)row.out_c,
+                                                        (int)row.pass_tiles, (int)row.staged, (int)row.weight_type);
     }
 
     void place_scratch()
@@ -686,9 +719,15 @@ private:
             scratch.alias(second.src, first.normed);
             done[FIRST] = done[FIRST + 1] = true;
         }
+        if (first_alone()) {
+            network_layer &first = table_.rows[FIRST];
+            scratch.begin();
+            scratch.take(first.cols, (long long)plan_.kernels->first_scratch_floats((int)first.w));
+            done[FIRST] = true;
+        }
         if (last_strips()) {
             network_layer &d5 = table_.rows[D5], &d6 = table_.rows[LAST];
-            const int ring = plan_.kernels->last_ring_rows(method_tile(plan_.methods[D5]));
+            const int ring = plan_.kernels->last_ring_rows(fast_tile(D5));
             d5.dst_ring = ring;
             d5.dst_ld = d5.out_c;
             d5.dst_row = d5.w * d5.out_c + gap_;
@@ -716,9 +755,13 @@ private:
         scratch.move(arena_.take(scratch.size()));
     }
 
+    static constexpr int rolling_rows = 2; // that a window computes of a rolling layer, in each of two ranges, about
+
     const NetworkConfig &config_;
-    const Plan plan_; // at this size
+    const WeightLayout weights_;
+    Plan plan_; // at this size
     const Chunks chunks_;
+    const StreamForm form_;
     Size size_[DEPTH + 1]; // of the image after e(k)
     Arena arena_;
     LayerTable table_;
@@ -736,9 +779,65 @@ bool is_size(long long frames, long long bins)
     return frames <= (1LL << 40) / bins;
 }
 
-LayerTable lower(const NetworkConfig &config, const Plan &plan, long long frames, long long bins, const Chunks &chunks)
+namespace {
+
+// Of a narrowed table: products of its decoders' tiles, in some unit.
+long long decoder_products(std::vector<network_layer> layers, const StreamWindows &windows)
 {
-    return Lowering(config, plan_at(config, plan, frames, bins), frames, bins, chunks).run();
+    want_frames(layers.data(), (std::ptrdiff_t)layers.size(), windows.first, windows.first + windows.rows);
+    long long products = 0;
+    for (const network_layer &row : layers)
+        if (row.op == OP_TRANSPCONV && (row.method == METHOD_WINOGRAD4 || row.method == METHOD_WINOGRAD2X4))
+            products += (row.end_row - row.first_row) * row.out_w * row.in_c * row.out_c *
+                        (row.method == METHOD_WINOGRAD4 ? 121 : 2 * 77);
+    return products;
+}
+
+} // namespace
+
+StreamForm stream_form(const NetworkConfig &config, const Plan &plan, const StreamWindows &windows)
+{
+    StreamForm form;
+    if (!plan.kernels || plan.methods[FIRST] != Method::direct)
+        return form;
+    const auto layers = [&](bool two_rows) {
+        return lower(config, plan, windows.frames, windows.bins, {}, {0, two_rows}).rows;
+    };
+    std::vector<network_layer> tall = layers(false), low = layers(true);
+    form.two_rows = decoder_products(low, windows) < decoder_products(tall, windows);
+    if (plan.compact)
+        return form; // what is kept takes memory
+    std::vector<network_layer> &decoders = form.two_rows ? low : tall;
+    want_frames(decoders.data(), LAYERS, windows.first, windows.first + windows.rows);
+    long long kept = 0;
+    for (int layer = 0; layer < MOST_ROLLING && is_winograd(plan.methods[layer + 1]); layer++) {
+        const long long step = 2LL << layer, rows = windows.frames / step, grain = std::gcd(windows.hop, step);
+        const long long edge = layer ? 2 : 1;        // rows that see the zeros behind the window
+        const long long fresh = windows.hop / grain; // rows between windows that share rows
+        const int width = layer_channels(config, layer, true).out;
+        kept += step / grain * rows * (windows.bins / step) * width * (long long)sizeof(float);
+        if (kept > MOST_KEPT)
+            break;
+        const network_layer &decoder = decoders[(std::size_t)(LAST - layer)];
+        const long long wanted = rows - rows_read(decoder, {decoder.first_row, decoder.end_row}).first;
+        if (2 * (1 + std::max(edge + fresh, wanted)) >= rows)
+            break;
+        form.rolling = layer + 1;
+    }
+    if (form.rolling < 2)
+        form.rolling = 0;
+    return form;
+}
+
+LayerTable lower(const NetworkConfig &config, const Plan &plan, long long frames, long long bins, const Chunks &chunks,
+                 const StreamForm &form)
+{
+    SRT_DCHECK(form.rolling == 0 || (2 <= form.rolling && form.rolling <= MOST_ROLLING));
+    LayerTable table =
+        Lowering(config, weight_layout(config, plan), plan_at(config, plan, frames, bins), frames, bins, chunks, form)
+            .run();
+    table.rolling = form.rolling;
+    return table;
 }
 
 namespace {

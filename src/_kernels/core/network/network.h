@@ -45,7 +45,7 @@ int activation_code(const std::string &name);
 //   the size of the input. The bits are those of winograd2 and 4 for transposed convolutions and for 16 input channels;
 //   others add up in another order.
 // - rows4: lazy in tiles of 1 x 4, along frequency alone: for images of few rows, where tiles would mostly meet zeros.
-//   Not of e2 and d5 in strips.
+//   Not of d5, nor, but in a stream's table (StreamForm), of e2 behind a direct e1: these go in strips.
 enum class Method { reference, direct, winograd2, winograd4, staged4, lazy2, lazy4, rows4, lazy };
 constexpr int METHODS = 9;
 
@@ -140,6 +140,7 @@ std::vector<TensorSpec> layer_tensors(const NetworkConfig &config, int layer);
 // Where a layer's numbers stand in a stem's arena, offsets in floats.
 struct WeightOffsets {
     long long weights, bias, scale, shift;
+    long long plain; // the weights as they are: where `weights` are transformed ones and streams may want these
 };
 
 struct WeightLayout {
@@ -175,14 +176,36 @@ struct Chunks {
 struct LayerTable {
     std::vector<network_layer> rows; // LAYERS of them
     long long workspace_floats;      // of a workspace, which starts at a cache line; its content does not matter
+    int rolling = 0;                 // see StreamForm
 };
 
 // Whether the network takes inputs of this size: positive multiples of SIZE_MULTIPLE, and no overflow.
 bool is_size(long long frames, long long bins);
 
+// The windows of a stream: `hop` frames from one to the next, of whose `frames` x `bins` the `rows` frames from `first`
+// on are wanted.
+struct StreamWindows {
+    long long frames, bins, hop, first, rows;
+};
+
+// More layers would save less and less, and a stream's first windows, which compute them whole, would take longer.
+constexpr int MOST_ROLLING = 3;
+constexpr long long MOST_KEPT = 32 << 20; // bytes of a network that a stream keeps
+
+// What suits a stream, beside a plan.
+// - rolling: of the layers from e1 on so many are computed row by row (rows4), so that windows share rows (rolling.h):
+//   those of which a window computes less than half, up to MOST_ROLLING and MOST_KEPT. 0, or at least 2.
+// - two_rows: decoders' tiles of 4 x 4 become 2 x 4: where few rows are wanted, whose tiles would give more.
+struct StreamForm {
+    int rolling = 0;
+    bool two_rows = false;
+};
+
+StreamForm stream_form(const NetworkConfig &config, const Plan &plan, const StreamWindows &windows);
+
 // The table for inputs of frames x bins. Throws std::bad_alloc.
 LayerTable lower(const NetworkConfig &config, const Plan &plan, long long frames, long long bins,
-                 const Chunks &chunks = {});
+                 const Chunks &chunks = {}, const StreamForm &form = {});
 
 // The fields of network_layer in their order, all int64: how many, and their names.
 int layer_fields();

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "network/executor.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace spleeterrt {
@@ -14,6 +15,7 @@ struct NetworkSet {
     const fast_kernels *kernels = nullptr; // never null when it runs: default_kernels() without fast layers
     const network_layer *layers = nullptr; // lowered for T x F
     std::size_t n_layers = 0, workspace_floats = 0;
+    int rolling = 0;                       // layers from e1 on that a stream computes row by row
     const float *const *weights = nullptr; // of each network
     bool softmax = false;                  // estimates by a softmax across all networks: they all run
     reference_layer reference = nullptr;   // of the table's reference layers; nullptr: it has none
@@ -21,6 +23,11 @@ struct NetworkSet {
     // One network on one segment [T][F][2]; of a softmax model its logits. workspace: at a cache line. team: nullptr,
     // or who helps; its owner's workspace is this one.
     void run(std::size_t network, const float *input, float *output, float *workspace, fast_team *team = nullptr) const
+    {
+        const network_task todo = task(network, input, output, workspace, team);
+        run_network(&todo, reference);
+    }
+    network_task task(std::size_t network, const float *input, float *output, float *workspace, fast_team *team) const
     {
         SRT_DCHECK(kernels && layers && weights && SRT_ALIGNED(weights[network]) && SRT_ALIGNED(workspace));
         network_task task = {};
@@ -33,9 +40,19 @@ struct NetworkSet {
         task.output = output;
         task.logits = softmax;
         task.team = team;
-        run_network(&task, reference);
+        return task;
     }
 };
+
+// The networks with a table that gives the frames first ... end - 1 alone; it comes to lie in layers[n_layers].
+inline NetworkSet narrowed(NetworkSet networks, std::size_t first, std::size_t end, network_layer *layers)
+{
+    std::copy_n(networks.layers, networks.n_layers, layers);
+    want_frames(layers, static_cast<std::ptrdiff_t>(networks.n_layers), static_cast<std::ptrdiff_t>(first),
+                static_cast<std::ptrdiff_t>(end));
+    networks.layers = layers;
+    return networks;
+}
 
 } // namespace spleeterrt
 

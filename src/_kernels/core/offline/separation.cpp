@@ -85,8 +85,8 @@ std::size_t segments_at_a_time(const ModePlan &mode, std::size_t threads)
 }
 
 Separation::Separation(const NetworkSet &networks, const ModePlan &mode, const SeparationOptions &options)
-    : networks_(networks), ending_layers_(networks.layers, networks.layers + networks.n_layers), ending_(networks),
-      mode_(mode), options_(options), most_frames_(most_frames_of(options)),
+    : networks_(networks), ending_layers_(networks.n_layers), ending_(networks), mode_(mode), options_(options),
+      most_frames_(most_frames_of(options)),
       window_(samples_of(options, most_frames_), most_frames_ * options.frame_step, options.frame_length),
       magnitudes_(AlignedFloats::in_large_pages(most_frames_ * row())),
       estimates_(AlignedFloats::in_large_pages(mode.networks.size() * most_frames_ * row())),
@@ -107,7 +107,6 @@ Separation::Separation(const NetworkSet &networks, const ModePlan &mode, const S
         wiener_.spectrum = AlignedFloats::in_large_pages(o.frames * (o.fft_length / 2 + 1) * channels * 2);
         wiener_.filtered = AlignedFloats::in_large_pages(o.frames * stems * row() * 2);
     }
-    ending_.layers = ending_layers_.data();
     prepare_synthesis();
     reset();
 }
@@ -236,11 +235,8 @@ void Separation::begin_window(std::size_t frames)
     std::memset(magnitudes_.data() + frames * row(), 0,
                 (segments() * options_.frames - frames) * row() * sizeof(float));
     const std::size_t wanted = frames_of(segments() - 1);
-    if (wanted < options_.frames) {
-        std::copy_n(networks_.layers, networks_.n_layers, ending_layers_.begin());
-        want_frames(ending_layers_.data(), static_cast<std::ptrdiff_t>(networks_.n_layers), 0,
-                    static_cast<std::ptrdiff_t>(wanted));
-    }
+    if (wanted < options_.frames)
+        ending_ = narrowed(networks_, 0, wanted, ending_layers_.data());
     stage_ = Stage::analysis;
 }
 

@@ -42,6 +42,7 @@ void Runs::start()
         abandon(slots_[i]);
     std::memset(magnitudes_, 0, frames_ * values_ * sizeof(float));
     submitted_ = -1;
+    signal_++;
 }
 
 float *Runs::magnitudes(std::int64_t frame)
@@ -77,6 +78,7 @@ void Runs::submit(std::int64_t run, std::int64_t frames, bool waiting)
     const std::size_t oldest = static_cast<std::size_t>(frames) % frames_, rest = frames_ - oldest;
     std::memcpy(window, magnitudes_ + oldest * values_, rest * values_ * sizeof(float));
     std::memcpy(window + rest * values_, magnitudes_, oldest * values_ * sizeof(float));
+    slot->buffers_.place = {frames - static_cast<std::int64_t>(frames_), signal_};
     slot->run_.store(run, relaxed);
     slot->begun_.store(seconds(), relaxed);
     slot->left_.store(tasks_per_run_, relaxed);

@@ -34,8 +34,15 @@ namespace spleeterrt {
 
 class Runs;
 
+// Where a window lies: its first frame, and in which signal.
+struct WindowPlace {
+    std::int64_t first_frame = 0;
+    std::uint64_t signal = 0; // grows from one to the next
+};
+
 // What a run works on.
 struct RunBuffers {
+    WindowPlace place;
     float *window = nullptr;    // [T][F][2]
     float *rest = nullptr;      // of a cascade: what is left of the window, [T][F][2]
     float *estimates = nullptr; // [networks][rows][F][2]
@@ -176,6 +183,7 @@ private:
     const std::size_t n_slots_;
     std::unique_ptr<Slot[]> slots_;
     std::int64_t submitted_ = -1;
+    std::uint64_t signal_ = 0; // counts what `start` begins
     double waited_ = 0;
 
     std::atomic<bool> newest_first_{false};
