@@ -24,10 +24,10 @@ from spleeterrt.network.layers import LAYER_NAMES
 from spleeterrt.network.measured_plan import planned_network, random_weights
 from spleeterrt.network.method_plan import ROWS, TILES, Plan, make_plan, methods_at
 from spleeterrt.network.model import Model
-from support.examples import some
+from support.examples import sized, some
 
 OFFICIAL = OFFICIAL_CONFIGS["2stems"]
-SMALL = ModelConfig(instruments=("a", "b"), T=64, F=128, conv_n_filters=(16, 16, 16, 32, 32, 32))
+SMALL = ModelConfig(instruments=("a", "b"), T=64, F=sized(128, 64), conv_n_filters=(16, 16, 16, 32, 32, 32))
 needs_fast = pytest.mark.skipif(not nn.FAST_ISAS, reason="no fast kernels in this build")
 E3, E6 = 2, 5
 
@@ -150,7 +150,9 @@ def test_the_machine_has_rates() -> None:
 def test_random_weights_keep_values_alive() -> None:
     weights = random_weights(SMALL)
     assert all(tensor.dtype == np.float32 and np.isfinite(tensor).all() for tensor in weights.values())
-    outputs = Model(SMALL, {"a": weights, "b": weights}).predict(np.ones((1, 64, 128, 2), np.float32))
+    outputs = Model(SMALL, {"a": weights, "b": weights}).predict(
+        np.ones((1, SMALL.T, SMALL.F, 2), np.float32)
+    )
     assert 0.01 < outputs["a"].mean() < 1
 
 

@@ -23,6 +23,7 @@ from spleeterrt.network.tensors import expected_shapes
 from support import reference as ref
 from support import tolerances as tol
 from support.emulation import threads_after_fork
+from support.examples import sized
 from support.tolerances import close
 
 ODD = (3, 5, 7, 9, 11, 13)
@@ -160,7 +161,7 @@ def test_silence_stays_silence():
 @pytest.mark.parametrize("filters", [USUAL, ODD])
 def test_threads_and_batches_give_the_same_bits(filters, softmax):
     model, _ = make(filters, model_type="unet.softmax_unet" if softmax else "unet.unet", stems="abc")
-    x = magnitudes(3, 64, 128)
+    x = magnitudes(3, 64, sized(128, 64))
     expected = model.predict(x, threads=1)
     for threads in (1, 2, 3, 8, None):
         same(model.predict(x, threads=threads), expected)
@@ -259,7 +260,9 @@ def test_concurrent_calls():
 
     def work(worker):
         barrier.wait(30)
-        return [(i, model.predict(inputs[i], threads=1 + (worker + i) % 3)) for i in [*range(6)] * 3]
+        return [
+            (i, model.predict(inputs[i], threads=1 + (worker + i) % 3)) for i in [*range(6)] * sized(3, 1)
+        ]
 
     with ThreadPoolExecutor(4) as pool:
         for results in pool.map(work, range(4)):

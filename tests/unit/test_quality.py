@@ -14,7 +14,7 @@ import soundfile
 
 from spleeterrt import Model, Separator
 from spleeterrt.network.config import ModelConfig
-from support.examples import examples, sized
+from support.examples import sized
 from support.golden import case
 
 BENCH = Path(__file__).parents[2] / "bench"
@@ -168,7 +168,7 @@ def plain_oracle(config: ModelConfig, sources: dict[str, np.ndarray], mix: np.nd
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """Two songs; in the second the bass is silent."""
-    rng, samples = np.random.default_rng(5), max(16_000, examples(40_000))
+    rng, samples = np.random.default_rng(5), sized(40_000, 10_000)
     for number in range(2):
         folder = tmp_path / "set" / f"song {number}"
         folder.mkdir(parents=True)
