@@ -528,7 +528,7 @@ def run(use: str, package: str, names: dict[str, Any]) -> None:
     exec(compile("\n".join(line[indent:] for line in lines), use, "exec"), {**names, "__name__": "program"})
 
 
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("use", some([*USES][::-1]))  # others than below
 def test_under_spleeterrts_name(use: str, program: dict[str, Any]) -> None:
     run(use, "spleeterrt", program)
 
