@@ -22,7 +22,7 @@ from spleeterrt.network.config import OFFICIAL_CONFIGS
 from spleeterrt.network.layers import LAYER_NAMES, lower, weight_layout
 from spleeterrt.network.method_plan import Plan, check_plan, default_isa, make_plan, methods_at
 from support import reference
-from support.examples import examples, pairs
+from support.examples import examples, pairs, sized
 from support.tolerances import FAST_LAYER, MASK_OF_FLOAT64, NETWORK
 
 WIDTHS = (16, 32, 48, 32, 64, 32)
@@ -30,6 +30,7 @@ WIDTHS = (16, 32, 48, 32, 64, 32)
 EXAMPLES = examples(int(os.environ.get("SPLEETERRT_TEST_EXAMPLES", "20")))
 WINOGRAD = ("winograd2", "winograd4", "lazy2", "lazy4")
 ROWS = "rows4"  # not of layers in strips
+STEMS = sized(("one", "two"), ("one",))  # of tests of single methods, whose layers are the same for all stems
 isas = pytest.mark.parametrize("isa", nn.FAST_ISAS)
 # Spleeter's pairs (encoder, decoder), and what else a configuration may say.
 ACTIVATIONS = [("LeakyReLU", "ReLU"), ("ELU", "ELU"), ("ReLU", "LeakyReLU")]
@@ -39,9 +40,10 @@ def config_of(
     filters: tuple[int, ...] = WIDTHS,
     activations: tuple[str, str] = ("ELU", "ELU"),
     softmax: bool = False,
+    instruments: tuple[str, ...] = ("one", "two"),
 ) -> ModelConfig:
     return ModelConfig(
-        instruments=("one", "two"),
+        instruments=instruments,
         T=64,
         F=64,
         conv_activation=activations[0],
@@ -129,7 +131,7 @@ def by_one_method(method: str) -> tuple[str, ...]:
 @functools.cache
 def plainly() -> tuple[ModelConfig, dict[str, dict[str, np.ndarray]], np.ndarray, dict[str, np.ndarray]]:
     """A network of odd widths and what its reference layers make of an input."""
-    config = config_of((16, 5, 48, 33, 64, 17))
+    config = config_of((16, 5, 48, 33, 64, 17), instruments=STEMS)
     weights = weights_of(config)
     x = magnitudes(1, 128, 64)
     return config, weights, x, Model(config, weights, plan=make_plan(config, None)).predict(x)
@@ -259,7 +261,7 @@ def test_any_plan(isa: str, data: st.DataObject, case: Case) -> None:
 @pytest.mark.parametrize("method", [*WINOGRAD, ROWS, "lazy"])
 @pytest.mark.parametrize(("frames", "bins"), [(64, 64), (64, 320), (320, 64), (192, 128)])
 def test_all_layers_by_one_method(isa: str, method: str, frames: int, bins: int) -> None:
-    case = Case(config_of((17, 33, 16, 70, 1, 48)), 1, frames, bins, 1, frames + bins)
+    case = Case(config_of((17, 33, 16, 70, 1, 48), instruments=STEMS), 1, frames, bins, 1, frames + bins)
     check_network(case, Plan(by_one_method(method), isa, frames > bins))
 
 

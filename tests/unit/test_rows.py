@@ -10,6 +10,7 @@ from test_fast import (
     EXAMPLES,
     MARGIN,
     ROWS,
+    STEMS,
     WINOGRAD,
     Case,
     by_one_method,
@@ -131,7 +132,7 @@ def test_rows_of_spleeters_width(isa: str, frames: int) -> None:
 @isas
 @pytest.mark.parametrize("layer", [*LAYER_NAMES[1:11], "e1 and e2", "d5, d6 and out"])
 def test_rows_of_each_layer_alone(isa: str, layer: str) -> None:
-    config = config_of((16, 5, 48, 33, 64, 17))
+    config = config_of((16, 5, 48, 33, 64, 17), instruments=STEMS)
     fast = {
         "e1 and e2": {"e1": "direct", "e2": "winograd4"},
         "d5, d6 and out": {"d5": "lazy2", "d6": "direct", "out": "direct"},
