@@ -20,7 +20,7 @@ from spleeterrt import ModelConfig
 from spleeterrt.network.method_plan import default_isa, make_plan
 from spleeterrt.network.model import Model
 
-CASES = (("T=512", 512, 512), ("T=128", 128, 128), ("T=128, its last 2 frames (live)", 128, 2))
+CASES = (("T=512", 512, 512), ("T=128", 128, 128), ("T=128, its last 2 frames", 128, 2))
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def main() -> None:
         "peak, MB",
         "`--low-memory`",
         "load, ms",
-        "a live run, ms, min",
+        "the last frames, ms, min",
     ]
     header += ["median", "float32's by it", "mask error, max", "mask error, mean", "waveform SNR, dB"]
     report(

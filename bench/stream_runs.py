@@ -1,11 +1,11 @@
 """What does a run of a stream's networks take? This build and another one, in turn.
 
-    python bench/stream_runs.py [--against FOLDER] [--rounds 15] [--threads 2]
+    python bench/stream_runs.py [--against NAME=FOLDER ...] [--rounds 15] [--threads 2]
 
 Random weights of the official sizes, noise: a process per build feeds its stream one hop after the other and
-waits until the networks are ready; the processes take turns. FOLDER: the `src` of another checkout whose
-modules are built there, or a folder that another wheel was installed into (`pip install --target`). Goes to
-`bench/results/stream_runs.md`.
+waits until the networks are ready; the processes take turns. First: the run after a reset. FOLDER: the `src` of
+another checkout whose modules are built there, or a folder that another wheel was installed into (`pip install
+--target`). Goes to `bench/results/stream_runs.md`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ from spleeterrt import Model, ModelConfig, StreamSeparator
 
 CASES = (("4 stems, T=128, hop 2", 4, 128, 2), ("4 stems, T=64, hop 2", 4, 64, 2),
          ("2 stems, T=128, hop 1", 2, 128, 1), ("4 stems, T=512, hop 4", 4, 512, 4))  # fmt: skip
-WARM_UP, RUNS = (
-    40,
-    8,
-)  # runs before anything counts (rows that later windows share come bit by bit); of a round
+WARM_UP = 40  # runs before anything counts: rows are kept for each beginning of windows in turn
+RUNS = 8  # of a round
 
 
 def serve(stems: int, frames: int, hop: int, threads: int) -> None:
-    """A line of input, and the seconds of a run (the median of some) are printed."""
+    """A line of input, and seconds are printed: of a run (the median of some), of the first after a reset."""
     config = ModelConfig(instruments=tuple("abcd")[:stems], conv_activation="ELU", deconv_activation="ELU")
     model = Model(config, {stem: random_stem(config, i) for i, stem in enumerate(config.instruments)})
     step = hop * config.frame_step
@@ -61,7 +59,11 @@ def serve(stems: int, frames: int, hop: int, threads: int) -> None:
         runs(WARM_UP)
         print("ready", flush=True)
         for _ in sys.stdin:
-            print(json.dumps(statistics.median(runs(RUNS))), flush=True)
+            usual = statistics.median(runs(RUNS))
+            live.reset()
+            first = runs(1)[0]
+            runs(WARM_UP // 2)
+            print(json.dumps([usual, first]), flush=True)
 
 
 def started(source: Path, case: tuple[int, ...]) -> subprocess.Popen[str]:
@@ -78,17 +80,17 @@ def started(source: Path, case: tuple[int, ...]) -> subprocess.Popen[str]:
     return process
 
 
-def asked(process: subprocess.Popen[str]) -> float:
+def asked(process: subprocess.Popen[str]) -> list[float]:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write("\n")
     process.stdin.flush()
-    return float(json.loads(process.stdout.readline()))
+    return [1e3 * seconds for seconds in json.loads(process.stdout.readline())]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--against", type=Path)
+    parser.add_argument("--against", nargs="+", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--serve", type=int, nargs=4, help=argparse.SUPPRESS)
@@ -98,28 +100,36 @@ def main() -> None:
         return
     import spleeterrt
 
-    sources = [Path(spleeterrt.__file__).parents[1]]
-    if options.against:
-        sources.insert(0, options.against.resolve())
+    builds = {"now": Path(spleeterrt.__file__).parents[1]}
+    for build in options.against:
+        name, _, folder = build.partition("=")
+        builds[name] = Path(folder).resolve()
     rows = []
     for name, stems, frames, hop in CASES:
         for threads in sorted({1, options.threads}):
-            processes = [started(source, (stems, frames, hop, threads)) for source in sources]
-            rounds = [[1e3 * asked(process) for process in processes] for _ in range(options.rounds + 1)][1:]
+            processes = [started(source, (stems, frames, hop, threads)) for source in builds.values()]
+            rounds = [[asked(process) for process in processes] for _ in range(options.rounds + 1)][1:]
             for process in processes:
                 assert process.stdin is not None
                 process.stdin.close()
                 process.wait()
             cells = [name, str(threads)]
-            for best in (min, statistics.median):
-                times = [best(taken) for taken in zip(*rounds, strict=True)]
-                cells += [f"{taken:.1f}" for taken in times]
-                if options.against:
-                    cells.append(f"{times[0] / times[1]:.2f}")
+            for index, (usual, first) in enumerate(
+                zip(*pair, strict=True) for pair in zip(*rounds, strict=True)
+            ):
+                if index == 0:
+                    ours = usual
+                else:
+                    cells += [f"{best(usual) / best(ours):.2f}" for best in (min, statistics.median)]
+                cells += [f"{best(usual):.1f}" for best in (min, statistics.median)]
+                cells.append(f"{statistics.median(first):.1f}")
             rows.append(cells)
             print(*cells, flush=True)
-    builds = ["before", "now", "times"] if options.against else ["now"]
-    heads = [f"{best}, {build}" for best in ("min", "median") for build in builds]
+    heads = []
+    for name in builds:
+        if name != "now":
+            heads += ["times, min", "median"]
+        heads += [f"{name}, min", "median", "first"]
     report(
         "stream_runs",
         "A run of a stream's networks",

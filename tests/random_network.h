@@ -47,10 +47,7 @@ struct RandomNetwork {
     {
         NetworkSet networks;
         networks.kernels = plan.kernels;
-        networks.layers = table.rows.data();
-        networks.n_layers = table.rows.size();
-        networks.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
-        networks.rolling = table.rolling;
+        networks.use(table);
         networks.weights = weights.data();
         return networks;
     }

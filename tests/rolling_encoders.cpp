@@ -339,7 +339,7 @@ void old_frames_are_not_read_again()
             EXPECT(c.form.rolling >= 2);
             const Stream stream(c);
             RollingEncoders encoders = stream.encoders();
-            const std::int64_t step = std::int64_t{1} << c.form.rolling, phases = step; // or fewer
+            const std::int64_t phases = std::int64_t{1} << c.form.rolling; // or fewer
             const Sounds sounds(c.frames + 3 * phases * c.hop, c.frames, stream.row, 5);
             for (std::int64_t window = 1; window <= 2 * phases; window++) {
                 const std::int64_t first_frame = window * c.hop - c.frames;

@@ -120,7 +120,8 @@ def check(title: str, command: list[str | Path], variables: dict[str, str]) -> N
 
 def check_threads(folder: Path, rounds: int) -> None:
     environment = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
-    check_engines(programs(folder, "thread", *ENGINES), rounds, environment)
+    engines = programs(folder, "thread", *ENGINES)
+    check_engines(engines, rounds, environment, ["teams_of_threads"], ["windows_at_once"])
 
 
 def check_plugin(folder: Path, seconds: int) -> None:
@@ -139,13 +140,16 @@ def check_memory(fast: Path, engines: list[Path], rounds: int, environment: dict
     check_engines(engines, rounds, environment)
 
 
-def check_engines(engines: list[Path], rounds: int, environment: dict[str, str]) -> None:
+def check_engines(
+    engines: list[Path], rounds: int, environment: dict[str, str], *rolling_tests: list[str]
+) -> None:
     stream, parts, offline, shared, rolling, tasks = engines
     check("the real-time engine and its threads", [stream, str(max(1, rounds // 4))], environment)
     check("the parts of the real-time engine", [parts], environment)
     check("the offline engine", [offline], environment)
     check("networks that threads share", [shared], environment)
-    check("encoders that roll along", [rolling], environment)
+    for arguments in rolling_tests or ([],):
+        check("encoders that roll along", [rolling, *arguments], environment)
     check("threads for tasks", [tasks, "nofork"], environment)
 
 

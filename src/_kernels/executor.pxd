@@ -40,6 +40,7 @@ cdef extern from "core/network/executor.h" namespace "spleeterrt" nogil:
         METHOD_WINOGRAD2
         METHOD_WINOGRAD4
         METHOD_ROWS4
+        METHOD_WINOGRAD2X4
     cdef enum network_op:
         OP_CONV
         OP_TRANSPCONV

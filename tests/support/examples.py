@@ -1,4 +1,4 @@
-"""How many examples a property is tried with.
+"""How many examples a property is tried with, and of which sizes.
 
 SPLEETERRT_TEST_SHARE: the share of the usual number, for machines on which everything takes long (`.ci/arm`).
 """
@@ -26,11 +26,11 @@ def some(cases: Sequence[T]) -> Sequence[T]:
 
 def pairs(first: Sequence[T], second: Sequence[U]) -> list[tuple[T, U]]:
     """All of them, or as many as the longer sequence has, so that each of both comes in one at least."""
-    if SHARE == 1:
+    if SHARE >= 1:
         return [(one, other) for one in first for other in second]
     return [(first[k % len(first)], second[k % len(second)]) for k in range(max(len(first), len(second)))]
 
 
 def sized(usual: T, small: T) -> T:
     """The usual one, or what shows the same where everything takes long."""
-    return usual if SHARE == 1 else small
+    return usual if SHARE >= 1 else small

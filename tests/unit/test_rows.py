@@ -137,7 +137,7 @@ def test_rows_of_each_layer_alone(isa: str, layer: str) -> None:
         "e1 and e2": {"e1": "direct", "e2": "winograd4"},
         "d5, d6 and out": {"d5": "lazy2", "d6": "direct", "out": "direct"},
     }.get(layer, {layer: "winograd4"})
-    frames = 256 if SHARE == 1 else 128
+    frames = 256 if SHARE >= 1 else 128
     model = Model(config, weights_of(config), plan=mixed(isa, **fast))
     check_rows(model, magnitudes(1, frames, 64), some_rows(frames))
 

@@ -41,7 +41,7 @@ __all__ = ["music_input"]  # a fixture
 Form = tuple[int, bool]  # how many encoders go by rows; decoders in tiles of 2 x 4
 Table = tuple[np.ndarray, int]
 ENCODERS, DECODERS = LAYER_NAMES[:6], LAYER_NAMES[6:12]
-ROWS4, TILES_2X4 = 4, 5  # methods of a table's rows
+ROLLING = [0, *range(2, nn.MOST_ROLLING + 1)]
 
 
 def table_of(model: Model, frames: int, bins: int, form: Form) -> Table:
@@ -85,7 +85,7 @@ def test_each_decoder_alone_in_low_tiles(isa: str, layer: str, method: str) -> N
     strips = {"d5": method, "d6": "direct", "out": "direct"}
     model = Model(config, weights, plan=mixed(isa, **(strips if "d6" in layer else {layer: method})))
     table = table_of(model, 128, 64, (0, True))
-    assert np.count_nonzero(table[0]["method"] == TILES_2X4) == 1
+    assert np.count_nonzero(table[0]["method"] == nn.METHOD_WINOGRAD2X4) == 1
     got = run(model, table, x)
     assert np.abs(got - expected).max() <= FAST_LAYER * x.max()
     assert (got != run(model, table_of(model, 128, 64, (0, False)), x)).any()  # it is another method
@@ -110,8 +110,8 @@ def check(case: Case, plan: Plan, form: Form, rows: list[tuple[int, int]]) -> No
 
 @st.composite
 def forms(draw: st.DrawFn) -> Form:
-    """Any, if they save time or not."""
-    return draw(st.sampled_from([0, 2, 3])), draw(st.booleans())
+    """Any, whether they save time or not."""
+    return draw(st.sampled_from(ROLLING)), draw(st.booleans())
 
 
 @st.composite
@@ -221,10 +221,10 @@ def test_streams_that_roll(wanted: dict[str, object], rolling: int) -> None:
     model = stems_model()
     table, floats, found = stream_table(model, **wanted)
     assert found == rolling
-    assert (table["method"][1:rolling] == ROWS4).all()
+    assert (table["method"][1:rolling] == nn.METHOD_ROWS4).all()
     usual, _ = lower(model.config, model._plan, int(str(wanted["frames"])), 64)
     assert (table["method"][rolling:6] == usual["method"][rolling:6]).all()
-    low = bool((table["method"] == TILES_2X4).any())
+    low = bool((table["method"] == nn.METHOD_WINOGRAD2X4).any())
     again, size = table_of(model, int(str(wanted["frames"])), 64, (rolling, low))
     np.testing.assert_array_equal(table, again)
     assert floats == size

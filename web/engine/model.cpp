@@ -48,9 +48,7 @@ NetworkSet WebModel::networks(const LayerTable &table, const std::vector<std::si
         weights.push_back(arenas[network].data());
     NetworkSet set;
     set.kernels = kernels;
-    set.layers = table.rows.data();
-    set.n_layers = table.rows.size();
-    set.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
+    set.use(table);
     set.weights = weights.data();
     set.softmax = config.softmax;
     return set;

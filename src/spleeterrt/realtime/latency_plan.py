@@ -26,7 +26,8 @@ FRAMES = (512, 384, 256, 192, 128, 64)  # T, the best first
 LEAST_FRAMES = 128  # below, the networks know too little of the music to be the first choice
 HIGH = 95  # the percentile that has to hold
 REHEARSAL_SECONDS = 1.5
-_QUICK_SECONDS, _QUICK_RUNS = 0.25, 5
+# More runs than the first ones of a stream: these take longer, and must keep up, too.
+_QUICK_SECONDS, _QUICK_RUNS = 0.25, 12
 _TABLE_SECONDS = 0.5
 _ATTEMPTS = 3
 

@@ -54,10 +54,7 @@ NetworkSet srt_model::networks(const LayerTable &table, const std::vector<const 
 {
     NetworkSet networks;
     networks.kernels = kernels_;
-    networks.layers = table.rows.data();
-    networks.n_layers = table.rows.size();
-    networks.workspace_floats = static_cast<std::size_t>(table.workspace_floats);
-    networks.rolling = table.rolling;
+    networks.use(table);
     networks.weights = weights.data();
     networks.softmax = config_.softmax;
     return networks;

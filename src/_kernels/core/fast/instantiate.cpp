@@ -186,7 +186,7 @@ void first(int tile, const fast_layer *first_layer, const fast_layer *second_lay
     (tile == 4 ? first_of<4> : first_of<2>)(*first_layer, second);
 }
 
-int last_ring_rows(int tile) { return tile == TILE_2X4 ? 4 : 2 * tile; }
+int last_ring_rows(int tile) { return 2 * (tile == TILE_2X4 ? TwoRows::rows_of_tile : tile); }
 size_t last_weight_floats(int in_c) { return LastLayers::weight_floats(in_c); }
 void last_prepare(int in_c, const float *kernel, float *weights) { LastLayers::prepare(in_c, kernel, weights); }
 size_t last_scratch_floats(int w, int in_c) { return LastLayers::scratch_floats(w, in_c); }

@@ -7,8 +7,8 @@
 
 namespace spleeterrt::SRT_ISA {
 
-// Tiles of rows x m. Points, lines and columns are numbered along time and along frequency; those of two rows are some
-// of the filters' (`AlongTime`).
+// Tiles of rows x m. A tile with two outputs along time uses four of the six points of the filters of m x m;
+// `AlongTime` says which. Points, lines and columns are numbered among those that are used.
 template <int m, bool decoder, int rows = m> struct Operands {
     using Shape = Patch<m, decoder, rows>;
     static constexpr int n = m + 2, row_n = rows + 2;

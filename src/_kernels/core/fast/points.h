@@ -123,8 +123,8 @@ template <> struct Winograd<4> {
     }
 };
 
-// F(2, 3) with filters of F(4, 3): at the points 0, +-3/4 and infinity these lack the factor 1 / (p^2 - b^2), the
-// inverse of which lies in the data.
+// F(2, 3) with filters of F(4, 3). At the points 0 and +-3/4 these have a factor more than those of F(2, 3),
+// 1 / (p^2 - b^2); its inverse lies in the data. At infinity they are the same.
 struct TwoOfFour {
     static constexpr int n = 4;
     static constexpr float a = Winograd<4>::a, a2 = Winograd<4>::a2, b2 = Winograd<4>::b2;

@@ -73,11 +73,11 @@ ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
     const network_layer *row = task.layers + index;
     const fast_layer layer = fast_layer_of(task, row[0]);
     if (row->method == METHOD_DIRECT) {
-        const fast_layer second = fast_layer_of(task, row[1]);
         if (row[1].method == METHOD_ROWS4) {
             task.kernels->first(TILE_1X4, &layer, nullptr);
             return 1;
         }
+        const fast_layer second = fast_layer_of(task, row[1]);
         task.kernels->first(tile_of(row[1]), &layer, &second);
         return 2;
     }
@@ -98,15 +98,16 @@ ptrdiff_t run_fast(const network_task &task, ptrdiff_t index)
 
 // --- the rows that wanted frames depend on ------------------------------------------------
 
-using Range = LayerRows;
-
-Range within(const Range &range, long long rows) { return {std::max(range.first, 0LL), std::min(range.end, rows)}; }
+LayerRows within(const LayerRows &range, long long rows)
+{
+    return {std::max(range.first, 0LL), std::min(range.end, rows)};
+}
 
 long long floor_divided(long long a, long long b) { return (a >= 0 ? a : a - b + 1) / b; }
 
 // Rows of the grid that are computed for `wanted` rows of a layer's output. Those of a transposed convolution stand for
 // `stride` outputs each.
-Range computed_rows(const network_layer &row, const Range &wanted)
+LayerRows computed_rows(const network_layer &row, const LayerRows &wanted)
 {
     if (row.method == METHOD_REFERENCE && row.op != OP_MASK)
         return {0, row.out_h};
@@ -116,7 +117,7 @@ Range computed_rows(const network_layer &row, const Range &wanted)
 }
 
 // Until a layer's turn comes, its fields hold the wanted rows of its output.
-void want_output(network_layer &row, const Range &rows)
+void want_output(network_layer &row, const LayerRows &rows)
 {
     row.first_row = std::min(row.first_row, rows.first);
     row.end_row = std::max(row.end_row, rows.end);
@@ -153,12 +154,12 @@ void want_frames(network_layer *layers, ptrdiff_t n_layers, ptrdiff_t first, ptr
     layers[mask].end_row = last;
     for (ptrdiff_t i = mask; i >= 0; i--) {
         network_layer &row = layers[i];
-        const Range computed = computed_rows(row, {row.first_row, row.end_row});
+        const LayerRows computed = computed_rows(row, {row.first_row, row.end_row});
         row.first_row = computed.first;
         row.end_row = computed.end;
         if (i == 0)
             break;
-        const Range input = rows_read(row, computed);
+        const LayerRows input = rows_read(row, computed);
         want_output(layers[i - 1], input);
         // Beside the layer before stands the encoder's of the same size. (What is deeper wants these rows, too.)
         if (row.op == OP_TRANSPCONV)

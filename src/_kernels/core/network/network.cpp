@@ -755,7 +755,8 @@ private:
         scratch.move(arena_.take(scratch.size()));
     }
 
-    static constexpr int rolling_rows = 2; // that a window computes of a rolling layer, in each of two ranges, about
+    static constexpr int rolling_rows =
+        2; // about what a window computes of a rolling layer at its beginning, and at its end
 
     const NetworkConfig &config_;
     const WeightLayout weights_;
@@ -803,14 +804,16 @@ StreamForm stream_form(const NetworkConfig &config, const Plan &plan, const Stre
     const auto layers = [&](bool two_rows) {
         return lower(config, plan, windows.frames, windows.bins, {}, {0, two_rows}).rows;
     };
-    std::vector<network_layer> tall = layers(false), low = layers(true);
-    form.two_rows = decoder_products(low, windows) < decoder_products(tall, windows);
+    std::vector<network_layer> by_4x4 = layers(false), by_2x4 = layers(true);
+    form.two_rows = decoder_products(by_2x4, windows) < decoder_products(by_4x4, windows);
     if (plan.compact)
         return form; // what is kept takes memory
-    std::vector<network_layer> &decoders = form.two_rows ? low : tall;
+    std::vector<network_layer> &decoders = form.two_rows ? by_2x4 : by_4x4;
     want_frames(decoders.data(), LAYERS, windows.first, windows.first + windows.rows);
     long long kept = 0;
-    for (int layer = 0; layer < MOST_ROLLING && is_winograd(plan.methods[layer + 1]); layer++) {
+    for (int layer = 0; layer < MOST_ROLLING; layer++) {
+        if (layer != FIRST && !is_winograd(plan.methods[layer]))
+            break;
         const long long step = 2LL << layer, rows = windows.frames / step, grain = std::gcd(windows.hop, step);
         const long long edge = layer ? 2 : 1;        // rows that see the zeros behind the window
         const long long fresh = windows.hop / grain; // rows between windows that share rows

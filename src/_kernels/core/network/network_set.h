@@ -3,7 +3,7 @@
 #define SPLEETERRT_NETWORK_SET_H
 
 #include "check.h"
-#include "network/executor.h"
+#include "network/network.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -19,6 +19,14 @@ struct NetworkSet {
     const float *const *weights = nullptr; // of each network
     bool softmax = false;                  // estimates by a softmax across all networks: they all run
     reference_layer reference = nullptr;   // of the table's reference layers; nullptr: it has none
+
+    void use(const LayerTable &table)
+    {
+        layers = table.rows.data();
+        n_layers = table.rows.size();
+        workspace_floats = static_cast<std::size_t>(table.workspace_floats);
+        rolling = table.rolling;
+    }
 
     // One network on one segment [T][F][2]; of a softmax model its logits. workspace: at a cache line. team: nullptr,
     // or who helps; its owner's workspace is this one.

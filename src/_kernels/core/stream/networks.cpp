@@ -30,6 +30,8 @@ StreamNetworks::StreamNetworks(const NetworkSet &networks, const ModePlan &mode,
     SRT_DCHECK(count_ > 0 && count_ == mode.made.size() && (!cascade_ || count_ == 2));
     SRT_DCHECK(shape.rows > 0 && shape.first_row + shape.rows <= frames_);
     SRT_DCHECK(!cascade_ || !networks.rolling);
+    SRT_DCHECK(networks.rolling || networks.layers[0].method != METHOD_DIRECT ||
+               networks.layers[1].method != METHOD_ROWS4);
     if (narrowed_.rolling)
         rolling_.reset(new RollingEncoders(narrowed_, count_, options.hop_frames));
 }

@@ -74,9 +74,10 @@ void RollingEncoders::run(std::size_t network, const WindowPlace &place, const f
 {
     const network_task task = networks_.task(network, input, output, workspace, team);
     Kept &kept = kept_[network];
-    // A window of a signal that is over would put its rows in the place of newer ones.
+    // Another thread is at this network: the window is computed whole, and nothing of it is kept.
     if (kept.busy.exchange(true, std::memory_order_acquire))
         return run_network(&task, networks_.reference);
+    // A window of a signal that is over would put its rows in the place of newer ones.
     const bool over = place.signal < kept.signal;
     if (place.signal > kept.signal) {
         std::fill(kept.tags.begin(), kept.tags.end(), none_kept);

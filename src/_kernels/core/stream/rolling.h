@@ -28,7 +28,8 @@ namespace spleeterrt {
 class RollingEncoders {
 public:
     // networks: with a narrowed table, whose `rolling` layers are computed row by row. hop: frames between windows;
-    // each begins at a multiple of it, minus their length. Throws std::bad_alloc.
+    // each begins at a multiple of it, minus their length. Table and weights outlive this object. Throws
+    // std::bad_alloc.
     RollingEncoders(const NetworkSet &networks, std::size_t count, std::size_t hop);
 
     // What NetworkSet::run does. From any thread; where two windows of a network meet, one is computed whole.
