@@ -3,9 +3,9 @@
     python bench/stream_runs.py [--against NAME=FOLDER ...] [--rounds 15] [--threads 2]
 
 Random weights of the official sizes, noise: a process per build feeds its stream one hop after the other and
-waits until the networks are ready; the processes take turns. First: the run after a reset. FOLDER: the `src` of
-another checkout whose modules are built there, or a folder that another wheel was installed into (`pip install
---target`). Goes to `bench/results/stream_runs.md`.
+waits until the networks are ready; the processes take turns. First: the run after a reset. FOLDER: the `src`
+of another checkout whose modules are built there, or a folder that another wheel was installed into (`pip
+install --target`). Goes to `bench/results/stream_runs.md`.
 """
 
 from __future__ import annotations
