@@ -6,7 +6,7 @@ Writes `bench/results/small_weights.md`. The networks are random ones of the off
 `make_checkpoints.py` draws them, but without TensorFlow: trained weights may fare better or worse, which
 `spleeterrt models convert MODEL out.safetensors --dtype int8 --verify` tells. AUDIO is by default the
 clip of the tests; peak memory is that of `spleeterrt separate --threads 2` on a minute of it, looped.
-Files are read from the page cache. A live run: all networks on T = 128 frames, of which the last two are
+Files are read from the page cache. The last frames: all networks on T = 128 frames, of which the last two are
 wanted, on two threads.
 """
 
@@ -114,7 +114,7 @@ def main() -> None:
         "Small weights",
         "Random networks of the official sizes; errors against the float32 file, of the worst stem. Masks "
         "are the networks' own (0 to 1). Peak: `spleeterrt separate --threads 2`, a minute. Load: until "
-        "ready, fastest of nine, from the page cache. A live run: all networks at T = 128, the last 2 "
+        "ready, fastest of nine, from the page cache. The last frames: all networks at T = 128, the last 2 "
         f"frames, 2 threads, {options.rounds} rounds in turn.",
         table(header, rows),
         conditions(["spleeterrt", "numpy", "safetensors"]),
