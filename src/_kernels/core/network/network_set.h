@@ -32,8 +32,8 @@ struct NetworkSet {
     // or who helps; its owner's workspace is this one.
     void run(std::size_t network, const float *input, float *output, float *workspace, fast_team *team = nullptr) const
     {
-        const network_task todo = task(network, input, output, workspace, team);
-        run_network(&todo, reference);
+        const network_task job = task(network, input, output, workspace, team);
+        run_network(&job, reference);
     }
     network_task task(std::size_t network, const float *input, float *output, float *workspace, fast_team *team) const
     {
